@@ -1,0 +1,405 @@
+"""What the stages hand to one another: typed, frozen, versioned models.
+
+Arrays and media lie beside a model as objects of the store, named by `Ref`. Time is integer samples at
+48 kHz counted from the first video frame, frame indices of the source, or rationals; seconds appear only
+at the rim. Ranges are half-open.
+
+A model's `schema_version` is raised when its meaning changes; actions that write it raise their own
+version with it.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+SAMPLE_RATE = 48_000
+"""Sample rate of every sound inside the pipeline, Hz."""
+
+BLOCK_SAMPLES = 30 * SAMPLE_RATE
+"""Samples in a block of a `Sound` (the last may be shorter): small enough that an edit remixes little,
+large enough that an hour is 120 objects."""
+
+
+def _to_fraction(value: object) -> Fraction:
+    if isinstance(value, Fraction):
+        return value
+    if isinstance(value, (int, str)):
+        return Fraction(value)
+    raise ValueError(f"not a rational: {value!r}")
+
+
+Ratio = Annotated[
+    Fraction,
+    BeforeValidator(_to_fraction),
+    PlainSerializer(lambda value: f"{value.numerator}/{value.denominator}", return_type=str),
+]
+"""An exact rational, written as "num/den" in JSON."""
+
+
+class Frozen(BaseModel):
+    """Base of every artifact: immutable, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Ref(Frozen):
+    """An object of the store."""
+
+    sha256: str
+    """Hex digest of the bytes, which is also the object's name."""
+    size: int
+    """Bytes."""
+
+
+class FrameRange(Frozen):
+    """Source frames `start` <= i < `stop`, in presentation order."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def intersect(self, other: FrameRange) -> FrameRange | None:
+        """The frames in both ranges, or None."""
+        start, stop = max(self.start, other.start), min(self.stop, other.stop)
+        return FrameRange(start=start, stop=stop) if start < stop else None
+
+
+class Sound(Frozen):
+    """PCM at 48 kHz in fixed blocks of `BLOCK_SAMPLES`, each one FLAC file of 24 bits."""
+
+    channels: int
+    samples: int
+    """Length in samples per channel."""
+    blocks: tuple[Ref, ...]
+
+
+class VideoStream(Frozen):
+    """The picture as coded."""
+
+    index: int
+    """Stream index in the container."""
+    codec: str
+    profile: str | None
+    width: int
+    """Coded width in pixels, before rotation and sample aspect."""
+    height: int
+    pix_fmt: str
+    """ffmpeg's name of the decoder's own pixel format, e.g. `yuv420p`."""
+    bit_depth: int
+    time_base: Ratio
+    """Seconds per tick of the frame table's `pts`."""
+    average_rate: Ratio
+    """Frames per second; the frame table is what counts."""
+    sample_aspect: Ratio
+    rotation: Literal[0, 90, 180, 270]
+    """Degrees counter-clockwise that a player turns the coded picture by."""
+    matrix: Literal["bt601", "bt709", "bt2020nc"]
+    """YCbCr matrix; where the file does not say: bt709 from 720 lines up, else bt601."""
+    matrix_declared: bool
+    full_range: bool
+    """True for 0..255 luma ("pc"), False for 16..235 ("tv", the assumption where not declared)."""
+    primaries: str | None
+    transfer: str | None
+    chroma_location: Literal["left", "center", "topleft"]
+
+
+class AudioStream(Frozen):
+    """One sound track of the source."""
+
+    index: int
+    """Stream index in the container."""
+    track: int
+    """1-based place among the sound tracks: what `--audio-track` names."""
+    codec: str
+    sample_rate: int
+    channels: int
+    layout: str
+    language: str | None
+    title: str | None
+    default: bool
+
+
+class FrameTable(Frozen):
+    """Every frame's timestamp. `table` is a .npy file, int64 [count, 2]: pts in ticks, 1 if a key frame."""
+
+    count: int
+    table: Ref
+    duration: int
+    """Ticks from the first frame's pts to the end of the last frame."""
+
+
+class Chunk(Frozen):
+    """Part of one shot, at most 10 s: the unit of decoding, face tracking and encoding."""
+
+    shot: int
+    """Index into `Source.shots`."""
+    frames: FrameRange
+
+
+class Source(Frozen):
+    """What ingest found out about the input; depends on nothing but the file and the chosen sound track."""
+
+    schema_version: Literal[1] = 1
+    digest: str
+    """SHA-256 of the file."""
+    size: int
+    container: str
+    """ffmpeg's format name, e.g. `mov,mp4,m4a,3gp,3g2,mj2`."""
+    video: VideoStream
+    audio: tuple[AudioStream, ...]
+    chosen_audio: int | None
+    """`AudioStream.index` of the track being localized; None without sound."""
+    frames: FrameTable
+    shots: tuple[FrameRange, ...]
+    chunks: tuple[Chunk, ...]
+    master: Sound | None
+    """The chosen track, sample 0 at the first video frame's time, silence-padded to at least the
+    picture's length, channels as in the source."""
+    samples: int
+    """Length of the programme in samples: the picture's, or the sound's where that is longer."""
+
+
+class Stems(Frozen):
+    """Speech and background, both as long and as many-channelled as `Source.master`; their sum is the
+    master to 24 bits."""
+
+    schema_version: Literal[1] = 1
+    speech: Sound | None
+    background: Sound | None
+    speech_snr_db: float | None
+    """Estimated level of speech over background, dB; None without sound or speech."""
+
+
+class Word(Frozen):
+    text: str
+    start: int
+    stop: int
+    confidence: float | None
+    """0..1; None where the recogniser gives none."""
+
+
+class Segment(Frozen):
+    """One line of speech in the source."""
+
+    id: str
+    """Stable name of the line; never in a key."""
+    start: int
+    stop: int
+    speaker: str | None
+    text: str
+    """Empty where only its translation was supplied."""
+    words: tuple[Word, ...]
+    confidence: float | None
+
+
+class Dropped(Frozen):
+    """Something that was heard or supplied and is not in the transcript, and why."""
+
+    start: int
+    stop: int
+    reason: str
+
+
+class Speaker(Frozen):
+    id: str
+    median_f0_hz: float | None
+    """Median fundamental frequency of the voiced frames."""
+    voice_class: Literal["low", "high"]
+    """Which side of 165 Hz; decides which of two stock voices is offered."""
+    speech_samples: int
+
+
+class Transcript(Frozen):
+    schema_version: Literal[1] = 1
+    language: str | None
+    """BCP-47 primary tag, lower case; None where only a translation was supplied."""
+    origin: Literal["recognised", "supplied", "cues"]
+    """`cues`: segments are the cues of a supplied translation, without source text."""
+    segments: tuple[Segment, ...]
+    dropped: tuple[Dropped, ...]
+    speakers: tuple[Speaker, ...]
+
+
+class Line(Frozen):
+    """One line to be spoken in the target language."""
+
+    id: str
+    start: int
+    stop: int
+    """The slot in samples, as the source speaks it or the supplied cue says."""
+    speaker: str | None
+    segments: tuple[str, ...]
+    """Ids of the transcript segments it translates (n:m where both were supplied)."""
+    text: str
+    unknown_words: int
+    """Words the translator marked as unknown; 0 for supplied text."""
+    failed: str | None
+    """Why there is no text; then `text` is empty and the line is a defect, never echoed source."""
+
+
+class Translation(Frozen):
+    schema_version: Literal[1] = 1
+    language: str
+    source_language: str | None
+    origin: Literal["translated", "supplied"]
+    lines: tuple[Line, ...]
+
+
+class Phone(Frozen):
+    """One sound of a spoken clip."""
+
+    symbol: str
+    start: int
+    stop: int
+    """Samples at 48 kHz from the clip's first sample."""
+
+
+class Phones(Frozen):
+    """The phones of one clip in time order."""
+
+    alphabet: Literal["espeak", "openjtalk", "ipa"]
+    phones: tuple[Phone, ...]
+
+
+class Fit(Frozen):
+    """How a line was made to fit its slot."""
+
+    natural: int
+    """Samples at the engine's normal rate, after trimming."""
+    slot: int
+    """Samples the source line has."""
+    borrowed: int
+    """Samples taken from the silence that follows."""
+    rate: float
+    """Engine rate used, 1.0 = normal, at most 1.35."""
+    stretch: float
+    """Tempo factor after synthesis, 0.9..1.25, 1.0 = none."""
+    overrun: int
+    """Samples beyond what slot and silence gave; flagged when above 0."""
+
+
+class Clip(Frozen):
+    """One line, spoken: dry, mono, 48 kHz, level-normalised; knows nothing of the mix."""
+
+    line: str
+    speaker: str | None
+    voice: str
+    place: int
+    """Sample of the programme at which the clip's first sample sounds."""
+    samples: int
+    audio: Ref
+    """FLAC, 48 kHz, mono, 24 bits."""
+    phones: Ref
+    """`Phones` as JSON."""
+    fit: Fit
+
+
+class Loudness(Frozen):
+    """EBU R128 figures of the mix, measured on the finished samples."""
+
+    integrated_lufs: float | None
+    true_peak_dbtp: float | None
+    speech_lufs: float | None
+    """Of the dub alone."""
+    source_speech_lufs: float | None
+
+
+class Silent(Frozen):
+    """A line that is not heard in the dub, and why."""
+
+    line: str
+    reason: str
+
+
+class DubTrack(Frozen):
+    schema_version: Literal[1] = 1
+    language: str
+    clips: tuple[Clip, ...]
+    silent: tuple[Silent, ...]
+    mix: Sound
+    loudness: Loudness
+
+
+class Reason(Frozen):
+    """Why a gate or a route decided as it did."""
+
+    code: str
+    """Short, stable, e.g. `no-face`."""
+    detail: str
+    """For people; may hold figures, never text or names from the input."""
+
+
+class ChunkTracks(Frozen):
+    """Faces of one chunk, with context frames from the same shot on both sides.
+
+    `arrays` is a .npz file over n frames and f tracks, documented in `loc.analysis.faces`.
+    """
+
+    chunk: int
+    frames: FrameRange
+    """The frames read: the chunk and its context."""
+    arrays: Ref
+
+
+class FaceTracks(Frozen):
+    schema_version: Literal[1] = 1
+    chunks: tuple[ChunkTracks, ...]
+
+
+class PatchTrack(Frozen):
+    """Generated pixels over consecutive frames of one chunk: only what changes, never a video.
+
+    `pixels`: FFV1, 8-bit RGB, `width` x `height`, `count` frames, in Matroska.
+    `placement`: .npz with
+        `matrix` float64 [count, 2, 3]: patch pixel centres (x, y) to coded source pixel centres;
+        `polygon` float32 [count, k, 2]: outline of the mask in patch pixels;
+        `feather` float32 [count]: width of its soft edge, patch pixels, all inside the polygon;
+        `opacity` float32 [count]: 0..1, for fades in time.
+    """
+
+    chunk: int
+    offset: int
+    """First frame, counted from the chunk's start."""
+    count: int
+    width: int
+    height: int
+    pixels: Ref
+    placement: Ref
+
+
+class Cut(Frozen):
+    """A frame range of one shot with one face situation: what a person reviews."""
+
+    shot: int
+    frames: FrameRange
+    route: Literal["draft", "passthrough"]
+    reasons: tuple[Reason, ...]
+    backend: str | None
+    speaker: str | None
+    drawn_frames: int
+    """Frames that a backend drew; the rest of the cut keeps the source's pixels."""
+    skipped_frames: int
+    """Frames inside the speech of a routed cut that kept the source's pixels all the same."""
+    score: float | None
+    score_state: Literal["unscored"]
+    """No sync measure is implemented yet; a score stays null until one is."""
+
+
+class LipSync(Frozen):
+    schema_version: Literal[1] = 1
+    cuts: tuple[Cut, ...]
+    patches: tuple[PatchTrack, ...]
+
+
+class Render(Frozen):
+    schema_version: Literal[1] = 1
+    language: str
+    media: Ref
+    container: Literal["mp4", "mkv", "webm"]
+    subtitles: Ref
+    """SubRip, UTF-8."""

@@ -1,0 +1,287 @@
+"""Backends: their cards, and how one is chosen.
+
+A backend is a class with a `card` and the methods its stage's `contract.py` asks for. It is found through
+the entry-point group `loc.backends`; the built-in ones are declared there too, in `pyproject.toml`.
+Importing a backend's module must be cheap: heavy packages are imported inside its methods.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from loc.errors import MissingError, RefusedError, UsageError
+from loc.policy.licences import Purpose, refusal
+
+ENTRY_POINTS = "loc.backends"
+
+NeedKind = Literal["package", "program", "data", "weights", "network"]
+Quality = Literal["basic", "good", "best"]
+QUALITIES: tuple[Quality, ...] = ("basic", "good", "best")
+Family = Literal["embedded", "neural", "remote"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that must be there before a backend can work.
+
+    `name` is an import name (package), a program on PATH, a data package, a weights id, or a host.
+    `install` is the command that brings it.
+    """
+
+    kind: NeedKind
+    name: str
+    install: str = ""
+
+
+@dataclass(frozen=True)
+class LicensedPart:
+    """A part of a backend and the licence it stands under (an id of `licences.toml`)."""
+
+    kind: Literal["code", "weights", "voice", "data"]
+    item: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Languages:
+    """What a backend can do. Tags are BCP-47 primary tags, lower case; "*" stands for any language.
+
+    `source`: what it hears or reads; `target`: what it writes or speaks (translate, dub).
+    `pairs`: where set, the only (source, target) pairs, each with what it needs beyond the card's `needs`.
+    `needs_language`: whether the source language must be known.
+    """
+
+    source: Collection[str] = ("*",)
+    target: Collection[str] = ("*",)
+    pairs: Mapping[tuple[str, str], tuple[Need, ...]] | None = None
+    except_target: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a backend is, without loading it."""
+
+    stage: str
+    name: str
+    version: str
+    """Raise it when the output changes; it is in every key."""
+    summary: str
+    family: Family
+    quality: Quality
+    runs: Literal["in-process", "subprocess", "remote"]
+    needs: tuple[Need, ...] = ()
+    languages: Languages = field(default_factory=Languages)
+    memory_mb: int = 0
+    """Resident memory it adds at work, MiB."""
+    licences: tuple[LicensedPart, ...] = ()
+    cost: str = "free"
+
+    @property
+    def id(self) -> str:
+        """`stage/name`."""
+        return f"{self.stage}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a backend is given when it is made."""
+
+    settings: Any
+    """`loc.settings.Settings`, frozen."""
+    scratch: Path
+    """A folder for temporary files, removed after the run."""
+    purpose: Purpose = Purpose.INTERNAL
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """What every backend of every stage has."""
+
+    card: ClassVar[Card]
+
+    def __init__(self, host: Host) -> None: ...
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """Name -> version or digest of every program, package and data set that shapes the result."""
+        ...
+
+    def close(self) -> None:
+        """Free memory and end children. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a stage needs a backend for."""
+
+    stage: str
+    source: str | None = None
+    """Source language, where known and relevant."""
+    target: str | None = None
+    named: str | None = None
+    """`--backend stage=name`: no other will do."""
+    minimum: Quality = "basic"
+    allow_remote: bool = False
+    """True only where a remote backend was named."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A backend that was not taken, and why. `gate` orders: licence, language, needs, quality."""
+
+    card: Card
+    gate: Literal["licence", "remote", "language", "needs", "quality", "rank", "name"]
+    reason: str
+    missing: tuple[Need, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resolution:
+    request: Request
+    choice: Card | None
+    rejected: tuple[Rejected, ...]
+
+
+def needs_of(card: Card, request: Request) -> tuple[Need, ...]:
+    """Everything a card needs for a request, its language pair's data included."""
+    extra: tuple[Need, ...] = ()
+    if card.languages.pairs is not None and request.source and request.target:
+        extra = card.languages.pairs.get((request.source, request.target), ())
+    return card.needs + extra
+
+
+def _language_reason(card: Card, request: Request) -> str | None:
+    languages = card.languages
+    if languages.pairs is not None:
+        if request.source is None:
+            return "the source language is not known"
+        if (request.source, request.target) not in languages.pairs:
+            return f"no pair {request.source} to {request.target}"
+        return None
+    if request.source is not None and "*" not in languages.source and request.source not in languages.source:
+        return f"does not know the language {request.source!r}"
+    if request.source is None and "*" not in languages.source and request.stage == "transcribe":
+        return "the source language is not known"
+    if request.target is not None and (
+        request.target in languages.except_target
+        or ("*" not in languages.target and request.target not in languages.target)
+    ):
+        return f"cannot produce the language {request.target!r}"
+    return None
+
+
+def _reject(card: Card, request: Request, installed: Callable[[Need], bool], purpose: Purpose) -> Rejected | None:
+    if request.named is not None and card.name != request.named:
+        return Rejected(card, "name", f"{request.named!r} was asked for")
+    for part in card.licences:
+        if why := refusal(part.licence, purpose):
+            return Rejected(card, "licence", f"{part.item}: {why}")
+    if card.runs == "remote" and not request.allow_remote:
+        return Rejected(card, "remote", "remote backends are off unless named")
+    if why := _language_reason(card, request):
+        return Rejected(card, "language", why)
+    missing = tuple(need for need in needs_of(card, request) if not installed(need))
+    if missing:
+        names = ", ".join(f"{need.kind} {need.name}" for need in missing)
+        return Rejected(card, "needs", f"missing: {names}", missing)
+    if QUALITIES.index(card.quality) < QUALITIES.index(request.minimum):
+        return Rejected(card, "quality", f"quality {card.quality} is under the required {request.minimum}")
+    return None
+
+
+def resolve(
+    request: Request, cards: Sequence[Card], installed: Callable[[Need], bool], purpose: Purpose
+) -> Resolution:
+    """Choose a backend: licence first, then language, needs, quality.
+
+    Pure: the same arguments give the same answer. Among those left the best quality wins, then the one
+    that names the target language itself over one that takes any, then the name.
+    """
+    rejected: list[Rejected] = []
+    fit: list[Card] = []
+    for card in cards:
+        if card.stage != request.stage:
+            continue
+        reason = _reject(card, request, installed, purpose)
+        if reason is None:
+            fit.append(card)
+        else:
+            rejected.append(reason)
+
+    def rank(card: Card) -> tuple[int, int, str]:
+        specific = request.target is not None and request.target in card.languages.target
+        return (-QUALITIES.index(card.quality), 0 if specific else 1, card.name)
+
+    fit.sort(key=rank)
+    rejected += [Rejected(card, "rank", f"{fit[0].name} ranks above it") for card in fit[1:]]
+    return Resolution(request, fit[0] if fit else None, tuple(rejected))
+
+
+def require(resolution: Resolution, *, ways_out: str = "") -> Card:
+    """The choice, or an error that names the reason of every backend that was considered.
+
+    Raises:
+        UsageError: a backend was named that does not exist.
+        RefusedError: only the licence stood in the way.
+        MissingError: nothing fits; `ways_out` is appended to the remedy.
+    """
+    if resolution.choice is not None:
+        return resolution.choice
+    request = resolution.request
+    considered = [item for item in resolution.rejected if item.gate != "name"]
+    if request.named is not None and not considered:
+        known = ", ".join(sorted(item.card.name for item in resolution.rejected)) or "none"
+        raise UsageError(
+            f"There is no backend {request.named!r} for {request.stage}.", fix=f"Known: {known}."
+        )
+    what = f"No backend can {request.stage}"
+    if request.target:
+        what += f" {request.source or 'an unknown language'} to {request.target}" if (
+            request.stage == "translate"
+        ) else f" {request.target}"
+    why = "; ".join(f"{item.card.name}: {item.reason}" for item in considered) or "None is installed."
+    installs = [need.install for item in considered for need in item.missing if need.install]
+    fix = " ".join(part for part in (ways_out, *dict.fromkeys(installs)) if part)
+    if considered and all(item.gate == "licence" for item in considered):
+        raise RefusedError(f"{what}.", why=why, fix=fix)
+    raise MissingError(f"{what}.", why=why, fix=fix)
+
+
+def discover() -> dict[str, type[Backend]]:
+    """Every backend class by card id, in name order.
+
+    Raises:
+        UsageError: an entry point that cannot be loaded or is no backend; it names the distribution.
+    """
+    found: dict[str, type[Backend]] = {}
+    for entry in sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda item: item.name):
+        where = entry.dist.name if entry.dist else "?"
+        try:
+            backend = entry.load()
+        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises, its name must be shown
+            raise UsageError(
+                f"The backend {entry.name!r} of {where} could not be loaded.",
+                why=f"{type(error).__name__}: {error}",
+                fix=f"Repair or uninstall {where}.",
+            ) from error
+        card = getattr(backend, "card", None)
+        if not isinstance(card, Card):
+            raise UsageError(f"{entry.name!r} of {where} is no backend.", why="It has no card.")
+        found[card.id] = backend
+    return found
+
+
+def package_installed(name: str) -> bool:
+    """Whether a package can be imported, without importing it."""
+    return importlib.util.find_spec(name) is not None
+
+
+def program_installed(name: str) -> bool:
+    """Whether a program is on PATH or is an executable path."""
+    return shutil.which(name) is not None

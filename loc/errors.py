@@ -1,0 +1,110 @@
+"""Errors a user can act on, and the one map from error to exit code.
+
+Every error says what failed, why, and what mends it. `cli` prints the three and exits with `code`;
+a traceback appears only with `--debug`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command. The text of each is the reference documentation."""
+
+    DONE = 0
+    INTERNAL = 1
+    USAGE = 2
+    DEFECTS = 3
+    INPUT = 4
+    MISSING = 5
+    REFUSED = 6
+    STORAGE = 7
+    SOME_FAILED = 8
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """One line, as printed in the reference."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.DONE: "done",
+    ExitCode.INTERNAL: "internal error: a fault in loc itself",
+    ExitCode.USAGE: "usage: an option or argument is wrong",
+    ExitCode.DEFECTS: "done, with defects: some cut or line failed or fell under a gate",
+    ExitCode.INPUT: "the input cannot be used",
+    ExitCode.MISSING: "something is missing: tool, package, weights, language pair, source language",
+    ExitCode.REFUSED: "refused by policy",
+    ExitCode.STORAGE: "no space, or the store or an output folder cannot be written",
+    ExitCode.SOME_FAILED: "several inputs, some of them failed",
+    ExitCode.INTERRUPTED: "interrupted; what was finished is kept and the next run goes on from there",
+}
+
+
+class LocError(Exception):
+    """Root of every error a user sees.
+
+    Args:
+        what: what failed, one sentence.
+        why: the cause as far as it is known, may be empty.
+        fix: the command or change that mends it, may be empty.
+    """
+
+    code: ExitCode = ExitCode.INTERNAL
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.why, self.fix) if part)
+
+
+class UsageError(LocError):
+    """The command line or a settings file asks for something that does not exist."""
+
+    code = ExitCode.USAGE
+
+
+class InputError(LocError):
+    """The input is empty, truncated, not media, still growing, or lacks what the job needs."""
+
+    code = ExitCode.INPUT
+
+
+class MissingError(LocError):
+    """A tool, package, weight file, language pair or the source language is missing."""
+
+    code = ExitCode.MISSING
+
+
+class RefusedError(LocError):
+    """A licence or purpose forbids what was asked."""
+
+    code = ExitCode.REFUSED
+
+
+class StorageError(LocError):
+    """No space, an unwritable folder, or a damaged store."""
+
+    code = ExitCode.STORAGE
+
+
+class ChildError(LocError):
+    """A child process failed or died. Its last lines and its signal are in `why`."""
+
+    code = ExitCode.INTERNAL
+
+
+class DamagedObjectError(StorageError):
+    """An object's bytes no longer match its name. The runner treats it as a miss."""
+
+
+class Interrupted(LocError):
+    """Ctrl-C or a termination signal."""
+
+    code = ExitCode.INTERRUPTED

@@ -1,0 +1,210 @@
+"""Child processes: argument lists only, killed with their parent, and honest about how they ended."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO
+
+from loc.errors import ChildError, MissingError
+
+STDERR_LINES = 20
+"""Last lines of a child's stderr that an error shows: enough for ffmpeg's cause, short enough to read."""
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent() -> None:
+    """Runs in the child before exec: SIGKILL when the thread that started it is gone.
+
+    Linux ties the signal to the *thread* that forked (prctl(2)), so children must be started from a
+    thread that outlives them; the runner's pools live as long as the run.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def describe_exit(returncode: int) -> str:
+    """`exit status 1`, or `killed by SIGKILL`."""
+    if returncode >= 0:
+        return f"exit status {returncode}"
+    try:
+        return f"killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"killed by signal {-returncode}"
+
+
+class Child:
+    """A running child with its stderr drained in the background.
+
+    Use as a context manager: leaving it waits for the child, and raises `ChildError` if it failed;
+    leaving it by an exception kills the child first.
+
+    Args:
+        args: program and arguments.
+        stdin, stdout: whether to open a pipe.
+        env: whole environment; the parent's by default.
+    """
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        *,
+        stdin: bool = False,
+        stdout: bool = False,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> None:
+        self.args = list(args)
+        try:
+            self._popen = subprocess.Popen(
+                self.args,
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - only a prctl call
+            )
+        except FileNotFoundError as error:
+            raise MissingError(
+                f"The program {self.args[0]!r} was not found.",
+                fix="Run `loc doctor` to see what is missing and how to install it.",
+            ) from error
+        except OSError as error:
+            raise ChildError(f"Could not start {self.args[0]!r}.", why=str(error)) from error
+        self._tail: deque[str] = deque(maxlen=STDERR_LINES)
+        self._drain = threading.Thread(target=self._read_stderr, daemon=True)
+        self._drain.start()
+
+    def _read_stderr(self) -> None:
+        assert self._popen.stderr is not None
+        for line in self._popen.stderr:
+            text = line.decode("utf-8", "replace").rstrip()
+            if text:
+                self._tail.append(text)
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        if self._popen.stdin is None:
+            raise RuntimeError("the child was started without a stdin pipe")
+        return self._popen.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        if self._popen.stdout is None:
+            raise RuntimeError("the child was started without a stdout pipe")
+        return self._popen.stdout
+
+    def poll(self) -> int | None:
+        return self._popen.poll()
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._popen.kill()
+
+    def tail(self) -> str:
+        """The last lines of stderr so far."""
+        return "\n".join(self._tail)
+
+    def wait(self) -> None:
+        """Close stdin, wait, and raise `ChildError` unless the child succeeded."""
+        if self._popen.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._popen.stdin.close()
+        returncode = self._popen.wait()
+        self._drain.join(timeout=5)
+        if self._popen.stdout is not None:
+            self._popen.stdout.close()
+        if returncode != 0:
+            raise self.error()
+
+    def error(self) -> ChildError:
+        """The error that says how this child ended, with its last lines."""
+        returncode = self._popen.wait()
+        self._drain.join(timeout=5)
+        return ChildError(
+            f"{self.args[0]} failed ({describe_exit(returncode)}).",
+            why=self.tail() or "It printed nothing.",
+        )
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _tb: object) -> None:
+        if kind is None:
+            self.wait()
+            return
+        # A broken pipe means the child died first: its own words are the better error.
+        died_first = isinstance(value, BrokenPipeError)
+        if not died_first:
+            self.kill()
+        if self._popen.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._popen.stdin.close()
+        if self._popen.stdout is not None:
+            self._popen.stdout.close()
+        self._popen.wait()
+        self._drain.join(timeout=5)
+        if died_first:
+            raise self.error() from value
+
+
+def run(
+    args: Sequence[str], *, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+) -> bytes:
+    """Run to the end and return stdout.
+
+    Raises:
+        MissingError: no such program.
+        ChildError: it failed; carries its last lines and its signal.
+    """
+    with Child(args, stdin=stdin is not None, stdout=True, env=env) as child:
+        writer: threading.Thread | None = None
+        if stdin is not None:
+            writer = threading.Thread(target=_feed, args=(child.stdin, stdin), daemon=True)
+            writer.start()
+        output = child.stdout.read()
+        if writer is not None:
+            writer.join()
+    return output
+
+
+def _feed(pipe: IO[bytes], data: bytes) -> None:
+    # The child may end before reading everything; its exit status tells whether that was a fault.
+    with contextlib.suppress(BrokenPipeError):
+        pipe.write(data)
+    with contextlib.suppress(BrokenPipeError):
+        pipe.close()
+
+
+def read_exactly(pipe: IO[bytes], size: int) -> bytes | None:
+    """`size` bytes, or None at a clean end of the stream.
+
+    Raises:
+        EOFError: the stream ends inside a record.
+    """
+    data = pipe.read(size)
+    if not data:
+        return None
+    while len(data) < size:
+        more = pipe.read(size - len(data))
+        if not more:
+            raise EOFError(f"stream ended after {len(data)} of {size} bytes")
+        data += more
+    return data
+
+
+def iter_records(pipe: IO[bytes], size: int) -> Iterator[bytes]:
+    """Fixed-size records until the stream ends."""
+    while (record := read_exactly(pipe, size)) is not None:
+        yield record

@@ -1,0 +1,346 @@
+"""Runs actions through the store: a key, a look, a lock, the work, a record.
+
+An action takes the narrowest slice it needs and names in its key everything that can change its result and
+nothing else. Only successes are recorded. In `look` mode nothing is made: a miss raises `NotMade`, which is
+how plan and explain walk the same code as a run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from loc.artifacts import Ref
+from loc.events import ActionDone, Defect, EventBus, Notice, Progress, WorkPlanned
+from loc.store.keys import canonical, digest_value
+from loc.store.workdir import ActionRecord, WorkDir
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where in the job an action stands. Never in a key: it names the action to people and to `loc explain`."""
+
+    stage: str
+    unit: str = ""
+    """`chunk 3`, `line 12`; empty for an action that runs once."""
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class Action:
+    """One unit of work and everything its result depends on.
+
+    Args:
+        name: `stage.verb`, e.g. `dub.speak`.
+        version: raised when the code's output changes.
+        inputs: name -> digest, `Ref`, or slice (a mapping of digests and ranges). Text goes in as its digest.
+        params: what can change the result and no more; never text.
+        backend: (card id, card version).
+        programs: fingerprints of programs, packages and data that shape the result.
+        weights: weight file id -> digest.
+    """
+
+    name: str
+    version: int
+    site: Site
+    inputs: Mapping[str, Any]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    backend: tuple[str, str] | None = None
+    programs: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+    def fields(self) -> dict[str, Any]:
+        """The whole key before hashing."""
+        fields: dict[str, Any] = canonical(
+            {
+                "action": self.name,
+                "version": self.version,
+                "backend": list(self.backend) if self.backend else None,
+                "weights": dict(self.weights),
+                "programs": dict(self.programs),
+                "params": dict(self.params),
+                "inputs": {name: _as_input(value) for name, value in self.inputs.items()},
+            }
+        )
+        return fields
+
+
+def _as_input(value: Any) -> Any:
+    """References count by their digest alone, at any depth."""
+    if isinstance(value, Ref):
+        return value.sha256
+    if isinstance(value, Mapping):
+        return {key: _as_input(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_input(item) for item in value]
+    return value
+
+
+class NotMade(Exception):
+    """In look mode: something is not there yet. `stage` is where it would be made."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(stage)
+        self.stage = stage
+
+
+class Out:
+    """Where an action puts what it makes."""
+
+    def __init__(self, folder: Path, store: WorkDir, report: Callable[[int, int], None]) -> None:
+        self.folder = folder
+        """Private scratch space; whatever is not declared below is thrown away."""
+        self.store = store
+        self.detail: dict[str, Any] = {}
+        """Figures for the record and the report: counts and measures, never text."""
+        self._files: dict[str, Path] = {}
+        self._refs: dict[str, Ref] = {}
+        self._report = report
+
+    def file(self, name: str, suffix: str = "") -> Path:
+        """A path to write output `name` to. The suffix is for the writer's sake and is not kept."""
+        path = self.folder / f"{name}{suffix}"
+        self._files[name] = path
+        return path
+
+    def bytes(self, name: str, data: bytes) -> Ref:
+        """Store output `name` at once."""
+        self._refs[name] = self.store.put_bytes(data)
+        return self._refs[name]
+
+    def model(self, name: str, model: BaseModel) -> Ref:
+        """Store a model as JSON."""
+        return self.bytes(name, model.model_dump_json().encode("utf-8"))
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far this action is, in its own units."""
+        self._report(done, total)
+
+    def collect(self) -> dict[str, Ref]:
+        refs = dict(self._refs)
+        for name, path in self._files.items():
+            refs[name] = self.store.adopt(path)
+        return refs
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an action made, now or earlier."""
+
+    store: WorkDir
+    key: str
+    outputs: Mapping[str, Ref]
+    detail: Mapping[str, Any]
+    hit: bool
+
+    def ref(self, name: str) -> Ref:
+        return self.outputs[name]
+
+    def path(self, name: str) -> Path:
+        """A verified object's path, to be read only."""
+        return self.store.open_object(self.outputs[name])
+
+    def model(self, name: str, kind: type[Model]) -> Model:
+        """A model read back from its JSON."""
+        return kind.model_validate_json(self.store.read_bytes(self.outputs[name]))
+
+
+@dataclass(frozen=True)
+class Look:
+    """One action met in look mode."""
+
+    action: Action
+    key: str
+    hit: bool
+    record: ActionRecord | None
+
+
+Make = Callable[[Out], None]
+
+
+class Runner:
+    """Makes actions, or looks whether they are made.
+
+    Args:
+        store: an open work directory.
+        events: where every action is reported.
+        run: id of this run, written into the records it makes.
+        mode: `make` does the work; `look` only looks.
+        forced: stages whose actions are made again once in this run although they are recorded.
+        workers: threads for batches whose actions spend their time in children or in numpy.
+    """
+
+    def __init__(
+        self,
+        store: WorkDir,
+        events: EventBus,
+        *,
+        run: str = "",
+        mode: Literal["make", "look"] = "make",
+        forced: frozenset[str] = frozenset(),
+        workers: int = 2,
+    ) -> None:
+        self.store = store
+        self.events = events
+        self.run_id = run
+        self.mode = mode
+        self.forced = forced
+        self.looks: list[Look] = []
+        self.hits = 0
+        self.misses = 0
+        self.defects: list[Defect] = []
+        self._forced_done: set[str] = set()
+        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="action")
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def defect(self, stage: str, unit: str, code: str, message: str, language: str | None = None) -> None:
+        """Report that a line or cut failed; the run goes on and ends with exit code 3."""
+        if self.mode == "look":
+            return
+        event = Defect(stage=stage, unit=unit, language=language, code=code, message=message)
+        if event not in self.defects:
+            self.defects.append(event)
+            self.events.emit(event)
+
+    def notice(self, code: str, message: str) -> None:
+        """Say a fallback, an assumption or a repair aloud."""
+        if self.mode == "make":
+            self.events.emit(Notice(code=code, message=message))
+
+    def do(self, action: Action, make: Make) -> Made:
+        """Make an action, or find it made.
+
+        Raises:
+            NotMade: in look mode, when it is not there.
+            Whatever `make` raises; nothing is recorded then.
+        """
+        fields = action.fields()
+        key = digest_value(fields)
+        if self.mode == "look":
+            record = self._find(key)
+            self.looks.append(Look(action, key, record is not None, record))
+            if record is None:
+                raise NotMade(action.site.stage)
+            return Made(self.store, key, record.outputs, record.detail, hit=True)
+        started = time.monotonic()
+        force = action.site.stage in self.forced and key not in self._forced_done
+        record = None if force else self._find(key)
+        hit = record is not None
+        if record is None:
+            with self.store.lock(f"action-{key}"):
+                # Another process may have made it while we waited for the lock.
+                record = None if force else self._find(key)
+                hit = record is not None
+                if record is None:
+                    record = self._make(action, key, fields, make, started)
+                    self._forced_done.add(key)
+        self._report(action, key, record, hit, time.monotonic() - started)
+        return Made(self.store, key, record.outputs, record.detail, hit)
+
+    def map(self, work: Sequence[tuple[Action, Make]], *, parallel: bool = False) -> list[Made]:
+        """Make a batch of independent actions, in order, or `parallel` on the runner's threads.
+
+        In look mode every action is looked at before `NotMade` is raised for any of them.
+        """
+        if not work:
+            return []
+        first = work[0][0]
+        if self.mode == "look":
+            return self._look_at_all(work)
+        self.events.emit(
+            WorkPlanned(
+                stage=first.site.stage, action=first.name, language=first.site.language, total=len(work)
+            )
+        )
+        if not parallel:
+            return [self.do(action, make) for action, make in work]
+        futures = [self._pool.submit(self.do, action, make) for action, make in work]
+        done, pending = wait(futures, return_when=FIRST_EXCEPTION)
+        if any(future.exception() for future in done):
+            for future in pending:
+                future.cancel()
+        return [future.result() for future in futures]
+
+    def _look_at_all(self, work: Sequence[tuple[Action, Make]]) -> list[Made]:
+        made: list[Made] = []
+        missing: NotMade | None = None
+        for action, make in work:
+            try:
+                made.append(self.do(action, make))
+            except NotMade as error:
+                missing = error
+        if missing is not None:
+            raise missing
+        return made
+
+    def _find(self, key: str) -> ActionRecord | None:
+        """A record whose objects are all there at full size; their bytes are verified when read."""
+        record = self.store.find_action(key)
+        if record is None:
+            return None
+        for ref in record.outputs.values():
+            path = self.store.object_path(ref.sha256)
+            try:
+                if path.stat().st_size == ref.size:
+                    continue
+            except OSError:
+                pass
+            self.notice("object-missing", f"Object {ref.sha256[:12]} of {record.name} is missing or truncated; making it again.")
+            return None
+        return record
+
+    def _make(
+        self, action: Action, key: str, fields: dict[str, Any], make: Make, started: float
+    ) -> ActionRecord:
+        def report(done: int, total: int) -> None:
+            self.events.emit(
+                Progress(stage=action.site.stage, action=action.name, unit=action.site.unit, done=done, total=total)
+            )
+
+        with self.store.scratch() as folder:
+            out = Out(folder, self.store, report)
+            make(out)
+            outputs = out.collect()
+        record = ActionRecord(
+            key=key,
+            name=action.name,
+            fields=fields,
+            outputs=outputs,
+            seconds=round(time.monotonic() - started, 4),
+            run=self.run_id,
+            detail=out.detail,
+        )
+        self.store.record_action(record)
+        return record
+
+    def _report(self, action: Action, key: str, record: ActionRecord, hit: bool, seconds: float) -> None:
+        if hit:
+            self.hits += 1
+        else:
+            self.misses += 1
+        self.events.emit(
+            ActionDone(
+                stage=action.site.stage,
+                action=action.name,
+                unit=action.site.unit,
+                language=action.site.language,
+                key=key,
+                hit=hit,
+                seconds=round(seconds, 4),
+                backend=action.backend[0] if action.backend else None,
+                backend_version=action.backend[1] if action.backend else None,
+                weights=dict(action.weights),
+                params=canonical(dict(action.params)),
+                detail=dict(record.detail),
+            )
+        )

@@ -1,0 +1,107 @@
+"""What a stage is, what it is given, and how stages hand artifacts on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from loc.artifacts import Ref
+from loc.backend import Backend
+from loc.runner import NotMade, Runner, Site
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+
+Artifact = TypeVar("Artifact")
+
+
+class Slot(Generic[Artifact]):
+    """An input of a stage: the artifact, or, in look mode, the news that its stage has not been made.
+
+    A stage asks for it as late as it can, so that what does not depend on it is looked at first.
+    """
+
+    def __init__(self, stage: str, value: Artifact | None = None, *, made: bool = True) -> None:
+        self.stage = stage
+        self._value = value
+        self._made = made
+
+    @classmethod
+    def pending(cls, stage: str) -> Slot[Artifact]:
+        return cls(stage, made=False)
+
+    def get(self) -> Artifact:
+        """The artifact.
+
+        Raises:
+            NotMade: it has not been made (look mode only).
+        """
+        if not self._made:
+            raise NotMade(self.stage)
+        return self._value  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class SuppliedText:
+    """A subtitle file the user supplied, stored."""
+
+    language: str | None
+    ref: Ref
+    name: str
+    """File name with suffix, which tells the format; never in a key."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and everything the user supplied with it."""
+
+    path: Path
+    digest: str
+    size: int
+    languages: tuple[str, ...]
+    source_language: str | None
+    """From `--from` or the transcript's name; None where neither says."""
+    transcript: SuppliedText | None = None
+    translations: Mapping[str, SuppliedText] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage works with besides its inputs."""
+
+    runner: Runner
+    settings: Settings
+    job: Job
+    backend: Callable[[str, str | None], Backend]
+    """(stage, target language) -> the chosen backend, made on first use and shared by the run."""
+    language: str | None = None
+    """Target language; None in stages that run once for all."""
+
+    @property
+    def store(self) -> WorkDir:
+        return self.runner.store
+
+    def site(self, stage: str, unit: str = "") -> Site:
+        return Site(stage=stage, unit=unit, language=self.language)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A node of the graph.
+
+    Args:
+        name: as in `--until` and `--force`.
+        makes: name of the slot its artifact fills.
+        inputs: dataclass of `Slot`s; each field's name is the slot it is filled from.
+        run: `(context, inputs) -> artifact`.
+        per_language: run once for each target language.
+        backend: whether a backend is chosen for it.
+    """
+
+    name: str
+    makes: str
+    inputs: type
+    run: Callable[[Context, Any], Any]
+    per_language: bool
+    backend: bool
