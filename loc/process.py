@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
+import os
 import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import IO
 
 from loc.errors import ChildError, MissingError
@@ -19,14 +23,57 @@ STDERR_LINES = 20
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
+_Order = Callable[[], "subprocess.Popen[bytes]"]
 
-def _die_with_parent() -> None:
+
+def _die_with_parent(parent: int) -> None:
     """Runs in the child before exec: SIGKILL when the thread that started it is gone.
 
-    Linux ties the signal to the *thread* that forked (prctl(2)), so children must be started from a
-    thread that outlives them; the runner's pools live as long as the run.
+    A parent that died between fork and this call sends nothing any more, so its pid is checked after it.
     """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+class _Spawner:
+    """Starts every child from one thread that lives exactly as long as the process.
+
+    Linux ties the death signal to the *thread* that forked (prctl(2)). A child started straight from a pool
+    thread would be killed when the pool shuts down, long before the process ends.
+    """
+
+    def __init__(self) -> None:
+        self._orders: SimpleQueue[tuple[_Order, Future[subprocess.Popen[bytes]]]] = SimpleQueue()
+        threading.Thread(target=self._work, name="spawner", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            order, answer = self._orders.get()
+            try:
+                answer.set_result(order())
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
+                answer.set_exception(error)
+
+    def start(self, order: _Order) -> subprocess.Popen[bytes]:
+        answer: Future[subprocess.Popen[bytes]] = Future()
+        self._orders.put((order, answer))
+        return answer.result()
+
+
+@functools.cache
+def _spawner(_pid: int) -> _Spawner:
+    """The spawner of this process; a forked copy of the process has not inherited its thread."""
+    return _Spawner()
+
+
+_spawner_lock = threading.Lock()
+
+
+def _spawn(order: _Order) -> subprocess.Popen[bytes]:
+    with _spawner_lock:
+        spawner = _spawner(os.getpid())
+    return spawner.start(order)
 
 
 def describe_exit(returncode: int) -> str:
@@ -62,14 +109,16 @@ class Child:
     ) -> None:
         self.args = list(args)
         try:
-            self._popen = subprocess.Popen(
-                self.args,
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=None if env is None else dict(env),
-                cwd=cwd,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - only a prctl call
+            self._popen = _spawn(
+                lambda: subprocess.Popen(
+                    self.args,
+                    stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    env=None if env is None else dict(env),
+                    cwd=cwd,
+                    preexec_fn=functools.partial(_die_with_parent, os.getpid()),  # noqa: PLW1509 - only prctl
+                )
             )
         except FileNotFoundError as error:
             raise MissingError(
@@ -115,6 +164,25 @@ class Child:
     def tail(self) -> str:
         """The last lines of stderr so far."""
         return "\n".join(self._tail)
+
+    def end(self, grace: float) -> int:
+        """Close stdin, give the child `grace` seconds to end by itself, then kill it; never raises.
+
+        Returns:
+            Its exit status, negative for the signal that ended it.
+        """
+        if self._popen.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._popen.stdin.close()
+        try:
+            returncode = self._popen.wait(timeout=grace)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            returncode = self._popen.wait()
+        self._drain.join(timeout=5)
+        if self._popen.stdout is not None:
+            self._popen.stdout.close()
+        return returncode
 
     def wait(self) -> None:
         """Close stdin, wait, and raise `ChildError` unless the child succeeded."""
