@@ -1,0 +1,127 @@
+"""The one place that compiles ffmpeg command lines and runs them.
+
+Graphs are built with ffmpeg-python (`ffmpeg.input(...).filter(...).output(...)`) and compiled to argument
+lists; ffmpeg always runs as a child process. Inputs and outputs are named with `file_url`, so that no file
+name is ever read as an option, a protocol or a numbered pattern.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from loc.errors import ChildError, MissingError
+from loc.process import Child
+from loc.process import run as run_child
+from loc.store.keys import digest_bytes
+
+BITEXACT: Mapping[str, str] = {"fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact"}
+"""Output options that keep clocks, random identifiers and version strings out of a file, so that making it
+again gives the same bytes. (x264 still writes its settings, the number of threads among them, into the
+stream: pin `threads` where the bytes count.)"""
+
+LOCAL_ONLY: Mapping[str, str] = {"protocol_whitelist": "file,pipe"}
+"""Input options for files of unknown origin: a playlist inside one must not open the network."""
+
+_X264_BANNER = re.compile(rb"x264 - core (\d+[^-]*?) - ")
+
+
+def file_url(path: Path) -> str:
+    """A path as ffmpeg must be given it: behind `file:`, `-x.mp4` and `http:b.mp4` are plain names."""
+    return f"file:{path}"
+
+
+def compile_args(stream: Any, program: str, *, stdin: bool = False) -> list[str]:
+    """The argument list of a graph, quiet, overwriting, and deaf to the terminal unless `stdin` is a pipe.
+
+    Args:
+        stream: what `ffmpeg.output(...)` or `ffmpeg.merge_outputs(...)` returned.
+        program: the ffmpeg program.
+    """
+    head = [program, "-v", "error", "-hide_banner", "-y"]
+    if not stdin:
+        head.append("-nostdin")
+    args: list[str] = ffmpeg.compile(stream, cmd=head)
+    return args
+
+
+def run(stream: Any, program: str, stdin: bytes | None = None) -> bytes:
+    """Run a graph to its end and return what it wrote to `pipe:1`, if anything.
+
+    Raises:
+        MissingError: no such program.
+        ChildError: ffmpeg failed; carries its last lines and its signal.
+    """
+    return run_child(compile_args(stream, program, stdin=stdin is not None), stdin=stdin)
+
+
+def start(stream: Any, program: str, *, stdin: bool = False, stdout: bool = False) -> Child:
+    """Start a graph whose `pipe:0` the caller feeds, or whose `pipe:1` the caller reads, piece by piece.
+
+    Use as a context manager; leaving it waits, and raises `ChildError` if ffmpeg failed. A caller that does
+    both must read in a thread of its own, or the two wait for each other.
+    """
+    return Child(compile_args(stream, program, stdin=stdin), stdin=stdin, stdout=stdout)
+
+
+@functools.cache
+def fingerprint(program: str) -> str:
+    """What of this ffmpeg shapes a result: version, x264 core, and a digest over libraries and configuration.
+
+    Read once per process. Another ffmpeg build or another libx264 behind it gives another string.
+
+    Raises:
+        MissingError: no such program, or it is not ffmpeg.
+    """
+    text = run_child([program, "-version"])
+    words = text.split()
+    if words[:1] != [b"ffmpeg"] or len(words) < 3:
+        raise MissingError(f"{program!r} is not ffmpeg.", fix="Name the program with LOC_FFMPEG.")
+    x264 = _x264_core(program)
+    digest = digest_bytes(text + b"\n" + x264.encode())
+    return f"{words[2].decode('utf-8', 'replace')} x264 {x264} {digest[:16]}"
+
+
+def _x264_core(program: str) -> str:
+    """The x264 core, as it signs every stream (in an SEI message); `none` where ffmpeg lacks it."""
+    picture = ffmpeg.input("color=size=64x64:rate=25:duration=0.04", f="lavfi")
+    try:
+        stream = run(picture.output("pipe:1", vcodec="libx264", f="h264", threads=1), program)
+    except ChildError:
+        return "none"
+    banner = _X264_BANNER.search(stream)
+    return banner.group(1).decode() if banner else "unknown"
+
+
+@functools.cache
+def decoder_fingerprint() -> str:
+    """The version of PyAV and of the ffmpeg libraries inside it, which decode frames and sound."""
+    import av
+
+    libraries = " ".join(
+        f"{name}-{'.'.join(str(part) for part in version)}"
+        for name, version in sorted(av.library_versions.items())
+        if name in ("libavcodec", "libavformat", "libswscale", "libswresample")
+    )
+    return f"PyAV {av.__version__} {libraries}"
+
+
+def probe(path: Path, program: str) -> dict[str, Any]:
+    """ffprobe's JSON of a local file: `format`, `streams` (with side data), `chapters`.
+
+    Raises:
+        MissingError: no such program.
+        ChildError: ffprobe cannot open the file.
+    """
+    args = [program, "-v", "error", "-hide_banner", "-print_format", "json"]
+    args += ["-show_format", "-show_streams", "-show_chapters"]
+    for name, value in LOCAL_ONLY.items():
+        args += [f"-{name}", value]
+    found: dict[str, Any] = json.loads(run_child([*args, "-i", file_url(path)]))
+    return found

@@ -1,0 +1,331 @@
+"""Frames by their place in the frame table: native planes, bit for bit what the decoder gives.
+
+The table lists the pictures a decode from the file's start presents, so it is made by decoding
+(`scan_frames`), never guessed from packets: packets do not tell about hidden frames of edit lists,
+undecodable leading pictures, packed B-frames or missing timestamps. Reading a range (`read_frames`) seeks,
+and trusts what it gets only if it is exactly the frames the table lists.
+
+Pictures keep their coded orientation; a display matrix is the player's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from loc.artifacts import FrameRange, VideoStream
+from loc.errors import InputError
+from loc.media.ffmpeg import LOCAL_ONLY, file_url
+from loc.media.timeline import Timeline
+
+Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+DECODER_THREADS = 2
+"""Threads of one decoder: more gain little below 4K, and several chunks are read side by side."""
+
+DISCONTINUITY_S = 1
+"""A timestamp this many seconds behind its predecessor begins a new clock (a joined recording) and all that
+follow are moved with it; a smaller step back is one bad timestamp."""
+
+_PLANE_FORMATS = frozenset(
+    {
+        *("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"),
+        *("yuv420p10le", "yuv422p10le", "yuv444p10le"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Planes:
+    """One picture as coded, without line padding.
+
+    uint8 for 8-bit sources, uint16 with values 0..1023 for deeper ones. `y` is [height, width]; `u` and `v`
+    are [height / sy, width / sx], rounded up, with the subsampling (sx, sy) of `plane_format`.
+    C-contiguous.
+    """
+
+    y: Plane
+    u: Plane
+    v: Plane
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a decode from start to end presented.
+
+    Args:
+        pts: int64 [n], ticks, strictly increasing.
+        key: bool [n], pictures the decoder calls key frames.
+        duration: ticks from the first picture to the end of the last.
+        repaired: timestamps that were missing or did not advance, and were made up.
+        damaged: packets the decoder refused.
+    """
+
+    pts: npt.NDArray[np.int64]
+    key: npt.NDArray[np.bool_]
+    duration: int
+    repaired: int
+    damaged: int
+
+
+def plane_format(pix_fmt: str) -> str:
+    """The planar format in which pictures of `pix_fmt` are handled: itself, or the nearest one supported.
+
+    Semi-planar and deeper layouts keep their subsampling (12 bits and more become 10); RGB and palettes
+    become 4:4:4, grey becomes 4:2:0. Alpha is dropped.
+    """
+    if pix_fmt in _PLANE_FORMATS:
+        return pix_fmt
+    layout = av.VideoFormat(pix_fmt)
+    colours = [component for component in layout.components if not component.is_alpha]
+    depth = "10le" if max(component.bits for component in colours) > 8 else ""
+    if layout.is_rgb or layout.has_palette:
+        return f"yuv444p{depth}"
+    if len(colours) < 3:
+        return f"yuv420p{depth}"
+    narrow, low = layout.chroma_width(64) < 64, layout.chroma_height(64) < 64
+    sampling = "444" if not narrow else "420" if low else "422"
+    return f"yuv{sampling}p{depth}"
+
+
+def plane_depth(video: VideoStream) -> int:
+    """Bits per sample of this stream's `Planes`: 8 or 10."""
+    return 10 if video.bit_depth > 8 else 8
+
+
+def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | None = None) -> Scan:
+    """Decode the whole stream and list its pictures; `visit` sees each `av.VideoFrame` once, in order.
+
+    Memory does not grow with the pictures, except for 9 bytes of table each.
+
+    Raises:
+        InputError: it cannot be opened, or has no decodable picture.
+    """
+    pts: list[int] = []
+    key: list[bool] = []
+    with _open(path, video.index) as decoder:
+        length = 0
+        for picture in decoder.pictures():
+            pts.append(picture.pts)
+            key.append(picture.key)
+            length = picture.duration
+            if visit is not None:
+                visit(picture.frame)
+        if not pts:
+            raise InputError(
+                f"{path} has no picture that can be decoded.",
+                why=f"Its {video.codec} stream gave no frame.",
+                fix="Check that the file plays, and is complete.",
+            )
+        if length <= 0:
+            length = pts[-1] - pts[-2] if len(pts) > 1 else decoder.step
+        return Scan(
+            pts=np.array(pts, dtype=np.int64),
+            key=np.array(key, dtype=bool),
+            duration=pts[-1] - pts[0] + length,
+            repaired=decoder.repaired,
+            damaged=decoder.damaged,
+        )
+
+
+def read_frames(path: Path, video: VideoStream, timeline: Timeline, frames: FrameRange) -> Iterator[Planes]:
+    """Exactly the pictures `frames` of the table, in presentation order.
+
+    Seeks to a key frame from which the range decodes cleanly. Where a container's seek does not lead there,
+    the stream is decoded from its start instead: slow, but the same pictures.
+
+    Raises:
+        InputError: the file cannot be opened, or no longer gives the pictures the table lists.
+        ValueError: `frames` is not inside the table.
+    """
+    if not 0 <= frames.start <= frames.stop <= timeline.count:
+        raise ValueError(f"frames {frames.start}..{frames.stop} of {timeline.count}")
+    given = 0
+    for anchor in (_anchor(timeline, frames.start), 0):
+        wanted = FrameRange(start=frames.start + given, stop=frames.stop)
+        for planes in _read_from(path, video, timeline, wanted, anchor):
+            given += 1
+            yield planes
+        if given == len(frames):
+            return
+    raise InputError(
+        f"Frame {frames.start + given} of {path} could not be read again.",
+        why="The file no longer decodes to the frames found when it was first read.",
+        fix="Check that it has not changed and its disk is sound, then run again.",
+    )
+
+
+def _anchor(timeline: Timeline, start: int) -> int:
+    """The key frame to seek to: the one before the last at or before `start`.
+
+    Pictures behind an open or unclean key frame may refer to pictures before it; one whole group of
+    pictures of run-up makes their references exact.
+    """
+    keys = np.flatnonzero(timeline.key[: start + 1])
+    return int(keys[-2]) if len(keys) > 1 else 0
+
+
+def _read_from(
+    path: Path, video: VideoStream, timeline: Timeline, frames: FrameRange, anchor: int
+) -> Iterator[Planes]:
+    """As many of `frames`, from the first on, as a decode from `anchor` gives in order."""
+    with _open(path, video.index) as decoder:
+        if anchor > 0 and not decoder.seek(int(timeline.pts[anchor])):
+            return
+        expected = frames.start
+        reached = anchor == 0
+        for picture in decoder.pictures():
+            reached = reached or picture.pts == timeline.pts[anchor]
+            if expected == frames.stop or picture.pts > timeline.pts[expected]:
+                return
+            if picture.pts == timeline.pts[expected]:
+                if not reached:
+                    return
+                yield to_planes(picture.frame, video)
+                expected += 1
+
+
+def to_planes(frame: Any, video: VideoStream) -> Planes:
+    """Copy an `av.VideoFrame` out of the decoder; swscale converts it only if it is in no plane format.
+
+    A picture whose size differs from the stream's (some broadcasts change it midway) is scaled to it.
+    """
+    wanted = plane_format(video.pix_fmt)
+    if (frame.format.name, frame.width, frame.height) != (wanted, video.width, video.height):
+        frame = _converted(frame, wanted, video)
+    y, u, v = (_copy_plane(plane, plane_depth(video)) for plane in frame.planes)
+    return Planes(y, u, v)
+
+
+def _converted(frame: Any, pix_fmt: str, video: VideoStream) -> Any:
+    """`frame` in another format and size, in the stream's matrix and range."""
+    matrix = {"bt601": "ITU601", "bt709": "ITU709", "bt2020nc": "BT2020"}[video.matrix]
+    span = "JPEG" if video.full_range else "MPEG"
+    from_rgb = frame.format.is_rgb or frame.format.has_palette
+    return frame.reformat(
+        width=video.width,
+        height=video.height,
+        format=pix_fmt,
+        src_colorspace=matrix,
+        dst_colorspace=matrix,
+        src_color_range="JPEG" if from_rgb else span,
+        dst_color_range=span,
+    )
+
+
+def _copy_plane(plane: Any, depth: int) -> Plane:
+    kind = np.dtype(np.uint16 if depth > 8 else np.uint8)
+    lines = np.frombuffer(plane, dtype=kind).reshape(-1, plane.line_size // kind.itemsize)
+    return np.ascontiguousarray(lines[: plane.height, : plane.width]).copy()
+
+
+@dataclass(frozen=True)
+class _Picture:
+    frame: Any
+    pts: int
+    key: bool
+    duration: int
+
+
+class _Decoder:
+    """One stream, decoded packet by packet, with a timestamp for every picture."""
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        self._container = container
+        self._stream = stream
+        self.repaired = 0
+        self.damaged = 0
+        self.step = _nominal_step(stream)
+        self._last: int | None = None
+        self._shift = 0
+
+    def seek(self, pts: int) -> bool:
+        """Go to the key frame at or before `pts`; False where the container cannot."""
+        try:
+            self._container.seek(pts, stream=self._stream, backward=True, any_frame=False)
+        except (av.error.FFmpegError, OSError):
+            return False
+        return True
+
+    def pictures(self) -> Iterator[_Picture]:
+        """Every picture from here to the end. Damaged packets are counted and passed over."""
+        for packet in self._packets():
+            try:
+                decoded = packet.decode()
+            except av.error.FFmpegError:
+                self.damaged += 1
+                continue
+            for frame in decoded:
+                yield _Picture(frame, self._time(frame), bool(frame.key_frame), int(frame.duration or 0))
+
+    def _packets(self) -> Iterator[Any]:
+        """Demuxed packets, then the one that flushes the decoder; a file that breaks off ends there."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                yield next(packets)
+            except StopIteration:
+                return
+            except av.error.FFmpegError:
+                self.damaged += 1
+                return
+
+    def _time(self, frame: Any) -> int:
+        """The picture's pts, made up where the file has none or goes back in time."""
+        given = frame.pts if frame.pts is not None else frame.dts
+        if self._last is None:
+            self._last = 0 if given is None else given
+            return self._last
+        if given is None:
+            now = self._last + self.step
+        else:
+            now = given + self._shift
+            if now <= self._last:
+                back = self._last - now
+                now = self._last + (self.step if self._is_discontinuity(back) else 1)
+                if self._is_discontinuity(back):
+                    self._shift = now - given
+        self.repaired += given is None or now != given
+        self._last = now
+        return now
+
+    def _is_discontinuity(self, ticks: int) -> bool:
+        return bool(ticks * self._stream.time_base >= DISCONTINUITY_S)
+
+
+def _nominal_step(stream: Any) -> int:
+    """Ticks between pictures at the stream's stated rate, at least 1."""
+    rate = stream.average_rate or stream.base_rate or Fraction(25)
+    return max(1, round(1 / Fraction(rate * stream.time_base)))
+
+
+@contextmanager
+def _open(path: Path, stream_index: int) -> Iterator[_Decoder]:
+    """The decoder of one stream of a local file.
+
+    Raises:
+        InputError: the file or the stream cannot be opened.
+    """
+    try:
+        container = av.open(file_url(path), options=dict(LOCAL_ONLY), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(
+            f"{path} cannot be opened as video.", why=str(error), fix="Check that the file plays."
+        ) from error
+    with container:
+        try:
+            stream: Any = container.streams[stream_index]
+            stream.codec_context.thread_count = DECODER_THREADS
+            stream.thread_type = "AUTO"
+        except (IndexError, AttributeError) as error:
+            raise InputError(f"{path} has no video stream {stream_index}.") from error
+        yield _Decoder(container, stream)
