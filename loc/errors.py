@@ -101,7 +101,15 @@ class ChildError(LocError):
 
 
 class DamagedObjectError(StorageError):
-    """An object's bytes no longer match its name. The runner treats it as a miss."""
+    """An object is missing, truncated or changed. A run forgets what made it, says so, and makes it again.
+
+    Args:
+        sha256: the object's name.
+    """
+
+    def __init__(self, what: str, *, sha256: str) -> None:
+        super().__init__(what, fix="Run `loc cache verify` to find every damaged object.")
+        self.sha256 = sha256
 
 
 class Interrupted(LocError):

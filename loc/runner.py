@@ -7,8 +7,12 @@ how plan and explain walk the same code as a run.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +21,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from loc.artifacts import Ref
+from loc.errors import ChildError
 from loc.events import ActionDone, Defect, EventBus, Notice, Progress, WorkPlanned
 from loc.store.keys import canonical, digest_value
-from loc.store.workdir import ActionRecord, WorkDir
+from loc.store.workdir import ActionRecord, WorkDir, storage_error
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -166,6 +171,22 @@ class Look:
 Make = Callable[[Out], None]
 
 
+@contextlib.contextmanager
+def _space_errors(name: str) -> Iterator[None]:
+    """Turn a full disk, met by an action itself or by a child it runs, into the error that says so."""
+    what = f"There was no room for what {name} makes."
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise storage_error(what, error) from error
+    except ChildError as error:
+        if os.strerror(errno.ENOSPC) not in error.why:
+            raise
+        raise storage_error(what, OSError(errno.ENOSPC, error.why)) from error
+
+
 class Runner:
     """Makes actions, or looks whether they are made.
 
@@ -198,6 +219,7 @@ class Runner:
         self.misses = 0
         self.defects: list[Defect] = []
         self._forced_done: set[str] = set()
+        self._count = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="action")
 
     def close(self) -> None:
@@ -208,9 +230,11 @@ class Runner:
         if self.mode == "look":
             return
         event = Defect(stage=stage, unit=unit, language=language, code=code, message=message)
-        if event not in self.defects:
+        with self._count:
+            if event in self.defects:
+                return
             self.defects.append(event)
-            self.events.emit(event)
+        self.events.emit(event)
 
     def notice(self, code: str, message: str) -> None:
         """Say a fallback, an assumption or a repair aloud."""
@@ -227,23 +251,21 @@ class Runner:
         fields = action.fields()
         key = digest_value(fields)
         if self.mode == "look":
-            record = self._find(key)
+            record = None if self._is_forced(action, key) else self._find(key)
             self.looks.append(Look(action, key, record is not None, record))
             if record is None:
                 raise NotMade(action.site.stage)
             return Made(self.store, key, record.outputs, record.detail, hit=True)
         started = time.monotonic()
-        force = action.site.stage in self.forced and key not in self._forced_done
-        record = None if force else self._find(key)
+        record = None if self._is_forced(action, key) else self._find(key)
         hit = record is not None
         if record is None:
-            with self.store.lock(f"action-{key}"):
-                # Another process may have made it while we waited for the lock.
-                record = None if force else self._find(key)
+            with self.store.making(key):
+                # Another process or thread may have made it while we waited.
+                record = None if self._is_forced(action, key) else self._find(key)
                 hit = record is not None
                 if record is None:
                     record = self._make(action, key, fields, make, started)
-                    self._forced_done.add(key)
         self._report(action, key, record, hit, time.monotonic() - started)
         return Made(self.store, key, record.outputs, record.detail, hit)
 
@@ -283,6 +305,10 @@ class Runner:
             raise missing
         return made
 
+    def _is_forced(self, action: Action, key: str) -> bool:
+        """Whether a recorded result must not count: its stage is forced, and it was not made by this run."""
+        return action.site.stage in self.forced and key not in self._forced_done
+
     def _find(self, key: str) -> ActionRecord | None:
         """A record whose objects are all there at full size; their bytes are verified when read."""
         record = self.store.find_action(key)
@@ -295,7 +321,10 @@ class Runner:
                     continue
             except OSError:
                 pass
-            self.notice("object-missing", f"Object {ref.sha256[:12]} of {record.name} is missing or truncated; making it again.")
+            self.notice(
+                "object-missing",
+                f"Object {ref.sha256[:12]} of {record.name} is missing or truncated; making it again.",
+            )
             return None
         return record
 
@@ -303,11 +332,12 @@ class Runner:
         self, action: Action, key: str, fields: dict[str, Any], make: Make, started: float
     ) -> ActionRecord:
         def report(done: int, total: int) -> None:
+            site = action.site
             self.events.emit(
-                Progress(stage=action.site.stage, action=action.name, unit=action.site.unit, done=done, total=total)
+                Progress(stage=site.stage, action=action.name, unit=site.unit, done=done, total=total)
             )
 
-        with self.store.scratch() as folder:
+        with self.store.scratch() as folder, _space_errors(action.name):
             out = Out(folder, self.store, report)
             make(out)
             outputs = out.collect()
@@ -321,13 +351,14 @@ class Runner:
             detail=out.detail,
         )
         self.store.record_action(record)
+        with self._count:
+            self._forced_done.add(key)
         return record
 
     def _report(self, action: Action, key: str, record: ActionRecord, hit: bool, seconds: float) -> None:
-        if hit:
-            self.hits += 1
-        else:
-            self.misses += 1
+        with self._count:
+            self.hits += hit
+            self.misses += not hit
         self.events.emit(
             ActionDone(
                 stage=action.site.stage,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -23,6 +25,9 @@ from loc.errors import UsageError
 from loc.policy.licences import Purpose
 
 SETTINGS_FILE = "loc.toml"
+
+Topic = Literal["Job", "Work", "Backends", "Output"]
+"""Under which heading `--help` lists a setting."""
 
 X264_PRESETS = (
     "ultrafast",
@@ -43,6 +48,33 @@ def default_data_dir() -> Path:
     return Path(base) / "loc"
 
 
+def _setting(default: Any, description: str, *flags: str, topic: Topic, **limits: Any) -> Any:
+    """A field with all that `--help` and the reference need: its flags and the topic it is listed under."""
+    extra: dict[str, Any] = {"flags": list(flags), "topic": topic}
+    if callable(default):
+        return Field(default_factory=default, description=description, json_schema_extra=extra, **limits)
+    return Field(default, description=description, json_schema_extra=extra, **limits)
+
+
+def _items(value: Any) -> Any:
+    """`ja,es` or ["ja,es", "de"] as a tuple of items; anything else is left to validation."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        return value
+    return tuple(item.strip() for part in parts for item in part.split(",") if item.strip())
+
+
+def _pairs(value: Any) -> Any:
+    """`a=b,c=d`, or a list of such, as a dict; a mapping (from TOML) as it is."""
+    items = _items(value)
+    if not isinstance(items, tuple):
+        return value
+    pairs = [item.partition("=") for item in items]
+    if wrong := [name for name, equals, rest in pairs if not (name and equals and rest)]:
+        raise ValueError(f"{wrong[0]!r} is not of the form NAME=VALUE")
+    return {name.strip(): rest.strip() for name, _, rest in pairs}
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Frozen; stages read it, none writes it."""
 
@@ -54,54 +86,117 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    work_dir: Path = Field(
-        Path(".loc"), description="Folder of the checkpoints; safe to share between runs."
+    languages: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (), "Target languages, e.g. ja or ja,es.", "--lang", "-l", topic="Job"
     )
-    data_dir: Path = Field(
-        default_factory=default_data_dir,
-        description="Folder of weights, worker environments and voices (default: the XDG data folder).",
+    source_language: str | None = _setting(
+        None,
+        "Language spoken in the source, e.g. en. Needed without a transcript file.",
+        "--from",
+        topic="Job",
     )
-    ffmpeg: str = Field("ffmpeg", description="The ffmpeg program: a name on PATH or a path.")
-    ffprobe: str = Field("ffprobe", description="The ffprobe program that belongs to it.")
-    source_language: str | None = Field(
-        None, description="Language spoken in the source, e.g. en. Needed without a transcript file."
+    output: str | None = _setting(
+        None,
+        "Where the video goes: a file, a folder, or a template with {stem}, {lang} and {ext} "
+        "(default: beside the input, as {stem}.{lang}{ext}).",
+        "--output",
+        "-o",
+        topic="Job",
     )
-    audio_track: int | None = Field(
-        None, ge=1, description="Which sound track to localize, counted from 1 (default: the default one)."
-    )
-    transcript: Path | None = Field(
-        None, description="Subtitle file with what is said (default: VIDEO.LANG.srt beside the video)."
-    )
-    translation: dict[str, Path] = Field(
-        default_factory=dict,
-        description="LANG=FILE: subtitle file with the translation (default: VIDEO.LANG.srt beside the video).",
-    )
-    backend: dict[str, str] = Field(
-        default_factory=dict, description="STAGE=NAME: use this backend and no other, e.g. dub=espeak."
-    )
-    require_quality: Literal["basic", "good", "best"] = Field(
-        "basic", description="Fail rather than use a backend below this quality."
-    )
-    purpose: Purpose = Field(
-        Purpose.INTERNAL,
-        description="internal and delivery use commercially licensed models only; research allows others and says so.",
-    )
-    min_speakers: int = Field(1, ge=1, description="At least this many speakers.")
-    max_speakers: int = Field(8, ge=1, description="At most this many speakers.")
-    lipsync: bool = Field(True, description="Move the mouths; off leaves the picture as it is.")
-    crf: int = Field(18, ge=0, le=51, description="x264 constant rate factor of the output; lower is better.")
-    preset: str = Field("veryfast", description="x264 preset of the output.")
-    audio_bitrate: int = Field(192, ge=32, le=512, description="AAC bit rate of the output, kbit/s.")
-    until: str | None = Field(None, description="Stop after this stage.")
-    force: tuple[str, ...] = Field((), description="Make this stage again although it is recorded.")
-    overwrite: bool = Field(
-        False, description="Replace an existing output that loc did not write or that was changed since."
-    )
-    workers: int = Field(
-        default_factory=lambda: max(1, min(4, os.cpu_count() or 1)),
+    audio_track: int | None = _setting(
+        None,
+        "Which sound track to localize, counted from 1 (default: the default one).",
+        "--audio-track",
+        topic="Job",
         ge=1,
-        description="Actions made side by side (default: the number of cores, at most 4).",
     )
+    transcript: Path | None = _setting(
+        None,
+        "Subtitle file with what is said (default: VIDEO.LANG.srt beside the video).",
+        "--transcript",
+        topic="Job",
+    )
+    translation: Annotated[dict[str, Path], NoDecode] = _setting(
+        dict,
+        "LANG=FILE: subtitle file with the translation (default: VIDEO.LANG.srt beside the video).",
+        "--translation",
+        topic="Job",
+    )
+    min_speakers: int = _setting(1, "At least this many speakers.", "--min-speakers", topic="Job", ge=1)
+    max_speakers: int = _setting(8, "At most this many speakers.", "--max-speakers", topic="Job", ge=1)
+    lipsync: bool = _setting(
+        True, "Move the mouths; off leaves the picture as it is.", "--lipsync/--no-lipsync", topic="Job"
+    )
+    until: str | None = _setting(None, "Stop after this stage.", "--until", topic="Work")
+    force: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (), "Make this stage again although it is recorded.", "--force", topic="Work"
+    )
+    workers: int = _setting(
+        lambda: max(1, min(4, os.cpu_count() or 1)),
+        "Actions made side by side (default: the number of cores, at most 4).",
+        "--workers",
+        topic="Work",
+        ge=1,
+    )
+    work_dir: Path = _setting(
+        Path(".loc"), "Folder of the checkpoints; safe to share between runs.", "--work-dir", topic="Work"
+    )
+    data_dir: Path = _setting(
+        default_data_dir,
+        "Folder of weights, worker environments and voices (default: the XDG data folder).",
+        "--data-dir",
+        topic="Work",
+    )
+    backend: Annotated[dict[str, str], NoDecode] = _setting(
+        dict, "STAGE=NAME: use this backend and no other, e.g. dub=espeak.", "--backend", topic="Backends"
+    )
+    require_quality: Literal["basic", "good", "best"] = _setting(
+        "basic",
+        "Fail rather than use a backend below this quality.",
+        "--require-quality",
+        topic="Backends",
+    )
+    purpose: Purpose = _setting(
+        Purpose.INTERNAL,
+        "internal and delivery use commercially licensed models only; research allows others and says so.",
+        "--purpose",
+        topic="Backends",
+    )
+    ffmpeg: str = _setting(
+        "ffmpeg", "The ffmpeg program: a name on PATH or a path.", "--ffmpeg", topic="Backends"
+    )
+    ffprobe: str = _setting(
+        "ffprobe", "The ffprobe program that belongs to it.", "--ffprobe", topic="Backends"
+    )
+    crf: int = _setting(
+        18, "x264 constant rate factor of the output; lower is better.", "--crf", topic="Output", ge=0, le=51
+    )
+    preset: str = _setting("veryfast", "x264 preset of the output.", "--preset", topic="Output")
+    audio_bitrate: int = _setting(
+        192, "AAC bit rate of the output, kbit/s.", "--audio-bitrate", topic="Output", ge=32, le=512
+    )
+    overwrite: bool = _setting(
+        False,
+        "Replace an existing output that loc did not write or that was changed since.",
+        "--overwrite",
+        topic="Output",
+    )
+
+    @field_validator("languages", "force", mode="before")
+    @classmethod
+    def _split_items(cls, value: Any) -> Any:
+        return _items(value)
+
+    @field_validator("backend", "translation", mode="before")
+    @classmethod
+    def _split_pairs(cls, value: Any) -> Any:
+        return _pairs(value)
+
+    @model_validator(mode="after")
+    def _speakers_in_order(self) -> Self:
+        if self.min_speakers > self.max_speakers:
+            raise ValueError("min_speakers is above max_speakers")
+        return self
 
     @field_validator("preset")
     @classmethod
@@ -122,24 +217,45 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-def load_settings(flags: dict[str, Any]) -> Settings:
-    """Merge flags (None = not given), environment and `loc.toml`.
+def flags_of(name: str) -> tuple[str, ...]:
+    """The command-line flags of a field, the long one first."""
+    extra = Settings.model_fields[name].json_schema_extra
+    flags = extra.get("flags", []) if isinstance(extra, dict) else []
+    return tuple(str(flag) for flag in flags) if isinstance(flags, list) else ()
+
+
+def topic_of(name: str) -> str:
+    """The heading a field is listed under."""
+    extra = Settings.model_fields[name].json_schema_extra
+    return str(extra["topic"]) if isinstance(extra, dict) else ""
+
+
+def load_settings(flags: Mapping[str, Any]) -> Settings:
+    """Merge flags (None or an empty list = not given), environment and `loc.toml`.
 
     Raises:
         UsageError: a value that does not fit, named with the place it came from.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value is not None and value != []}
     try:
         return Settings(**given)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{SETTINGS_FILE} is not valid TOML.", why=str(error)) from error
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
-        if name in given:
-            place = f"--{name.replace('_', '-')}"
-        elif f"LOC_{name.upper()}" in os.environ:
-            place = f"LOC_{name.upper()}"
-        else:
-            place = f"{name!r} in {SETTINGS_FILE}"
-        raise UsageError(f"{place} cannot be used.", why=first["msg"] + ".", fix="See `loc run --help`.") from error
+        name = str(first["loc"][0]) if first["loc"] else ""
+        why = first["msg"].removeprefix("Value error, ")
+        raise UsageError(
+            f"{_place(name, given)} cannot be used.", why=f"{why}.", fix="See `loc run --help`."
+        ) from error
+
+
+def _place(name: str, given: Mapping[str, Any]) -> str:
+    """Where a value came from, in the words of whoever wrote it."""
+    if not name:
+        return "This combination of settings"
+    if name in given:
+        return flags_of(name)[0].split("/")[0]
+    if f"LOC_{name.upper()}" in os.environ:
+        return f"LOC_{name.upper()}"
+    return f"{name!r} in {SETTINGS_FILE}"

@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,6 +98,10 @@ class WorkDir:
         self._check_layout()
         self._check_locks()
         self._verified: set[str] = set()
+        self._tmp: Path | None = None
+        self._tmp_owner = 0
+        self._tmp_lease: filelock.FileLock | None = None
+        self._tmp_guard = threading.Lock()
 
     def _check_layout(self) -> None:
         marker = self.root / "layout.json"
@@ -184,17 +189,55 @@ class WorkDir:
         if ref.sha256 in self._verified and self._intact(path, ref.size):
             return path
         if not self._intact(path, ref.size):
-            raise DamagedObjectError(f"Object {ref.sha256[:12]} is missing or truncated.")
+            raise DamagedObjectError(
+                f"Object {ref.sha256[:12]} is missing or truncated.", sha256=ref.sha256
+            )
         if digest_file(path) != ref.sha256:
-            with contextlib.suppress(OSError):
-                path.unlink()
-            raise DamagedObjectError(f"Object {ref.sha256[:12]} was damaged and has been set aside.")
+            self.set_aside(ref.sha256)
+            raise DamagedObjectError(
+                f"Object {ref.sha256[:12]} was damaged and has been set aside.", sha256=ref.sha256
+            )
         self._verified.add(ref.sha256)
         return path
 
     def read_bytes(self, ref: Ref) -> bytes:
         """An object's bytes, verified."""
         return self.open_object(ref).read_bytes()
+
+    def set_aside(self, sha256: str) -> None:
+        """Move a damaged object to `damaged/`, so that it is a miss and can still be looked at."""
+        self._verified.discard(sha256)
+        aside = self.root / "damaged"
+        try:
+            aside.mkdir(exist_ok=True)
+            os.replace(self.object_path(sha256), aside / sha256)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise storage_error(f"Could not set the damaged object {sha256[:12]} aside.", error) from error
+
+    def forget_makers(self, sha256: str) -> int:
+        """Forget every action that made an object, or made an artifact that names it; they are misses now.
+
+        An object of an artifact (a block of a sound, say) stands in no record of its own, so the artifacts'
+        JSON is searched too. Returns how many were forgotten. Only for repairs: it reads every record.
+        """
+        forgotten = 0
+        for record in list(self.actions()):
+            if any(self._names(ref, sha256) for ref in record.outputs.values()):
+                self._action_path(record.key).unlink(missing_ok=True)
+                forgotten += 1
+        return forgotten
+
+    def _names(self, ref: Ref, sha256: str) -> bool:
+        """Whether an object is `sha256`, or is JSON that mentions it."""
+        if ref.sha256 == sha256:
+            return True
+        try:
+            with self.object_path(ref.sha256).open("rb") as stream:
+                return stream.read(1) == b"{" and sha256.encode() in stream.read()
+        except OSError:
+            return False
 
     def objects(self) -> Iterator[tuple[str, Path]]:
         """Every object as (digest, path)."""
@@ -256,10 +299,49 @@ class WorkDir:
         return filelock.FileLock(self.root / "locks" / name)
 
     @contextlib.contextmanager
+    def making(self, key: str) -> Iterator[None]:
+        """Hold the right to make one action, across processes and threads.
+
+        The lock file is removed on leaving, or there would be one for every action ever made. Whoever waited
+        on the removed file finds the record that was written before it went; if there is none, the action
+        failed, and at worst two try again at once, which is waste but never wrong.
+        """
+        lock = self.lock(f"action-{key}")
+        try:
+            with lock:
+                try:
+                    yield
+                finally:
+                    Path(lock.lock_file).unlink(missing_ok=True)
+        except PermissionError as error:
+            raise storage_error("Could not lock an action.", error) from error
+
+    def _own_tmp(self) -> Path:
+        """This process's folder under `tmp/`, locked while it lives; those of dead processes are swept."""
+        with self._tmp_guard:
+            if self._tmp is None or self._tmp_owner != os.getpid():
+                folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+                self._tmp_lease = filelock.FileLock(f"{folder}.lock", thread_local=False)
+                self._tmp_lease.acquire()
+                # Another process may have swept the folder between its making and its lock.
+                folder.mkdir(exist_ok=True)
+                self._tmp, self._tmp_owner = folder, os.getpid()
+                self._sweep()
+            return self._tmp
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed left under `tmp/`."""
+        for lock_path in (self.root / "tmp").glob("*.lock"):
+            lease = filelock.FileLock(lock_path)
+            with contextlib.suppress(filelock.Timeout, OSError), lease.acquire(timeout=0):
+                shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
+                lock_path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """A private folder under `tmp/`, removed on leaving."""
         try:
-            folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+            folder = Path(tempfile.mkdtemp(dir=self._own_tmp()))
         except OSError as error:
             raise storage_error("Could not make a temporary folder.", error) from error
         try:
