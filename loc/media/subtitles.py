@@ -1,0 +1,403 @@
+"""Subtitle files: read, written, wrapped for display, and aligned in time.
+
+SRT and WebVTT are read here rather than by pysubs2, which names no line when it fails, takes a last line that
+is a number for a counter, and reads WebVTT's comments and cue names as text. ASS and SSA are read by pysubs2.
+
+Times are samples at 48 kHz; a millisecond is exactly 48 of them.
+"""
+
+from __future__ import annotations
+
+import bisect
+import codecs
+import html
+import itertools
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from loc.artifacts import SAMPLE_RATE
+from loc.errors import InputError
+
+SAMPLES_PER_MS = SAMPLE_RATE // 1000
+"""48, without remainder: reading a time and writing it again changes nothing."""
+
+Tell = Callable[[str, str], None]
+"""Takes (code, message) of something a person should know; `Runner.notice` is one."""
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One subtitle: `text` is plain, on one line, and shown over samples `start` <= i < `stop`."""
+
+    start: int
+    stop: int
+    text: str
+
+
+class Span(Protocol):
+    """Anything with a place in time, in samples."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def stop(self) -> int: ...
+
+
+def _say_nothing(_code: str, _message: str) -> None:
+    pass
+
+
+def read_cues(data: bytes, name: str, tell: Tell = _say_nothing) -> list[Cue]:
+    """The cues of an SRT, WebVTT, ASS or SSA file, sorted by time; cues without text are left out.
+
+    Args:
+        data: the file's bytes, in UTF-8, UTF-16, Shift-JIS or Windows-1252.
+        name: what errors call it; the format is told by the content.
+        tell: hears when the encoding had to be guessed and when cues without duration were left out.
+
+    Raises:
+        InputError: no such format, no cue in it, or a line that cannot be read, which it names.
+    """
+    text = _decode(data, name, tell)
+    cues = list(_parse(text, name))
+    if not cues:
+        raise InputError(f"{name} holds no subtitles.", fix="Check that it is the right file.")
+    instant = sum(1 for cue in cues if cue.start == cue.stop and cue.text)
+    if instant:
+        tell("cue-without-duration", f"{name}: left out {instant} cues that end when they begin.")
+    kept = [cue for cue in cues if cue.text and cue.start < cue.stop]
+    return sorted(kept, key=lambda cue: (cue.start, cue.stop))
+
+
+# Encodings
+
+
+def _decode(data: bytes, name: str, tell: Tell) -> str:
+    encoding = _encoding(data, name)
+    if encoding in ("cp932", "cp1252"):
+        label = {"cp932": "Shift-JIS", "cp1252": "Windows-1252"}[encoding]
+        tell("encoding-guessed", f"{name} is not UTF-8; it was read as {label}.")
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} cannot be read as text.",
+            why=f"It is not {encoding}: {error.reason}.",
+            fix="Save it as UTF-8.",
+        ) from error
+
+
+def _encoding(data: bytes, name: str) -> str:
+    """Byte order mark, else UTF-8 if it is valid, else UTF-16 by its zeros, else Shift-JIS if that is valid
+    and gives kana (their lead bytes are rare signs in Windows-1252), else Windows-1252 if that is valid."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = (data[0::2].count(0), data[1::2].count(0))
+    if max(zeros) > len(data) // 8:
+        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    for encoding in ("utf-8", "cp932", "cp1252"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if encoding != "cp932" or any("\u3041" <= char <= "\u30fa" for char in text):
+            return encoding
+    raise InputError(f"{name} is in an unknown encoding.", fix="Save it as UTF-8.")
+
+
+# Formats
+
+_CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+_TIMING = re.compile(rf"\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
+_LIKE_TIMING = re.compile(r"\s*\d+:\S*\s*-->")
+_COUNTER = re.compile(r"\s*\d+\s*$")
+_VTT_ASIDE = re.compile(r"(WEBVTT|NOTE|STYLE|REGION)(\s|$)")
+
+_READING = re.compile(r"<rt>.*?</rt>", re.DOTALL)
+"""Ruby text: how a word is read, beside the word itself."""
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|\{\\[^}]*\}")
+"""HTML-like tags, WebVTT's times inside a cue, and ASS overrides that some SRT files carry."""
+
+
+def _parse(text: str, name: str) -> Iterator[Cue]:
+    lines = text.splitlines()
+    head = next((line for line in lines if line.strip()), "")
+    if "[Script Info]" in text or head.strip().lower().startswith("[v4"):
+        return _parse_ass(text, name)
+    if head.startswith("WEBVTT"):
+        return _parse_vtt(lines, name)
+    if any(_TIMING.match(line) or _LIKE_TIMING.match(line) for line in lines):
+        return _parse_srt(lines, name)
+    raise InputError(f"{name} is no subtitle file.", fix="SRT, WebVTT, ASS and SSA are read.")
+
+
+def _parse_ass(text: str, name: str) -> Iterator[Cue]:
+    import pysubs2
+
+    try:
+        events = pysubs2.SSAFile.from_string(text, format_="ass")
+    except (pysubs2.Pysubs2Error, ValueError, LookupError) as error:
+        raise InputError(f"{name} cannot be read as ASS.", why=str(error)) from error
+    for event in events:
+        if event.is_text:
+            start, stop = event.start * SAMPLES_PER_MS, event.end * SAMPLES_PER_MS
+            yield Cue(start, stop, join_lines(event.plaintext.split("\n")))
+
+
+def _parse_srt(lines: Sequence[str], name: str) -> Iterator[Cue]:
+    """Text runs to the next timing line, less the counter right above that: empty lines inside a cue, which
+    editors leave behind, lose nothing."""
+    timings = [index for index, line in enumerate(lines) if _is_timing(line, index, name)]
+    for index, following in zip(timings, [*timings[1:], len(lines)], strict=True):
+        body = list(lines[index + 1 : following])
+        if following < len(lines) and body and _COUNTER.match(body[-1]):
+            body.pop()
+        yield _cue(lines[index], index, _untag("\n".join(body)), name)
+
+
+def _parse_vtt(lines: Sequence[str], name: str) -> Iterator[Cue]:
+    """Blocks stand between empty lines: an optional name, the timing, the text; or an aside to skip."""
+    index = 0
+    while index < len(lines):
+        stop = next((i for i in range(index, len(lines)) if not lines[i].strip()), len(lines))
+        block = lines[index:stop]
+        if block and not _VTT_ASIDE.match(block[0]):
+            for place in range(min(2, len(block))):
+                if _is_timing(block[place], index + place, name):
+                    body = html.unescape(_untag("\n".join(block[place + 1 :])))
+                    yield _cue(block[place], index + place, body, name)
+                    break
+        index = stop + 1
+
+
+def _is_timing(line: str, index: int, name: str) -> bool:
+    if _TIMING.match(line):
+        return True
+    if _LIKE_TIMING.match(line):
+        raise InputError(
+            f"{name}, line {index + 1}: the times cannot be read.",
+            why=f"It says {line.strip()!r}.",
+            fix="Write them like 00:01:02,345 --> 00:01:04,000.",
+        )
+    return False
+
+
+def _cue(timing: str, index: int, body: str, name: str) -> Cue:
+    match = _TIMING.match(timing)
+    assert match is not None
+    parts = match.groups()
+    start, stop = _samples(*parts[:4]), _samples(*parts[4:])
+    if stop < start:
+        raise InputError(f"{name}, line {index + 1}: the subtitle ends before it begins.", why=timing.strip())
+    return Cue(start, stop, join_lines(body.split("\n")))
+
+
+def _samples(hours: str | None, minutes: str, seconds: str, fraction: str) -> int:
+    whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
+    return (whole * 1000 + int(fraction.ljust(3, "0"))) * SAMPLES_PER_MS
+
+
+def _untag(text: str) -> str:
+    return _TAG.sub("", _READING.sub("", text))
+
+
+# Lines of display
+
+
+@dataclass(frozen=True)
+class WrapRule:
+    """How wide a displayed line may be before a second one is begun: columns, two for a full-width sign."""
+
+    columns: int
+
+
+LATIN = WrapRule(columns=42)
+"""The usual limit of broadcasters for alphabetic scripts."""
+
+FULL_WIDTH = WrapRule(columns=32)
+"""16 full-width signs, the usual limit for Chinese, Japanese and Korean."""
+
+PUNCTUATION_BONUS = 8
+"""Columns by which the halves may be the less even for breaking after punctuation."""
+
+_BLANKS = " \t\r\n\f\v\u00a0\u3000"
+_BLANK_RUN = re.compile(r"[ \t\r\n\f\v\u00a0]+")
+_NOT_FIRST = frozenset(
+    "、。，．・：；？！!?,.:;ー〜～…‥」』）】〉》〕］｝)]}”’々％\u3000"
+    "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"
+)
+"""Signs that Japanese typesetting does not begin a line with (JIS X 4051), the small kana among them."""
+_NOT_LAST = frozenset("「『（【〈《〔［｛([{“‘\u3000")
+_UNSPACED_RANGES = (
+    ("\u3000", "\u30ff"),  # CJK punctuation, hiragana, katakana
+    ("\u3400", "\u9fff"),  # Han
+    ("\uf900", "\ufaff"),  # Han, compatibility
+    ("\uff01", "\uff60"),  # full-width forms
+    ("\U00020000", "\U0003ffff"),  # Han, supplementary planes
+)
+
+
+def _unspaced(char: str) -> bool:
+    """Whether a sign belongs to a script that puts no spaces between words."""
+    return any(low <= char <= high for low, high in _UNSPACED_RANGES)
+
+
+def join_lines(lines: Iterable[str]) -> str:
+    """Displayed lines as one: a space between them, but none inside a script that has none."""
+    text = ""
+    for line in lines:
+        part = _BLANK_RUN.sub(" ", line).strip(_BLANKS)
+        if text and part and not (_unspaced(text[-1]) and _unspaced(part[0])):
+            text += " "
+        text += part
+    return text
+
+
+def wrap(text: str) -> str:
+    """One line as at most two, of about equal width; `join_lines` gives the line back.
+
+    Text that is too long for two keeps two: a cue is one line of speech and is not split in time, and players
+    wrap at the picture's edge.
+    """
+    rule = FULL_WIDTH if any(_unspaced(char) for char in text) else LATIN
+    if _columns(text) <= rule.columns:
+        return text
+    breaks = list(_breaks(text))
+    if not breaks:
+        return text
+    left, right = min(breaks, key=lambda halves: _unevenness(*halves))
+    return f"{left}\n{right}"
+
+
+def _breaks(text: str) -> Iterator[tuple[str, str]]:
+    for index in range(1, len(text)):
+        left, right = text[:index], text[index:]
+        if right[0] == " ":
+            right = right[1:]
+            if right and not (_unspaced(left[-1]) and _unspaced(right[0])):
+                yield left, right
+        elif (
+            _unspaced(left[-1])
+            and _unspaced(right[0])
+            and left[-1] not in _NOT_LAST
+            and right[0] not in _NOT_FIRST
+        ):
+            yield left, right
+
+
+def _unevenness(left: str, right: str) -> int:
+    """Columns of the wider half, less the bonus: what a break costs."""
+    wider = max(_columns(left), _columns(right))
+    return wider - (PUNCTUATION_BONUS if unicodedata.category(left[-1]).startswith("P") else 0)
+
+
+def _columns(text: str) -> int:
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def write_srt(cues: Iterable[Cue]) -> bytes:
+    """An SRT file: UTF-8, LF, in time order, wrapped for display; cues without text are left out.
+
+    Times are rounded to the nearest millisecond, halves up, and last at least one.
+    """
+    blocks: list[str] = []
+    for cue in sorted(cues, key=lambda cue: (cue.start, cue.stop)):
+        text = join_lines(cue.text.splitlines())
+        if text:
+            start = _milliseconds(cue.start)
+            stop = max(_milliseconds(cue.stop), start + 1)
+            blocks.append(f"{len(blocks) + 1}\n{_clock(start)} --> {_clock(stop)}\n{wrap(text)}\n")
+    return "\n".join(blocks).encode("utf-8")
+
+
+def _milliseconds(samples: int) -> int:
+    return max(0, (samples + SAMPLES_PER_MS // 2) // SAMPLES_PER_MS)
+
+
+def _clock(milliseconds: int) -> str:
+    seconds, fraction = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d},{fraction:03d}"
+
+
+# Alignment
+
+ENOUGH_OVERLAP = 0.5
+"""Two spans belong together when more than this share of the shorter lies in the other: then a span that
+straddles two of the other side goes with one of them, whatever the lengths."""
+
+LEAST_OVERLAP = 0.15
+"""A span with no such partner goes with the one it overlaps most, down to this share of the shorter; below,
+the overlap is a subtitle that stays on a little."""
+
+Group = tuple[tuple[int, ...], tuple[int, ...]]
+"""Indices on the left and on the right that belong together; one side is empty where nothing matches."""
+
+
+def align(left: Sequence[Span], right: Sequence[Span]) -> list[Group]:
+    """Group two lists of spans by overlap in time, n:m, in time order; each index is in exactly one group."""
+    pairs = sorted(_overlaps(left, right), key=lambda pair: (-pair[0], pair[1], pair[2]))
+    links = [(i, j) for share, i, j in pairs if share > ENOUGH_OVERLAP]
+    # What is left over pairs up, then hangs itself on one partner each: so it never ties two groups together.
+    lone_left = set(range(len(left))) - {i for i, _ in links}
+    lone_right = set(range(len(right))) - {j for _, j in links}
+    for _, i, j in pairs:
+        if i in lone_left and j in lone_right:
+            links.append((i, j))
+            lone_left.remove(i)
+            lone_right.remove(j)
+    for _, i, j in pairs:
+        if i in lone_left or j in lone_right:
+            links.append((i, j))
+            lone_left.discard(i)
+            lone_right.discard(j)
+    groups = _connected(len(left), len(right), links)
+    return sorted(groups, key=lambda group: _first_start(group, left, right))
+
+
+def _overlaps(left: Sequence[Span], right: Sequence[Span]) -> Iterator[tuple[float, int, int]]:
+    """(share of the shorter, left index, right index) of pairs that overlap by `LEAST_OVERLAP` or more."""
+    order = sorted(range(len(right)), key=lambda j: right[j].start)
+    starts = [right[j].start for j in order]
+    # The latest stop so far never falls, so what ends too early for a span is a prefix, found by bisection.
+    stops = list(itertools.accumulate((right[j].stop for j in order), max))
+    for i, span in enumerate(left):
+        for place in range(bisect.bisect_right(stops, span.start), bisect.bisect_left(starts, span.stop)):
+            j = order[place]
+            shared = min(span.stop, right[j].stop) - max(span.start, right[j].start)
+            share = shared / max(1, min(span.stop - span.start, right[j].stop - right[j].start))
+            if share >= LEAST_OVERLAP:
+                yield share, i, j
+
+
+def _connected(left: int, right: int, links: Sequence[tuple[int, int]]) -> list[Group]:
+    """Connected components of the graph whose nodes are `left` + `right` indices."""
+    parent = list(range(left + right))
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for i, j in links:
+        parent[root(i)] = root(left + j)
+    members: dict[int, tuple[list[int], list[int]]] = {}
+    for node in range(left + right):
+        sides = members.setdefault(root(node), ([], []))
+        if node < left:
+            sides[0].append(node)
+        else:
+            sides[1].append(node - left)
+    return [(tuple(lefts), tuple(rights)) for lefts, rights in members.values()]
+
+
+def _first_start(group: Group, left: Sequence[Span], right: Sequence[Span]) -> int:
+    return min([left[i].start for i in group[0]] + [right[j].start for j in group[1]])
