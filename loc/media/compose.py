@@ -1,0 +1,193 @@
+"""Put generated pixels into a picture's own planes, and leave every other sample bit for bit alone.
+
+Only the patch is converted: resampled once into coded coordinates, taken to the source's matrix, range and depth,
+its chroma brought to the source's siting, and blended plane by plane under a soft mask. Coordinates are
+(x, y) with pixel centres at whole numbers, in the patch and in the picture alike.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from loc.artifacts import VideoStream
+from loc.media.colour import Box, Floats, Rgb, chroma_siting, rgb_to_yuv
+from loc.media.frames import Plane, Planes, plane_depth
+
+Matrix = npt.NDArray[np.float64]
+
+REACH = 8
+"""Luma pixels on each side that a chroma sample is computed from. The filter's next tap would be under 1 %."""
+
+MIN_CUBIC_SCALE = 0.75
+"""Below this scale (picture pixels per patch pixel) the four taps of the cubic would skip patch pixels, so the
+patch is averaged down first."""
+
+_FLAT = 1e-6
+"""Picture area of a patch pixel under which a transform is a line or a point: it shows nothing."""
+
+_POLYGON_BITS = 8
+"""Fractional bits of polygon corners as OpenCV's fixed-point rasteriser takes them."""
+
+
+def apply_patch(
+    planes: Planes,
+    video: VideoStream,
+    patch: Rgb,
+    matrix: Matrix,
+    polygon: npt.NDArray[np.float32],
+    feather: float,
+    opacity: float,
+) -> Planes:
+    """A picture with `patch` blended in. Samples of each plane where its mask is 0 are the input's, bit for bit.
+
+    Args:
+        planes: the picture; left as it is.
+        video: tells matrix, range, depth and chroma siting.
+        patch: uint8 [height, width, 3] RGB.
+        matrix: float64 [2, 3], patch pixel centres to coded pixel centres.
+        polygon: float32 [k, 2], outline of the mask in patch pixels; what of it leaves the patch is cut off.
+        feather: width in patch pixels of the mask's soft edge, all of it inside the polygon; below 1 counts as 1.
+        opacity: 0..1, scales the mask.
+    """
+    if opacity <= 0:
+        return planes
+    sx, sy, ox, oy = chroma_siting(planes.u.shape, planes.y.shape, video)
+    box = _reached_box(polygon, patch.shape, matrix, planes.y.shape, (sx, sy))
+    if box is None:
+        return planes
+    wide = (box[0] - REACH, box[1] - REACH, box[2] + REACH, box[3] + REACH)
+    mask = opacity * _placed(
+        soft_mask(polygon, feather, patch.shape), matrix, wide, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT
+    )
+    rgb = _placed(patch.astype(np.float32), matrix, wide, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    yuv = rgb_to_yuv(rgb.clip(0, 255), video)
+
+    limit = (1 << plane_depth(video)) - 1
+    luma = (slice(REACH, -REACH), slice(REACH, -REACH))
+    y = _blended(planes.y, box[0], box[1], yuv[(*luma, 0)], mask[luma], limit)
+    chroma = _decimated(np.ascontiguousarray(yuv[..., 1:]), _fitting_taps(sx, ox), _fitting_taps(sy, oy), sx, sy)
+    share = _decimated(mask, _covering_taps(sx, ox), _covering_taps(sy, oy), sx, sy)
+    left, top = box[0] // sx, box[1] // sy
+    u = _blended(planes.u, left, top, chroma[..., 0], share, limit)
+    v = _blended(planes.v, left, top, chroma[..., 1], share, limit)
+    return Planes(y, u, v)
+
+
+def soft_mask(polygon: npt.NDArray[np.float32], feather: float, shape: tuple[int, ...]) -> Floats:
+    """float32 [height, width], 0..1: 0 on and outside the outline, rising over `feather` pixels inside it.
+
+    The rise is a smoothstep, flat at both ends, so that an outline that moves by a fraction of a pixel does not show.
+    The patch's own border counts as outline: nothing is known beyond it.
+    """
+    height, width = shape[:2]
+    # One pixel of frame lets the border of the patch be an edge of the distance transform.
+    inside = np.zeros((height + 2, width + 2), np.uint8)
+    corners = np.rint((polygon + 1.0) * (1 << _POLYGON_BITS)).astype(np.int32)
+    cv2.fillPoly(inside, [corners], 1, shift=_POLYGON_BITS)
+    inside[[0, -1]] = 0
+    inside[:, [0, -1]] = 0
+    # The rasteriser's outermost pixels straddle the outline and lie at distance 1.
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1] - 1.0
+    rise = np.clip(depth / max(feather, 1.0), 0.0, 1.0)
+    mask: Floats = (rise * rise * (3.0 - 2.0 * rise)).astype(np.float32)
+    return mask
+
+
+def _reached_box(
+    polygon: npt.NDArray[np.float32],
+    patch_shape: tuple[int, ...],
+    matrix: Matrix,
+    luma_shape: tuple[int, ...],
+    grid: tuple[int, int],
+) -> Box | None:
+    """The luma pixels the mask can reach, widened to whole chroma samples; None where it misses the picture."""
+    height, width = patch_shape[:2]
+    low = np.clip(polygon.min(axis=0), 0, (width - 1, height - 1))
+    high = np.clip(polygon.max(axis=0), 0, (width - 1, height - 1))
+    corners = np.array([(x, y, 1.0) for x in (low[0], high[0]) for y in (low[1], high[1])])
+    reached = corners @ matrix.T
+    if not np.isfinite(reached).all() or abs(np.linalg.det(matrix[:, :2])) < _FLAT:
+        return None
+    first = np.floor(reached.min(axis=0)).astype(int) - 1
+    last = np.ceil(reached.max(axis=0)).astype(int) + 2
+    x0, y0 = (max(0, int(value)) // step * step for value, step in zip(first, grid, strict=True))
+    x1, y1 = (
+        min(size, -(-int(value) // step) * step)
+        for value, step, size in zip(last, grid, luma_shape[1::-1], strict=True)
+    )
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def _placed(image: Floats, matrix: Matrix, box: Box, interpolation: int, border: int) -> Floats:
+    """`image` resampled at the picture's pixels inside `box`."""
+    image, matrix = _averaged_down(image, matrix)
+    moved = matrix.copy()
+    moved[:, 2] -= box[:2]
+    size = (box[2] - box[0], box[3] - box[1])
+    placed: Floats = cv2.warpAffine(image, moved, size, flags=interpolation, borderMode=border)
+    return placed
+
+
+def _averaged_down(image: Floats, matrix: Matrix) -> tuple[Floats, Matrix]:
+    """The image at about the picture's own resolution where it has more, with the matrix that goes with it."""
+    height, width = image.shape[:2]
+    scale_x, scale_y = (float(np.hypot(*matrix[:, axis])) for axis in (0, 1))
+    new_width = width if scale_x >= MIN_CUBIC_SCALE else max(1, round(width * scale_x))
+    new_height = height if scale_y >= MIN_CUBIC_SCALE else max(1, round(height * scale_y))
+    if (new_width, new_height) == (width, height):
+        return image, matrix
+    step_x, step_y = width / new_width, height / new_height
+    # Pixel i of the smaller image covers pixels i * step .. (i + 1) * step - 1 of the larger.
+    larger = np.array([[step_x, 0, (step_x - 1) / 2], [0, step_y, (step_y - 1) / 2], [0, 0, 1]])
+    smaller: Floats = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA)
+    return smaller, matrix @ larger
+
+
+@functools.cache
+def _fitting_taps(step: int, offset: float) -> Floats:
+    """Taps at -REACH..REACH luma pixels from `step` * k that give chroma sample k.
+
+    The least-squares inverse of the linear interpolation that RGB is made with: chroma that came from the picture
+    goes back to its own samples instead of being blurred a second time, and what is new is fitted best.
+    """
+    taps = np.zeros(2 * REACH + 1, np.float32)
+    if step == 1:
+        taps[REACH] = 1
+        return taps
+    count = 4 * REACH
+    position = np.arange(step * count) / step + offset
+    interpolation = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(count)[None, :]))
+    middle = count // 2
+    row = np.linalg.pinv(interpolation)[middle, step * middle - REACH : step * middle + REACH + 1]
+    taps[:] = row / row.sum()
+    return taps
+
+
+@functools.cache
+def _covering_taps(step: int, offset: float) -> Floats:
+    """Like `_fitting_taps` for a mask: the mean of the luma pixels a chroma sample colours, never negative."""
+    taps = np.zeros(2 * REACH + 1, np.float32)
+    around: tuple[float, ...] = (0, 1, 0) if step == 1 else (0.25, 0.5, 0.25) if offset == 0 else (0, 0.5, 0.5)
+    taps[REACH - 1 : REACH + 2] = around
+    return taps
+
+
+def _decimated(full: Floats, across: Floats, down: Floats, sx: int, sy: int) -> Floats:
+    """`full` (with a rim of REACH) filtered and thinned to chroma samples, the rim cut off."""
+    if (sx, sy) != (1, 1):
+        full = cv2.sepFilter2D(full, -1, across, down, anchor=(REACH, REACH))
+    return full[REACH:-REACH:sy, REACH:-REACH:sx]
+
+
+def _blended(plane: Plane, left: int, top: int, values: Floats, mask: Floats, limit: int) -> Plane:
+    """A copy of `plane` with `values` mixed in at (left, top). Where `mask` is 0 float arithmetic is exact."""
+    out = plane.copy()
+    part = out[top : top + values.shape[0], left : left + values.shape[1]]
+    base = part.astype(np.float32)
+    base += (values - base) * mask
+    part[...] = np.rint(base, out=base).clip(0, limit)
+    return out

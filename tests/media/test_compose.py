@@ -1,0 +1,204 @@
+"""Compositing: what is under the mask is right, and what is outside is untouched, in every layout."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from loc.artifacts import VideoStream
+from loc.media.colour import rgb_to_yuv, to_rgb
+from loc.media.compose import apply_patch, soft_mask
+from loc.media.frames import Planes
+
+WIDTH, HEIGHT = 98, 74
+LAYOUTS = {"yuv420p": (2, 2, 8), "yuv422p": (2, 1, 8), "yuv444p": (1, 1, 8), "yuv420p10le": (2, 2, 10)}
+LAYOUTS |= {"yuv422p10le": (2, 1, 10), "yuv444p10le": (1, 1, 10)}
+KINDS = list(product(LAYOUTS, ("bt601", "bt709"), (False, True)))
+SITINGS = ("left", "center", "topleft")
+
+
+def stream(pix_fmt: str, **changes: Any) -> VideoStream:
+    fields: dict[str, Any] = {
+        "index": 0,
+        "codec": "h264",
+        "profile": None,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "pix_fmt": pix_fmt,
+        "bit_depth": LAYOUTS[pix_fmt][2],
+        "time_base": Fraction(1, 25),
+        "average_rate": Fraction(25),
+        "sample_aspect": Fraction(1),
+        "rotation": 0,
+        "matrix": "bt709",
+        "matrix_declared": True,
+        "full_range": False,
+        "primaries": None,
+        "transfer": None,
+        "chroma_location": "left",
+    }
+    return VideoStream(**(fields | changes))
+
+
+def texture(height: int, width: int, low: float, high: float, seed: int) -> np.ndarray[Any, Any]:
+    """Noise with detail down to about two pixels, within low..high."""
+    noise = np.random.default_rng(seed).random((height, width))
+    noise = cv2.GaussianBlur(noise, (0, 0), 1.0)
+    return low + (high - low) * (noise - noise.min()) / (noise.max() - noise.min())
+
+
+def picture(video: VideoStream, width: int = WIDTH, height: int = HEIGHT) -> Planes:
+    """A textured picture well inside the gamut."""
+    sx, sy, depth = LAYOUTS[video.pix_fmt]
+    step, kind = 1 << (depth - 8), np.uint8 if depth == 8 else np.uint16
+    chroma = (-(-height // sy), -(-width // sx))
+
+    def plane(shape: tuple[int, int], low: float, high: float, seed: int) -> Any:
+        return np.rint(texture(*shape, low * step, high * step, seed)).astype(kind)
+
+    return Planes(plane((height, width), 80, 160, 1), plane(chroma, 110, 146, 2), plane(chroma, 110, 146, 3))
+
+
+def shift(x: float, y: float, scale: float = 1.0) -> np.ndarray[Any, Any]:
+    return np.array([[scale, 0, x], [0, scale, y]], dtype=np.float64)
+
+
+def ellipse(width: int, height: int) -> np.ndarray[Any, Any]:
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    points = [(width - 1) / 2 * (1 + 0.9 * np.cos(angle)), (height - 1) / 2 * (1 + 0.9 * np.sin(angle))]
+    return np.stack(points, axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize(("pix_fmt", "matrix", "full_range"), KINDS)
+@pytest.mark.parametrize("place", [(20, 16), (21, 17), (20.4, 16.7)])
+def test_nothing_outside_the_mask_changes(
+    pix_fmt: str, matrix: str, full_range: bool, place: tuple[float, float]
+) -> None:
+    video = stream(pix_fmt, matrix=matrix, full_range=full_range)
+    before = picture(video)
+    copy = Planes(before.y.copy(), before.u.copy(), before.v.copy())
+    patch = np.random.default_rng(4).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    after = apply_patch(before, video, patch, shift(*place), ellipse(40, 30), 4.0, 1.0)
+    sx, sy, _ = LAYOUTS[pix_fmt]
+    for name, (step_x, step_y) in {"y": (1, 1), "u": (sx, sy), "v": (sx, sy)}.items():
+        was, now = getattr(copy, name), getattr(after, name)
+        assert np.array_equal(getattr(before, name), was), "the input is left alone"
+        assert now.dtype == was.dtype
+        rows, columns = np.nonzero(now != was)
+        assert len(rows) > 100 / (step_x * step_y)
+        # The mask's ellipse, in patch pixels; a chroma sample may also see half a luma step beyond it.
+        across = (columns * step_x - place[0] - 19.5) / (0.9 * 19.5 + step_x)
+        down = (rows * step_y - place[1] - 14.5) / (0.9 * 14.5 + step_y)
+        assert np.all(across**2 + down**2 <= 1.0)
+
+
+@pytest.mark.parametrize(("pix_fmt", "matrix", "full_range"), KINDS)
+@pytest.mark.parametrize("siting", SITINGS)
+@pytest.mark.parametrize("place", [(20, 16), (21, 17)])
+def test_pixels_of_the_picture_itself_change_nothing_visible(
+    pix_fmt: str, matrix: str, full_range: bool, siting: str, place: tuple[int, int]
+) -> None:
+    video = stream(pix_fmt, matrix=matrix, full_range=full_range, chroma_location=siting)
+    before = picture(video)
+    x, y = place
+    patch = to_rgb(before, video, (x, y, x + 50, y + 40))
+    after = apply_patch(before, video, patch, shift(x, y), ellipse(50, 40), 3.0, 1.0)
+    # RGB has 8 bits: one of its steps is 4 code values of a 10-bit source.
+    step = 1 << (LAYOUTS[pix_fmt][2] - 8)
+    for name in ("y", "u", "v"):
+        change = np.abs(getattr(after, name).astype(int) - getattr(before, name).astype(int))
+        assert change.max() <= step
+        assert change.mean() < 0.2 * step
+
+
+@pytest.mark.parametrize("siting", SITINGS)
+@pytest.mark.parametrize("pix_fmt", LAYOUTS)
+def test_a_flat_colour_arrives_exactly(pix_fmt: str, siting: str) -> None:
+    video = stream(pix_fmt, chroma_location=siting)
+    colour = np.array([200, 60, 90], np.uint8)
+    patch = np.broadcast_to(colour, (40, 40, 3)).copy()
+    square = np.array([[0, 0], [39, 0], [39, 39], [0, 39]], np.float32)
+    after = apply_patch(picture(video), video, patch, shift(10, 10), square, 2.0, 1.0)
+    wanted = np.rint(rgb_to_yuv(colour[None, None], video))[0, 0]
+    sx, sy, _ = LAYOUTS[pix_fmt]
+    assert np.all(after.y[20:40, 20:40] == wanted[0])
+    assert np.all(after.u[20 // sy : 40 // sy, 20 // sx : 40 // sx] == wanted[1])
+    assert np.all(after.v[20 // sy : 40 // sy, 20 // sx : 40 // sx] == wanted[2])
+
+
+@pytest.mark.parametrize(("x", "y"), [(-20, -15), (WIDTH - 20, HEIGHT - 12), (-30, 20), (20, HEIGHT - 5)])
+def test_a_patch_may_hang_over_the_edge(x: int, y: int) -> None:
+    video = stream("yuv420p")
+    before = picture(video)
+    patch = np.full((40, 40, 3), 230, np.uint8)
+    after = apply_patch(before, video, patch, shift(x, y), ellipse(40, 40), 3.0, 1.0)
+    assert (after.y != before.y).any()
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p"])
+def test_odd_sizes_keep_their_last_row_and_column(pix_fmt: str) -> None:
+    video = stream(pix_fmt, width=97, height=73)
+    before = picture(video, 97, 73)
+    patch = np.full((30, 30, 3), 230, np.uint8)
+    square = np.array([[0, 0], [29, 0], [29, 29], [0, 29]], np.float32)
+    after = apply_patch(before, video, patch, shift(80, 55), square, 2.0, 1.0)
+    wanted = np.rint(rgb_to_yuv(patch[:1, :1], video))[0, 0]
+    assert [int(plane[-1, -1]) for plane in (after.y, after.u, after.v)] == wanted.astype(int).tolist()
+
+
+def test_a_patch_outside_the_picture_or_fully_faded_changes_nothing() -> None:
+    video = stream("yuv420p")
+    before = picture(video)
+    patch = np.full((20, 20, 3), 230, np.uint8)
+    for matrix, opacity in [(shift(500, 0), 1.0), (shift(-60, 9), 1.0), (shift(9, 9), 0.0), (shift(9, 9, 0.0), 1.0)]:
+        after = apply_patch(before, video, patch, matrix, ellipse(20, 20), 2.0, opacity)
+        assert all(np.array_equal(getattr(after, name), getattr(before, name)) for name in "yuv")
+
+
+def test_opacity_scales_the_change() -> None:
+    video = stream("yuv444p")
+    flat = Planes(*(np.full((HEIGHT, WIDTH), value, np.uint8) for value in (100, 128, 128)))
+    patch = np.full((40, 40, 3), 255, np.uint8)
+    after = apply_patch(flat, video, patch, shift(10, 10), ellipse(40, 40), 2.0, 0.25)
+    assert after.y[30, 30] == 100 + round(0.25 * (235 - 100))
+
+
+def test_a_detailed_patch_is_averaged_not_skipped() -> None:
+    video = stream("yuv444p")
+    flat = Planes(*(np.full((HEIGHT, WIDTH), value, np.uint8) for value in (20, 128, 128)))
+    checker = (np.indices((320, 320)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    patch = np.repeat(checker[..., None], 3, axis=2)
+    after = apply_patch(flat, video, patch, shift(10, 10, 1 / 8), ellipse(320, 320), 40.0, 1.0)
+    middle = after.y[25:35, 25:35].astype(int)
+    assert np.abs(middle - (16 + 219 / 2)).max() <= 1
+
+
+def test_an_averaged_patch_lies_where_the_matrix_says() -> None:
+    """A soft blob's centre of mass, in the picture, is its centre carried over by the matrix."""
+    video = stream("yuv444p")
+    flat = Planes(*(np.full((HEIGHT, WIDTH), value, np.uint8) for value in (16, 128, 128)))
+    rows, columns = np.mgrid[0:200, 0:200]
+    blob = 255 * np.exp(-((columns - 90.0) ** 2 + (rows - 110.0) ** 2) / (2 * 20.0**2))
+    patch = np.repeat(blob.astype(np.uint8)[..., None], 3, axis=2)
+    for scale in (0.2, 0.3):
+        after = apply_patch(flat, video, patch, shift(20.3, 15.6, scale), ellipse(200, 200), 8.0, 1.0)
+        weight = after.y.astype(float) - 16
+        y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+        assert (x * weight).sum() / weight.sum() == pytest.approx(20.3 + 90 * scale, abs=0.08)
+        assert (y * weight).sum() / weight.sum() == pytest.approx(15.6 + 110 * scale, abs=0.08)
+
+
+def test_the_mask_rises_inside_its_outline() -> None:
+    square = np.array([[10, 10], [50, 10], [50, 50], [10, 50]], np.float32)
+    mask = soft_mask(square, 8.0, (64, 64))
+    assert mask[30, 30] == 1
+    assert mask[:10].max() == mask[51:].max() == mask[:, :10].max() == 0
+    profile = mask[30, 10:31]
+    assert np.all(np.diff(profile) >= 0)
+    assert profile[4] == pytest.approx(0.5, abs=0.1)
+    assert np.all(profile[9:] == 1)
