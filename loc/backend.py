@@ -31,12 +31,13 @@ class Need:
     """Something that must be there before a backend can work.
 
     `name` is an import name (package), a program on PATH, a data package, a weights id, or a host.
-    `install` is the command that brings it.
+    `install` is the command that brings it. `path` is the file by which data is known to be there.
     """
 
     kind: NeedKind
     name: str
     install: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ def discover() -> dict[str, type[Backend]]:
         where = entry.dist.name if entry.dist else "?"
         try:
             backend = entry.load()
-        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises, its name must be shown
+        except Exception as error:
             raise UsageError(
                 f"The backend {entry.name!r} of {where} could not be loaded.",
                 why=f"{type(error).__name__}: {error}",
@@ -285,3 +286,17 @@ def package_installed(name: str) -> bool:
 def program_installed(name: str) -> bool:
     """Whether a program is on PATH or is an executable path."""
     return shutil.which(name) is not None
+
+
+def installed(need: Need) -> bool:
+    """Whether a need is met on this machine: what `resolve` is given outside tests.
+
+    A host is not knocked at here; whether it answers is seen when it is called.
+    """
+    if need.kind == "package":
+        return package_installed(need.name)
+    if need.kind == "program":
+        return program_installed(need.name)
+    if need.kind == "network":
+        return True
+    return bool(need.path) and Path(need.path).is_file()

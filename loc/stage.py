@@ -50,6 +50,9 @@ class SuppliedText:
     ref: Ref
     name: str
     """File name with suffix, which tells the format; never in a key."""
+    ids: tuple[str, ...] = ()
+    """Stable ids of its cues, in the order in which the file is read, where an import matched them to
+    earlier lines; else empty. Never in a key."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import filelock
 
@@ -79,6 +79,20 @@ class ActionRecord:
     run: str
     detail: dict[str, Any]
     """Figures for reports: counts and measures, never text or pixels."""
+
+
+@dataclass(frozen=True)
+class SuppliedRecord:
+    """An edited subtitle file that was imported for a source: it outlives the file it came from."""
+
+    kind: Literal["transcript", "translation"]
+    language: str | None
+    """BCP-47 primary tag; None for a transcript whose language nobody said."""
+    name: str
+    """Name of the file it came from."""
+    ref: Ref
+    ids: tuple[str, ...]
+    """Stable id of each cue, in the order in which the file is read."""
 
 
 class WorkDir:
@@ -390,3 +404,52 @@ class WorkDir:
     def is_output(self, sha256: str) -> bool:
         """Whether this store wrote a file with this digest."""
         return (self.root / "outputs" / f"{sha256}.json").exists()
+
+    # Supplied text
+
+    def _supplied_path(self, source: str, kind: str, language: str | None) -> Path:
+        """A source has one transcript, and one translation for each language."""
+        name = kind if kind == "transcript" else f"{kind}.{language}"
+        return self.root / "supplied" / source / f"{name}.json"
+
+    def supply(self, source: str, record: SuppliedRecord) -> None:
+        """Register text for the source with this digest; its object must be stored already."""
+        write_atomically(
+            self._supplied_path(source, record.kind, record.language),
+            canonical_json(
+                {
+                    "kind": record.kind,
+                    "language": record.language,
+                    "name": record.name,
+                    "ref": record.ref,
+                    "ids": record.ids,
+                }
+            ),
+        )
+
+    def supplied(self, source: str) -> list[SuppliedRecord]:
+        """All text registered for a source.
+
+        Raises:
+            StorageError: a record cannot be read; leaving out what the user edited would go unnoticed.
+        """
+        records = []
+        for path in sorted((self.root / "supplied" / source).glob("*.json")):
+            try:
+                raw = json.loads(path.read_bytes())
+                record = SuppliedRecord(
+                    raw["kind"], raw["language"], raw["name"], Ref(**raw["ref"]), tuple(raw["ids"])
+                )
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise StorageError(
+                    f"The imported subtitles in {path} are damaged.", fix="Delete it, or import them again."
+                ) from error
+            records.append(record)
+        return records
+
+    def withdraw(self, source: str, kind: str, language: str | None) -> bool:
+        """Forget registered text; False if there was none. Its object stays until it is collected."""
+        path = self._supplied_path(source, kind, language)
+        existed = path.exists()
+        path.unlink(missing_ok=True)
+        return existed
