@@ -112,26 +112,26 @@ def _upsampled(chroma: Plane, luma_shape: tuple[int, ...], video: VideoStream, b
     left, top = max(0, x0 // sx - 1), max(0, y0 // sy - 1)
     part = chroma[top : (y1 - 1) // sy + 2, left : (x1 - 1) // sx + 2].astype(np.float32)
     if sx == 2:
-        part = _doubled(part, between=ox != 0)
+        part = _doubled(part, axis=1, between=ox != 0)
     if sy == 2:
-        part = _doubled(part.T, between=oy != 0).T
+        part = _doubled(part, axis=0, between=oy != 0)
     return part[y0 - top * sy : y1 - top * sy, x0 - left * sx : x1 - left * sx]
 
 
-def _doubled(samples: Floats, *, between: bool) -> Floats:
-    """float32 [h, 2 w]: twice as many columns by linear interpolation, edges repeated.
+def _doubled(samples: Floats, *, axis: int, between: bool) -> Floats:
+    """Twice as many samples along an axis by linear interpolation, edges repeated.
 
-    With `between`, columns lie a quarter to each side of a sample (OpenCV's resize); else every second one
-    lies on it.
+    With `between`, new samples lie a quarter to each side of an old one (OpenCV's resize); else every second
+    one lies on it.
     """
     height, width = samples.shape
     if between:
-        grown = cv2.resize(samples, (2 * width, height), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(grown, dtype=np.float32)
-    out = np.empty((height, 2 * width), dtype=np.float32)
-    out[:, ::2] = samples
-    out[:, 1:-1:2] = (samples[:, :-1] + samples[:, 1:]) / 2
-    out[:, -1] = samples[:, -1]
+        size = (width, 2 * height) if axis == 0 else (2 * width, height)
+        return np.asarray(cv2.resize(samples, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    out = np.repeat(samples, 2, axis=axis)
+    source, odd = np.moveaxis(samples, axis, 0), np.moveaxis(out, axis, 0)[1:-1:2]
+    np.add(source[:-1], source[1:], out=odd)
+    odd /= 2
     return out
 
 

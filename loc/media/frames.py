@@ -36,6 +36,9 @@ DISCONTINUITY_S = 1
 """A timestamp this many seconds behind its predecessor begins a new clock (a joined recording) and all that
 follow are moved with it; a smaller step back is one bad timestamp."""
 
+ASSUMED_RATE = 25
+"""Frames per second where a stream states none; only spaces pictures that have no timestamps."""
+
 _PLANE_FORMATS = frozenset(
     {
         *("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"),
@@ -75,6 +78,52 @@ class Scan:
     duration: int
     repaired: int
     damaged: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the decoder says about a stream once it has shown a picture.
+
+    Args:
+        pix_fmt: its own pixel format.
+        bit_depth: bits of its deepest colour component.
+        is_rgb: RGB or a palette of RGB.
+        time_base: seconds per tick of `pts`.
+        average_rate: frames per second.
+    """
+
+    pix_fmt: str
+    bit_depth: int
+    is_rgb: bool
+    time_base: Fraction
+    average_rate: Fraction
+
+
+def first_look(path: Path, stream_index: int) -> Look:
+    """Decode one picture of a stream.
+
+    Raises:
+        InputError: there is no decoder for it, or no decodable picture.
+    """
+    with _open(path, stream_index) as decoder:
+        for picture in decoder.pictures():
+            layout = picture.frame.format
+            return Look(
+                pix_fmt=layout.name,
+                bit_depth=max(component.bits for component in layout.components),
+                is_rgb=layout.is_rgb or layout.has_palette,
+                time_base=decoder.time_base,
+                average_rate=decoder.rate,
+            )
+        raise _nothing_decodable(path)
+
+
+def _nothing_decodable(path: Path) -> InputError:
+    return InputError(
+        f"{path} has no picture that can be decoded.",
+        why="It is damaged, truncated, encrypted, or in a codec that this decoder does not know.",
+        fix="Check that the file plays from its start, and is complete.",
+    )
 
 
 def plane_format(pix_fmt: str) -> str:
@@ -121,11 +170,7 @@ def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | N
             if visit is not None:
                 visit(picture.frame)
         if not pts:
-            raise InputError(
-                f"{path} has no picture that can be decoded.",
-                why=f"Its {video.codec} stream gave no frame.",
-                fix="Check that the file plays, and is complete.",
-            )
+            raise _nothing_decodable(path)
         if length <= 0:
             length = pts[-1] - pts[-2] if len(pts) > 1 else decoder.step
         return Scan(
@@ -244,7 +289,10 @@ class _Decoder:
         self._stream = stream
         self.repaired = 0
         self.damaged = 0
-        self.step = _nominal_step(stream)
+        self.time_base = Fraction(stream.time_base)
+        self.rate = Fraction(stream.average_rate or stream.base_rate or ASSUMED_RATE)
+        self.step = max(1, round(1 / (self.rate * self.time_base)))
+        """Ticks between pictures at the stated rate."""
         self._last: int | None = None
         self._shift = 0
 
@@ -299,13 +347,7 @@ class _Decoder:
         return now
 
     def _is_discontinuity(self, ticks: int) -> bool:
-        return bool(ticks * self._stream.time_base >= DISCONTINUITY_S)
-
-
-def _nominal_step(stream: Any) -> int:
-    """Ticks between pictures at the stream's stated rate, at least 1."""
-    rate = stream.average_rate or stream.base_rate or Fraction(25)
-    return max(1, round(1 / Fraction(rate * stream.time_base)))
+        return bool(ticks * self.time_base >= DISCONTINUITY_S)
 
 
 @contextmanager
@@ -324,8 +366,10 @@ def _open(path: Path, stream_index: int) -> Iterator[_Decoder]:
     with container:
         try:
             stream: Any = container.streams[stream_index]
-            stream.codec_context.thread_count = DECODER_THREADS
-            stream.thread_type = "AUTO"
-        except (IndexError, AttributeError) as error:
-            raise InputError(f"{path} has no video stream {stream_index}.") from error
+        except IndexError as error:
+            raise InputError(f"{path} has no stream {stream_index} any more.") from error
+        if stream.codec_context is None:
+            raise _nothing_decodable(path)
+        stream.codec_context.thread_count = DECODER_THREADS
+        stream.thread_type = "AUTO"
         yield _Decoder(container, stream)
