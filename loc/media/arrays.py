@@ -17,13 +17,15 @@ Array = npt.NDArray[Any]
 
 
 def save_arrays(arrays: Mapping[str, Array]) -> bytes:
-    """The bytes of an uncompressed .npz holding `arrays` in name order; reproducible, since it has no clock."""
+    """The bytes of an uncompressed .npz holding `arrays` in name order; reproducible: it has no clock."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(arrays):
             # ZipInfo's default date is the constant 1980-01-01.
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
-                np.lib.format.write_array(member, np.asarray(arrays[name]), allow_pickle=False)
+                np.lib.format.write_array(  # type: ignore[no-untyped-call]
+                    member, np.asarray(arrays[name]), allow_pickle=False
+                )
     return buffer.getvalue()
 
 
