@@ -23,15 +23,17 @@ class Separator(Backend, Protocol):
     """A separation technique. The stage cuts the sound into pieces, subtracts, and stores."""
 
     context_samples: int
-    """Samples it wants to hear on each side of a piece, at 48 kHz; edge effects must have died out in them."""
+    """Samples at 48 kHz it wants to hear on each side of a piece: edge effects must have died out in them."""
 
     def survey(self, audio: npt.NDArray[np.float32]) -> dict[str, float]:
         """Statistics of one piece (float32 [n, channels], 48 kHz) that `combine` turns into parameters of the
-        whole track: sums and counts, so that pieces can be added up."""
+        whole track: sums, counts and peaks, so that pieces can be put together."""
         ...
 
     def combine(self, surveys: list[dict[str, float]]) -> dict[str, float]:
-        """Parameters of the whole track from all its surveys; they enter every piece's key."""
+        """Parameters of the whole track from all its surveys; they enter every piece's key.
+
+        `speech_snr_db`, where it is among them, is the estimated level of speech over background."""
         ...
 
     def separate(

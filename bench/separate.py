@@ -1,0 +1,84 @@
+"""How well the embedded separation parts drawn speech from drawn music: SI-SDR in dB, by SNR.
+
+    python bench/separate.py [OUT.json]
+
+Speech by two espeak-ng voices (mono, centred), music in stereo (`tests/voices.py`). "Gain" is against doing
+nothing: the mix taken as the voice, the mix taken as the background.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from loc.artifacts import SAMPLE_RATE
+from loc.backend import Host
+from stages.separate.centre_mask import CentreMask
+from tests.voices import SENTENCES, music, pause, speak
+
+Audio = npt.NDArray[np.float32]
+
+
+def si_sdr(estimate: Audio, truth: Audio) -> float:
+    """Scale-invariant signal-to-distortion ratio, dB (Le Roux et al., 2019)."""
+    estimate, truth = estimate - estimate.mean(0), truth - truth.mean(0)
+    scaled = truth * (np.sum(estimate * truth) / np.sum(truth * truth))
+    return float(10 * np.log10(np.sum(scaled**2) / np.sum((estimate - scaled) ** 2)))
+
+
+def scene(snr_db: float, *, stereo: bool, sentences: int = 8, seed: int = 0) -> tuple[Audio, Audio]:
+    """Speech and music, float32 [n, 2] each, at an SNR over the whole; `stereo` False folds the music."""
+    lines = [speak(SENTENCES[i], ("en+m3", "en+f2")[i % 2]) for i in range(sentences)]
+    mono = np.concatenate([part for line in lines for part in (line, pause(0.5))])
+    speech = np.repeat(mono[:, None], 2, axis=1) * 0.5
+    background = music(len(mono) / SAMPLE_RATE, seed)[: len(mono)]
+    if not stereo:
+        background = np.repeat(background.mean(axis=1, keepdims=True), 2, axis=1)
+    level = np.sqrt(np.mean(speech**2) / np.mean(background**2)) * 10 ** (-snr_db / 20)
+    return speech, background * np.float32(level)
+
+
+def measure(snr_db: float, *, stereo: bool) -> dict[str, float]:
+    """One row of the table."""
+    speech, background = scene(snr_db, stereo=stereo)
+    mix = speech + background
+    separator = CentreMask(Host(settings=None, scratch=Path()))
+    started = time.perf_counter()
+    parameters = separator.combine([separator.survey(mix)])
+    voice = separator.separate(mix, parameters)
+    seconds = time.perf_counter() - started
+    return {
+        "snr_db": snr_db,
+        "estimated_snr_db": parameters.get("speech_snr_db", float("nan")),
+        "voice_before": si_sdr(mix, speech),
+        "voice": si_sdr(voice, speech),
+        "background_before": si_sdr(mix, background),
+        "background": si_sdr(mix - voice, background),
+        "seconds_per_minute": seconds * 60 * SAMPLE_RATE / len(mix),
+    }
+
+
+def main() -> None:
+    rows = {
+        f"{kind} {snr}": measure(snr, stereo=kind == "stereo")
+        for kind in ("mono", "stereo")
+        for snr in (0, 5, 10, 20, 30)
+    }
+    print(f"{'':12}{'SNR':>6}{'est':>7}{'voice':>15}{'background':>17}{'s/min':>8}")
+    for name, row in rows.items():
+        print(
+            f"{name:12}{row['snr_db']:6.0f}{row['estimated_snr_db']:7.1f}"
+            f"{row['voice_before']:7.1f} ->{row['voice']:5.1f}"
+            f"{row['background_before']:9.1f} ->{row['background']:5.1f}{row['seconds_per_minute']:8.1f}"
+        )
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

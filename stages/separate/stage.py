@@ -1,0 +1,138 @@
+"""Separate: survey the sound, fix the track's parameters, cut, call, subtract, store."""
+
+from __future__ import annotations
+
+import json
+from typing import cast
+
+import numpy as np
+
+from loc.artifacts import BLOCK_SAMPLES, Ref, Sound, Stems
+from loc.media.sound import Samples, encode_flac, read_sound, slice_key
+from loc.runner import Action, Made, Make, Out
+from loc.stage import Context
+from loc.store.keys import canonical_json
+from stages.separate.contract import Inputs, Separator
+
+NAME = "separate"
+
+PCM24_TOP = np.float32(1 - 2**-23)
+"""The largest sample of 24 bits."""
+
+
+def run(ctx: Context, inputs: Inputs) -> Stems:
+    """Speech and background of the chosen sound track; None for both without one.
+
+    Raises:
+        NotMade: in look mode, when a part has not been made.
+    """
+    master = inputs.source.get().master
+    if master is None or not master.blocks:
+        return Stems(speech=None, background=None, speech_snr_db=None)
+    separator = cast(Separator, ctx.backend(NAME, None))
+    count = len(master.blocks)
+    surveys = ctx.runner.map(
+        [_survey(ctx, separator, master, index) for index in range(count)], parallel=True
+    )
+    combined = ctx.runner.do(*_combine(ctx, separator, surveys))
+    parts = ctx.runner.map(
+        [_separate(ctx, separator, master, index, combined.ref("parameters")) for index in range(count)],
+        parallel=True,
+    )
+    return Stems(
+        speech=_sound(master, [part.ref("speech") for part in parts]),
+        background=_sound(master, [part.ref("background") for part in parts]),
+        speech_snr_db=combined.detail["speech_snr_db"],
+    )
+
+
+def split(master: Samples, speech: Samples) -> tuple[Samples, Samples]:
+    """Round to 24 bits such that speech + background is the master, sample for sample.
+
+    Where the background would leave full scale it is held there and the speech takes up the difference.
+
+    Args:
+        master: float32 [n, channels] holding 24-bit samples.
+        speech: the same shape, any values.
+    """
+    rounded = np.clip(np.rint(speech * np.float32(2**23)) / np.float32(2**23), -1, PCM24_TOP)
+    background = np.clip(master - rounded, -1, PCM24_TOP)
+    return master - background, background
+
+
+def _sound(master: Sound, blocks: list[Ref]) -> Sound:
+    return Sound(channels=master.channels, samples=master.samples, blocks=tuple(blocks))
+
+
+def _bounds(master: Sound, index: int) -> tuple[int, int]:
+    start = index * BLOCK_SAMPLES
+    return start, min(master.samples, start + BLOCK_SAMPLES)
+
+
+def _survey(ctx: Context, separator: Separator, master: Sound, index: int) -> tuple[Action, Make]:
+    start, stop = _bounds(master, index)
+
+    def make(out: Out) -> None:
+        survey = separator.survey(read_sound(ctx.store, master, start, stop))
+        out.bytes("survey", canonical_json(survey))
+
+    action = Action(
+        name="separate.survey",
+        version=1,
+        site=ctx.site(NAME, f"block {index + 1}"),
+        inputs={"sound": slice_key(master, start, stop)},
+        backend=(separator.card.id, separator.card.version),
+        programs=separator.fingerprint(),
+    )
+    return action, make
+
+
+def _combine(ctx: Context, separator: Separator, surveys: list[Made]) -> tuple[Action, Make]:
+    def make(out: Out) -> None:
+        parameters = separator.combine(
+            [json.loads(made.store.read_bytes(made.ref("survey"))) for made in surveys]
+        )
+        out.detail["speech_snr_db"] = parameters.get("speech_snr_db")
+        out.bytes("parameters", canonical_json(parameters))
+
+    action = Action(
+        name="separate.combine",
+        version=1,
+        site=ctx.site(NAME),
+        inputs={"surveys": [made.ref("survey") for made in surveys]},
+        backend=(separator.card.id, separator.card.version),
+        programs=separator.fingerprint(),
+    )
+    return action, make
+
+
+def _separate(
+    ctx: Context, separator: Separator, master: Sound, index: int, parameters: Ref
+) -> tuple[Action, Make]:
+    start, stop = _bounds(master, index)
+    # A context that lies outside the sound is not heard: silence that was never there would teach the
+    # backend a wrong noise floor.
+    heard_from = max(0, start - separator.context_samples)
+    heard_to = min(master.samples, stop + separator.context_samples)
+    own = slice(start - heard_from, stop - heard_from)
+
+    def make(out: Out) -> None:
+        audio = read_sound(ctx.store, master, heard_from, heard_to)
+        values = json.loads(ctx.store.read_bytes(parameters))
+        speech, background = split(audio[own], separator.separate(audio, values)[own])
+        out.bytes("speech", encode_flac(speech))
+        out.bytes("background", encode_flac(background))
+
+    action = Action(
+        name="separate.block",
+        version=1,
+        site=ctx.site(NAME, f"block {index + 1}"),
+        inputs={
+            "sound": slice_key(master, heard_from, heard_to),
+            "own": [own.start, own.stop],
+            "parameters": parameters,
+        },
+        backend=(separator.card.id, separator.card.version),
+        programs=separator.fingerprint(),
+    )
+    return action, make
