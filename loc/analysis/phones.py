@@ -1,8 +1,9 @@
 """Phones to visemes to mouth curves: what the lips do for the sounds of a spoken clip.
 
-A viseme is the lip shape of a sound: how far open, how wide, and whether the lips must touch. The tables are data,
-one per alphabet; a symbol of several shapes (a diphthong, a syllabic rhyme) is read from left to right, so that
-/aI/ goes from open to closed. The figures come from a working prototype that was judged by eye on real clips.
+A viseme is the lip shape of a sound: how far open, how wide, and whether the lips must touch. The tables are
+data, one per alphabet; a symbol of several shapes (a diphthong, a syllabic rhyme) is read from left to right,
+so that /aI/ goes from open to closed. The figures come from a working prototype that was judged by eye on real
+clips.
 
 Times are samples at 48 kHz from the clip's first sample.
 """
@@ -42,7 +43,7 @@ CLOSURE_DEPTH = 0.9
 """Share of the opening that a full closure takes away."""
 
 MIN_CLOSURE_S = 0.050
-"""Shorter closures are drawn this long: under one frame at 25 per second they would fall between two frames."""
+"""Shorter closures are drawn this long: under a frame at 25 per second they would fall between two frames."""
 
 _MARGIN_S = 0.25
 """Grid beyond both ends of a clip: four times the widest sigma."""

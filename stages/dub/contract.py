@@ -36,8 +36,8 @@ class VoiceRequest:
 class Spoken:
     """A synthesised line.
 
-    `audio`: float32 [n], mono, full scale 1.0, at `sample_rate`. `phones`: in samples at `sample_rate`, covering
-    the clip in time order. `voice`: name of the voice, for the report and the credits.
+    `audio`: float32 [n], mono, full scale 1.0, at `sample_rate`. `phones`: in samples at `sample_rate`,
+    covering the clip in time order. `voice`: name of the voice, for the report and the credits.
     """
 
     audio: npt.NDArray[np.float32]
