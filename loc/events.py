@@ -131,7 +131,7 @@ Event = Annotated[
     Field(discriminator="type"),
 ]
 
-Sink = Callable[[_Event], None]
+Sink = Callable[[Event], None]
 
 
 class EventBus:
@@ -144,7 +144,7 @@ class EventBus:
     def add(self, sink: Sink) -> None:
         self._sinks.append(sink)
 
-    def emit(self, event: _Event) -> None:
+    def emit(self, event: Event) -> None:
         with self._lock:
             for sink in self._sinks:
                 sink(event)

@@ -31,7 +31,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Site:
-    """Where in the job an action stands. Never in a key: it names the action to people and to `loc explain`."""
+    """Where in the job an action stands. Never in a key: it names the action to people and `loc explain`."""
 
     stage: str
     unit: str = ""
@@ -89,7 +89,7 @@ def _as_input(value: Any) -> Any:
     return value
 
 
-class NotMade(Exception):
+class NotMade(Exception):  # noqa: N818 - news, not a failure
     """In look mode: something is not there yet. `stage` is where it would be made."""
 
     def __init__(self, stage: str) -> None:
@@ -222,8 +222,9 @@ class Runner:
         self._count = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="action")
 
-    def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, *, wait: bool = True) -> None:
+        """End the threads. After an interrupt there is no waiting: what they make would not be kept."""
+        self._pool.shutdown(wait=wait, cancel_futures=True)
 
     def defect(self, stage: str, unit: str, code: str, message: str, language: str | None = None) -> None:
         """Report that a line or cut failed; the run goes on and ends with exit code 3."""

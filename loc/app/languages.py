@@ -12,25 +12,27 @@ import re
 from loc.errors import UsageError
 
 _TWO_LETTER = """
-aa Afar|ab Abkhazian|ae Avestan|af Afrikaans|ak Akan|am Amharic|an Aragonese|ar Arabic|as Assamese|av Avaric
-ay Aymara|az Azerbaijani|ba Bashkir|be Belarusian|bg Bulgarian|bi Bislama|bm Bambara|bn Bengali|bo Tibetan
-br Breton|bs Bosnian|ca Catalan|ce Chechen|ch Chamorro|co Corsican|cr Cree|cs Czech|cu Church Slavic|cv Chuvash
-cy Welsh|da Danish|de German|dv Divehi|dz Dzongkha|ee Ewe|el Greek|en English|eo Esperanto|es Spanish|et Estonian
-eu Basque|fa Persian|ff Fulah|fi Finnish|fj Fijian|fo Faroese|fr French|fy Western Frisian|ga Irish|gd Gaelic
-gl Galician|gn Guarani|gu Gujarati|gv Manx|ha Hausa|he Hebrew|hi Hindi|ho Hiri Motu|hr Croatian|ht Haitian
-hu Hungarian|hy Armenian|hz Herero|ia Interlingua|id Indonesian|ie Interlingue|ig Igbo|ii Sichuan Yi|ik Inupiaq
-io Ido|is Icelandic|it Italian|iu Inuktitut|ja Japanese|jv Javanese|ka Georgian|kg Kongo|ki Kikuyu|kj Kuanyama
-kk Kazakh|kl Kalaallisut|km Khmer|kn Kannada|ko Korean|kr Kanuri|ks Kashmiri|ku Kurdish|kv Komi|kw Cornish
-ky Kyrgyz|la Latin|lb Luxembourgish|lg Ganda|li Limburgish|ln Lingala|lo Lao|lt Lithuanian|lu Luba-Katanga
-lv Latvian|mg Malagasy|mh Marshallese|mi Maori|mk Macedonian|ml Malayalam|mn Mongolian|mr Marathi|ms Malay
-mt Maltese|my Burmese|na Nauru|nb Norwegian Bokmal|nd North Ndebele|ne Nepali|ng Ndonga|nl Dutch
-nn Norwegian Nynorsk|no Norwegian|nr South Ndebele|nv Navajo|ny Chichewa|oc Occitan|oj Ojibwa|om Oromo|or Odia
-os Ossetian|pa Punjabi|pi Pali|pl Polish|ps Pashto|pt Portuguese|qu Quechua|rm Romansh|rn Rundi|ro Romanian
-ru Russian|rw Kinyarwanda|sa Sanskrit|sc Sardinian|sd Sindhi|se Northern Sami|sg Sango|si Sinhala|sk Slovak
-sl Slovenian|sm Samoan|sn Shona|so Somali|sq Albanian|sr Serbian|ss Swati|st Southern Sotho|su Sundanese
-sv Swedish|sw Swahili|ta Tamil|te Telugu|tg Tajik|th Thai|ti Tigrinya|tk Turkmen|tl Tagalog|tn Tswana|to Tonga
-tr Turkish|ts Tsonga|tt Tatar|tw Twi|ty Tahitian|ug Uyghur|uk Ukrainian|ur Urdu|uz Uzbek|ve Venda|vi Vietnamese
-vo Volapuk|wa Walloon|wo Wolof|xh Xhosa|yi Yiddish|yo Yoruba|za Zhuang|zh Chinese|zu Zulu
+aa Afar|ab Abkhazian|ae Avestan|af Afrikaans|ak Akan|am Amharic|an Aragonese|ar Arabic|as Assamese
+av Avaric|ay Aymara|az Azerbaijani|ba Bashkir|be Belarusian|bg Bulgarian|bi Bislama|bm Bambara
+bn Bengali|bo Tibetan|br Breton|bs Bosnian|ca Catalan|ce Chechen|ch Chamorro|co Corsican|cr Cree
+cs Czech|cu Church Slavic|cv Chuvash|cy Welsh|da Danish|de German|dv Divehi|dz Dzongkha|ee Ewe|el Greek
+en English|eo Esperanto|es Spanish|et Estonian|eu Basque|fa Persian|ff Fulah|fi Finnish|fj Fijian
+fo Faroese|fr French|fy Western Frisian|ga Irish|gd Gaelic|gl Galician|gn Guarani|gu Gujarati|gv Manx
+ha Hausa|he Hebrew|hi Hindi|ho Hiri Motu|hr Croatian|ht Haitian|hu Hungarian|hy Armenian|hz Herero
+ia Interlingua|id Indonesian|ie Interlingue|ig Igbo|ii Sichuan Yi|ik Inupiaq|io Ido|is Icelandic
+it Italian|iu Inuktitut|ja Japanese|jv Javanese|ka Georgian|kg Kongo|ki Kikuyu|kj Kuanyama|kk Kazakh
+kl Kalaallisut|km Khmer|kn Kannada|ko Korean|kr Kanuri|ks Kashmiri|ku Kurdish|kv Komi|kw Cornish
+ky Kyrgyz|la Latin|lb Luxembourgish|lg Ganda|li Limburgish|ln Lingala|lo Lao|lt Lithuanian
+lu Luba-Katanga|lv Latvian|mg Malagasy|mh Marshallese|mi Maori|mk Macedonian|ml Malayalam|mn Mongolian
+mr Marathi|ms Malay|mt Maltese|my Burmese|na Nauru|nb Norwegian Bokmal|nd North Ndebele|ne Nepali
+ng Ndonga|nl Dutch|nn Norwegian Nynorsk|no Norwegian|nr South Ndebele|nv Navajo|ny Chichewa|oc Occitan
+oj Ojibwa|om Oromo|or Odia|os Ossetian|pa Punjabi|pi Pali|pl Polish|ps Pashto|pt Portuguese|qu Quechua
+rm Romansh|rn Rundi|ro Romanian|ru Russian|rw Kinyarwanda|sa Sanskrit|sc Sardinian|sd Sindhi
+se Northern Sami|sg Sango|si Sinhala|sk Slovak|sl Slovenian|sm Samoan|sn Shona|so Somali|sq Albanian
+sr Serbian|ss Swati|st Southern Sotho|su Sundanese|sv Swedish|sw Swahili|ta Tamil|te Telugu|tg Tajik
+th Thai|ti Tigrinya|tk Turkmen|tl Tagalog|tn Tswana|to Tonga|tr Turkish|ts Tsonga|tt Tatar|tw Twi
+ty Tahitian|ug Uyghur|uk Ukrainian|ur Urdu|uz Uzbek|ve Venda|vi Vietnamese|vo Volapuk|wa Walloon
+wo Wolof|xh Xhosa|yi Yiddish|yo Yoruba|za Zhuang|zh Chinese|zu Zulu
 """
 
 NAMES: dict[str, str] = {
@@ -38,19 +40,18 @@ NAMES: dict[str, str] = {
 }
 """Two-letter code -> English name (ISO 639-1)."""
 
-_MISTAKEN = {
-    # Country codes and three-letter codes that people write for a language with a two-letter one.
-    **{"jp": "ja", "cn": "zh", "tw": "zh", "gr": "el", "cz": "cs", "dk": "da", "ua": "uk", "gb": "en"},
-    **{"us": "en", "in": "hi", "il": "he", "iw": "he", "ji": "yi", "vn": "vi", "rs": "sr", "pk": "ur"},
-    **{"eng": "en", "jpn": "ja", "spa": "es", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "ita": "it"},
-    **{"por": "pt", "rus": "ru", "zho": "zh", "chi": "zh", "cmn": "zh", "kor": "ko", "ara": "ar", "hin": "hi"},
-    **{"nld": "nl", "dut": "nl", "swe": "sv", "dan": "da", "fin": "fi", "pol": "pl", "tur": "tr", "ukr": "uk"},
-    **{"ces": "cs", "cze": "cs", "ell": "el", "gre": "el", "heb": "he", "vie": "vi", "tha": "th", "cat": "ca"},
-    **{"glg": "gl", "eus": "eu", "hun": "hu", "ron": "ro", "rum": "ro", "bul": "bg", "epo": "eo", "nor": "no"},
-}
+_MISTAKEN_TABLE = """
+jp:ja cn:zh tw:zh gr:el cz:cs dk:da ua:uk gb:en us:en in:hi il:he iw:he ji:yi vn:vi rs:sr pk:ur eng:en
+jpn:ja spa:es deu:de ger:de fra:fr fre:fr ita:it por:pt rus:ru zho:zh chi:zh cmn:zh kor:ko ara:ar hin:hi
+nld:nl dut:nl swe:sv dan:da fin:fi pol:pl tur:tr ukr:uk ces:cs cze:cs ell:el gre:el heb:he vie:vi tha:th
+cat:ca glg:gl eus:eu hun:hu ron:ro rum:ro bul:bg epo:eo nor:no
+"""
+
+_MISTAKEN: dict[str, str] = dict(entry.split(":") for entry in _MISTAKEN_TABLE.split())
+"""Country codes and three-letter codes that people write for a language with a two-letter one."""
 
 _THREE_LETTER = re.compile(r"[a-z]{3}")
-_NOT_LANGUAGES = frozenset({"dub", "new", "old", "raw", "sdh", "sub", "cut", "tmp", "bak", "out", "mix", "ass"})
+_NOT_LANGUAGES = frozenset({"dub", "new", "old", "raw", "sdh", "sub", "cut", "tmp", "bak", "out", "mix"})
 """Three letters that stand before `.srt` in file names without being a language anyone means."""
 
 
@@ -89,7 +90,8 @@ def check_language(tag: str, flag: str) -> str:
         return tag
     meant = suggestion(tag)
     fix = (
-        f"Did you mean {meant} ({NAMES.get(meant, meant)})?" if meant
+        f"Did you mean {meant} ({NAMES.get(meant, meant)})?"
+        if meant
         else "Use a two-letter code such as ja, es or de."
     )
     raise UsageError(f"{flag}: {tag!r} is not a language tag.", fix=fix)

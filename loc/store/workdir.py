@@ -60,7 +60,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -181,7 +181,7 @@ class WorkDir:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("rb+") as stream:
                     os.fsync(stream.fileno())
-                os.replace(path, target)
+                path.replace(target)
         except OSError as error:
             raise storage_error("Could not store an object.", error) from error
         return Ref(sha256=sha256, size=size)
@@ -224,7 +224,7 @@ class WorkDir:
         aside = self.root / "damaged"
         try:
             aside.mkdir(exist_ok=True)
-            os.replace(self.object_path(sha256), aside / sha256)
+            self.object_path(sha256).replace(aside / sha256)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -259,6 +259,10 @@ class WorkDir:
             for path in sorted(folder.iterdir()):
                 if not path.name.startswith("."):
                     yield folder.name + path.name, path
+
+    def bytes_kept(self) -> int:
+        """Size of all objects."""
+        return sum(path.stat().st_size for _, path in self.objects())
 
     # Actions
 

@@ -1,0 +1,219 @@
+"""From the store to the user's folder: where the outputs go, and how they get there whole.
+
+Beside `video.mp4` or where `-o` says: `video.ja.mp4`, `video.ja.dub.srt`, `video.ja.report.json`. A file is
+written under a temporary name in its own folder, flushed, recorded as an output of this store, and renamed.
+An existing file is replaced only if its digest is that of a recorded output, or with `--overwrite`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loc.artifacts import Ref
+from loc.errors import UsageError
+from loc.settings import Settings
+from loc.store.keys import digest_bytes
+from loc.store.workdir import WorkDir, storage_error
+
+DEFAULT_TEMPLATE = "{stem}.{lang}{ext}"
+TEMPLATE_FIELDS = frozenset({"stem", "lang", "ext"})
+DEFAULT_SUFFIX = ".mp4"
+"""What the output is until the container says otherwise."""
+
+COPY_BUFFER = 1 << 20
+_NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What `copy_file_range` answers where the kernel or the file systems cannot do it."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where one language's three files go."""
+
+    video: Path
+
+    @property
+    def subtitles(self) -> Path:
+        """`video.ja.dub.srt`: never taken for a sidecar."""
+        return self.video.with_name(f"{self.video.stem}.dub.srt")
+
+    @property
+    def report(self) -> Path:
+        return self.video.with_name(f"{self.video.stem}.report.json")
+
+    @property
+    def all(self) -> tuple[Path, Path, Path]:
+        return self.video, self.subtitles, self.report
+
+
+def targets_for(source: Path, language: str, settings: Settings, suffix: str = DEFAULT_SUFFIX) -> Targets:
+    """Where the outputs of one input and language go.
+
+    Raises:
+        UsageError: a template with an unknown field, or a file suffix that is not the container's.
+    """
+    wanted = settings.output
+    if wanted is None:
+        return Targets(source.with_name(_fill(DEFAULT_TEMPLATE, source, language, suffix)))
+    if wanted.endswith("/") or (Path(wanted).is_dir() and "{" not in wanted):
+        return Targets(Path(wanted) / _fill(DEFAULT_TEMPLATE, source, language, suffix))
+    path = Path(_fill(wanted, source, language, suffix))
+    if path.suffix.lower() != suffix:
+        raise UsageError(
+            f"-o names {path.name}, but the output of {source.name} is a {suffix[1:]} file.",
+            fix=f"End the name in {suffix} or {{ext}}, or name a folder with a slash at its end.",
+        )
+    return Targets(path)
+
+
+def _fill(template: str, source: Path, language: str, suffix: str) -> str:
+    try:
+        fields = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise UsageError(f"-o {template!r} is not a template.", why=str(error)) from error
+    if unknown := fields - TEMPLATE_FIELDS:
+        raise UsageError(
+            f"-o has an unknown field {{{sorted(unknown)[0]}}}.", fix="Known: {stem}, {lang}, {ext}."
+        )
+    return template.format(stem=source.stem, lang=language, ext=suffix)
+
+
+def check_distinct(planned: Sequence[tuple[Path, str, Targets]]) -> None:
+    """Refuse a command whose outputs would overwrite one another or an input.
+
+    Args:
+        planned: (input, language, where its outputs go).
+
+    Raises:
+        UsageError.
+    """
+    inputs = {source.resolve() for source, _, _ in planned}
+    taken: dict[Path, str] = {}
+    for source, language, targets in planned:
+        name = f"{source.name} in {language}"
+        for path in targets.all:
+            resolved = path.resolve()
+            if resolved in inputs:
+                raise UsageError(
+                    f"The output {path} would replace an input.", fix="Choose another name with -o."
+                )
+            if resolved in taken:
+                raise UsageError(
+                    f"{taken[resolved]} and {name} would both be written to {path}.",
+                    fix="Use a template with {stem} and {lang}, e.g. -o 'out/{stem}.{lang}{ext}'.",
+                )
+            taken[resolved] = name
+
+
+def check_writable(store: WorkDir, targets: Targets, settings: Settings) -> None:
+    """Find out before any work whether the outputs could be written.
+
+    Raises:
+        UsageError: a file is in the way that this store did not write.
+        StorageError: the folder cannot be written.
+    """
+    for path in targets.all:
+        check_replaceable(store, path, settings)
+    folder = targets.video.parent
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    probe = existing / f".loc-{secrets.token_hex(4)}.part"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise storage_error(f"The output folder {folder} cannot be written.", error) from error
+
+
+def check_replaceable(store: WorkDir, path: Path, settings: Settings) -> None:
+    """Refuse to replace a file that is not a recorded output of this store.
+
+    Raises:
+        UsageError.
+    """
+    if settings.overwrite or not path.exists():
+        return
+    if path.is_file() and path.stat().st_size and store.is_output(store.input_digest(path)[0]):
+        return
+    raise UsageError(
+        f"{path} exists and is not replaced.",
+        why="This work directory has not written it, or it was changed since.",
+        fix="Move it, choose another name with -o, or say --overwrite.",
+    )
+
+
+def put_object(store: WorkDir, ref: Ref, path: Path, settings: Settings) -> bool:
+    """Copy an object to `path`. Returns False where the very file is there already.
+
+    Raises:
+        UsageError: another file is in the way.
+        StorageError: no space or not writable; nothing is left half-written.
+    """
+    if _holds(store, path, ref.sha256, ref.size):
+        return False
+    source = store.open_object(ref)
+    _put(store, path, ref.sha256, settings, lambda part: _copy(source, part))
+    return True
+
+
+def put_bytes(store: WorkDir, data: bytes, path: Path, settings: Settings) -> bool:
+    """Write bytes to `path` under the same rules as `put_object`."""
+    sha256 = digest_bytes(data)
+    if _holds(store, path, sha256, len(data)):
+        return False
+    _put(store, path, sha256, settings, lambda part: part.write_bytes(data))
+    return True
+
+
+def _put(
+    store: WorkDir, path: Path, sha256: str, settings: Settings, write: Callable[[Path], object]
+) -> None:
+    check_replaceable(store, path, settings)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        store.record_output(sha256)
+        part.replace(path)
+    except OSError as error:
+        raise storage_error(f"Could not write {path}.", error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _holds(store: WorkDir, path: Path, sha256: str, size: int) -> bool:
+    """Whether a file is these very bytes, written by this store earlier."""
+    try:
+        if path.stat().st_size != size or not store.is_output(sha256):
+            return False
+    except OSError:
+        return False
+    return store.input_digest(path)[0] == sha256
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy by reference where the file system can (`copy_file_range` shares blocks on btrfs and xfs)."""
+    with source.open("rb") as reader, target.open("xb") as writer:
+        remaining = os.fstat(reader.fileno()).st_size
+        try:
+            while remaining > 0:
+                copied = os.copy_file_range(reader.fileno(), writer.fileno(), remaining)
+                if copied == 0:
+                    break
+                remaining -= copied
+        except OSError as error:
+            if error.errno not in _NO_COPY_RANGE:
+                raise
+            reader.seek(0)
+            writer.seek(0)
+            writer.truncate()
+            shutil.copyfileobj(reader, writer, COPY_BUFFER)

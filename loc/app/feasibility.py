@@ -1,0 +1,132 @@
+"""Which stages need a backend for a job, and which backend each gets: decided before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from loc.app.languages import NAMES
+from loc.backend import Card, Need, Request, Resolution, require, resolve
+from loc.errors import MissingError, UsageError
+from loc.settings import Settings
+from loc.stage import Job, Stage
+
+Place = tuple[str, str | None]
+"""(stage, target language or None)."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was decided for every place of the graph that needs a backend."""
+
+    resolutions: Mapping[Place, Resolution]
+
+    def card(self, stage: str, language: str | None) -> Card | None:
+        """The chosen card; a stage that runs once answers for every language."""
+        resolution = self.resolutions.get((stage, language)) or self.resolutions.get((stage, None))
+        return resolution.choice if resolution else None
+
+
+def cut_graph(stages: Sequence[Stage], settings: Settings) -> tuple[Stage, ...]:
+    """The stages up to `--until`, after checking every stage name the settings hold.
+
+    Raises:
+        UsageError: `--until`, `--force` or `--backend` names no stage.
+    """
+    names = [stage.name for stage in stages]
+    with_backend = [stage.name for stage in stages if stage.backend]
+    for flag, given, known in (
+        ("--until", (settings.until,) if settings.until else (), names),
+        ("--force", settings.force, names),
+        ("--backend", tuple(settings.backend), with_backend),
+    ):
+        for name in given:
+            if name not in known:
+                raise UsageError(
+                    f"{flag}: there is no such stage as {name!r}.", fix=f"Known: {', '.join(known)}."
+                )
+    if settings.until is None:
+        return tuple(stages)
+    return tuple(stages[: names.index(settings.until) + 1])
+
+
+def text_supplied(job: Job) -> bool:
+    """Whether what is said need not be heard: a transcript, or every translation, was supplied."""
+    return job.transcript is not None or all(target in job.translations for target in job.languages)
+
+
+def needed(stage: Stage, job: Job, settings: Settings, language: str | None, has_sound: bool = True) -> bool:
+    """Whether a stage has work for a backend, given what the source has and the user supplied."""
+    if not stage.backend:
+        return False
+    if stage.name == "separate":
+        return has_sound
+    if stage.name == "transcribe":
+        return not text_supplied(job)
+    if stage.name == "translate":
+        return language not in job.translations
+    return stage.name != "lipsync" or settings.lipsync
+
+
+def request_for(stage: Stage, job: Job, settings: Settings, language: str | None) -> Request:
+    """What a stage asks of a backend."""
+    named = settings.backend.get(stage.name)
+    return Request(
+        stage=stage.name,
+        source=job.source_language if stage.name in ("transcribe", "translate") else None,
+        target=language,
+        named=named,
+        minimum=settings.require_quality,
+        allow_remote=named is not None,
+    )
+
+
+def decide(
+    stages: Sequence[Stage],
+    job: Job,
+    settings: Settings,
+    cards: Sequence[Card],
+    installed: Callable[[Need], bool],
+    has_sound: bool = True,
+) -> Choices:
+    """Resolve every place that needs a backend. Pure but for `installed`; raises nothing."""
+    resolutions: dict[Place, Resolution] = {}
+    for stage in stages:
+        for language in job.languages if stage.per_language else (None,):
+            if needed(stage, job, settings, language, has_sound):
+                request = request_for(stage, job, settings, language)
+                resolutions[stage.name, language] = resolve(request, cards, installed, settings.purpose)
+    return Choices(resolutions)
+
+
+def require_all(choices: Choices, job: Job) -> None:
+    """Raise for the first place that has no backend, naming the ways out.
+
+    Raises:
+        MissingError, RefusedError, UsageError.
+    """
+    for (stage, _), resolution in choices.resolutions.items():
+        if resolution.choice is None and stage == "transcribe" and job.source_language is None:
+            raise MissingError(
+                f"The language spoken in {job.path.name} is not known.",
+                why="No installed recogniser can tell, and no transcript was supplied.",
+                fix=f"Say it with --from, e.g. --from en, or put {job.path.stem}.LANG.srt beside the video.",
+            )
+        require(resolution, ways_out=_ways_out(stage, resolution.request, job))
+
+
+def _ways_out(stage: str, request: Request, job: Job) -> str:
+    if stage == "transcribe":
+        return (
+            f"Supply the text: {job.path.stem}.{request.source}.srt beside the video or --transcript FILE; "
+            "or install a recogniser for this language (see `loc doctor`)."
+        )
+    if stage == "translate":
+        target = request.target or ""
+        name = NAMES.get(target, target)
+        return (
+            f"(1) Supply the {name} text: {job.path.stem}.{target}.srt beside the video, or --translation "
+            f"{target}=FILE; (2) install data for this pair where a translator has it; (3) install another "
+            "translator as a plug-in and name it with --backend translate=NAME. `loc plan` lists them all."
+        )
+    return ""

@@ -1,0 +1,199 @@
+"""From a path to a `Job`: the file, its digest, and the subtitle files that belong to it.
+
+A file named by a flag comes before an edit that was imported with `loc subtitles import`, and that before
+a sidecar. Sidecars are found by name beside the video: `video.en.srt` is its transcript; `video.ja.srt`, where
+`ja` is among the targets, is its Japanese translation. What loc writes never matches: its subtitles end in
+`.dub.srt`, and a video this store wrote is refused as an input. Subtitles are told by name alone, since a
+supplied file may well be equal, byte for byte, to what loc writes from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from loc.app.languages import check_language, is_language, primary, suggestion
+from loc.app.subtitles import Imported, imported
+from loc.errors import InputError, UsageError
+from loc.settings import Settings
+from loc.stage import Job, SuppliedText
+from loc.store.workdir import WorkDir
+
+SUBTITLE_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
+"""Formats of supplied text; where two files differ in this alone, the first in this order is taken."""
+
+Say = Callable[[str, str], None]
+"""(code, message): a notice."""
+
+
+class OwnOutputError(InputError):
+    """The input is a file that loc itself wrote; among several inputs it is skipped."""
+
+
+def target_languages(settings: Settings) -> tuple[str, ...]:
+    """The target languages, checked, each once, in the order given.
+
+    Raises:
+        UsageError: none, an unknown tag, or the same as the source.
+    """
+    languages = tuple(dict.fromkeys(check_language(tag, "--lang") for tag in settings.languages))
+    if not languages:
+        raise UsageError("No target language was given.", fix="Say which, e.g. `--lang ja`.")
+    if settings.source_language is not None:
+        check_language(settings.source_language, "--from")
+    if settings.source_language in languages:
+        raise UsageError(
+            f"The source is {settings.source_language!r} already.",
+            why="--from and --lang name the same language.",
+            fix="Leave it out of --lang.",
+        )
+    return languages
+
+
+def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
+    """Open one input and gather what the user supplied with it.
+
+    Raises:
+        InputError: missing, empty, unreadable, still growing, or an output of this store.
+        UsageError: languages or supplied files that contradict one another.
+    """
+    languages = target_languages(settings)
+    digest, size = store.input_digest(path)
+    if store.is_output(digest):
+        raise OwnOutputError(
+            f"{path} was written by loc and is not taken as an input.",
+            fix="Name the original video.",
+        )
+    found = sidecars(path, say)
+    edited = imported(store, digest)
+    transcript = _transcript(path, found, edited, settings, languages, store, say)
+    translations = _translations(found, edited, settings, languages, store, say)
+    source = settings.source_language or (transcript.language if transcript else None)
+    if source in languages:
+        raise UsageError(
+            f"{path.name} is spoken in {source!r} already, so it cannot be localized to it.",
+            fix="Leave that language out of --lang, or say what is spoken with --from.",
+        )
+    return Job(
+        path=path,
+        digest=digest,
+        size=size,
+        languages=languages,
+        source_language=source,
+        transcript=transcript,
+        translations=translations,
+    )
+
+
+def sidecars(video: Path, say: Say) -> Mapping[str, Path]:
+    """Language -> subtitle file named `VIDEO.LANG.srt` beside the video."""
+    found: dict[str, Path] = {}
+    try:
+        names = sorted(
+            (entry for entry in video.parent.iterdir() if entry.suffix.lower() in SUBTITLE_SUFFIXES),
+            key=lambda entry: (SUBTITLE_SUFFIXES.index(entry.suffix.lower()), entry.name),
+        )
+    except OSError:
+        return found
+    for path in names:
+        if path.stem == video.stem:
+            say("sidecar-unnamed", f"{path.name} has no language in its name and is not read.")
+        if not path.name.startswith(f"{video.stem}."):
+            continue
+        tag = path.name[len(video.stem) + 1 : -len(path.suffix)]
+        if not tag or "." in tag:
+            continue
+        language = primary(tag)
+        if not is_language(language):
+            meant = suggestion(tag)
+            hint = f"; did you mean {video.stem}.{meant}{path.suffix}?" if meant else "."
+            say("sidecar-unknown", f"{path.name}: {tag!r} is no language tag, so it is not read{hint}")
+        elif language in found:
+            say("sidecar-double", f"{found[language].name} is read, not {path.name}.")
+        else:
+            found[language] = path
+    return found
+
+
+def _transcript(
+    video: Path,
+    found: Mapping[str, Path],
+    edited: Imported,
+    settings: Settings,
+    languages: tuple[str, ...],
+    store: WorkDir,
+    say: Say,
+) -> SuppliedText | None:
+    if settings.transcript is not None:
+        named = _language_in_name(settings.transcript)
+        language = settings.source_language or (named if named not in languages else None)
+        return _supply(settings.transcript, language, store)
+    if edited.transcript is not None:
+        say("imported", f"The imported transcript {edited.transcript.name} is used.")
+        return edited.transcript
+    candidates = {language: path for language, path in found.items() if language not in languages}
+    if settings.source_language is not None:
+        for language, path in candidates.items():
+            if language != settings.source_language:
+                say("sidecar-unused", f"{path.name} is neither the source nor a target; it is not read.")
+        candidates = {tag: path for tag, path in candidates.items() if tag == settings.source_language}
+    if len(candidates) > 1:
+        names = ", ".join(path.name for path in candidates.values())
+        raise UsageError(
+            f"Which file is the transcript of {video.name} is not clear.",
+            why=f"Found {names}.",
+            fix="Say what is spoken with --from, or name the file with --transcript.",
+        )
+    for language, path in candidates.items():
+        say("sidecar", f"{path.name} is taken as the transcript.")
+        return _supply(path, language, store)
+    return None
+
+
+def _translations(
+    found: Mapping[str, Path],
+    edited: Imported,
+    settings: Settings,
+    languages: tuple[str, ...],
+    store: WorkDir,
+    say: Say,
+) -> dict[str, SuppliedText]:
+    for language in settings.translation:
+        check_language(language, "--translation")
+        if language not in languages:
+            raise UsageError(
+                f"--translation names {language!r}, which is not a target.", fix=f"Add --lang {language}."
+            )
+    texts: dict[str, SuppliedText] = {}
+    for language in languages:
+        named = settings.translation.get(language)
+        if named is None and language in edited.translations:
+            texts[language] = edited.translations[language]
+            say("imported", f"The imported translation {texts[language].name} is used for {language}.")
+            continue
+        path = named or found.get(language)
+        if path is None:
+            continue
+        if named is None:
+            say("sidecar", f"{path.name} is taken as the translation to {language}.")
+        texts[language] = _supply(path, language, store)
+    return texts
+
+
+def _language_in_name(path: Path) -> str | None:
+    """`en` of `talk.en.srt`."""
+    language = primary(Path(path.stem).suffix.removeprefix("."))
+    return language if is_language(language) else None
+
+
+def _supply(path: Path, language: str | None, store: WorkDir) -> SuppliedText:
+    """Store a subtitle file the user supplied."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"The subtitle file {path} cannot be read.", why=error.strerror or "", fix="Check the name."
+        ) from error
+    if not data.strip():
+        raise InputError(f"The subtitle file {path} is empty.")
+    return SuppliedText(language=language, ref=store.put_bytes(data), name=path.name)

@@ -1,0 +1,59 @@
+"""Backends made on first use, shared by a run, closed at its end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+
+from loc.app.feasibility import Choices
+from loc.backend import Backend, Host
+from loc.errors import MissingError
+
+
+class Pool:
+    """The backends of one run.
+
+    Args:
+        classes: card id -> class.
+        choices: which card each stage and language gets.
+        host: what a backend is given.
+    """
+
+    def __init__(self, classes: Mapping[str, type[Backend]], choices: Choices, host: Host) -> None:
+        self._classes = classes
+        self._choices = choices
+        self._host = host
+        self._made: dict[str, Backend] = {}
+        self._lock = threading.Lock()
+
+    def get(self, stage: str, language: str | None) -> Backend:
+        """The backend of a stage for a target language.
+
+        Raises:
+            MissingError: none was found for it.
+        """
+        card = self._choices.card(stage, language)
+        if card is None:
+            raise MissingError(
+                f"There is no backend for {stage}.", fix="`loc plan` says which there are and what they need."
+            )
+        with self._lock:
+            if card.id not in self._made:
+                self._made[card.id] = self._classes[card.id](self._host)
+            return self._made[card.id]
+
+    def close(self) -> None:
+        """Close every backend that was made."""
+        with self._lock:
+            for backend in self._made.values():
+                backend.close()
+            self._made.clear()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,282 @@
+"""The report beside every output: what was made, from what, by what, and what is wrong with it.
+
+It names lines by id and time, never their text: the subtitles hold that. Everything but `run` depends on the
+work alone, so a run that finds everything made writes the same report, and the file is left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+import loc
+from loc.app.feasibility import Choices
+from loc.app.record import StageTime
+from loc.app.walk import Slots
+from loc.artifacts import SAMPLE_RATE, Clip, Cut, DubTrack, LipSync, Render, Source, Transcript, Translation
+from loc.backend import Card
+from loc.events import Defect, Notice
+from loc.policy.licences import table
+from loc.stage import Job
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LicenceUsed(_Part):
+    item: str
+    kind: str
+    licence: str
+    """Name of the licence."""
+    terms: str | None
+    """What must be observed or passed on, credits among it."""
+
+
+class BackendUsed(_Part):
+    stage: str
+    name: str
+    version: str
+    quality: str
+    """basic | good | best: what its technique can reach."""
+    family: str
+    licences: tuple[LicenceUsed, ...]
+
+
+class SourceFacts(_Part):
+    sha256: str
+    bytes: int
+    container: str
+    width: int
+    height: int
+    frames: int
+    rate: str
+    """Average frames per second, a rational."""
+    seconds: float
+    audio_tracks: int
+    audio_track: int | None
+    """The track localized, counted from 1."""
+    shots: int
+    speakers: int
+    language: str | None
+
+
+class LineFit(_Part):
+    line: str
+    speaker: str | None
+    voice: str
+    start: float
+    """Seconds from the first frame."""
+    seconds: float
+    slot_seconds: float
+    rate: float
+    stretch: float
+    borrowed_seconds: float
+    overrun_seconds: float
+    unknown_words: int
+
+
+class LineFailed(_Part):
+    line: str
+    reason: str
+
+
+class CutReport(_Part):
+    frames: tuple[int, int]
+    route: str
+    reasons: tuple[str, ...]
+    backend: str | None
+    drawn_frames: int
+    skipped_frames: int
+    score: float | None
+    score_state: str
+
+
+class LoudnessReport(_Part):
+    integrated_lufs: float | None
+    true_peak_dbtp: float | None
+    speech_lufs: float | None
+    source_speech_lufs: float | None
+
+
+class RunReport(_Part):
+    """This run alone."""
+
+    id: str
+    stages: tuple[StageTime, ...]
+    notices: tuple[str, ...]
+    bytes_kept: int
+    """Size of all objects in the work directory."""
+
+
+class DefectReport(_Part):
+    stage: str
+    unit: str
+    code: str
+    message: str
+
+
+class Report(_Part):
+    """`video.ja.report.json`."""
+
+    schema_version: Literal[1] = 1
+    loc_version: str
+    language: str
+    translation: Literal["translated", "supplied"] | None
+    transcript: Literal["recognised", "supplied", "cues"] | None
+    source: SourceFacts | None
+    output_sha256: str
+    backends: tuple[BackendUsed, ...]
+    lines: tuple[LineFit, ...]
+    silent: tuple[LineFailed, ...]
+    cuts: tuple[CutReport, ...]
+    loudness: LoudnessReport | None
+    defects: tuple[DefectReport, ...]
+    run: RunReport
+
+
+def build(
+    *,
+    job: Job,
+    language: str,
+    render: Render,
+    slots: Slots,
+    choices: Choices,
+    stages: Sequence[StageTime],
+    defects: Sequence[Defect],
+    notices: Sequence[Notice],
+    run: str,
+    bytes_kept: int,
+) -> Report:
+    """Gather the report of one language from the artifacts and the run."""
+    source: Source | None = slots.value("source")
+    transcript: Transcript | None = slots.value("transcript")
+    translation: Translation | None = slots.value("translation", language)
+    dub: DubTrack | None = slots.value("dub", language)
+    lipsync: LipSync | None = slots.value("lipsync", language)
+    return Report(
+        loc_version=loc.__version__,
+        language=language,
+        translation=translation.origin if translation else None,
+        transcript=transcript.origin if transcript else None,
+        source=_source(source, transcript, job) if source else None,
+        output_sha256=render.media.sha256,
+        backends=tuple(_backend(card) for card in cards_used(choices, language)),
+        lines=_lines(dub, translation),
+        silent=tuple(LineFailed(line=item.line, reason=item.reason) for item in dub.silent) if dub else (),
+        cuts=tuple(_cut(cut) for cut in lipsync.cuts) if lipsync else (),
+        loudness=LoudnessReport(**dub.loudness.model_dump()) if dub else None,
+        defects=tuple(_defect(item) for item in defects if item.language in (None, language)),
+        run=RunReport(
+            id=run,
+            stages=tuple(stage for stage in stages if stage.language in (None, language)),
+            notices=tuple(dict.fromkeys(notice.message for notice in notices)),
+            bytes_kept=bytes_kept,
+        ),
+    )
+
+
+def cards_used(choices: Choices, language: str) -> list[Card]:
+    """The cards chosen for one language, shared stages included, in the order of the graph."""
+    return [
+        resolution.choice
+        for (_, target), resolution in choices.resolutions.items()
+        if resolution.choice is not None and target in (None, language)
+    ]
+
+
+def same_work(data: bytes, report: Report) -> bool:
+    """Whether an earlier report tells of the same work: equal but for the run that wrote it."""
+    try:
+        earlier = json.loads(data)
+    except ValueError:
+        return False
+    mine: dict[str, Any] = report.model_dump(mode="json", exclude={"run"})
+    return isinstance(earlier, dict) and {key: earlier[key] for key in earlier if key != "run"} == mine
+
+
+def _seconds(samples: int) -> float:
+    return round(samples / SAMPLE_RATE, 3)
+
+
+def _source(source: Source, transcript: Transcript | None, job: Job) -> SourceFacts:
+    chosen = [stream.track for stream in source.audio if stream.index == source.chosen_audio]
+    rate = source.video.average_rate
+    return SourceFacts(
+        sha256=source.digest,
+        bytes=source.size,
+        container=source.container,
+        width=source.video.width,
+        height=source.video.height,
+        frames=source.frames.count,
+        rate=f"{rate.numerator}/{rate.denominator}",
+        seconds=_seconds(source.samples),
+        audio_tracks=len(source.audio),
+        audio_track=chosen[0] if chosen else None,
+        shots=len(source.shots),
+        speakers=len(transcript.speakers) if transcript else 0,
+        language=transcript.language if transcript else job.source_language,
+    )
+
+
+def _backend(card: Card) -> BackendUsed:
+    rows = table()
+    return BackendUsed(
+        stage=card.stage,
+        name=card.name,
+        version=card.version,
+        quality=card.quality,
+        family=card.family,
+        licences=tuple(
+            LicenceUsed(
+                item=part.item,
+                kind=part.kind,
+                licence=rows[part.licence].name,
+                terms=rows[part.licence].terms,
+            )
+            for part in card.licences
+        ),
+    )
+
+
+def _lines(dub: DubTrack | None, translation: Translation | None) -> tuple[LineFit, ...]:
+    if dub is None:
+        return ()
+    unknown = {line.id: line.unknown_words for line in translation.lines} if translation else {}
+    return tuple(_line(clip, unknown.get(clip.line, 0)) for clip in dub.clips)
+
+
+def _line(clip: Clip, unknown_words: int) -> LineFit:
+    return LineFit(
+        line=clip.line,
+        speaker=clip.speaker,
+        voice=clip.voice,
+        start=_seconds(clip.place),
+        seconds=_seconds(clip.samples),
+        slot_seconds=_seconds(clip.fit.slot),
+        rate=round(clip.fit.rate, 4),
+        stretch=round(clip.fit.stretch, 4),
+        borrowed_seconds=_seconds(clip.fit.borrowed),
+        overrun_seconds=_seconds(clip.fit.overrun),
+        unknown_words=unknown_words,
+    )
+
+
+def _cut(cut: Cut) -> CutReport:
+    return CutReport(
+        frames=(cut.frames.start, cut.frames.stop),
+        route=cut.route,
+        reasons=tuple(f"{reason.code}: {reason.detail}" for reason in cut.reasons),
+        backend=cut.backend,
+        drawn_frames=cut.drawn_frames,
+        skipped_frames=cut.skipped_frames,
+        score=cut.score,
+        score_state=cut.score_state,
+    )
+
+
+def _defect(defect: Defect) -> DefectReport:
+    return DefectReport(stage=defect.stage, unit=defect.unit, code=defect.code, message=defect.message)

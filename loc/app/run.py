@@ -1,0 +1,375 @@
+"""`loc run`: everything that is asked of an input before work, the work, and what is left at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import loc
+from loc.app import export, report
+from loc.app.export import Targets
+from loc.app.feasibility import Choices, cut_graph, decide, require_all, text_supplied
+from loc.app.inputs import open_job
+from loc.app.pool import Pool
+from loc.app.record import Recorder, StageTime
+from loc.app.walk import Slots, make_stage
+from loc.artifacts import Ref, Render
+from loc.backend import Backend, Card, Host, installed
+from loc.errors import DamagedObjectError, ExitCode, InputError, Interrupted, LocError, StorageError
+from loc.events import Defect, Event, EventBus, Notice, OutputWritten, RunDone, RunStarted, Sink
+from loc.media.probe import chosen_track, probe_source
+from loc.runner import Runner
+from loc.settings import Settings
+from loc.stage import Context, Job, Stage
+from loc.store.keys import digest_bytes
+from loc.store.workdir import WorkDir
+
+MAX_REPAIRS = 1000
+"""Damaged objects made again in one run before giving up: a disk that loses more is no place for a store."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the application is given: the stages in their order, and every backend by card id."""
+
+    stages: tuple[Stage, ...]
+    backends: Mapping[str, type[Backend]]
+
+    @property
+    def cards(self) -> list[Card]:
+        return [backend.card for backend in self.backends.values()]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An input that can be worked on: opened, probed, every stage with its backend, outputs writable."""
+
+    job: Job
+    stages: tuple[Stage, ...]
+    choices: Choices
+    targets: Mapping[str, Targets]
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
+class LanguageResult:
+    """What became of one language."""
+
+    language: str
+    targets: Targets | None = None
+    written: tuple[Path, ...] = ()
+    """Files that changed; the others were there already."""
+    lines: int = 0
+    cuts_drawn: int = 0
+    cuts: int = 0
+    error: LocError | None = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What became of one input."""
+
+    run: str
+    path: Path
+    exit_code: ExitCode
+    seconds: float
+    hits: int
+    misses: int
+    languages: tuple[LanguageResult, ...]
+    stages: tuple[StageTime, ...]
+    defects: tuple[Defect, ...]
+    choices: Choices
+    error: LocError | None = None
+
+
+def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, look: bool = False) -> Prepared:
+    """Open and probe an input, then find out whether the whole graph can be walked for it.
+
+    Args:
+        look: for plan and explain: what is missing is left to them to show, and outputs are not checked.
+
+    Raises:
+        InputError, UsageError: the input or what was supplied with it cannot be used.
+        MissingError, RefusedError: a stage has no backend (not in look mode).
+        StorageError: the outputs could not be written (not in look mode).
+    """
+    notices: list[Notice] = []
+
+    def say(code: str, message: str) -> None:
+        notices.append(Notice(code=code, message=message))
+
+    stages = cut_graph(graph.stages, settings)
+    job = open_job(path, store, settings, say)
+    facts = probe_source(path, settings)
+    has_sound = chosen_track(facts.audio, settings.audio_track) is not None
+    if not has_sound and not text_supplied(job):
+        raise InputError(
+            f"{path.name} has no sound track, and no text was supplied.",
+            fix=f"Supply what is to be said, e.g. as {path.stem}.{job.languages[0]}.srt beside it.",
+        )
+    choices = decide(stages, job, settings, graph.cards, installed, has_sound)
+    targets = {language: export.targets_for(path, language, settings) for language in job.languages}
+    if not look:
+        require_all(choices, job)
+        if settings.until is None:
+            for target in targets.values():
+                export.check_writable(store, target, settings)
+    return Prepared(job, stages, choices, targets, tuple(notices))
+
+
+def run_job(
+    prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings, sinks: Sequence[Sink] = ()
+) -> RunResult:
+    """Do the work of one prepared input and write its outputs.
+
+    An error that ends the run, or that ends every language, is returned in the result with its exit code; a
+    language that fails beside others that do not is a defect.
+
+    Raises:
+        Interrupted: by Ctrl-C or a signal; everything finished so far is kept, and the record says so.
+    """
+    with Recorder(store, prepared.job, settings) as recorder:
+        notices: list[Notice] = []
+
+        def remember(event: Event) -> None:
+            if isinstance(event, Notice):
+                notices.append(event)
+
+        bus = EventBus(recorder.sink, remember, *sinks)
+        runner = Runner(
+            store,
+            bus,
+            run=recorder.record.id,
+            forced=frozenset(settings.force),
+            workers=settings.workers,
+        )
+        run = _Run(prepared, graph, settings, runner, notices)
+        finished = False
+        try:
+            error = run.work()
+            finished = True
+        except (KeyboardInterrupt, Interrupted) as interrupt:
+            run.end(recorder, ExitCode.INTERRUPTED, "interrupted")
+            raise Interrupted(
+                "Interrupted.",
+                why="Everything finished so far is kept.",
+                fix="Run the same command again to go on from there.",
+            ) from interrupt
+        except BaseException as fault:
+            run.end(recorder, ExitCode.INTERNAL, type(fault).__name__)
+            raise
+        finally:
+            runner.close(wait=finished)
+        code = run.exit_code(error)
+        run.end(recorder, code, error.what if error else None)
+        return run.result(code, error)
+
+
+@dataclass
+class _Run:
+    """One run under way: the only mutable thing in the application."""
+
+    prepared: Prepared
+    graph: Graph
+    settings: Settings
+    runner: Runner
+    notices: Sequence[Notice]
+    started: float = field(default_factory=time.monotonic)
+    slots: Slots = field(default_factory=Slots)
+    spent: dict[tuple[str, str | None], StageTime] = field(default_factory=dict)
+    results: dict[str, LanguageResult] = field(default_factory=dict)
+
+    @property
+    def job(self) -> Job:
+        return self.prepared.job
+
+    def work(self) -> LocError | None:
+        """Walk the graph until it is done; a walk that meets a damaged object mends it and starts again."""
+        self.runner.events.emit(
+            RunStarted(
+                run=self.runner.run_id,
+                source=self.job.digest,
+                languages=self.job.languages,
+                loc_version=loc.__version__,
+            )
+        )
+        for notice in self.prepared.notices:
+            self.runner.events.emit(notice)
+        with contextlib.ExitStack() as stack:
+            scratch = stack.enter_context(self.runner.store.scratch())
+            host = Host(self.settings, scratch, self.settings.purpose)
+            pool = stack.enter_context(Pool(self.graph.backends, self.prepared.choices, host))
+            context = Context(self.runner, self.settings, self.job, pool.get)
+            mended: set[str] = set()
+            while True:
+                try:
+                    return self._walk(context)
+                except DamagedObjectError as damage:
+                    if damage.sha256 in mended or len(mended) >= MAX_REPAIRS:
+                        return damage
+                    mended.add(damage.sha256)
+                    self._mend(damage)
+
+    def _mend(self, damage: DamagedObjectError) -> None:
+        forgotten = self.runner.store.forget_makers(damage.sha256)
+        self.runner.notice(
+            "object-damaged",
+            f"{damage.what} {forgotten} action{'s' if forgotten != 1 else ''} will be made again.",
+        )
+
+    def _walk(self, context: Context) -> LocError | None:
+        self.slots = Slots()
+        try:
+            for stage in self.prepared.stages:
+                if not stage.per_language:
+                    self._stage(stage, context, None)
+            for language in self.job.languages:
+                self.results[language] = self._language(context, language)
+        except DamagedObjectError:
+            raise
+        except LocError as error:
+            return error
+        errors = [result.error for result in self.results.values() if result.error is not None]
+        return errors[0] if len(errors) == len(self.job.languages) else None
+
+    def _language(self, context: Context, language: str) -> LanguageResult:
+        """One language, from its text to its files. Its failure is its own, unless the store failed."""
+        try:
+            for stage in self.prepared.stages:
+                if stage.per_language:
+                    self._stage(stage, context, language)
+            return self._deliver(language)
+        except (StorageError, Interrupted):
+            raise
+        except LocError as error:
+            if len(self.job.languages) > 1:
+                self.runner.defect("run", "language", "language-failed", str(error), language)
+            return LanguageResult(language, error=error)
+
+    def _stage(self, stage: Stage, context: Context, language: str | None) -> None:
+        spent = make_stage(stage, context, self.slots, language)
+        place = (stage.name, language)
+        if place in self.spent:
+            before = self.spent[place]
+            spent = spent.model_copy(
+                update={
+                    "seconds": round(before.seconds + spent.seconds, 3),
+                    "misses": before.misses + spent.misses,
+                }
+            )
+        self.spent[place] = spent
+
+    def _deliver(self, language: str) -> LanguageResult:
+        """Put a finished language where the user wants it."""
+        render = self.slots.value("render", language)
+        if not isinstance(render, Render):
+            return LanguageResult(language)
+        store = self.runner.store
+        targets = export.targets_for(self.job.path, language, self.settings, f".{render.container}")
+        written: list[Path] = []
+        outputs: tuple[tuple[Ref, Path], ...] = (
+            (render.subtitles, targets.subtitles),
+            (render.media, targets.video),
+        )
+        for ref, path in outputs:
+            if export.put_object(store, ref, path, self.settings):
+                written.append(path)
+                kind: Literal["video", "subtitles"] = "video" if ref == render.media else "subtitles"
+                self.runner.events.emit(
+                    OutputWritten(language=language, kind=kind, sha256=ref.sha256, bytes=ref.size)
+                )
+        if self._write_report(language, render, targets):
+            written.append(targets.report)
+        dub, lipsync = self.slots.value("dub", language), self.slots.value("lipsync", language)
+        cuts = lipsync.cuts if lipsync is not None else ()
+        return LanguageResult(
+            language,
+            targets,
+            tuple(written),
+            lines=len(dub.clips) if dub is not None else 0,
+            cuts=len(cuts),
+            cuts_drawn=sum(cut.drawn_frames > 0 for cut in cuts),
+        )
+
+    def _write_report(self, language: str, render: Render, targets: Targets) -> bool:
+        store = self.runner.store
+        content = report.build(
+            job=self.job,
+            language=language,
+            render=render,
+            slots=self.slots,
+            choices=self.prepared.choices,
+            stages=list(self.spent.values()),
+            defects=self.runner.defects,
+            notices=self.notices,
+            run=self.runner.run_id,
+            bytes_kept=store.bytes_kept(),
+        )
+        with contextlib.suppress(OSError):
+            if report.same_work(targets.report.read_bytes(), content):
+                return False
+        data = content.model_dump_json(indent=2).encode() + b"\n"
+        if not export.put_bytes(store, data, targets.report, self.settings):
+            return False
+        ref = Ref(sha256=digest_bytes(data), size=len(data))
+        self.runner.events.emit(
+            OutputWritten(language=language, kind="report", sha256=ref.sha256, bytes=ref.size)
+        )
+        return True
+
+    def exit_code(self, error: LocError | None) -> ExitCode:
+        """The code of what ended the run; else 3 where something is defective; else 0."""
+        if error is not None:
+            return error.code
+        return ExitCode.DEFECTS if self.runner.defects else ExitCode.DONE
+
+    def end(self, recorder: Recorder, code: ExitCode, error: str | None) -> None:
+        """Write the end of the run into its log and its record."""
+        runner = self.runner
+        runner.events.emit(
+            RunDone(
+                run=runner.run_id,
+                exit_code=code,
+                seconds=self._seconds(),
+                hits=runner.hits,
+                misses=runner.misses,
+                defects=len(runner.defects),
+                error=error,
+            )
+        )
+        recorder.finish(
+            exit_code=int(code),
+            hits=runner.hits,
+            misses=runner.misses,
+            defects=len(runner.defects),
+            stages=tuple(self.spent.values()),
+            outputs=tuple(
+                str(path)
+                for result in self.results.values()
+                if result.targets is not None
+                for path in result.targets.all
+            ),
+            error=error,
+        )
+
+    def result(self, code: ExitCode, error: LocError | None) -> RunResult:
+        return RunResult(
+            run=self.runner.run_id,
+            path=self.job.path,
+            exit_code=code,
+            seconds=self._seconds(),
+            hits=self.runner.hits,
+            misses=self.runner.misses,
+            languages=tuple(self.results.values()),
+            stages=tuple(self.spent.values()),
+            defects=tuple(self.runner.defects),
+            choices=self.prepared.choices,
+            error=error,
+        )
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self.started, 3)
