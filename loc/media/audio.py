@@ -1,0 +1,205 @@
+"""Decoding one sound track onto the programme's clock: 48 kHz, sample 0 at the first picture's time.
+
+Samples are placed by their timestamps, not by counting: a track that begins late is padded, sound from
+before the picture is cut off, lost packets leave silence. What an encoder put before the sound (AAC
+priming, edit lists) is removed by the demuxer and decoder, which know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+import soxr
+
+from loc.artifacts import SAMPLE_RATE, AudioStream
+from loc.errors import InputError
+from loc.media.ffmpeg import LOCAL_ONLY, file_url
+from loc.media.sound import Samples
+
+MAX_CHANNELS = 2
+"""More channels than stereo are mixed down."""
+
+TOLERANCE_S = Fraction(20, 1000)
+"""Timestamps that stray less than this from the count of samples are rounding (Matroska's are whole
+milliseconds) and are not followed: each correction is a click. One lost packet of AAC is 21 ms."""
+
+DISCONTINUITY_S = 1
+"""A timestamp this far behind the samples already placed begins a new clock, as in joined recordings: what
+follows is put right behind what came before. A smaller step back repeats sound, and the repeat is cut."""
+
+SILENCE_PIECE = SAMPLE_RATE
+"""Samples of silence made at a time, so that a gap of an hour costs no memory."""
+
+
+def output_channels(track: AudioStream) -> int:
+    """Channels that `decode_track` gives: those of the track, at most stereo."""
+    return min(MAX_CHANNELS, max(1, track.channels))
+
+
+def decode_track(path: Path, track: AudioStream, start: Fraction, at_least: int = 0) -> Iterator[Samples]:
+    """The track from the time `start` on, in pieces of float32 [n, channels] at 48 kHz.
+
+    More than two channels are mixed down to stereo by ffmpeg's standard matrix, scaled so that it cannot
+    clip.
+
+    Args:
+        start: seconds on the container's clock that sample 0 belongs to.
+        at_least: samples; silence is added behind shorter sound.
+
+    Raises:
+        InputError: the file or track cannot be opened, or not one packet of it can be decoded.
+    """
+    channels = output_channels(track)
+    total = 0
+    with _open(path, track) as decoder:
+        for piece in _resampled(decoder.placed(start), decoder.rate, channels):
+            total += len(piece)
+            yield piece
+        if decoder.decoded == 0:
+            raise InputError(
+                f"Sound track {track.track} of {path} cannot be decoded.",
+                why=f"Not one packet of its {track.codec} stream gave sound.",
+                fix="Choose another track with --audio-track, or check that the file plays.",
+            )
+    yield from _silence(at_least - total, channels)
+
+
+def _silence(samples: int, channels: int) -> Iterator[Samples]:
+    while samples > 0:
+        count = min(samples, SILENCE_PIECE)
+        yield np.zeros((count, channels), dtype=np.float32)
+        samples -= count
+
+
+def _resampled(pieces: Iterable[Samples], rate: int, channels: int) -> Iterator[Samples]:
+    """`pieces` at 48 kHz, as one stream; soxr takes its own delay out."""
+    if rate == SAMPLE_RATE:
+        yield from pieces
+        return
+    stream = soxr.ResampleStream(rate, SAMPLE_RATE, channels, dtype="float32", quality="HQ")
+    for piece in pieces:
+        yield _two_dimensional(stream.resample_chunk(piece), channels)
+    yield _two_dimensional(stream.resample_chunk(np.zeros((0, channels), np.float32), last=True), channels)
+
+
+def _two_dimensional(samples: Any, channels: int) -> Samples:
+    """soxr gives one channel as [n]."""
+    return np.asarray(samples, dtype=np.float32).reshape(-1, channels)
+
+
+class _Clock:
+    """Where frames of sound belong: counts samples, and follows timestamps only where they really differ."""
+
+    def __init__(self, start: Fraction, rate: int) -> None:
+        self._start = start
+        self._rate = rate
+        self._placed = 0
+        self._shift = 0
+        self._aligned = False
+        """Whether a frame has been placed, so that the next may be counted on from it."""
+
+    def place(self, frame: Any, samples: int) -> tuple[int, int]:
+        """(samples of the frame to leave out at its start, samples of silence missing before it)."""
+        ahead = self._ahead(frame)
+        if self._aligned and ahead <= -DISCONTINUITY_S * self._rate:
+            self._shift -= ahead
+            ahead = 0
+        if self._aligned and abs(ahead) <= TOLERANCE_S * self._rate:
+            ahead = 0
+        skipped, missing = min(samples, max(0, -ahead)), max(0, ahead)
+        self._placed += missing + samples - skipped
+        self._aligned = self._aligned or skipped < samples
+        return skipped, missing
+
+    def _ahead(self, frame: Any) -> int:
+        """Samples between what has been placed and the frame's timestamp; 0 where it has none."""
+        if frame.pts is None:
+            return 0
+        return round((frame.pts * frame.time_base - self._start) * self._rate) + self._shift - self._placed
+
+
+class _Decoder:
+    """One sound track, decoded packet by packet in its own rate."""
+
+    def __init__(self, container: Any, stream: Any, track: AudioStream) -> None:
+        self._container = container
+        self._stream = stream
+        self._channels = output_channels(track)
+        self._converters: dict[tuple[str, str, int], Any] = {}
+        self.rate = int(stream.codec_context.sample_rate or track.sample_rate)
+        self.decoded = 0
+
+    def placed(self, start: Fraction) -> Iterator[Samples]:
+        """Consecutive float32 [n, channels] at `rate`, the first sample at the time `start`."""
+        clock = _Clock(start, self.rate)
+        for frame in self._frames():
+            samples = self._convert(frame)
+            skipped, missing = clock.place(frame, len(samples))
+            yield from _silence(missing, self._channels)
+            if skipped < len(samples):
+                yield samples[skipped:]
+
+    def _frames(self) -> Iterator[Any]:
+        """Decoded frames; damaged packets are passed over, and their time stays silent."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.FFmpegError):
+                return
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError:
+                continue
+
+    def _convert(self, frame: Any) -> Samples:
+        """A frame as float32 [n, channels] in the track's rate; a broadcast may change its format midway."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind not in self._converters:
+            self._converters[kind] = self._converter(frame)
+        converted = [part.to_ndarray() for part in self._converters[kind].resample(frame)]
+        joined = np.concatenate(converted, axis=1).T if converted else np.zeros((0, self._channels))
+        if joined.dtype == np.int32:
+            joined = joined / np.float64(1 << 31)
+        self.decoded += len(joined)
+        return np.ascontiguousarray(joined, dtype=np.float32)
+
+    def _converter(self, frame: Any) -> Any:
+        """To planar float; a mix-down by way of integers, for which ffmpeg scales its matrix not to clip."""
+        mixed = frame.layout.nb_channels > self._channels
+        layout = "mono" if self._channels == 1 else "stereo"
+        return av.AudioResampler(format="s32p" if mixed else "fltp", layout=layout, rate=self.rate)
+
+
+@contextmanager
+def _open(path: Path, track: AudioStream) -> Iterator[_Decoder]:
+    """The decoder of one sound track of a local file.
+
+    Raises:
+        InputError: the file or the track cannot be opened.
+    """
+    try:
+        container = av.open(file_url(path), options=dict(LOCAL_ONLY), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(
+            f"{path} cannot be opened.", why=str(error), fix="Check that the file plays."
+        ) from error
+    with container:
+        try:
+            stream: Any = container.streams[track.index]
+        except IndexError as error:
+            raise InputError(f"{path} has no stream {track.index} any more.") from error
+        if stream.codec_context is None:
+            raise InputError(
+                f"Sound track {track.track} of {path} cannot be decoded.",
+                why=f"There is no decoder for {track.codec}.",
+                fix="Choose another track with --audio-track.",
+            )
+        yield _Decoder(container, stream, track)
