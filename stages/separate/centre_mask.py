@@ -115,7 +115,7 @@ class CentreMask:
         }
 
     def combine(self, surveys: list[dict[str, float]]) -> dict[str, float]:
-        """`gain` for RNNoise, `side_ratio`, `strength` of the masks 0..1; `speech_snr_db` if somebody speaks."""
+        """`gain` for RNNoise, `side_ratio`, `strength` of the masks, 0..1; `speech_snr_db` if any."""
         total = {name: sum(survey[name] for survey in surveys) for name in surveys[0]}
         peak = max(survey["peak"] for survey in surveys)
         parameters = {
@@ -263,9 +263,7 @@ def _window() -> Floats:
     return window
 
 
-def _spectra(
-    signals: Floats, count: int
-) -> Iterator[tuple[int, list[npt.NDArray[np.complex64]]]]:
+def _spectra(signals: Floats, count: int) -> Iterator[tuple[int, list[npt.NDArray[np.complex64]]]]:
     """Spectra of float32 [n, signals], `SPECTRA_AT_ONCE` at a time: (index of the first, one array
     complex64 [spectra, bins] per signal)."""
     from scipy.fft import rfft

@@ -8,28 +8,18 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from loc.analysis.recognition import RECOGNISER_RATE, Heard
 from loc.artifacts import Source, Stems
 from loc.backend import Backend
 from loc.stage import Slot
 
-RECOGNISER_RATE = 16_000
-"""Sample rate every recogniser is fed, Hz."""
+__all__ = ["RECOGNISER_RATE", "Heard", "Inputs", "Recogniser"]
 
 
 @dataclass(frozen=True)
 class Inputs:
     source: Slot[Source]
     stems: Slot[Stems]
-
-
-@dataclass(frozen=True)
-class Heard:
-    """One word. `start` and `stop` are samples at 16 kHz from the start of the window."""
-
-    text: str
-    start: int
-    stop: int
-    confidence: float | None
 
 
 class Recogniser(Backend, Protocol):
@@ -39,7 +29,7 @@ class Recogniser(Backend, Protocol):
     """Longest window it takes, 16 kHz samples."""
 
     def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Heard]:
-        """Words of one window of speech, in time order.
+        """Words of one window of speech, in time order. Called from several threads.
 
         Args:
             audio: float32 [n], mono, 16 kHz, full scale 1.0.
