@@ -1,8 +1,8 @@
 """Put generated pixels into a picture's own planes, and leave every other sample bit for bit alone.
 
-Only the patch is converted: resampled once into coded coordinates, taken to the source's matrix, range and depth,
-its chroma brought to the source's siting, and blended plane by plane under a soft mask. Coordinates are
-(x, y) with pixel centres at whole numbers, in the patch and in the picture alike.
+Only the patch is converted: resampled once into coded coordinates, taken to the source's matrix, range and
+depth, its chroma brought to the source's siting, and blended plane by plane under a soft mask. Coordinates
+are (x, y) with pixel centres at whole numbers, in the patch and in the picture alike.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from loc.media.frames import Plane, Planes, plane_depth
 Matrix = npt.NDArray[np.float64]
 
 REACH = 8
-"""Luma pixels on each side that a chroma sample is computed from. The filter's next tap would be under 1 %."""
+"""Luma pixels on each side that a chroma sample is computed from; the filter's next tap is under 1 %."""
 
 MIN_CUBIC_SCALE = 0.75
-"""Below this scale (picture pixels per patch pixel) the four taps of the cubic would skip patch pixels, so the
-patch is averaged down first."""
+"""Below this scale (picture pixels per patch pixel) the four taps of the cubic would skip patch pixels, so
+the patch is averaged down first."""
 
 _FLAT = 1e-6
 """Picture area of a patch pixel under which a transform is a line or a point: it shows nothing."""
@@ -42,7 +42,7 @@ def apply_patch(
     feather: float,
     opacity: float,
 ) -> Planes:
-    """A picture with `patch` blended in. Samples of each plane where its mask is 0 are the input's, bit for bit.
+    """A picture with `patch` blended in; where the mask of a plane is 0 its samples are the input's, exactly.
 
     Args:
         planes: the picture; left as it is.
@@ -50,7 +50,7 @@ def apply_patch(
         patch: uint8 [height, width, 3] RGB.
         matrix: float64 [2, 3], patch pixel centres to coded pixel centres.
         polygon: float32 [k, 2], outline of the mask in patch pixels; what of it leaves the patch is cut off.
-        feather: width in patch pixels of the mask's soft edge, all of it inside the polygon; below 1 counts as 1.
+        feather: width in patch pixels of the mask's soft edge, all inside the polygon; below 1 counts as 1.
         opacity: 0..1, scales the mask.
     """
     if opacity <= 0:
@@ -69,7 +69,8 @@ def apply_patch(
     limit = (1 << plane_depth(video)) - 1
     luma = (slice(REACH, -REACH), slice(REACH, -REACH))
     y = _blended(planes.y, box[0], box[1], yuv[(*luma, 0)], mask[luma], limit)
-    chroma = _decimated(np.ascontiguousarray(yuv[..., 1:]), _fitting_taps(sx, ox), _fitting_taps(sy, oy), sx, sy)
+    fitting = (_fitting_taps(sx, ox), _fitting_taps(sy, oy))
+    chroma = _decimated(np.ascontiguousarray(yuv[..., 1:]), *fitting, sx, sy)
     share = _decimated(mask, _covering_taps(sx, ox), _covering_taps(sy, oy), sx, sy)
     left, top = box[0] // sx, box[1] // sy
     u = _blended(planes.u, left, top, chroma[..., 0], share, limit)
@@ -80,14 +81,14 @@ def apply_patch(
 def soft_mask(polygon: npt.NDArray[np.float32], feather: float, shape: tuple[int, ...]) -> Floats:
     """float32 [height, width], 0..1: 0 on and outside the outline, rising over `feather` pixels inside it.
 
-    The rise is a smoothstep, flat at both ends, so that an outline that moves by a fraction of a pixel does not show.
+    The rise is a smoothstep, flat at both ends, so that an outline moving by part of a pixel does not show.
     The patch's own border counts as outline: nothing is known beyond it.
     """
     height, width = shape[:2]
     # One pixel of frame lets the border of the patch be an edge of the distance transform.
     inside = np.zeros((height + 2, width + 2), np.uint8)
     corners = np.rint((polygon + 1.0) * (1 << _POLYGON_BITS)).astype(np.int32)
-    cv2.fillPoly(inside, [corners], 1, shift=_POLYGON_BITS)
+    cv2.fillPoly(inside, [corners], (1,), shift=_POLYGON_BITS)
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0
     # The rasteriser's outermost pixels straddle the outline and lie at distance 1.
@@ -104,7 +105,7 @@ def _reached_box(
     luma_shape: tuple[int, ...],
     grid: tuple[int, int],
 ) -> Box | None:
-    """The luma pixels the mask can reach, widened to whole chroma samples; None where it misses the picture."""
+    """The luma pixels the mask can reach, widened to whole chroma samples; None if it misses the picture."""
     height, width = patch_shape[:2]
     low = np.clip(polygon.min(axis=0), 0, (width - 1, height - 1))
     high = np.clip(polygon.max(axis=0), 0, (width - 1, height - 1))
@@ -128,12 +129,12 @@ def _placed(image: Floats, matrix: Matrix, box: Box, interpolation: int, border:
     moved = matrix.copy()
     moved[:, 2] -= box[:2]
     size = (box[2] - box[0], box[3] - box[1])
-    placed: Floats = cv2.warpAffine(image, moved, size, flags=interpolation, borderMode=border)
-    return placed
+    placed = cv2.warpAffine(image, moved, size, flags=interpolation, borderMode=border)
+    return np.asarray(placed, np.float32)
 
 
 def _averaged_down(image: Floats, matrix: Matrix) -> tuple[Floats, Matrix]:
-    """The image at about the picture's own resolution where it has more, with the matrix that goes with it."""
+    """The image at about the picture's own resolution where it has more, with the matrix for it."""
     height, width = image.shape[:2]
     scale_x, scale_y = (float(np.hypot(*matrix[:, axis])) for axis in (0, 1))
     new_width = width if scale_x >= MIN_CUBIC_SCALE else max(1, round(width * scale_x))
@@ -143,16 +144,16 @@ def _averaged_down(image: Floats, matrix: Matrix) -> tuple[Floats, Matrix]:
     step_x, step_y = width / new_width, height / new_height
     # Pixel i of the smaller image covers pixels i * step .. (i + 1) * step - 1 of the larger.
     larger = np.array([[step_x, 0, (step_x - 1) / 2], [0, step_y, (step_y - 1) / 2], [0, 0, 1]])
-    smaller: Floats = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA)
-    return smaller, matrix @ larger
+    smaller = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA)
+    return np.asarray(smaller, np.float32), matrix @ larger
 
 
 @functools.cache
 def _fitting_taps(step: int, offset: float) -> Floats:
     """Taps at -REACH..REACH luma pixels from `step` * k that give chroma sample k.
 
-    The least-squares inverse of the linear interpolation that RGB is made with: chroma that came from the picture
-    goes back to its own samples instead of being blurred a second time, and what is new is fitted best.
+    The least-squares inverse of the linear interpolation that RGB is made with: chroma that came from the
+    picture goes back to its own samples instead of being blurred twice, and what is new is fitted best.
     """
     taps = np.zeros(2 * REACH + 1, np.float32)
     if step == 1:
@@ -169,22 +170,24 @@ def _fitting_taps(step: int, offset: float) -> Floats:
 
 @functools.cache
 def _covering_taps(step: int, offset: float) -> Floats:
-    """Like `_fitting_taps` for a mask: the mean of the luma pixels a chroma sample colours, never negative."""
+    """Like `_fitting_taps` for a mask: the mean over the luma pixels a chroma sample colours."""
     taps = np.zeros(2 * REACH + 1, np.float32)
-    around: tuple[float, ...] = (0, 1, 0) if step == 1 else (0.25, 0.5, 0.25) if offset == 0 else (0, 0.5, 0.5)
-    taps[REACH - 1 : REACH + 2] = around
+    if step == 1:
+        taps[REACH] = 1
+    else:
+        taps[REACH - 1 : REACH + 2] = (0.25, 0.5, 0.25) if offset == 0 else (0, 0.5, 0.5)
     return taps
 
 
 def _decimated(full: Floats, across: Floats, down: Floats, sx: int, sy: int) -> Floats:
     """`full` (with a rim of REACH) filtered and thinned to chroma samples, the rim cut off."""
     if (sx, sy) != (1, 1):
-        full = cv2.sepFilter2D(full, -1, across, down, anchor=(REACH, REACH))
+        full = np.asarray(cv2.sepFilter2D(full, -1, across, down, anchor=(REACH, REACH)), np.float32)
     return full[REACH:-REACH:sy, REACH:-REACH:sx]
 
 
 def _blended(plane: Plane, left: int, top: int, values: Floats, mask: Floats, limit: int) -> Plane:
-    """A copy of `plane` with `values` mixed in at (left, top). Where `mask` is 0 float arithmetic is exact."""
+    """A copy of `plane` with `values` mixed in at (left, top). Where `mask` is 0 nothing moves."""
     out = plane.copy()
     part = out[top : top + values.shape[0], left : left + values.shape[1]]
     base = part.astype(np.float32)
