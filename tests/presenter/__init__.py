@@ -1,7 +1,7 @@
-"""People who do not exist: drawn presenters with a voice of their own, for the demo and as the truth of tests.
+"""People who do not exist: drawn presenters with a voice, for the demo and as the truth of tests.
 
-A `Script` says who speaks what in which shots; `render` draws, voices and encodes it, and returns the `Truth`:
-the phones and times of every line, the opening of every mouth in every frame, shots, speakers and boxes.
+A `Script` says who speaks what in which shots; `render` draws, voices and encodes it, and returns the
+`Truth`: phones and times of every line, the opening of every mouth in every frame, shots, speakers, boxes.
 
     python -m tests.presenter FOLDER       the sample of the demo
     python -m tests.presenter --sheet PNG  a contact sheet

@@ -16,8 +16,11 @@ Points: TypeAlias = npt.NDArray[np.float64]
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Colour: TypeAlias = tuple[float, float, float]
 
+BLACK: Colour = (0, 0, 0)
+WHITE: Colour = (255, 255, 255)
+
 SUBPIXEL_BITS = 4
-"""cv2 takes fixed-point coordinates; 1/16 of a pixel of a canvas that is later halved is finer than the eye."""
+"""cv2 takes fixed-point coordinates; 1/16 of a pixel, halved later, is finer than the eye."""
 
 
 def spline(points: npt.ArrayLike, *, closed: bool = True, steps: int = 10) -> Points:
@@ -45,14 +48,33 @@ def ellipse(x: float, y: float, rx: float, ry: float, *, tilt: float = 0.0, step
     return turned
 
 
+def shift(shape: Points, x: float, y: float) -> Points:
+    """The shape moved by (x, y)."""
+    moved: Points = shape + np.array([x, y])
+    return moved
+
+
+def between(first: Points, second: Points) -> Points:
+    """The shape between two lines that run the same way."""
+    return np.concatenate([first, second[::-1]])
+
+
 def mix(first: Colour, second: Colour, share: float) -> Colour:
     """The colour `share` of the way from the first to the second."""
     r, g, b = ((1 - share) * a + share * z for a, z in zip(first, second, strict=True))
     return (r, g, b)
 
 
+def shrink(pixels: Pixels, zoom: int) -> Pixels:
+    """A picture `zoom` times smaller, each pixel the mean of those it stands for."""
+    height, width = pixels.shape[:2]
+    size = (width // zoom, height // zoom)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
 def _fixed(points: Points) -> npt.NDArray[np.int32]:
-    return np.round(points * (1 << SUBPIXEL_BITS)).astype(np.int32)
+    fixed: npt.NDArray[np.int32] = np.round(points * (1 << SUBPIXEL_BITS)).astype(np.int32)
+    return fixed
 
 
 class Canvas:
@@ -127,9 +149,10 @@ def _coverage(shape: Points, box: tuple[int, int, int, int], blur: float) -> npt
     scale = np.array([small[0] / size[0], small[1] / size[1]])
     mask = np.zeros((small[1], small[0]), dtype=np.uint8)
     local = (shape - (left, top) + 0.5) * scale - 0.5
-    cv2.fillPoly(mask, [_fixed(local)], 255, lineType=cv2.LINE_AA, shift=SUBPIXEL_BITS)
-    cover: npt.NDArray[np.float32] = mask.astype(np.float32) / 255
+    cv2.fillPoly(mask, [_fixed(local)], (255,), lineType=cv2.LINE_AA, shift=SUBPIXEL_BITS)
     if blur > 0:
-        cover = cv2.GaussianBlur(cover, (0, 0), blur * float(scale[0]), borderType=cv2.BORDER_CONSTANT)
-        cover = cv2.resize(cover, size, interpolation=cv2.INTER_LINEAR)
-    return cover
+        soft = cv2.GaussianBlur(
+            mask.astype(np.float32), (0, 0), blur * float(scale[0]), borderType=cv2.BORDER_CONSTANT
+        )
+        return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32) / 255
+    return mask.astype(np.float32) / 255

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import soundfile
@@ -15,10 +14,13 @@ import soundfile
 from loc.artifacts import SAMPLE_RATE
 from loc.process import Child
 from tests.presenter.body import draw_neck, draw_torso
-from tests.presenter.canvas import Canvas, Pixels
-from tests.presenter.head import WIDEST_GAP, Pen, Pose, back_hair, draw_head
+from tests.presenter.canvas import Canvas, Pixels, shrink
+from tests.presenter.face import draw_head
+from tests.presenter.hair import back_hair
 from tests.presenter.looks import Presenter
 from tests.presenter.motion import Motion, move
+from tests.presenter.mouth import WIDEST_GAP
+from tests.presenter.pen import Pen, Pose
 from tests.presenter.scenery import draw_backdrop
 from tests.presenter.script import FaceTruth, LineTruth, Script, Shot, ShotTruth, Truth
 from tests.presenter.voice import Soundtrack, soundtrack
@@ -79,16 +81,6 @@ def render(script: Script, path: Path, *, sound: Soundtrack | None = None) -> Tr
     )
 
 
-def still(script: Script, sound: Soundtrack, frame: int) -> Pixels:
-    """One frame of a script, uint8 [height, width, 3] RGB."""
-    count = int(len(sound.speech) * script.fps / SAMPLE_RATE)
-    at = np.array([round(i * SAMPLE_RATE / script.fps) for i in range(count)], dtype=np.int64)
-    people = {who.name: who for shot in script.shots for who in shot.cast}
-    motions = {name: move(who, sound.lines, at) for name, who in people.items()}
-    take = next(take for take in _takes(script, sound.lines, at) if take.start <= frame < take.stop)
-    return _draw_take_frame(_stage(script, take), take, motions, frame)
-
-
 def _takes(script: Script, lines: Sequence[LineTruth], at: npt.NDArray[np.int64]) -> list[Take]:
     starts = [0]
     for shot in script.shots[1:]:
@@ -124,23 +116,17 @@ def _stage(script: Script, take: Take) -> _Stage:
     canvas = Canvas(large)
     for who, rest in zip(take.shot.cast, take.rests, strict=True):
         draw_torso(Pen(canvas, rest, (0, 0), ZOOM), who)
-    return _Stage(large, _halve(large))
-
-
-def _halve(pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    small: Pixels = cv2.resize(pixels, (width // ZOOM, height // ZOOM), interpolation=cv2.INTER_AREA)
-    return small
+    return _Stage(large, shrink(large, ZOOM))
 
 
 def _frames(script: Script, takes: Sequence[Take], motions: Mapping[str, Motion]) -> Iterator[Pixels]:
     for take in takes:
         stage = _stage(script, take)
         for frame in range(take.start, take.stop):
-            yield _draw_take_frame(stage, take, motions, frame)
+            yield _draw_frame(stage, take, motions, frame)
 
 
-def _draw_take_frame(stage: _Stage, take: Take, motions: Mapping[str, Motion], frame: int) -> Pixels:
+def _draw_frame(stage: _Stage, take: Take, motions: Mapping[str, Motion], frame: int) -> Pixels:
     picture = stage.small.copy()
     for who, rest in zip(take.shot.cast, take.rests, strict=True):
         _draw_person(picture, stage.large, who, rest, motions[who.name], frame)
@@ -160,7 +146,7 @@ def _draw_person(
     back_hair(head, who)
     draw_neck(head, body, who)
     draw_head(head, who, motion.expression(frame))
-    picture[top:bottom, left:right] = _halve(canvas.pixels)
+    picture[top:bottom, left:right] = shrink(canvas.pixels, ZOOM)
 
 
 def _truths(takes: Sequence[Take], motions: Mapping[str, Motion]) -> Iterator[FaceTruth]:
@@ -201,7 +187,7 @@ def _encoder(script: Script, wav: Path, path: Path) -> list[str]:
         "-vf", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p",
         "-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-threads", "1",
         "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
-        "-c:a", "aac", "-b:a", "192k", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact",
+        "-c:a", "aac", "-b:a", "192k", "-fflags", "+bitexact", "-flags", "+bitexact",
         "-movflags", "+faststart", str(path),
     ]
     # fmt: on

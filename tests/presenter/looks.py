@@ -39,6 +39,8 @@ class Presenter:
     lip_fullness: float = 1.0
     brow_weight: float = 1.0
     nose_width: float = 1.0
+    lashes: float = 0.015
+    """Thickness of the line of the upper lid, head units."""
 
 
 MINA = Presenter(
@@ -60,6 +62,7 @@ MINA = Presenter(
     lip_fullness=1.12,
     brow_weight=0.85,
     nose_width=0.92,
+    lashes=0.020,
 )
 """The presenter of the sample."""
 
@@ -101,6 +104,7 @@ NORA = Presenter(
     jaw=0.97,
     eye_size=1.04,
     nose_width=0.9,
+    lashes=0.019,
 )
 
 HUGO = Presenter(

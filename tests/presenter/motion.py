@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from loc.analysis.phones import mouth_curve
 from loc.artifacts import SAMPLE_RATE
-from tests.presenter.head import Expression, Pose
+from tests.presenter.face import Expression
 from tests.presenter.looks import Presenter
+from tests.presenter.pen import Pose
 from tests.presenter.script import LineTruth
 
 Curve = npt.NDArray[np.float64]
@@ -123,7 +124,6 @@ def _blinks(rng: np.random.Generator, t: Curve) -> Curve:
 
 
 def _smooth(curve: Curve, frames: int) -> Curve:
-    smooth: Curve = np.convolve(
-        curve, np.hanning(frames + 2)[1:-1] / np.hanning(frames + 2).sum(), mode="same"
-    )
+    window = np.hanning(frames + 2)
+    smooth: Curve = np.convolve(curve, window / window.sum(), mode="same")
     return smooth[: len(curve)]

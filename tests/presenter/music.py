@@ -16,6 +16,7 @@ CHORDS = ((57, 60, 64, 67), (53, 57, 60, 64), (48, 55, 60, 64), (55, 59, 62, 69)
 RELEASE = SAMPLE_RATE // 2
 
 Samples = npt.NDArray[np.float32]
+Wave = npt.NDArray[np.float64]
 
 
 def play(samples: int) -> Samples:
@@ -36,7 +37,7 @@ def play(samples: int) -> Samples:
     return out
 
 
-def _add(out: Samples, at: int, sound: npt.NDArray[np.float64], *, pan: float, gain: float) -> None:
+def _add(out: Samples, at: int, sound: Wave, *, pan: float, gain: float) -> None:
     """Mix a mono sound in at a sample; `pan` -1 left .. 1 right, of constant power."""
     sound = sound[: max(0, len(out) - at)]
     angle = (pan + 1) * np.pi / 4
@@ -48,7 +49,7 @@ def _frequency(note: float) -> float:
     return float(440.0 * 2 ** ((note - 69) / 12))
 
 
-def _tone(note: int, length: int) -> npt.NDArray[np.float64]:
+def _tone(note: int, length: int) -> Wave:
     """A held note: two voices slightly apart, harmonics falling off, slow attack and release."""
     t = np.arange(length + RELEASE) / SAMPLE_RATE
     wave = np.zeros_like(t)
@@ -57,23 +58,27 @@ def _tone(note: int, length: int) -> npt.NDArray[np.float64]:
         wave += sum(np.sin(harmonic * base * t) / harmonic**2 for harmonic in range(1, 6))
     attack = np.minimum(1.0, t / 0.12)
     release = np.clip((len(t) - np.arange(len(t))) / RELEASE, 0.0, 1.0)
-    return wave * attack * release
+    shaped: Wave = wave * attack * release
+    return shaped
 
 
-def _pluck(note: int) -> npt.NDArray[np.float64]:
+def _pluck(note: int) -> Wave:
     t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     base = 2 * np.pi * _frequency(note)
-    return (np.sin(base * t) + 0.4 * np.sin(2 * base * t)) * np.exp(-5 * t) * np.minimum(1.0, t / 0.004)
+    wave: Wave = (np.sin(base * t) + 0.4 * np.sin(2 * base * t)) * np.exp(-5 * t) * np.minimum(1.0, t / 0.004)
+    return wave
 
 
-def _drum() -> npt.NDArray[np.float64]:
+def _drum() -> Wave:
     """A soft bass drum: a sine falling from 110 to 45 Hz."""
     t = np.arange(SAMPLE_RATE // 3) / SAMPLE_RATE
     phase = 2 * np.pi * (45 * t + 65 / 22 * (1 - np.exp(-22 * t)))
-    return np.sin(phase) * np.exp(-11 * t)
+    wave: Wave = np.sin(phase) * np.exp(-11 * t)
+    return wave
 
 
-def _brush(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def _brush(rng: np.random.Generator) -> Wave:
     """A brushed cymbal: noise without its lows, dying away."""
     noise = rng.standard_normal(SAMPLE_RATE // 6)
-    return np.diff(noise, prepend=0.0) * np.exp(-30 * np.arange(len(noise)) / SAMPLE_RATE)
+    wave: Wave = np.diff(noise, prepend=0.0) * np.exp(-30 * np.arange(len(noise)) / SAMPLE_RATE)
+    return wave

@@ -59,7 +59,7 @@ SHORT_PAIR = Script(
 
 
 def dialogue(kind: Literal["octave", "same"]) -> Script:
-    """Two voices in turn without music, for telling speakers apart: about an octave apart, or of one class."""
+    """Two voices in turn without music, for telling speakers apart: an octave apart, or of one class."""
     first, second = (OTTO, NORA) if kind == "octave" else (OTTO, HUGO)
     texts = (
         "Good morning. Did you finish the report about the harbour?",

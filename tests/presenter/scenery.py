@@ -27,7 +27,7 @@ def draw_backdrop(kind: Backdrop, width: int, height: int) -> Pixels:
 
 
 def _gradient(width: int, height: int, top: Colour, bottom: Colour, *, slant: float) -> Pixels:
-    """From one colour to another downwards, `slant` of it sideways; dithered, for bands show on a plain wall."""
+    """From one colour to another downwards, `slant` of it sideways; dithered, or a plain wall shows bands."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     share = np.clip((1 - slant) * y / height + slant * x / width, 0, 1)[..., None]
     noise = np.random.default_rng(3).uniform(-0.5, 0.5, (height, width, 1)).astype(np.float32)
@@ -48,8 +48,7 @@ def _study(width: int, height: int) -> Pixels:
     _window(canvas, h)
     _shelf(canvas, h, right)
     _plant(canvas, h, right)
-    blurred: Pixels = cv2.GaussianBlur(canvas.pixels, (0, 0), 0.006 * h)
-    return blurred
+    return np.asarray(cv2.GaussianBlur(canvas.pixels, (0, 0), 0.006 * h), dtype=np.uint8)
 
 
 def _window(canvas: Canvas, h: float) -> None:
@@ -99,18 +98,15 @@ def _shelf(canvas: Canvas, h: float, right: float) -> None:
 
 
 def _plant(canvas: Canvas, h: float, right: float) -> None:
-    x, y = (right - 0.62) * h, 0.92 * h
+    root = np.array([right - 0.62, 0.92])
     for angle in np.linspace(-1.2, 1.2, 9):
-        tip = np.array([x + 0.30 * h * np.sin(angle), y - 0.12 * h - 0.30 * h * np.cos(angle)])
-        middle = 0.5 * (tip + (x, y)) - (0, 0.05 * h)
-        leaf = spline(
-            [(x - 0.008 * h, y), middle - (0.028 * h, 0), tip, middle + (0.028 * h, 0), (x + 0.008 * h, y)]
-        )
-        canvas.fill(leaf, mix((70, 112, 78), (120, 150, 92), float(np.cos(angle * 3)) ** 2))
-    canvas.fill(
-        np.array([(x - 0.09 * h, 0.88 * h), (x + 0.09 * h, 0.88 * h), (x + 0.07 * h, h), (x - 0.07 * h, h)]),
-        (178, 120, 92),
-    )
+        tip = root + np.array([0.30 * np.sin(angle), -0.12 - 0.30 * np.cos(angle)])
+        middle = 0.5 * (tip + root) - np.array([0.0, 0.05])
+        thick, thin = np.array([0.028, 0.0]), np.array([0.008, 0.0])
+        leaf = spline(np.stack([root - thin, middle - thick, tip, middle + thick, root + thin]))
+        canvas.fill(leaf * h, mix((70, 112, 78), (120, 150, 92), float(np.cos(angle * 3)) ** 2))
+    pot = root + np.array([(-0.09, -0.04), (0.09, -0.04), (0.07, 0.08), (-0.07, 0.08)])
+    canvas.fill(pot * h, (178, 120, 92))
 
 
 def _plain(width: int, height: int) -> Pixels:

@@ -37,7 +37,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Script:
-    """A whole film. `tail` is the silence after the last line, seconds; `size` is (width, height), both even."""
+    """A whole film. `tail`: silence after the last line, seconds. `size`: (width, height), both even."""
 
     lines: tuple[Said, ...]
     shots: tuple[Shot, ...] = (Shot(),)

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 
 from tests.presenter.body import draw_neck, draw_torso
-from tests.presenter.canvas import Canvas, Pixels
+from tests.presenter.canvas import Canvas, Pixels, shrink
+from tests.presenter.face import Expression, draw_head
 from tests.presenter.film import ZOOM
-from tests.presenter.head import Expression, Pen, Pose, back_hair, draw_head
+from tests.presenter.hair import back_hair
 from tests.presenter.looks import PRESENTERS, Presenter
+from tests.presenter.pen import Pen, Pose
 from tests.presenter.scenery import draw_backdrop
 
 TILE = (320, 360)
@@ -49,5 +51,4 @@ def _tile(who: Presenter, face: Expression, column: int) -> Pixels:
     back_hair(head, who)
     draw_neck(head, body, who)
     draw_head(head, who, face)
-    tile: Pixels = cv2.resize(canvas.pixels, TILE, interpolation=cv2.INTER_AREA)
-    return tile
+    return shrink(canvas.pixels, ZOOM)
