@@ -1,10 +1,10 @@
 """From a path to a `Job`: the file, its digest, and the subtitle files that belong to it.
 
-A file named by a flag comes before an edit that was imported with `loc subtitles import`, and that before
-a sidecar. Sidecars are found by name beside the video: `video.en.srt` is its transcript; `video.ja.srt`, where
-`ja` is among the targets, is its Japanese translation. What loc writes never matches: its subtitles end in
-`.dub.srt`, and a video this store wrote is refused as an input. Subtitles are told by name alone, since a
-supplied file may well be equal, byte for byte, to what loc writes from it.
+A file named by a flag comes before an edit that was imported with `loc subtitles import`, and that before a
+sidecar. Sidecars are found by name beside the video: `video.en.srt` is its transcript; `video.ja.srt`,
+where `ja` is among the targets, is its Japanese translation. What loc writes never matches: its subtitles
+end in `.dub.srt`, and a video this store wrote is refused as an input. Subtitles are told by name alone,
+since a supplied file may well be equal, byte for byte, to what loc writes from it.
 """
 
 from __future__ import annotations

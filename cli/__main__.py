@@ -1,0 +1,5 @@
+"""`python -m cli` is `loc`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,135 @@
+"""How results and tables are printed: data on stdout, words for people on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from cli.main import print_error
+from loc.app.batch import Outcome
+from loc.app.report import cards_used
+from loc.app.run import LanguageResult, RunResult
+from loc.errors import ExitCode, LocError
+
+MAX_DEFECTS_SHOWN = 20
+"""More are in the report; a wall of text hides the first ones."""
+
+
+def say(text: str = "") -> None:
+    """One line for people."""
+    typer.echo(text, err=True)
+
+
+def write_json(value: Any) -> None:
+    """One JSON value on a line of stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def error_json(error: LocError | None) -> dict[str, Any] | None:
+    """An error as data."""
+    if error is None:
+        return None
+    return {"code": int(error.code), "what": error.what, "why": error.why, "fix": error.fix}
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """What became of one input, as data."""
+    result = outcome.result
+    return {
+        "input": str(outcome.path),
+        "exit_code": int(outcome.code),
+        "skipped": outcome.skipped,
+        "error": error_json(outcome.error if result is None else result.error),
+        "run": result.run if result else None,
+        "seconds": result.seconds if result else 0.0,
+        "hits": result.hits if result else 0,
+        "misses": result.misses if result else 0,
+        "defects": [item.model_dump(mode="json") for item in result.defects] if result else [],
+        "languages": [_language_json(item) for item in result.languages] if result else [],
+    }
+
+
+def _language_json(item: LanguageResult) -> dict[str, Any]:
+    return {
+        "language": item.language,
+        "video": str(item.targets.video) if item.targets else None,
+        "subtitles": str(item.targets.subtitles) if item.targets else None,
+        "report": str(item.targets.report) if item.targets else None,
+        "written": [str(path) for path in item.written],
+        "lines": item.lines,
+        "cuts": item.cuts,
+        "cuts_drawn": item.cuts_drawn,
+        "error": error_json(item.error),
+    }
+
+
+def print_outcome(outcome: Outcome, *, paths: bool) -> None:
+    """Tell what became of one input; with `paths` the finished videos go to stdout, one a line."""
+    if outcome.result is None:
+        if outcome.error is not None:
+            print_error(outcome.error, "skipped" if outcome.skipped else "error")
+        return
+    result = outcome.result
+    for language in result.languages:
+        _print_language(result, language, paths=paths)
+    if result.error is not None:
+        print_error(result.error)
+    _print_defects(result)
+    made = f"{result.misses} action{'s' if result.misses != 1 else ''} made"
+    say(f"{outcome.path.name}: {made}, {result.hits} found made, {result.seconds:.1f} s.")
+
+
+def _print_language(result: RunResult, item: LanguageResult, *, paths: bool) -> None:
+    if item.error is not None:
+        if item.error is not result.error:
+            print_error(item.error, f"error ({item.language})")
+        return
+    if item.targets is None:
+        return
+    state = "written" if item.targets.video in item.written else "unchanged"
+    say(f"{item.language}: {item.targets.video} {state}, with {item.targets.subtitles.name} and "
+        f"{item.targets.report.name}")  # fmt: skip
+    say(f"    {item.lines} lines spoken, {item.cuts_drawn} of {item.cuts} cuts drawn")
+    basic = [f"{card.stage} {card.name}" for card in cards_used(result.choices, item.language)
+             if card.quality == "basic"]  # fmt: skip
+    if basic:
+        say(f"    basic quality: {', '.join(basic)} (`loc plan` shows what else there is)")
+    if paths:
+        typer.echo(str(item.targets.video))
+
+
+def _print_defects(result: RunResult) -> None:
+    for defect in result.defects[:MAX_DEFECTS_SHOWN]:
+        where = f"{defect.language} " if defect.language else ""
+        say(f"defect: {where}{defect.stage} {defect.unit}: {defect.message}")
+    if (more := len(result.defects) - MAX_DEFECTS_SHOWN) > 0:
+        say(f"defect: and {more} more, listed in the report")
+
+
+def print_summary(outcomes: Sequence[Outcome]) -> None:
+    """The table at the end of several inputs."""
+    width = max(len(outcome.path.name) for outcome in outcomes)
+    say()
+    for outcome in outcomes:
+        state = "skipped: written by loc" if outcome.skipped else _state(outcome)
+        say(f"{outcome.path.name:{width}}  {int(outcome.code):3}  {state}")
+
+
+def _state(outcome: Outcome) -> str:
+    error = outcome.error or (outcome.result.error if outcome.result else None)
+    return error.what if error is not None else ExitCode(outcome.code).meaning.split(":")[0]
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> list[str]:
+    """Columns aligned by spaces; the last is never padded."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = []
+    for row in (header, *rows):
+        cells = [f"{cell:{width}}" for cell, width in zip(row[:-1], widths[:-1], strict=True)]
+        lines.append("  ".join([*cells, row[-1]]).rstrip())
+    return lines

@@ -1,0 +1,44 @@
+"""`loc run`: localize videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.graph import load_graph
+from cli.options import RUN_FIELDS, with_settings
+from cli.output import outcome_json, print_outcome, print_summary, write_json
+from cli.progress import reporter
+from loc.app.batch import overall, run_all
+from loc.settings import Settings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@with_settings(*RUN_FIELDS)
+def run(
+    videos: Annotated[list[Path], typer.Argument(help="Video files.", show_default=False)],
+    settings: Settings,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print events, then the result, as JSON lines on stdout.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; results and errors.")] = False,
+) -> None:
+    """Localize videos: the same video, speaking another language.
+
+    What was made before is not made again; an interrupted run goes on where it stopped.
+    """
+    graph = load_graph()
+    with reporter(as_json=as_json, quiet=quiet) as sink:
+        outcomes = run_all(videos, graph, settings, [sink])
+    if as_json:
+        code = int(overall(outcomes))
+        write_json({"type": "result", "exit_code": code, "inputs": [outcome_json(item) for item in outcomes]})
+    for outcome in outcomes:
+        print_outcome(outcome, paths=not as_json)
+    if len(outcomes) > 1:
+        print_summary(outcomes)
+    raise typer.Exit(int(overall(outcomes)))
