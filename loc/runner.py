@@ -21,12 +21,13 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from loc.artifacts import Ref
-from loc.errors import ChildError
+from loc.errors import ChildError, Interrupted, LocError, StorageError
 from loc.events import ActionDone, Defect, EventBus, Notice, Progress, WorkPlanned
 from loc.store.keys import canonical, digest_value
 from loc.store.workdir import ActionRecord, WorkDir, storage_error
 
 Model = TypeVar("Model", bound=BaseModel)
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -275,31 +276,56 @@ class Runner:
 
         In look mode every action is looked at before `NotMade` is raised for any of them.
         """
+        return self._batch(work, self.do, parallel)
+
+    def attempt(
+        self, work: Sequence[tuple[Action, Make]], *, parallel: bool = False
+    ) -> list[Made | LocError]:
+        """As `map`, where one unit may fail without the others: its error is handed back in its place.
+
+        An interrupt and a failure of the store still end the run.
+        """
+        return self._batch(work, self._contained, parallel)
+
+    def _contained(self, action: Action, make: Make) -> Made | LocError:
+        try:
+            return self.do(action, make)
+        except (Interrupted, StorageError):
+            raise
+        except LocError as error:
+            return error
+
+    def _batch(
+        self, work: Sequence[tuple[Action, Make]], do: Callable[[Action, Make], Result], parallel: bool
+    ) -> list[Result]:
         if not work:
             return []
         first = work[0][0]
         if self.mode == "look":
-            return self._look_at_all(work)
+            return self._look_at_all(work, do)
         self.events.emit(
             WorkPlanned(
                 stage=first.site.stage, action=first.name, language=first.site.language, total=len(work)
             )
         )
         if not parallel:
-            return [self.do(action, make) for action, make in work]
-        futures = [self._pool.submit(self.do, action, make) for action, make in work]
+            return [do(action, make) for action, make in work]
+        futures = [self._pool.submit(do, action, make) for action, make in work]
         done, pending = wait(futures, return_when=FIRST_EXCEPTION)
         if any(future.exception() for future in done):
             for future in pending:
                 future.cancel()
         return [future.result() for future in futures]
 
-    def _look_at_all(self, work: Sequence[tuple[Action, Make]]) -> list[Made]:
-        made: list[Made] = []
+    @staticmethod
+    def _look_at_all(
+        work: Sequence[tuple[Action, Make]], do: Callable[[Action, Make], Result]
+    ) -> list[Result]:
+        made: list[Result] = []
         missing: NotMade | None = None
         for action, make in work:
             try:
-                made.append(self.do(action, make))
+                made.append(do(action, make))
             except NotMade as error:
                 missing = error
         if missing is not None:
