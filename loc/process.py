@@ -94,7 +94,8 @@ class Child:
 
     Args:
         args: program and arguments.
-        stdin, stdout: whether to open a pipe.
+        stdin: whether to open a pipe; or the stdout of the child before it, which is handed over.
+        stdout: whether to open a pipe.
         env: whole environment; the parent's by default.
     """
 
@@ -102,17 +103,21 @@ class Child:
         self,
         args: Sequence[str],
         *,
-        stdin: bool = False,
+        stdin: bool | IO[bytes] = False,
         stdout: bool = False,
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
     ) -> None:
         self.args = list(args)
+        if isinstance(stdin, bool):
+            source: int | IO[bytes] = subprocess.PIPE if stdin else subprocess.DEVNULL
+        else:
+            source = stdin
         try:
             self._popen = _spawn(
                 lambda: subprocess.Popen(
                     self.args,
-                    stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                    stdin=source,
                     stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     env=None if env is None else dict(env),
@@ -127,6 +132,9 @@ class Child:
             ) from error
         except OSError as error:
             raise ChildError(f"Could not start {self.args[0]!r}.", why=str(error)) from error
+        finally:
+            if not isinstance(stdin, bool):
+                stdin.close()
         self._tail: deque[str] = deque(maxlen=STDERR_LINES)
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
