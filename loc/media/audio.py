@@ -34,6 +34,10 @@ DISCONTINUITY_S = 1
 """A timestamp this far behind the samples already placed begins a new clock, as in joined recordings: what
 follows is put right behind what came before. A smaller step back repeats sound, and the repeat is cut."""
 
+PADDING = SAMPLE_RATE * 50 // 1000
+"""Sound that outlasts the picture by no more than this many samples is cut: lossy codecs fill up their last
+packet (21 ms of AAC, twice that at 24 kHz), and no picture could be shown to it."""
+
 SILENCE_PIECE = SAMPLE_RATE
 """Samples of silence made at a time, so that a gap of an hour costs no memory."""
 
@@ -43,32 +47,44 @@ def output_channels(track: AudioStream) -> int:
     return min(MAX_CHANNELS, max(1, track.channels))
 
 
-def decode_track(path: Path, track: AudioStream, start: Fraction, at_least: int = 0) -> Iterator[Samples]:
+def decode_track(path: Path, track: AudioStream, start: Fraction, picture: int) -> Iterator[Samples]:
     """The track from the time `start` on, in pieces of float32 [n, channels] at 48 kHz.
 
-    More than two channels are mixed down to stereo by ffmpeg's standard matrix, scaled so that it cannot
-    clip.
+    Never shorter than the picture, and longer only where there is sound behind it. More than two channels
+    are mixed down to stereo by ffmpeg's standard matrix, scaled so that it cannot clip.
 
     Args:
         start: seconds on the container's clock that sample 0 belongs to.
-        at_least: samples; silence is added behind shorter sound.
+        picture: length of the picture in samples.
 
     Raises:
         InputError: the file or track cannot be opened, or not one packet of it can be decoded.
     """
     channels = output_channels(track)
-    total = 0
     with _open(path, track) as decoder:
-        for piece in _resampled(decoder.placed(start), decoder.rate, channels):
-            total += len(piece)
-            yield piece
+        yield from _fitted(_resampled(decoder.placed(start), decoder.rate, channels), picture, channels)
         if decoder.decoded == 0:
             raise InputError(
                 f"Sound track {track.track} of {path} cannot be decoded.",
                 why=f"Not one packet of its {track.codec} stream gave sound.",
                 fix="Choose another track with --audio-track, or check that the file plays.",
             )
-    yield from _silence(at_least - total, channels)
+
+
+def _fitted(pieces: Iterable[Samples], picture: int, channels: int) -> Iterator[Samples]:
+    """`pieces` without an encoder's padding behind the picture, with silence up to its end."""
+    total = 0
+    behind: list[Samples] = []
+    for piece in pieces:
+        inside = max(0, picture - total)
+        total += len(piece)
+        if inside:
+            yield piece[:inside]
+        behind.append(piece[inside:])
+        if total - picture > PADDING:
+            yield from behind
+            behind.clear()
+    yield from _silence(picture - total, channels)
 
 
 def _silence(samples: int, channels: int) -> Iterator[Samples]:
@@ -122,7 +138,8 @@ class _Clock:
         """Samples between what has been placed and the frame's timestamp; 0 where it has none."""
         if frame.pts is None:
             return 0
-        return round((frame.pts * frame.time_base - self._start) * self._rate) + self._shift - self._placed
+        seconds = Fraction(frame.pts * frame.time_base) - self._start
+        return round(seconds * self._rate) + self._shift - self._placed
 
 
 class _Decoder:

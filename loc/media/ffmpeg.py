@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ffmpeg
-
 from loc.errors import ChildError, MissingError
 from loc.process import Child
 from loc.process import run as run_child
@@ -44,6 +42,8 @@ def compile_args(stream: Any, program: str, *, stdin: bool = False) -> list[str]
         stream: what `ffmpeg.output(...)` or `ffmpeg.merge_outputs(...)` returned.
         program: the ffmpeg program.
     """
+    import ffmpeg
+
     head = [program, "-v", "error", "-hide_banner", "-y"]
     if not stdin:
         head.append("-nostdin")
@@ -79,17 +79,36 @@ def fingerprint(program: str) -> str:
     Raises:
         MissingError: no such program, or it is not ffmpeg.
     """
-    text = run_child([program, "-version"])
-    words = text.split()
-    if words[:1] != [b"ffmpeg"] or len(words) < 3:
-        raise MissingError(f"{program!r} is not ffmpeg.", fix="Name the program with LOC_FFMPEG.")
+    version, text = _version(program, "ffmpeg")
     x264 = _x264_core(program)
     digest = digest_bytes(text + b"\n" + x264.encode())
-    return f"{words[2].decode('utf-8', 'replace')} x264 {x264} {digest[:16]}"
+    return f"{version} x264 {x264} {digest[:16]}"
+
+
+@functools.cache
+def probe_fingerprint(program: str) -> str:
+    """The same for ffprobe, which encodes nothing: version, and a digest over libraries and configuration.
+
+    Raises:
+        MissingError: no such program, or it is not ffprobe.
+    """
+    version, text = _version(program, "ffprobe")
+    return f"{version} {digest_bytes(text)[:16]}"
+
+
+def _version(program: str, name: str) -> tuple[str, bytes]:
+    """(version, everything the program says about its build)."""
+    text = run_child([program, "-version"])
+    words = text.split(maxsplit=3)
+    if words[:2] != [name.encode(), b"version"]:
+        raise MissingError(f"{program!r} is not {name}.", fix=f"Name the program with LOC_{name.upper()}.")
+    return words[2].decode("utf-8", "replace"), text
 
 
 def _x264_core(program: str) -> str:
     """The x264 core, as it signs every stream (in an SEI message); `none` where ffmpeg lacks it."""
+    import ffmpeg
+
     picture = ffmpeg.input("color=size=64x64:rate=25:duration=0.04", f="lavfi")
     try:
         stream = run(picture.output("pipe:1", vcodec="libx264", f="h264", threads=1), program)

@@ -1,0 +1,234 @@
+"""Ingest: what the file is, when each picture shows, the sound to localize, shots and chunks.
+
+Four kinds of action, each keyed on the file's digest or on what an earlier one made of it:
+    ingest.probe    container facts;
+    ingest.scan     one decode of the picture: frame table, shots, stillness;
+    ingest.master   the chosen sound track on the picture's clock, 48 kHz;
+    ingest.cuts     chunks, from the table, the shots and the pauses of speech.
+Nothing here depends on any setting but the sound track (and the programs in use).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from loc.analysis.voice_activity import speech_regions
+from loc.artifacts import SAMPLE_RATE, AudioStream, Chunk, FrameRange, FrameTable, Frozen, Sound, Source
+from loc.media import ffmpeg
+from loc.media.probe import Facts, chosen_track, probe_source
+from loc.media.sound import Samples, store_sound
+from loc.media.timeline import Timeline, load_timeline, save_table
+from loc.runner import Action, Made, Out
+from loc.stage import Context
+from stages.ingest.chunks import cut_chunks
+from stages.ingest.contract import Inputs
+
+STAGE = "ingest"
+
+TRUNCATED_BELOW = 0.95
+"""A decode that gives less than this share of the length the container states is called truncated; stated
+lengths are often off by some frames, and by a second in short files."""
+
+PROGRESS_FRAMES = 50
+"""Frames between two reports of progress."""
+
+
+class ScanFacts(Frozen):
+    """What a scan found, besides the table: `Source.frames` without the reference, and what it met."""
+
+    count: int
+    duration: int
+    """Ticks."""
+    shots: tuple[FrameRange, ...]
+    repaired: int
+    """Timestamps made up."""
+    damaged: int
+    """Packets that could not be decoded."""
+
+
+class Chunks(Frozen):
+    """The chunks, as an object of the store."""
+
+    chunks: tuple[Chunk, ...]
+
+
+def run(ctx: Context, _inputs: Inputs) -> Source:
+    """Everything later stages know about the source.
+
+    Raises:
+        InputError: the file cannot be used.
+        UsageError: there is no sound track of the number asked for.
+        MissingError: there is no ffprobe.
+    """
+    facts = _probe(ctx).model("facts", Facts)
+    track = chosen_track(facts.audio, ctx.settings.audio_track)
+    scanned = _scan(ctx, facts)
+    scan = scanned.model("scan", ScanFacts)
+    table = FrameTable(count=scan.count, table=scanned.ref("table"), duration=scan.duration)
+    timeline = load_timeline(ctx.store, table, facts.video.time_base)
+    _tell(ctx, facts, scan, timeline, track)
+    master = None if track is None else _master(ctx, track, timeline).model("sound", Sound)
+    chunks = _cuts(ctx, scanned, scan, timeline, master).model("chunks", Chunks)
+    return Source(
+        digest=ctx.job.digest,
+        size=ctx.job.size,
+        container=facts.container,
+        video=facts.video,
+        audio=facts.audio,
+        chosen_audio=None if track is None else track.index,
+        frames=table,
+        shots=scan.shots,
+        chunks=chunks.chunks,
+        master=master,
+        samples=timeline.sample(timeline.count) if master is None else master.samples,
+    )
+
+
+def _probe(ctx: Context) -> Made:
+    def make(out: Out) -> None:
+        out.model("facts", probe_source(ctx.job.path, ctx.settings))
+
+    action = Action(
+        name="ingest.probe",
+        version=1,
+        site=ctx.site(STAGE),
+        inputs={"source": ctx.job.digest},
+        programs={
+            "ffprobe": ffmpeg.probe_fingerprint(ctx.settings.ffprobe),
+            "decoder": ffmpeg.decoder_fingerprint(),
+        },
+    )
+    return ctx.runner.do(action, make)
+
+
+def _scan(ctx: Context, facts: Facts) -> Made:
+    from loc.media.frames import scan_frames
+    from loc.media.shots import ShotFinder, shots_fingerprint
+
+    video = facts.video
+
+    def make(out: Out) -> None:
+        finder = ShotFinder(video.average_rate)
+        expected = round(facts.duration * video.average_rate) if facts.duration else 0
+        seen = 0
+
+        def visit(frame: Any) -> None:
+            nonlocal seen
+            finder.look(frame)
+            seen += 1
+            if seen % PROGRESS_FRAMES == 0:
+                out.progress(seen, max(seen, expected))
+
+        scan = scan_frames(ctx.job.path, video, visit)
+        out.bytes("table", save_table(scan.pts, scan.key))
+        out.bytes("changes", _array_bytes(finder.changes()))
+        found = ScanFacts(
+            count=len(scan.pts),
+            duration=scan.duration,
+            shots=finder.shots(),
+            repaired=scan.repaired,
+            damaged=scan.damaged,
+        )
+        out.model("scan", found)
+        out.detail.update(frames=found.count, shots=len(found.shots), damaged=found.damaged)
+
+    action = Action(
+        name="ingest.scan",
+        version=1,
+        site=ctx.site(STAGE),
+        inputs={"source": ctx.job.digest, "stream": video.index},
+        params={"rate": video.average_rate},
+        programs={"decoder": ffmpeg.decoder_fingerprint(), "shots": shots_fingerprint()},
+    )
+    return ctx.runner.do(action, make)
+
+
+def _master(ctx: Context, track: AudioStream, timeline: Timeline) -> Made:
+    from loc.media.audio import decode_track, output_channels
+
+    start = int(timeline.pts[0]) * timeline.time_base
+    picture = timeline.sample(timeline.count)
+    channels = output_channels(track)
+
+    def make(out: Out) -> None:
+        pieces = decode_track(ctx.job.path, track, start, picture)
+        out.model("sound", store_sound(out.store, _reported(pieces, out, picture), channels))
+
+    action = Action(
+        name="ingest.master",
+        version=1,
+        site=ctx.site(STAGE),
+        inputs={"source": ctx.job.digest, "stream": track.index, "start": start, "picture": picture},
+        params={"channels": channels},
+        programs={"decoder": ffmpeg.decoder_fingerprint(), "soxr": metadata.version("soxr")},
+    )
+    return ctx.runner.do(action, make)
+
+
+def _reported(pieces: Iterable[Samples], out: Out, expected: int) -> Iterator[Samples]:
+    """`pieces`, with progress told about once a second of sound."""
+    done = told = 0
+    for piece in pieces:
+        yield piece
+        done += len(piece)
+        if done - told >= SAMPLE_RATE:
+            told = done
+            out.progress(done, max(done, expected))
+
+
+def _cuts(ctx: Context, scanned: Made, scan: ScanFacts, timeline: Timeline, master: Sound | None) -> Made:
+    speech = [] if master is None else speech_regions(ctx.runner, ctx.site(STAGE), master)
+
+    def make(out: Out) -> None:
+        changes = np.load(scanned.path("changes"), allow_pickle=False)
+        out.model("chunks", Chunks(chunks=cut_chunks(timeline, scan.shots, changes, speech)))
+
+    action = Action(
+        name="ingest.cuts",
+        version=1,
+        site=ctx.site(STAGE),
+        inputs={
+            "table": scanned.ref("table"),
+            "time_base": timeline.time_base,
+            "duration": timeline.duration,
+            "changes": scanned.ref("changes"),
+            "shots": scan.shots,
+            "speech": speech,
+        },
+    )
+    return ctx.runner.do(action, make)
+
+
+def _tell(ctx: Context, facts: Facts, scan: ScanFacts, timeline: Timeline, track: AudioStream | None) -> None:
+    """Say aloud what was assumed, repaired or left out."""
+    from loc.media.audio import MAX_CHANNELS
+
+    for assumption in facts.assumptions:
+        ctx.runner.notice("assumed", f"In the source, {assumption}.")
+    if scan.repaired:
+        ctx.runner.notice("timestamps-repaired", f"{scan.repaired} timestamps were missing or went back.")
+    if scan.damaged:
+        ctx.runner.notice("damaged", f"{scan.damaged} damaged packets of the picture were passed over.")
+    seconds = float(timeline.seconds(timeline.count))
+    if facts.duration and seconds < TRUNCATED_BELOW * facts.duration - 1:
+        ctx.runner.notice(
+            "truncated", f"The picture ends after {seconds:.1f} s of {float(facts.duration):.1f} s."
+        )
+    if track is None:
+        ctx.runner.notice("no-sound", "The source has no sound track.")
+        return
+    if len(facts.audio) > 1 and ctx.settings.audio_track is None:
+        ctx.runner.notice("audio-track", f"Sound track {track.track} of {len(facts.audio)} is used.")
+    if track.channels > MAX_CHANNELS:
+        ctx.runner.notice("mixed-down", f"The {track.layout} sound is mixed down to stereo.")
+
+
+def _array_bytes(array: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
