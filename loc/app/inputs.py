@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loc.app.languages import check_language, is_language, primary, suggestion
-from loc.app.subtitles import Imported, imported
+from loc.app.supplied import Imported, imported
 from loc.errors import InputError, UsageError
 from loc.settings import Settings
 from loc.stage import Job, SuppliedText

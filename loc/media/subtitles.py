@@ -110,7 +110,7 @@ def _encoding(data: bytes, name: str) -> str:
 
 # Formats
 
-_CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+_CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[,.](\d{1,9})"
 _TIMING = re.compile(rf"\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
 _LIKE_TIMING = re.compile(r"\s*\d+:\S*\s*-->")
 _COUNTER = re.compile(r"\s*\d+\s*$")
@@ -197,7 +197,8 @@ def _cue(timing: str, index: int, body: str, name: str) -> Cue:
 
 def _samples(hours: str | None, minutes: str, seconds: str, fraction: str) -> int:
     whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
-    return (whole * 1000 + int(fraction.ljust(3, "0"))) * SAMPLES_PER_MS
+    unit: int = 10 ** len(fraction)
+    return whole * SAMPLE_RATE + (int(fraction) * SAMPLE_RATE + unit // 2) // unit
 
 
 def _untag(text: str) -> str:
@@ -301,30 +302,37 @@ def _columns(text: str) -> int:
     )
 
 
-def write_srt(cues: Iterable[Cue]) -> bytes:
+MILLISECONDS = 3
+MICROSECONDS = 6
+"""Digits of a second. Players want three; six are read back to the very sample, which has 20.8 of them."""
+
+
+def write_srt(cues: Iterable[Cue], digits: int = MILLISECONDS) -> bytes:
     """An SRT file: UTF-8, LF, in time order, wrapped for display; cues without text are left out.
 
-    Times are rounded to the nearest millisecond, halves up, and last at least one.
+    Times are rounded to the nearest unit of `digits`, halves up, and last at least one.
     """
+    unit: int = 10**digits
     blocks: list[str] = []
     for cue in sorted(cues, key=lambda cue: (cue.start, cue.stop)):
         text = join_lines(cue.text.splitlines())
         if text:
-            start = _milliseconds(cue.start)
-            stop = max(_milliseconds(cue.stop), start + 1)
-            blocks.append(f"{len(blocks) + 1}\n{_clock(start)} --> {_clock(stop)}\n{wrap(text)}\n")
+            start = _ticks(cue.start, unit)
+            stop = max(_ticks(cue.stop, unit), start + 1)
+            times = f"{_clock(start, digits)} --> {_clock(stop, digits)}"
+            blocks.append(f"{len(blocks) + 1}\n{times}\n{wrap(text)}\n")
     return "\n".join(blocks).encode("utf-8")
 
 
-def _milliseconds(samples: int) -> int:
-    return max(0, (samples + SAMPLES_PER_MS // 2) // SAMPLES_PER_MS)
+def _ticks(samples: int, unit: int) -> int:
+    return max(0, (samples * unit + SAMPLE_RATE // 2) // SAMPLE_RATE)
 
 
-def _clock(milliseconds: int) -> str:
-    seconds, fraction = divmod(milliseconds, 1000)
+def _clock(ticks: int, digits: int) -> str:
+    seconds, fraction = divmod(ticks, 10**digits)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d},{fraction:03d}"
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d},{fraction:0{digits}d}"
 
 
 # Alignment

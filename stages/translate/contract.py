@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from loc.artifacts import Transcript
 from loc.backend import Backend
@@ -32,4 +33,14 @@ class Translator(Backend, Protocol):
         Raises:
             LocError: it failed; the line becomes a defect. Never return the source as if translated.
         """
+        ...
+
+
+@runtime_checkable
+class PairTranslator(Translator, Protocol):
+    """A translator whose data differ from pair to pair: so that a pair installed or updated leaves the lines
+    of the others as they are."""
+
+    def pair_fingerprint(self, source: str, target: str) -> Mapping[str, str]:
+        """Name -> version or digest of what shapes this pair's results, beyond `fingerprint`."""
         ...

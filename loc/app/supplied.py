@@ -1,4 +1,4 @@
-"""Subtitles out of a run and, edited, back into it."""
+"""Edited subtitles that were imported for a source: how a job finds them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from loc.store.workdir import WorkDir
 
 @dataclass(frozen=True)
 class Imported:
-    """Edited subtitles that were imported for a source."""
+    """Edited subtitles of one source."""
 
     transcript: SuppliedText | None = None
     translations: Mapping[str, SuppliedText] = field(default_factory=dict)
@@ -21,8 +21,7 @@ class Imported:
 def imported(store: WorkDir, source: str) -> Imported:
     """What `loc subtitles import` registered for the source with this digest.
 
-    Precedence of supplied text: a file named by a flag, then this, then a sidecar. Whoever takes this over a
-    sidecar that is there says so.
+    Precedence of supplied text: a file named by a flag, then this, then a sidecar. Who takes this says so.
 
     Raises:
         StorageError: a record or its text is damaged; it cannot be made again, only imported again.
@@ -36,9 +35,9 @@ def imported(store: WorkDir, source: str) -> Imported:
             raise StorageError(
                 f"The imported subtitles {record.name} are damaged in the store.",
                 why=error.what,
-                fix="Import them again with `loc subtitles import`.",
+                fix="Import them again, or drop them with `loc subtitles forget`.",
             ) from error
-        text = SuppliedText(record.language, record.ref, record.name, record.ids)
+        text = SuppliedText(language=record.language, ref=record.ref, name=record.name, ids=record.ids)
         if record.kind == "transcript":
             transcript = text
         elif record.language is not None:

@@ -1,0 +1,221 @@
+"""Translate: a supplied translation as it is, or every segment through a translator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import cast
+
+from loc.artifacts import Frozen, Line, Segment, Transcript, Translation
+from loc.errors import LocError, MissingError
+from loc.media.subtitles import Cue, Group, align, read_cues
+from loc.runner import Action, Made, Make, Out
+from loc.stage import Context, SuppliedText
+from loc.store.keys import digest_value
+from stages.translate.contract import Inputs, PairTranslator, Translator
+
+NAME = "translate"
+LINE_VERSION = 1
+
+ECHO_WORDS = 5
+"""Source text of at least this many words that comes back unchanged was not translated, whatever the
+translator says; shorter ones may be names, or the same in both languages."""
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+class TranslatedLine(Frozen):
+    """What the action `translate.line` stores."""
+
+    text: str
+    unknown_words: int
+
+
+def run(ctx: Context, inputs: Inputs) -> Translation:
+    """The lines of the target language.
+
+    Raises:
+        NotMade: in look mode, when the transcript or a line has not been made.
+        MissingError: there is no source text, or its language is not known.
+        InputError: the supplied translation cannot be read.
+    """
+    assert ctx.language is not None
+    transcript = inputs.transcript.get()
+    supplied = ctx.job.translations.get(ctx.language)
+    lines = _supplied(ctx, supplied, transcript) if supplied else _translated(ctx, transcript)
+    for line in lines:
+        if line.failed:
+            ctx.runner.defect(NAME, line.id, "untranslated", line.failed, ctx.language)
+    return Translation(
+        language=ctx.language,
+        source_language=transcript.language,
+        origin="supplied" if supplied else "translated",
+        lines=tuple(lines),
+    )
+
+
+def line_id(segment: str) -> str:
+    """The id of a segment's only or first line: `l0012` for `s0012`."""
+    return f"l{segment.removeprefix('s')}"
+
+
+# Supplied text
+
+
+def _supplied(ctx: Context, supplied: SuppliedText, transcript: Transcript) -> list[Line]:
+    cues = read_cues(ctx.store.read_bytes(supplied.ref), supplied.name, ctx.runner.notice)
+    groups = match_cues(cues, transcript)
+    ids = supplied.ids if len(supplied.ids) == len(cues) else _ids(groups, transcript.segments)
+    partners = {cue: segments for left, segments in groups for cue in left}
+    return [
+        Line(
+            id=ids[index],
+            start=cue.start,
+            stop=cue.stop,
+            speaker=_speaker(cue, transcript.segments),
+            segments=tuple(transcript.segments[number].id for number in partners[index]),
+            text=cue.text,
+            unknown_words=0,
+            failed=None,
+        )
+        for index, cue in enumerate(cues)
+    ]
+
+
+def match_cues(cues: Sequence[Cue], transcript: Transcript) -> list[Group]:
+    """Which cues translate which segments, n:m: one to one where the segments are these very cues."""
+    places = [(segment.start, segment.stop) for segment in transcript.segments]
+    if transcript.origin == "cues" and places == [(cue.start, cue.stop) for cue in cues]:
+        return [((index,), (index,)) for index in range(len(cues))]
+    return align(cues, transcript.segments)
+
+
+def _ids(groups: Sequence[Group], segments: Sequence[Segment]) -> list[str]:
+    """An id for each cue, after its first segment, so that a cue put in or taken out renames no other.
+
+    Further cues of a segment are `l0012-2`, `l0012-3`; a cue without segment is `l0012+1`, after the line
+    before it.
+    """
+    named: dict[int, str] = {}
+    before = "l0000"
+    loose = 0
+    for cues, partners in groups:
+        for number, cue in enumerate(cues):
+            if partners:
+                first = line_id(segments[partners[0]].id)
+                named[cue] = first if number == 0 else f"{first}-{number + 1}"
+                before, loose = named[cue], 0
+            else:
+                loose += 1
+                named[cue] = f"{before}+{loose}"
+    return [named[cue] for cue in sorted(named)]
+
+
+def _speaker(cue: Cue, segments: Sequence[Segment]) -> str | None:
+    """Whoever speaks most of the cue's time; None where nobody does."""
+
+    def shared(segment: Segment) -> int:
+        return min(cue.stop, segment.stop) - max(cue.start, segment.start)
+
+    nearest = max(segments, key=shared, default=None)
+    return nearest.speaker if nearest is not None and shared(nearest) > 0 else None
+
+
+# Machine translation
+
+
+def _translated(ctx: Context, transcript: Transcript) -> list[Line]:
+    spoken = [segment for segment in transcript.segments if segment.text.strip()]
+    made: dict[str, Made | LocError] = {}
+    if spoken:
+        source = _source_language(ctx, transcript)
+        translator = cast(Translator, ctx.backend(NAME, ctx.language))
+        work = _work(ctx, translator, spoken, source)
+        made = {
+            segment.id: result for segment, result in zip(spoken, ctx.runner.attempt(work), strict=True)
+        }
+    elif transcript.segments:
+        raise MissingError(
+            f"There is nothing to translate to {ctx.language}.",
+            why="Only translations to other languages were supplied, and no transcript.",
+            fix="Supply the transcript with --transcript, or this translation with --translation.",
+        )
+    return [_line(segment, made.get(segment.id)) for segment in transcript.segments]
+
+
+def _source_language(ctx: Context, transcript: Transcript) -> str:
+    language = transcript.language or ctx.job.source_language
+    if language is None:
+        raise MissingError("The language of the transcript is not known.", fix="Say it with --from.")
+    return language
+
+
+def _work(
+    ctx: Context, translator: Translator, segments: Sequence[Segment], source: str
+) -> list[tuple[Action, Make]]:
+    assert ctx.language is not None
+    programs = dict(translator.fingerprint())
+    if isinstance(translator, PairTranslator):
+        programs.update(translator.pair_fingerprint(source, ctx.language))
+    return [_translate(ctx, translator, programs, segment, source) for segment in segments]
+
+
+def _translate(
+    ctx: Context, translator: Translator, programs: dict[str, str], segment: Segment, source: str
+) -> tuple[Action, Make]:
+    target = ctx.language
+    assert target is not None
+
+    def make(out: Out) -> None:
+        result = translator.translate(segment.text, source, target)
+        out.detail["words"] = len(_WORD.findall(segment.text))
+        out.detail["unknown_words"] = result.unknown_words
+        out.model("line", TranslatedLine(text=result.text, unknown_words=result.unknown_words))
+
+    action = Action(
+        name="translate.line",
+        version=LINE_VERSION,
+        site=ctx.site(NAME, line_id(segment.id)),
+        inputs={"text": digest_value(segment.text)},
+        params={"source": source, "target": target},
+        backend=(translator.card.id, translator.card.version),
+        programs=programs,
+    )
+    return action, make
+
+
+def _line(segment: Segment, made: Made | LocError | None) -> Line:
+    """A segment's line: translated, failed, or empty where the segment is."""
+    result = TranslatedLine(text="", unknown_words=0)
+    failed: str | None = None
+    if isinstance(made, LocError):
+        failed = made.what
+    elif made is not None:
+        result = made.model("line", TranslatedLine)
+        failed = failure(segment.text, result)
+    return Line(
+        id=line_id(segment.id),
+        start=segment.start,
+        stop=segment.stop,
+        speaker=segment.speaker,
+        segments=(segment.id,),
+        text="" if failed else result.text,
+        unknown_words=result.unknown_words,
+        failed=failed,
+    )
+
+
+def failure(source: str, result: TranslatedLine) -> str | None:
+    """Why a result is no translation of the source; None if it is one."""
+    words = _WORD.findall(source.casefold())
+    if not words:
+        return None
+    if not result.text.strip():
+        return "The translator gave nothing back."
+    if _WORD.findall(result.text.casefold()) != words:
+        return None
+    if result.unknown_words >= len(words):
+        return "The translator knew none of its words."
+    if len(words) >= ECHO_WORDS:
+        return "The translator gave the source back."
+    return None
