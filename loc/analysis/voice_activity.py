@@ -14,7 +14,6 @@ from importlib import metadata
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, Sound
 from loc.media.sound import Samples, read_sound, slice_key
@@ -74,6 +73,8 @@ class VoiceFrames:
 
 def to_analysis(audio: Samples) -> Samples:
     """Mono at 16 kHz, float32 [ceil(n / 3)], of float32 [n, channels] at 48 kHz."""
+    import soxr
+
     mono = audio.mean(axis=1, dtype=np.float32)
     return np.asarray(soxr.resample(mono, SAMPLE_RATE, ANALYSIS_RATE), dtype=np.float32)
 
