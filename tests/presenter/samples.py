@@ -84,7 +84,7 @@ class Sample:
 
 
 def write_sample(folder: Path) -> Sample:
-    """Write `sample.mp4`, its subtitles in English and Japanese, and what is true of it."""
+    """Write `sample.mp4`, its subtitles in English and Japanese, and, last, what is true of it."""
     folder.mkdir(parents=True, exist_ok=True)
     sample = Sample(
         video=folder / "sample.mp4",
@@ -92,7 +92,9 @@ def write_sample(folder: Path) -> Sample:
         japanese=folder / "sample.ja.srt",
         truth=folder / "sample.truth.json",
     )
-    truth = render(SAMPLE, sample.video)
+    part = folder / ".sample.part.mp4"
+    truth = render(SAMPLE, part)
+    part.replace(sample.video)
     write_subtitles(sample.english, truth.lines, [line.text for line in truth.lines])
     write_subtitles(sample.japanese, truth.lines, SAMPLE_JAPANESE)
     sample.truth.write_text(truth.model_dump_json(indent=1), encoding="utf-8")
