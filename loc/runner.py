@@ -267,7 +267,7 @@ class Runner:
                 record = None if self._is_forced(action, key) else self._find(key)
                 hit = record is not None
                 if record is None:
-                    record = self._make(action, key, fields, make, started)
+                    record = self._make(action, key, fields, make)
         self._report(action, key, record, hit, time.monotonic() - started)
         return Made(self.store, key, record.outputs, record.detail, hit)
 
@@ -342,22 +342,17 @@ class Runner:
         if record is None:
             return None
         for ref in record.outputs.values():
-            path = self.store.object_path(ref.sha256)
-            try:
-                if path.stat().st_size == ref.size:
-                    continue
-            except OSError:
-                pass
-            self.notice(
-                "object-missing",
-                f"Object {ref.sha256[:12]} of {record.name} is missing or truncated; making it again.",
-            )
-            return None
+            if not self.store.has(ref):
+                self.notice(
+                    "object-missing",
+                    f"Object {ref.sha256[:12]} of {record.name} is missing or truncated; making it again.",
+                )
+                return None
         return record
 
-    def _make(
-        self, action: Action, key: str, fields: dict[str, Any], make: Make, started: float
-    ) -> ActionRecord:
+    def _make(self, action: Action, key: str, fields: dict[str, Any], make: Make) -> ActionRecord:
+        started = time.monotonic()
+
         def report(done: int, total: int) -> None:
             site = action.site
             self.events.emit(

@@ -161,6 +161,10 @@ class WorkDir:
         """Where an object lies or would lie; nothing is checked."""
         return self.root / "objects" / sha256[:2] / sha256[2:]
 
+    def has(self, ref: Ref) -> bool:
+        """Whether an object is there at full size; its bytes are verified when it is opened."""
+        return self._intact(self.object_path(ref.sha256), ref.size)
+
     def put_bytes(self, data: bytes) -> Ref:
         """Store bytes; storing what is there already costs a look."""
         sha256 = digest_bytes(data)

@@ -1,0 +1,107 @@
+"""`loc plan`: what a run would do."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.graph import load_graph
+from cli.options import LOOK_FIELDS, JsonFlag, with_settings
+from cli.output import say, table, write_json
+from loc.app.plan import Row, plan
+from loc.app.run import prepare
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+
+app = typer.Typer(add_completion=False)
+
+HEADER = ("stage", "backend", "state", "estimate")
+
+
+@app.command(name="plan")
+@with_settings(*LOOK_FIELDS)
+def show(
+    video: Annotated[Path, typer.Argument(help="Video file.", show_default=False)],
+    settings: Settings,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a run would do, with which backends and why, and what is made already.
+
+    Estimates come only from actions recorded in this work directory. Nothing is made.
+    """
+    graph = load_graph()
+    store = WorkDir(settings.work_dir)
+    prepared = prepare(video, graph, store, settings, look=True)
+    rows = plan(prepared, graph, store, settings)
+    if as_json:
+        write_json({"input": str(video), "rows": [_as_json(row) for row in rows]})
+        return
+    for notice in prepared.notices:
+        say(f"note: {notice.message}")
+    for line in table([_cells(row) for row in rows], HEADER):
+        typer.echo(line)
+    _print_rejected(rows)
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    stage = f"{row.stage} {row.language}" if row.language else row.stage
+    backend = "-"
+    if row.card is not None:
+        backend = f"{row.card.name} ({row.card.quality}, {row.card.family})"
+    elif row.needs_backend:
+        backend = "none"
+    return stage, backend, _state(row), _estimate(row)
+
+
+def _state(row: Row) -> str:
+    parts = [f"{row.hits} hit" if row.hits else "", f"{row.misses} miss" if row.misses else ""]
+    if row.waits_for is not None:
+        parts.append(f"depends on {row.waits_for}")
+    if row.problem is not None:
+        parts.append(row.problem)
+    return ", ".join(part for part in parts if part) or "nothing to do"
+
+
+def _estimate(row: Row) -> str:
+    if row.estimate is not None:
+        more = " and more" if row.waits_for else ""
+        return f"{row.estimate.seconds:.1f} s{more} (n={row.estimate.measured})"
+    return "not measured" if row.misses or row.waits_for else "-"
+
+
+def _print_rejected(rows: list[Row]) -> None:
+    lines = [
+        f"{row.stage}{f' {row.language}' if row.language else ''}: {item.card.name} "
+        f"({item.card.quality}, {item.card.family}): {item.reason}"
+        for row in rows
+        for item in row.rejected
+    ]
+    if lines:
+        typer.echo("\nNot taken:")
+        for line in dict.fromkeys(lines):
+            typer.echo(f"  {line}")
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    card = row.card
+    return {
+        "stage": row.stage,
+        "language": row.language,
+        "backend": None if card is None else {
+            "name": card.name, "version": card.version, "quality": card.quality, "family": card.family
+        },
+        "needs_backend": row.needs_backend,
+        "hits": row.hits,
+        "misses": row.misses,
+        "depends_on": row.waits_for,
+        "problem": row.problem,
+        "estimate": None if row.estimate is None else dataclasses.asdict(row.estimate),
+        "not_taken": [
+            {"name": item.card.name, "gate": item.gate, "reason": item.reason,
+             "install": [need.install for need in item.missing if need.install]}
+            for item in row.rejected
+        ],
+    }  # fmt: skip

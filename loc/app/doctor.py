@@ -1,0 +1,185 @@
+"""`loc doctor`: what this machine has of what the main job needs, and the command that brings the rest."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from loc.app.run import Graph
+from loc.backend import Backend, Card, Need, installed
+from loc.errors import LocError
+from loc.policy.licences import refusal
+from loc.process import run as run_child
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+
+MIN_PYTHON, MAX_PYTHON = (3, 11), (3, 12)
+"""Below: language features that are used. Above: mediapipe 0.10.21 has no wheel."""
+
+MIN_FREE_BYTES = 2 << 30
+"""Under this a warning: patch tracks and encoded chunks of some minutes of 1080p take about as much."""
+
+FILTERS = ("rubberband",)
+ENCODERS = ("libx264", "aac", "ffv1", "flac")
+INSTALL_FFMPEG = "sudo apt-get install ffmpeg"
+
+TEXT_STAGES = frozenset({"transcribe", "translate"})
+"""Stages a supplied subtitle file replaces: without a backend for them the main job can still be done."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. `required`: without it the main job cannot run."""
+
+    topic: str
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+    required: bool = True
+
+
+def examine(graph: Graph, settings: Settings) -> list[Check]:
+    """Every check, in the order in which a person would mend things."""
+    checks = [_python(), _platform(), *_ffmpeg(settings), *_backends(graph, settings)]
+    return [*checks, *_work_dir(settings), _fonts()]
+
+
+def can_run(checks: Sequence[Check]) -> bool:
+    """Whether nothing that is required is missing."""
+    return all(check.ok for check in checks if check.required)
+
+
+def _python() -> Check:
+    version = sys.version_info[:2]
+    return Check(
+        "machine",
+        "python",
+        MIN_PYTHON <= version <= MAX_PYTHON,
+        platform.python_version(),
+        f"Use Python {'.'.join(map(str, MIN_PYTHON))} or {'.'.join(map(str, MAX_PYTHON))}.",
+    )
+
+
+def _platform() -> Check:
+    return Check(
+        "machine",
+        "platform",
+        sys.platform == "linux",
+        f"{platform.system()} {platform.machine()}",
+        "Only Linux is supported; others may work and are not tested.",
+        required=False,
+    )
+
+
+def _ffmpeg(settings: Settings) -> Iterator[Check]:
+    for program in (settings.ffmpeg, settings.ffprobe):
+        yield _try("tools", program, lambda program=program: _version(program), INSTALL_FFMPEG)  # type: ignore[misc]
+    for option, names in (("-filters", FILTERS), ("-encoders", ENCODERS)):
+        try:
+            listed = _second_words(run_child([settings.ffmpeg, "-hide_banner", option]))
+        except LocError:
+            return
+        for name in names:
+            kind = f"{option[1:-1]} {name}"
+            found = name in listed
+            detail = "there" if found else "not in this build"
+            yield Check("tools", kind, found, detail, f"{INSTALL_FFMPEG}, or name another with --ffmpeg.")
+
+
+def _version(program: str) -> str:
+    words = run_child([program, "-version"]).decode("utf-8", "replace").split()
+    return words[2] if len(words) > 2 else "unknown version"
+
+
+def _second_words(listing: bytes) -> set[str]:
+    """The names in ffmpeg's lists: flags first, then the name."""
+    lines = [line.split() for line in listing.decode("utf-8", "replace").splitlines()]
+    return {words[1] for words in lines if len(words) > 1}
+
+
+def _try(topic: str, name: str, look: Callable[[], str], fix: str) -> Check:
+    try:
+        return Check(topic, name, True, look())
+    except LocError as error:
+        return Check(topic, name, False, error.what, fix)
+
+
+def _backends(graph: Graph, settings: Settings) -> Iterator[Check]:
+    for stage in graph.stages:
+        if not stage.backend:
+            continue
+        cards = [card for card in graph.cards if card.stage == stage.name]
+        checks = [_backend(graph.backends[card.id], card, settings) for card in cards]
+        yield from checks
+        if not any(check.ok for check in checks):
+            supplied = stage.name in TEXT_STAGES
+            yield Check(
+                "backends",
+                stage.name,
+                False,
+                "no backend works here" + (": only supplied text can be used" if supplied else ""),
+                "Install one of the above.",
+                required=not supplied,
+            )
+
+
+def _backend(_kind: type[Backend], card: Card, settings: Settings) -> Check:
+    """One backend. A language pair whose data is missing is told, and does not make the backend missing."""
+    name = f"{card.stage} {card.name}"
+    for part in card.licences:
+        if why := refusal(part.licence, settings.purpose):
+            return Check("backends", name, False, f"refused: {part.item}: {why}", required=False)
+    missing = [need for need in card.needs if not installed(need)]
+    if missing:
+        return Check("backends", name, False, _names(missing), _installs(missing), required=False)
+    pairs = card.languages.pairs or {}
+    ready = [pair for pair, needs in pairs.items() if all(installed(need) for need in needs)]
+    absent = [need for needs in pairs.values() for need in needs if not installed(need)]
+    detail = f"{card.version}, {card.quality}, {card.family}"
+    if pairs:
+        detail += "; pairs: " + (", ".join(f"{source}-{target}" for source, target in ready) or "none")
+    return Check("backends", name, bool(ready) or not pairs, detail, _installs(absent), required=False)
+
+
+def _names(needs: Sequence[Need]) -> str:
+    return "missing: " + ", ".join(f"{need.kind} {need.name}" for need in needs)
+
+
+def _installs(needs: Sequence[Need]) -> str:
+    return "; ".join(dict.fromkeys(need.install for need in needs if need.install))
+
+
+def _work_dir(settings: Settings) -> Iterator[Check]:
+    """Folder, locks and space. Opening the store tries its locks."""
+    root = settings.work_dir.absolute()
+    yield _try(
+        "folders",
+        "work directory",
+        lambda: f"{WorkDir(root).root}, locks work",
+        "Name another with --work-dir.",
+    )
+    existing = next(folder for folder in (root, *root.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    yield Check(
+        "folders",
+        "free space",
+        free >= MIN_FREE_BYTES,
+        f"{free / (1 << 30):.1f} GiB",
+        "Free some space, or name another place with --work-dir.",
+        required=False,
+    )
+
+
+def _fonts() -> Check:
+    """Soft subtitles are drawn by the player, which needs glyphs for the language."""
+    fix = "sudo apt-get install fontconfig fonts-noto-cjk"
+    try:
+        fonts = run_child(["fc-list", ":lang=ja", "family"]).decode("utf-8", "replace").splitlines()
+    except LocError:
+        return Check("fonts", "Japanese", False, "unknown: fc-list does not run", fix, required=False)
+    detail = fonts[0] if fonts else "none; players on this machine cannot show Japanese subtitles"
+    return Check("fonts", "Japanese", bool(fonts), detail, fix, required=False)

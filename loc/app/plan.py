@@ -1,0 +1,103 @@
+"""`loc plan`: what a run would do, with what, and what is made already. Nothing is made by looking."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from loc.app.pool import Pool
+from loc.app.run import Graph, Prepared
+from loc.app.walk import Seen, look_at
+from loc.backend import Card, Host, Rejected
+from loc.events import EventBus
+from loc.runner import Runner
+from loc.settings import Settings
+from loc.stage import Context
+from loc.store.workdir import WorkDir
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds the misses of a stage would take, from what like actions took on this machine."""
+
+    seconds: float
+    measured: int
+    """How many recorded actions it rests on: the fewest of any kind of action among the misses."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stage, for one language where it has them."""
+
+    stage: str
+    language: str | None
+    card: Card | None
+    needs_backend: bool
+    """False where there is nothing for a backend to do: text was supplied, lip-sync is off, no sound."""
+    hits: int
+    misses: int
+    waits_for: str | None
+    """The stage that must be made before it can be told what is left to do here."""
+    problem: str | None
+    """Why this stage cannot be done at all."""
+    estimate: Estimate | None
+    rejected: tuple[Rejected, ...]
+
+
+@contextlib.contextmanager
+def looking(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -> Iterator[Context]:
+    """A context in look mode."""
+    runner = Runner(store, EventBus(), mode="look", forced=frozenset(settings.force))
+    try:
+        with store.scratch() as scratch:
+            host = Host(settings, scratch, settings.purpose)
+            with Pool(graph.backends, prepared.choices, host) as pool:
+                yield Context(runner, settings, prepared.job, pool.get)
+    finally:
+        runner.close()
+
+
+def plan(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -> list[Row]:
+    """Look at every stage of a prepared input."""
+    with looking(prepared, graph, store, settings) as context:
+        seen = look_at(prepared.stages, context, prepared.job.languages)
+    times = recorded_seconds(store)
+    return [_row(item, prepared, times) for item in seen]
+
+
+def recorded_seconds(store: WorkDir) -> Mapping[str, list[float]]:
+    """Action name -> seconds of every recorded action of that name."""
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for record in store.actions():
+        times[record.name].append(record.seconds)
+    return times
+
+
+def estimate(seen: Seen, times: Mapping[str, list[float]]) -> Estimate | None:
+    """The median of like actions for each miss; None where any kind of action was never measured here."""
+    missing = [look.action.name for look in seen.looks if not look.hit]
+    if not missing or any(not times.get(name) for name in missing):
+        return None
+    seconds = sum(median(times[name]) for name in missing)
+    return Estimate(round(seconds, 2), min(len(times[name]) for name in missing))
+
+
+def _row(seen: Seen, prepared: Prepared, times: Mapping[str, list[float]]) -> Row:
+    place = (seen.stage.name, seen.language)
+    resolution = prepared.choices.resolutions.get(place)
+    missing = resolution is not None and resolution.choice is None
+    return Row(
+        stage=seen.stage.name,
+        language=seen.language,
+        card=resolution.choice if resolution else None,
+        needs_backend=resolution is not None,
+        hits=seen.hits,
+        misses=seen.misses,
+        waits_for=seen.waits_for,
+        problem="no backend can do it" if missing else seen.error.what if seen.error else None,
+        estimate=estimate(seen, times),
+        rejected=tuple(item for item in resolution.rejected if item.gate != "name") if resolution else (),
+    )

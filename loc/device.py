@@ -1,0 +1,52 @@
+"""Devices: one user of a device at a time, across processes.
+
+A backend that fills a device's memory takes its lease while it is loaded, so that four `loc run` side by side do
+not load four models at once. The lease is a lock file in the data folder, which all work directories share;
+the kernel releases it when its holder dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+
+from loc.store.workdir import storage_error
+
+_NAME = re.compile(r"[a-z0-9]+(:[0-9]+)?")
+"""`cpu`, `cuda:0`: as torch names devices."""
+
+
+@contextlib.contextmanager
+def lease(data_dir: Path, device: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a device.
+
+    Args:
+        data_dir: the data folder.
+        device: its name, `cuda:0`.
+        waiting: called once if another process holds it now.
+
+    Raises:
+        StorageError: the data folder cannot be written.
+    """
+    if not _NAME.fullmatch(device):
+        raise ValueError(f"not a device name: {device!r}")
+    folder = data_dir / "leases"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f"{device.replace(':', '-')}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            if waiting is not None:
+                waiting()
+            lock.acquire()
+    except OSError as error:
+        raise storage_error(f"Could not take the lease of {device} in {folder}.", error) from error
+    try:
+        yield
+    finally:
+        lock.release()
