@@ -278,13 +278,13 @@ class Fit(Frozen):
     rate: float
     """Engine rate used, 1.0 = normal, at most 1.35."""
     stretch: float
-    """Tempo factor after synthesis, 1.0 = none, at most 1.25; more only where the whole text does not fit in the
-    programme. Lines are never slowed."""
+    """Tempo factor after synthesis, 1.0 = none, at most 1.25; more only where the whole text does not fit in
+    the programme. Lines are never slowed."""
     overrun: int
     """Samples beyond what slot and silence gave; flagged when above 0."""
     shift: int = 0
-    """Samples the clip begins after its line does, because an earlier one overran; negative where it was moved
-    earlier to end with the programme."""
+    """Samples the clip begins after its line does, because an earlier one overran; negative where it was
+    moved earlier to end with the programme."""
 
 
 class Clip(Frozen):

@@ -24,9 +24,10 @@ from loc.worker import Worker, python_module
 from stages.dub.contract import Spoken, VoiceRequest
 
 _TAGS = """
-af am an ar as az ba be bg bn bs ca chr cmn cs cv cy da de el en eo es et eu fa fi fo fr ga gd gn gu hak haw he
-hi hr ht hu hy ia id io is it jbo ka kaa kk kl kn ko kok ku ky la lb lfn lt ltg lv mi mk ml mr ms mt my nb ne nl
-no nog om or pa pap pl pt qu ro ru sd shn si sk sl smj sq sr sv sw ta te th ti tk tn tr tt ug uk ur uz vi yue zh
+af am an ar as az ba be bg bn bs ca chr cmn cs cv cy da de el en eo es et eu fa fi fo fr ga gd gn gu hak
+haw he hi hr ht hu hy ia id io is it jbo ka kaa kk kl kn ko kok ku ky la lb lfn lt ltg lv mi mk ml mr ms
+mt my nb ne nl no nog om or pa pap pl pt qu ro ru sd shn si sk sl smj sq sr sv sw ta te th ti tk tn tr tt
+ug uk ur uz vi yue zh
 """
 
 LANGUAGES = frozenset(_TAGS.split())

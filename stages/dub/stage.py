@@ -1,0 +1,242 @@
+"""Dub: every line spoken, fitted to its time, and mixed over the background.
+
+Work goes in rounds, each one batch of independent actions: all lines at normal speed, then those that need
+it faster, then the clips, then the mix block by block, then its measures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from loc.artifacts import (
+    BLOCK_SAMPLES,
+    SAMPLE_RATE,
+    Clip,
+    DubTrack,
+    Line,
+    Loudness,
+    Silent,
+    Sound,
+    Source,
+    Speaker,
+    Stems,
+)
+from loc.errors import LocError
+from loc.runner import Made
+from loc.stage import Context
+from stages.dub import mix, speech
+from stages.dub.contract import Inputs, Synthesiser, VoiceRequest
+from stages.dub.fit import MAX_STRETCH, Placed, Slot, choose_rates, place_lines
+from stages.dub.speech import Speech
+
+UNKNOWN_VOICE = VoiceRequest("low", 0)
+"""For lines without a known speaker."""
+
+SILENCE_CHANNELS = 2
+"""Channels of the mix where the source has no sound track."""
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """A line, its slot, and its utterance at normal speed and as needed."""
+
+    line: Line
+    slot: Slot
+    natural: Speech
+    speech: Speech
+    rate: float
+
+
+def run(context: Context, inputs: Inputs) -> DubTrack:
+    """Dub one language. Lines that fail are defects and silent; the others go on."""
+    assert context.language is not None
+    translation, transcript = inputs.translation.get(), inputs.transcript.get()
+    source = inputs.source.get()
+    silent: list[Silent] = []
+    lines = list(_speakable(context, translation.lines, source.samples, silent))
+    spoken = _speak(context, lines, voices(transcript.speakers), source.samples, silent)
+    placed = place_lines(
+        [one.slot for one in spoken],
+        [one.natural.about.samples for one in spoken],
+        [one.rate for one in spoken],
+        [one.speech.about.samples for one in spoken],
+        source.samples,
+    )
+    made = context.runner.map(
+        [
+            speech.clip(context, _unit(one.line), one.speech, where.samples)
+            for one, where in zip(spoken, placed, strict=True)
+        ],
+        parallel=True,
+    )
+    clips = [_clip(*parts) for parts in zip(spoken, placed, made, strict=True)]
+    _flag_overruns(context, clips)
+    mixed, loudness = _mix(context, source, inputs.stems.get(), clips, made)
+    return DubTrack(
+        language=context.language,
+        clips=tuple(clips),
+        silent=tuple(silent),
+        mix=mixed,
+        loudness=loudness,
+    )
+
+
+def voices(speakers: Sequence[Speaker]) -> dict[str, VoiceRequest]:
+    """The voice of each speaker: their class, and a variant by their order within it."""
+    seen: Counter[str] = Counter()
+    requests = {}
+    for speaker in speakers:
+        requests[speaker.id] = VoiceRequest(speaker.voice_class, seen[speaker.voice_class])
+        seen[speaker.voice_class] += 1
+    return requests
+
+
+def _unit(line: Line) -> str:
+    return f"line {line.id}"
+
+
+def _speakable(context: Context, lines: Sequence[Line], end: int, silent: list[Silent]) -> Iterator[Line]:
+    """The lines that can be spoken, in order of time; the others go to `silent`.
+
+    A line that failed is translate's defect already.
+    """
+    for line in sorted(lines, key=lambda line: (line.start, line.stop)):
+        if line.failed is not None:
+            silent.append(Silent(line=line.id, reason=line.failed))
+        elif not line.text.strip():
+            silent.append(Silent(line=line.id, reason="It has no text."))
+        elif line.start >= end:
+            _give_up(context, silent, line, "outside", "It begins after the end of the programme.")
+        else:
+            yield line
+
+
+def _give_up(context: Context, silent: list[Silent], line: Line, code: str, reason: str) -> None:
+    silent.append(Silent(line=line.id, reason=reason))
+    context.runner.defect("dub", _unit(line), code, reason, context.language)
+
+
+def _slot(line: Line, end: int) -> Slot:
+    start = max(0, line.start)
+    return Slot(start, max(start + 1, min(line.stop, end)), line.speaker)
+
+
+def _speak(
+    context: Context,
+    lines: Sequence[Line],
+    requests: Mapping[str, VoiceRequest],
+    end: int,
+    silent: list[Silent],
+) -> list[_Spoken]:
+    """Speak every line at normal speed, then again those that do not fit."""
+    assert context.language is not None
+    backend = cast(Synthesiser, context.backend("dub", context.language))
+
+    def attempt(wanted: Sequence[tuple[Line, float]]) -> dict[str, Speech]:
+        work = [
+            speech.speak(
+                context,
+                backend,
+                _unit(line),
+                line.text,
+                requests.get(line.speaker or "", UNKNOWN_VOICE),
+                rate,
+            )
+            for line, rate in wanted
+        ]
+        results = context.runner.attempt(work, parallel=True)
+        done: dict[str, Speech] = {}
+        for (line, _), result in zip(wanted, results, strict=True):
+            if isinstance(result, LocError):
+                _give_up(context, silent, line, "not-spoken", str(result))
+            else:
+                done[line.id] = speech.speech_of(result)
+        return done
+
+    natural = attempt([(line, 1.0) for line in lines])
+    lines = [line for line in lines if line.id in natural]
+    slots = [_slot(line, end) for line in lines]
+    rates = choose_rates(slots, [natural[line.id].about.samples for line in lines], end)
+    faster = attempt([(line, rate) for line, rate in zip(lines, rates, strict=True) if rate != 1.0])
+    return [
+        _Spoken(line, slot, natural[line.id], natural[line.id] if rate == 1.0 else faster[line.id], rate)
+        for line, slot, rate in zip(lines, slots, rates, strict=True)
+        if rate == 1.0 or line.id in faster
+    ]
+
+
+def _clip(spoken: _Spoken, placed: Placed, made: Made) -> Clip:
+    return Clip(
+        line=spoken.line.id,
+        speaker=spoken.line.speaker,
+        voice=spoken.speech.about.voice,
+        place=placed.place,
+        samples=placed.samples,
+        audio=made.ref("audio"),
+        phones=made.ref("phones"),
+        fit=placed.fit,
+    )
+
+
+def _flag_overruns(context: Context, clips: Sequence[Clip]) -> None:
+    for clip in clips:
+        unit = f"line {clip.line}"
+        if clip.fit.overrun > 0:
+            seconds = clip.fit.overrun / SAMPLE_RATE
+            context.runner.defect(
+                "dub", unit, "overrun", f"It runs {seconds:.2f} s past its time.", context.language
+            )
+        if clip.fit.stretch > MAX_STRETCH:
+            context.runner.defect(
+                "dub",
+                unit,
+                "squeezed",
+                f"It was compressed {clip.fit.stretch:.2f} times: the text is too long for the programme.",
+                context.language,
+            )
+
+
+def _mix(
+    context: Context, source: Source, stems: Stems, clips: Sequence[Clip], made: Sequence[Made]
+) -> tuple[Sound, Loudness]:
+    """The finished mix and its measures; clips that cannot be heard in it are defects."""
+    bed = stems.background
+    channels = bed.channels if bed is not None else SILENCE_CHANNELS
+    weights = mix.placement_weights(channels, _layout(source))
+    level = _level(context, stems.speech, weights)
+    placements = [mix.Placement(clip.audio, clip.place, clip.samples) for clip in clips]
+    starts = range(0, source.samples, BLOCK_SAMPLES)
+    ranges = [(start, min(start + BLOCK_SAMPLES, source.samples)) for start in starts]
+    indices = [mix.block_clips(placements, *span) for span in ranges]
+    blocks = context.runner.map(
+        [
+            mix.mix_block(context, bed, [placements[i] for i in among], *span, weights, level.gain_db)
+            for span, among in zip(ranges, indices, strict=True)
+        ],
+        parallel=True,
+    )
+    found = [block.model("presence", mix.Presence) for block in blocks]
+    for index in mix.missing(placements, list(zip(indices, found, strict=True))):
+        unit, why = f"line {clips[index].line}", "It cannot be heard in the mix."
+        context.runner.defect("dub", unit, "not-heard", why, context.language)
+    mixed = Sound(
+        channels=channels, samples=source.samples, blocks=tuple(block.ref("audio") for block in blocks)
+    )
+    meters = context.runner.map(mix.meter(context, mixed, true_peak=True), parallel=True)
+    report = context.runner.do(*mix.measured(context, meters, made, level, weights))
+    return mixed, report.model("loudness", Loudness)
+
+
+def _level(context: Context, speech_stem: Sound | None, weights: Sequence[float]) -> mix.Level:
+    meters: list[Made] = []
+    if speech_stem is not None:
+        meters = context.runner.map(mix.meter(context, speech_stem, true_peak=False), parallel=True)
+    return context.runner.do(*mix.level(context, meters, weights)).model("level", mix.Level)
+
+
+def _layout(source: Source) -> str | None:
+    """ffmpeg's name of the chosen track's channel layout."""
+    return next((track.layout for track in source.audio if track.index == source.chosen_audio), None)
