@@ -2,8 +2,8 @@
 
 A line is reduced to a `VoicePrint`: median pitch, and the mean mel cepstrum of its voiced frames (the
 long-term shape of the spectrum: vocal tract, brilliance, recording). Lines are joined bottom-up by Ward's
-criterion; then the tree is walked from the top, and a branch is cut in two only where `_differ` holds. It errs
-towards one speaker: a voice that changes within a speech costs more than two speakers who share one.
+criterion; then the tree is walked from the top, and a branch is cut in two only where `_differ` holds. It
+errs towards one speaker: a voice that changes within a speech costs more than two speakers who share one.
 
 Pitch: YIN (de Cheveigne and Kawahara, 2002), all frames at once. Figures: `tests/analysis/test_speakers.py`.
 """
@@ -43,16 +43,16 @@ CEPSTRA = 13
 CEPSTRUM_SCATTER = np.array([1.0, 0.9, 1.0, 1.25, 0.8, 0.75, 0.45, 0.4, 0.45, 0.4, 0.45, 0.35, 0.4])
 """Standard deviation of each mean coefficient from line to line of one speaker; nine drawn and four real
 voices, lines of 1 to 4 s."""
-PITCH_SCATTER = 3.0
+PITCH_SCATTER = 2.5
 """Semitones by which one speaker's lines differ (standard deviation): 2.0 measured on narration, more in
-lively speech."""
+lively speech. At 2.0 one drawn voice at three rates fell apart."""
 
 MIN_VOICED_FRAMES = 20
 """Lines with less than 0.4 s of voice do not shape the groups; they join the one nearest in sound."""
 MIN_SPEAKER_FRAMES = 40
 """Voiced frames of a speaker: under 0.8 s a laugh or a jingle would pass for a person."""
 CERTAIN_GAP = 3.5
-"""Distance of two groups, in units of scatter, that no single speaker showed (2.8 at most). An octave is 4."""
+"""Distance of two groups in scatters that no single speaker showed (3.1 at most); an octave is 4.8."""
 MIN_SILHOUETTE = 0.34
 """Mean silhouette (Rousseeuw, 1987) of two groups: one voice split in two gave up to 0.33 where there were
 enough lines to tell, two voices of one class 0.36 to 0.64."""

@@ -9,6 +9,7 @@ over two small numbers per 30 ms and needs no action, so a joint of blocks can n
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -154,8 +155,12 @@ def speech_regions(runner: Runner, site: Site, sound: Sound) -> list[Range]:
     Raises:
         NotMade: in look mode, when a block has not been measured.
     """
-    frames = voice_frames(runner, site, sound)
-    return [(a * FRAME_48K, min(sound.samples, b * FRAME_48K)) for a, b in regions(frames)]
+    return in_samples(regions(voice_frames(runner, site, sound)), sound.samples)
+
+
+def in_samples(runs: Sequence[Range], samples: int) -> list[Range]:
+    """Ranges of frames as samples at 48 kHz, none past `samples`."""
+    return [(start * FRAME_48K, min(samples, stop * FRAME_48K)) for start, stop in runs]
 
 
 def _measuring(store: WorkDir, site: Site, sound: Sound, index: int) -> tuple[Action, Make]:

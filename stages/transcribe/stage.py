@@ -1,0 +1,279 @@
+"""Transcribe: supplied text, or windows of speech to a recogniser; then lines, and who says them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+from loc.analysis import speakers, voice_activity
+from loc.analysis.voice_activity import FRAME_48K, RATIO, VoiceFrames, read_analysis
+from loc.artifacts import Dropped, Frozen, Segment, Sound, Speaker, Transcript, Word
+from loc.errors import InputError, MissingError
+from loc.media.sound import slice_key
+from loc.media.subtitles import Cue, join_lines, read_cues
+from loc.runner import Action, Make, Out
+from loc.stage import Context, Job, SuppliedText
+from stages.transcribe import phrases
+from stages.transcribe.contract import Inputs, Recogniser
+
+NAME = "transcribe"
+
+CUE_MERGE = 14_400
+"""Cues that begin within 0.3 s of each other are one line: too short to be spoken one after the other."""
+
+PAST_END = "the cue begins after the end of the video"
+
+Origin = Literal["recognised", "supplied", "cues"]
+
+
+class Words(Frozen):
+    """What `transcribe.window` makes: words in samples at 48 kHz from the window's start."""
+
+    words: tuple[Word, ...]
+
+
+def origin(job: Job) -> Origin:
+    """Where a job's lines come from: its transcript, the cues of its translations where every target language
+    has one, or a recogniser (the only case that needs a backend)."""
+    if job.transcript is not None:
+        return "supplied"
+    if job.languages and all(language in job.translations for language in job.languages):
+        return "cues"
+    return "recognised"
+
+
+def run(ctx: Context, inputs: Inputs) -> Transcript:
+    """The lines of the programme, with their speakers.
+
+    Raises:
+        InputError: no sound and no text; or supplied subtitles that do not fit the video.
+        MissingError: recognition is needed, and the source language is not known.
+        NotMade: in look mode, when a part has not been made.
+    """
+    kind = origin(ctx.job)
+    if kind == "recognised":
+        segments, dropped = _recognised(ctx, inputs)
+        language = ctx.job.source_language
+    elif kind == "supplied":
+        assert ctx.job.transcript is not None
+        segments, dropped = _supplied(ctx, inputs, ctx.job.transcript, with_text=True)
+        language = ctx.job.transcript.language or ctx.job.source_language
+    else:
+        cues = ctx.job.translations[ctx.job.languages[0]]
+        segments, dropped = _supplied(ctx, inputs, cues, with_text=False)
+        language = ctx.job.source_language
+    segments, people = _with_speakers(ctx, inputs, segments)
+    return Transcript(
+        language=language, origin=kind, segments=segments, dropped=tuple(dropped), speakers=people
+    )
+
+
+def _supplied(
+    ctx: Context, inputs: Inputs, text: SuppliedText, *, with_text: bool
+) -> tuple[tuple[Segment, ...], list[Dropped]]:
+    """Lines from a subtitle file. They are kept where no voice is found: the author knows better."""
+    samples = inputs.source.get().samples
+    cues = read_cues(ctx.store.read_bytes(text.ref), text.name, ctx.runner.notice)
+    inside = [cue for cue in cues if cue.start < samples]
+    past = [Dropped(start=cue.start, stop=cue.stop, reason=PAST_END) for cue in cues if cue.start >= samples]
+    if not inside:
+        raise InputError(
+            f"{text.name} does not belong to this video.",
+            why="All of its cues begin after the end.",
+            fix="Name the right file with --transcript or --translation.",
+        )
+    if past:
+        ctx.runner.notice("cues-past-end", f"{text.name}: left out {len(past)} cues after the video's end.")
+    apart = one_after_another(inside)
+    if len(apart) < len(inside):
+        ctx.runner.notice("cues-joined", f"{text.name}: joined cues that are shown at the same time.")
+    segments = tuple(
+        Segment(
+            id=_id(index),
+            start=cue.start,
+            stop=min(cue.stop, samples),
+            speaker=None,
+            text=cue.text if with_text else "",
+            words=(),
+            confidence=None,
+        )
+        for index, cue in enumerate(apart)
+    )
+    return segments, past
+
+
+def one_after_another(cues: Sequence[Cue]) -> list[Cue]:
+    """Cues in order of time without overlap: one that begins with its neighbour joins it, one that is still
+    shown when the next begins ends there."""
+    apart: list[Cue] = []
+    for cue in sorted(cues, key=lambda item: (item.start, item.stop)):
+        last = apart[-1] if apart else None
+        if last is None or cue.start >= last.stop:
+            apart.append(cue)
+        elif cue.start - last.start < CUE_MERGE:
+            apart[-1] = Cue(last.start, max(last.stop, cue.stop), join_lines([last.text, cue.text]))
+        else:
+            apart[-1] = Cue(last.start, cue.start, last.text)
+            apart.append(cue)
+    return apart
+
+
+def _recognised(ctx: Context, inputs: Inputs) -> tuple[tuple[Segment, ...], list[Dropped]]:
+    """Lines from the speech stem by the chosen recogniser."""
+    language = ctx.job.source_language
+    if inputs.source.get().master is None:
+        raise InputError(
+            "The video has no sound to transcribe.",
+            fix="Supply the text beside it: VIDEO.LANG.srt with the translation.",
+        )
+    if language is None:
+        raise MissingError(
+            "The language spoken in the source is not known.",
+            why="There is no transcript, and a recogniser must be told what to listen for.",
+            fix="Name it with --from LANG, or put a transcript beside the video: VIDEO.LANG.srt.",
+        )
+    speech = inputs.stems.get().speech
+    if speech is None:
+        return _nothing_said(ctx)
+    frames = voice_activity.voice_frames(ctx.runner, ctx.site(NAME), speech)
+    regions = voice_activity.in_samples(voice_activity.regions(frames), speech.samples)
+    if not regions:
+        return _nothing_said(ctx)
+    recogniser = cast(Recogniser, ctx.backend(NAME, None))
+    words = _words(ctx, recogniser, speech, frames, regions, language)
+    kept, dropped = phrases.voiced(words, regions)
+    if not kept:
+        ctx.runner.defect(
+            NAME, "", "nothing-recognised", "Speech was found, but not one word of it was recognised."
+        )
+    return tuple(_segment(index, line, language) for index, line in enumerate(phrases.lines(kept))), dropped
+
+
+def _nothing_said(ctx: Context) -> tuple[tuple[Segment, ...], list[Dropped]]:
+    ctx.runner.notice("no-speech", "No speech was found: there is nothing to localize.")
+    return (), []
+
+
+def _words(
+    ctx: Context,
+    recogniser: Recogniser,
+    speech: Sound,
+    frames: VoiceFrames,
+    regions: Sequence[phrases.Range],
+    language: str,
+) -> list[Word]:
+    """Words of the whole programme, in time order, in samples at 48 kHz."""
+
+    def quietest(start: int, stop: int) -> int:
+        first = start // FRAME_48K
+        return (first + int(frames.level_db[first : stop // FRAME_48K].argmin())) * FRAME_48K
+
+    limit = recogniser.max_window_samples * RATIO
+    spans = [(start, min(stop, speech.samples)) for start, stop in phrases.windows(regions, limit, quietest)]
+    made = ctx.runner.map(
+        [_window(ctx, recogniser, speech, span, language, index) for index, span in enumerate(spans)],
+        parallel=True,
+    )
+    return [
+        word.model_copy(update={"start": word.start + start, "stop": word.stop + start})
+        for (start, _), item in zip(spans, made, strict=True)
+        for word in item.model("words", Words).words
+    ]
+
+
+def _window(
+    ctx: Context,
+    recogniser: Recogniser,
+    speech: Sound,
+    span: phrases.Range,
+    language: str,
+    index: int,
+) -> tuple[Action, Make]:
+    def make(out: Out) -> None:
+        heard = recogniser.recognise(read_analysis(ctx.store, speech, *span), language)
+        words = tuple(
+            Word(text=word.text, start=word.start * RATIO, stop=word.stop * RATIO, confidence=word.confidence)
+            for word in heard
+        )
+        out.detail["words"] = len(words)
+        out.model("words", Words(words=words))
+
+    action = Action(
+        name="transcribe.window",
+        version=1,
+        site=ctx.site(NAME, f"window {index + 1}"),
+        inputs={"speech": slice_key(speech, *span)},
+        params={"language": language},
+        backend=(recogniser.card.id, recogniser.card.version),
+        programs=recogniser.fingerprint(),
+    )
+    return action, make
+
+
+def _segment(index: int, words: Sequence[Word], language: str) -> Segment:
+    known = [(word.confidence, word.stop - word.start) for word in words if word.confidence is not None]
+    length = sum(samples for _, samples in known)
+    return Segment(
+        id=_id(index),
+        start=words[0].start,
+        stop=words[-1].stop,
+        speaker=None,
+        text=phrases.sentence(" ".join(word.text for word in words), language),
+        words=tuple(words),
+        confidence=round(sum(value * samples for value, samples in known) / length, 4) if length else None,
+    )
+
+
+def _id(index: int) -> str:
+    return f"s{index + 1:04d}"
+
+
+def _with_speakers(
+    ctx: Context, inputs: Inputs, segments: tuple[Segment, ...]
+) -> tuple[tuple[Segment, ...], tuple[Speaker, ...]]:
+    """Segments with their speakers' ids; without sound nobody is told apart, and `speaker` stays None."""
+    if not segments or inputs.source.get().master is None:
+        return segments, ()
+    speech = inputs.stems.get().speech
+    if speech is None:
+        return segments, ()
+    prints = ctx.runner.map([_print(ctx, speech, segment) for segment in segments], parallel=True)
+    lengths = [segment.stop - segment.start for segment in segments]
+    least, most = ctx.settings.min_speakers, max(ctx.settings.min_speakers, ctx.settings.max_speakers)
+
+    def make(out: Out) -> None:
+        lines = [
+            speakers.Spoken(item.model("print", speakers.VoicePrint), length)
+            for item, length in zip(prints, lengths, strict=True)
+        ]
+        grouping = speakers.group(lines, min_speakers=least, max_speakers=most)
+        out.detail["speakers"] = len(grouping.speakers)
+        out.model("grouping", grouping)
+
+    action = Action(
+        name="transcribe.speakers",
+        version=1,
+        site=ctx.site(NAME),
+        inputs={"prints": [item.ref("print") for item in prints], "samples": lengths},
+        params={"min_speakers": least, "max_speakers": most},
+    )
+    grouping = ctx.runner.do(action, make).model("grouping", speakers.Grouping)
+    told = tuple(
+        segment.model_copy(update={"speaker": speaker})
+        for segment, speaker in zip(segments, grouping.assignment, strict=True)
+    )
+    return told, grouping.speakers
+
+
+def _print(ctx: Context, speech: Sound, segment: Segment) -> tuple[Action, Make]:
+    def make(out: Out) -> None:
+        audio = read_analysis(ctx.store, speech, segment.start, segment.stop)
+        out.model("print", speakers.measure(audio))
+
+    action = Action(
+        name="transcribe.voice",
+        version=1,
+        site=ctx.site(NAME, f"line {segment.id}"),
+        inputs={"speech": slice_key(speech, segment.start, segment.stop)},
+    )
+    return action, make
