@@ -1,5 +1,9 @@
 """The espeak-ng library behind the worker protocol. Runs as a process of its own: espeak-ng is GPL-3.
 
+The library's sound depends on what it said before (phases, noise, timing by a few milliseconds), and
+starting it anew does not change that. So each line is spoken by a fork of the freshly started engine: the
+same line always sounds the same, and a crash takes one line with it.
+
 Method `speak`: text, voice, rate, file -> sample_rate, samples, phones. The sound goes to `file` as raw
 16-bit mono in the machine's byte order; `phones` is a list of [symbol, start, stop] in samples.
 """
@@ -7,14 +11,19 @@ Method `speak`: text, voice, rate, file -> sample_rate, samples, phones. The sou
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import json
+import os
+import signal
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import espeakng_loader
 
 from loc.errors import ChildError, InputError
 from loc.worker import serve
+from stages.dub.pace import settle_speed
 
 VERSION = "1"
 
@@ -24,11 +33,8 @@ NORMAL_WPM = 165
 SLOWEST_WPM, FASTEST_WPM = 80, 449
 """The range of the engine's own speed control; beyond it another algorithm takes over."""
 
-RATE_TOLERANCE = 0.01
-"""How near the sound's length must come to its length at normal speed / rate."""
-
-RATE_TRIALS = 4
-"""Syntheses spent on reaching it: the third is usually within 1 %, and one takes milliseconds."""
+LINE_LIMIT_S = 50
+"""Seconds a line may take, in which the engine says a hundred thousand words: then it hangs."""
 
 # From speak_lib.h.
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
@@ -122,24 +128,16 @@ class Engine:
         line = text.encode("utf-8") + b"\0"
         natural = self._synthesise(line, NORMAL_WPM)
         if rate != 1.0:
-            solve_speed(lambda wpm: self._synthesise(line, wpm), natural / rate, NORMAL_WPM * rate)
+            settle_speed(
+                lambda wpm: self._synthesise(line, wpm),
+                natural / rate,
+                NORMAL_WPM * rate,
+                (SLOWEST_WPM, FASTEST_WPM),
+            )
         phones = spans(self._marks, len(self._sound) // 2)
         if all(symbol.startswith("_") for symbol, _, _ in phones):
             raise InputError("A line holds nothing that can be read aloud in its language.")
         return bytes(self._sound), phones
-
-
-def solve_speed(length_at: Callable[[float], int], wanted: float, wpm: float) -> None:
-    """Call `length_at` with words per minute until its last result is near `wanted` samples.
-
-    Words per minute are nominal: asking for 1.35 times as many shortens a line by anything from 1.32
-    (English) to 1.49 (Mandarin), so each trial corrects the speed by the error of the last.
-    """
-    for _ in range(RATE_TRIALS):
-        error = length_at(wpm) / wanted
-        if abs(error - 1) <= RATE_TOLERANCE:
-            return
-        wpm = min(max(wpm * error, SLOWEST_WPM), FASTEST_WPM)
 
 
 def spans(marks: list[tuple[str, int]], end: int) -> list[tuple[str, int, int]]:
@@ -156,14 +154,63 @@ def spans(marks: list[tuple[str, int]], end: int) -> list[tuple[str, int, int]]:
     ]
 
 
+def in_fork(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result of `work`, done by a fork of this process, which must have one thread.
+
+    Raises:
+        InputError: `work` raised it.
+        ChildError: the fork died or ran into `LINE_LIMIT_S`.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _answer_and_exit(work, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        reply = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        raise ChildError("espeak-ng failed on a line.", why=_ending(os.waitstatus_to_exitcode(status)))
+    answer: dict[str, Any] = json.loads(reply)
+    if "refused" in answer:
+        raise InputError(answer["refused"])
+    return answer
+
+
+def _answer_and_exit(work: Callable[[], dict[str, Any]], writer: int) -> NoReturn:
+    """The fork's whole life. It must never return into the parent's code."""
+    status = 1
+    try:
+        signal.alarm(LINE_LIMIT_S)
+        try:
+            answer = work()
+        except InputError as error:
+            answer = {"refused": error.what}
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(json.dumps(answer).encode())
+        status = 0
+    except BaseException:  # noqa: BLE001 - the boundary of the fork: its last words go to stderr
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _ending(code: int) -> str:
+    return f"Killed by signal {-code}." if code < 0 else f"Exit status {code}."
+
+
 def main() -> None:
     """Serve until the parent closes the pipe."""
     engine = Engine()
 
-    def speak(text: str, voice: str, rate: float, file: str) -> dict[str, Any]:
-        sound, phones = engine.speak(text, voice, rate)
-        Path(file).write_bytes(sound)
-        return {"sample_rate": engine.sample_rate, "samples": len(sound) // 2, "phones": phones}
+    def speak(text: str, voice: str, rate: float, file: str) -> Mapping[str, Any]:
+        def line() -> dict[str, Any]:
+            sound, phones = engine.speak(text, voice, rate)
+            Path(file).write_bytes(sound)
+            return {"sample_rate": engine.sample_rate, "samples": len(sound) // 2, "phones": phones}
+
+        return in_fork(line)
 
     serve("espeak-ng", VERSION, {"espeak-ng": engine.version()}, {"speak": speak})
 

@@ -68,8 +68,13 @@ Settle = Callable[[int, int], int]
 
 
 def rate_for(natural: int, room: int) -> float:
-    """The engine rate at which `natural` samples fit in `room`, 1.0..`MAX_RATE`."""
-    return _needed(natural, room, MAX_RATE)
+    """The engine rate at which `natural` samples fit in `room`, 1.0..`MAX_RATE`.
+
+    One step more than the lengths say: engines keep their rate to a percent, and the silence at a line's
+    edges does not shrink with it. A line just too long would be compressed by a hair on top.
+    """
+    needed = _needed(natural, room, MAX_RATE)
+    return needed if needed == 1.0 else min(MAX_RATE, round(needed + 1 / STEP, 2))
 
 
 def stretch_for(spoken: int, room: int) -> float:

@@ -24,6 +24,7 @@ from loc.backend import Card, Host, Languages, LicensedPart, Need
 from loc.errors import InputError, MissingError
 from loc.store.keys import digest_file
 from stages.dub.contract import Spoken, VoiceRequest
+from stages.dub.pace import settle_speed
 
 HALF_TONES = {"high": 0.0, "low": -5.0}
 """Shift of the (female) voice per voice class: five half tones down puts its 230 Hz at about 170 Hz, near the
@@ -31,6 +32,9 @@ line between the classes; further down it sounds slowed rather than low."""
 
 VARIANTS = (0.0, 2.0, -2.0, 1.0, -1.0)
 """Further shift of the first, second, ... speaker of a class: heard as another person, still natural."""
+
+SPEEDS = (0.5, 2.0)
+"""Speed settings that sound like speech."""
 
 _FULL_SCALE = 32768.0
 _PACKAGES = ("pyopenjtalk-plus", "SudachiPy", "SudachiDict-core")
@@ -113,9 +117,9 @@ class _Engine:
         symbols = [_symbol(label) for label in labels]
         if all(symbol in ("sil", "pau") for symbol in symbols):
             raise InputError("A line holds nothing that can be read aloud in Japanese.")
-        audio = self._synthesise(labels, half_tones, rate)
         # The engine does not tell phone times. A label alone lasts exactly as long as within its line.
         lengths = [len(self._synthesise([label], half_tones, 1.0)) for label in labels]
+        audio = self._at_rate(labels, half_tones, rate, sum(lengths))
         edges = np.rint(np.cumsum([0, *lengths]) * (len(audio) / sum(lengths))).astype(int).tolist()
         return Spoken(
             audio=(audio / _FULL_SCALE).astype(np.float32),
@@ -127,6 +131,17 @@ class _Engine:
             alphabet="openjtalk",
             voice=f"mei {half_tones:+g}",
         )
+
+    def _at_rate(self, labels: list[str], half_tones: float, rate: float, natural: int) -> Any:
+        audio: Any = None
+
+        def length_at(speed: float) -> int:
+            nonlocal audio
+            audio = self._synthesise(labels, half_tones, speed)
+            return len(audio)
+
+        settle_speed(length_at, natural / rate, rate, SPEEDS)
+        return audio
 
     def _synthesise(self, labels: list[str], half_tones: float, speed: float) -> Any:
         """float64 [n] at 16-bit scale. Speed and pitch are forgotten after each synthesis."""
