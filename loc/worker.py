@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 
 from loc import errors
-from loc.errors import ChildError, LocError
+from loc.errors import ChildError, Interrupted, LocError
 from loc.process import Child, describe_exit
 
 PROTOCOL = 1
@@ -145,7 +145,7 @@ class Worker:
                 except OSError:
                     self._fail_dead(child)
                 return self._read(child)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             # Its answer would be taken for that of the next call.
             child.kill()
             self._drop()

@@ -144,7 +144,7 @@ def _parse_ass(text: str, name: str) -> Iterator[Cue]:
     for event in events:
         if event.is_text:
             start, stop = event.start * SAMPLES_PER_MS, event.end * SAMPLES_PER_MS
-            yield Cue(start, stop, join_lines(event.plaintext.split("\n")))
+            yield Cue(start, stop, join_lines(event.plaintext.splitlines()))
 
 
 def _parse_srt(lines: Sequence[str], name: str) -> Iterator[Cue]:
@@ -409,3 +409,37 @@ def _connected(left: int, right: int, links: Sequence[tuple[int, int]]) -> list[
 
 def _first_start(group: Group, left: Sequence[Span], right: Sequence[Span]) -> int:
     return min([left[i].start for i in group[0]] + [right[j].start for j in group[1]])
+
+
+def name_cues(groups: Sequence[Group], names: Sequence[str], first: str) -> list[str]:
+    """Names for the left side of an alignment after those of the right, so that a cue put in, taken out or
+    split renames no other.
+
+    The cues of a group take its names in turn; further ones are `l0012-2`, `l0012-3`. A cue that stands alone
+    is `l0012+1`, after the one before it.
+
+    Args:
+        groups: as from `align`; every cue is in one.
+        names: of the right side, each once.
+        first: what a cue that stands alone before all others is named after.
+    """
+    taken = set(names)
+
+    def unused(base: str, sign: str, number: int) -> str:
+        while f"{base}{sign}{number}" in taken:
+            number += 1
+        taken.add(f"{base}{sign}{number}")
+        return f"{base}{sign}{number}"
+
+    named: dict[int, str] = {}
+    for cues, partners in groups:
+        for place, cue in enumerate(cues if partners else ()):
+            own = place < len(partners)
+            named[cue] = names[partners[place]] if own else unused(names[partners[-1]], "-", 2)
+    before = first
+    for cue in sorted(cue for cues, _ in groups for cue in cues):
+        if cue not in named:
+            named[cue] = unused(before, "+", 1)
+        else:
+            before = named[cue]
+    return [named[cue] for cue in sorted(named)]

@@ -8,7 +8,7 @@ from typing import cast
 
 from loc.artifacts import Frozen, Line, Segment, Transcript, Translation
 from loc.errors import LocError, MissingError
-from loc.media.subtitles import Cue, Group, align, read_cues
+from loc.media.subtitles import Cue, Group, align, name_cues, read_cues
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, SuppliedText
 from loc.store.keys import digest_value
@@ -65,7 +65,9 @@ def line_id(segment: str) -> str:
 def _supplied(ctx: Context, supplied: SuppliedText, transcript: Transcript) -> list[Line]:
     cues = read_cues(ctx.store.read_bytes(supplied.ref), supplied.name, ctx.runner.notice)
     groups = match_cues(cues, transcript)
-    ids = supplied.ids if len(supplied.ids) == len(cues) else _ids(groups, transcript.segments)
+    ids: Sequence[str] = supplied.ids
+    if len(ids) != len(cues):
+        ids = name_cues(groups, [line_id(segment.id) for segment in transcript.segments], line_id("s0000"))
     partners = {cue: segments for left, segments in groups for cue in left}
     return [
         Line(
@@ -88,27 +90,6 @@ def match_cues(cues: Sequence[Cue], transcript: Transcript) -> list[Group]:
     if transcript.origin == "cues" and places == [(cue.start, cue.stop) for cue in cues]:
         return [((index,), (index,)) for index in range(len(cues))]
     return align(cues, transcript.segments)
-
-
-def _ids(groups: Sequence[Group], segments: Sequence[Segment]) -> list[str]:
-    """An id for each cue, after its first segment, so that a cue put in or taken out renames no other.
-
-    Further cues of a segment are `l0012-2`, `l0012-3`; a cue without segment is `l0012+1`, after the line
-    before it.
-    """
-    named: dict[int, str] = {}
-    before = "l0000"
-    loose = 0
-    for cues, partners in groups:
-        for number, cue in enumerate(cues):
-            if partners:
-                first = line_id(segments[partners[0]].id)
-                named[cue] = first if number == 0 else f"{first}-{number + 1}"
-                before, loose = named[cue], 0
-            else:
-                loose += 1
-                named[cue] = f"{before}+{loose}"
-    return [named[cue] for cue in sorted(named)]
 
 
 def _speaker(cue: Cue, segments: Sequence[Segment]) -> str | None:

@@ -1,0 +1,295 @@
+"""`loc subtitles`: text out of a finished run and, edited, back into it.
+
+A line keeps its id through an edit, and a time that was not touched comes back to the very sample, so that
+one changed line costs its own actions and no others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from loc.app.plan import looking
+from loc.app.run import Graph, Prepared
+from loc.app.walk import Slots, make_stage, places
+from loc.artifacts import Transcript, Translation
+from loc.errors import InputError, MissingError, UsageError
+from loc.media.subtitles import (
+    MICROSECONDS,
+    SAMPLES_PER_MS,
+    Cue,
+    Tell,
+    align,
+    join_lines,
+    name_cues,
+    read_cues,
+    write_srt,
+)
+from loc.runner import NotMade
+from loc.settings import Settings
+from loc.store.workdir import SuppliedRecord, WorkDir
+
+Kind = Literal["transcript", "translation"]
+
+Change = Literal["kept", "shifted", "changed", "split", "merged", "inserted", "deleted"]
+CHANGES: tuple[Change, ...] = ("kept", "shifted", "changed", "split", "merged", "inserted", "deleted")
+
+UNTOUCHED = SAMPLES_PER_MS // 2
+"""A time this close, in samples, is the same: subtitle files round to milliseconds."""
+
+SAME_SHIFT = 20 * SAMPLES_PER_MS
+"""Lines moved by the same amount within this, a player's frame at 50 per second, moved together."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line as it stands: of a transcript or of a translation. Times in samples."""
+
+    id: str
+    start: int
+    stop: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What became of some lines.
+
+    `kept`: text and times are the same. `shifted`: the text is, the times are not. `changed`: one line,
+    other text. `split`: into more lines. `merged`: into fewer. `inserted`: `before` is empty. `deleted`:
+    `after` is.
+    """
+
+    change: Change
+    before: tuple[int, ...]
+    """Indices of the previous lines."""
+    after: tuple[int, ...]
+    """Indices of the edited cues."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """What an import did."""
+
+    language: str | None
+    cues: int
+    previous: tuple[str, ...]
+    """Ids of the lines there were; empty where no run has made them yet, and there is nothing to compare."""
+    ids: tuple[str, ...]
+    """Ids of the edited cues, in time order; empty with `previous`."""
+    edits: tuple[Edit, ...]
+
+    @property
+    def counts(self) -> dict[Change, int]:
+        """How many edits there are of each kind, in the order of `CHANGES`."""
+        counted = Counter(edit.change for edit in self.edits)
+        return {change: counted[change] for change in CHANGES if counted[change]}
+
+
+# Out
+
+
+def lines_of(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings, kind: Kind) -> list[Entry]:
+    """The lines of the transcript, or of the translation to the job's only language, as made earlier.
+
+    Nothing is made.
+
+    Raises:
+        NotMade: a run with these settings has not come that far.
+        MissingError: a backend that it was made with is gone.
+    """
+    slots = Slots()
+    with looking(prepared, graph, store, settings) as context:
+        for stage, language in places(graph.stages, prepared.job.languages):
+            make_stage(stage, context, slots, language)
+            if stage.makes == kind:
+                return list(_entries(slots.value(kind, language)))
+    raise NotMade(kind)
+
+
+def _entries(artifact: Transcript | Translation) -> Iterator[Entry]:
+    lines = artifact.segments if isinstance(artifact, Transcript) else artifact.lines
+    for line in lines:
+        yield Entry(line.id, line.start, line.stop, join_lines(line.text.splitlines()))
+
+
+def export_text(
+    prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings, kind: Kind
+) -> tuple[bytes, int]:
+    """(SRT file, lines left out because they have no text).
+
+    Raises:
+        MissingError: it has not been made yet.
+    """
+    language = prepared.job.languages[0]
+    try:
+        entries = lines_of(prepared, graph, store, settings, kind)
+    except NotMade as missing:
+        raise MissingError(
+            f"The {kind} of {prepared.job.path.name} has not been made yet.",
+            why=f"With these settings there is no finished {missing.stage} in {store.root}.",
+            fix=f"Run `loc run {prepared.job.path} --lang {language}` first, with the same settings.",
+        ) from missing
+    spoken = [Cue(entry.start, entry.stop, entry.text) for entry in entries if entry.text]
+    return write_srt(spoken), len(entries) - len(spoken)
+
+
+# In
+
+
+def import_text(
+    prepared: Prepared,
+    graph: Graph,
+    store: WorkDir,
+    settings: Settings,
+    kind: Kind,
+    file: Path,
+    tell: Tell,
+) -> Import:
+    """Register an edited subtitle file as the source's transcript or translation.
+
+    Raises:
+        InputError: the file cannot be read.
+        UsageError: the language of a transcript is not known.
+    """
+    job = prepared.job
+    language = job.source_language if kind == "transcript" else job.languages[0]
+    if language is None:
+        raise UsageError("The language of the transcript is not known.", fix="Say it with --from.")
+    try:
+        cues = read_cues(file.read_bytes(), file.name, tell)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read.", why=error.strerror or "", fix="Check the name."
+        ) from error
+    previous: list[Entry] = []
+    edits: list[Edit] = []
+    # Without an earlier run there is nothing to compare with; the text is taken all the same.
+    with contextlib.suppress(NotMade, MissingError):
+        previous = lines_of(prepared, graph, store, settings, kind)
+        cues = settle(previous, cues, diff(previous, cues))
+        edits = diff(previous, cues)
+    ids = tuple(name_lines(previous, edits))
+    ref = store.put_bytes(write_srt(cues, MICROSECONDS))
+    store.supply(job.digest, SuppliedRecord(kind, language, file.name, ref, ids))
+    return Import(language, len(cues), tuple(entry.id for entry in previous), ids, tuple(edits))
+
+
+def settle(previous: Sequence[Entry], cues: Sequence[Cue], edits: Sequence[Edit]) -> list[Cue]:
+    """The cues, sorted, with every time that only lost its fraction of a millisecond given it back."""
+    settled = list(cues)
+    for edit in edits:
+        if edit.before and edit.after:
+            start, stop = previous[edit.before[0]].start, previous[edit.before[-1]].stop
+            first, last = edit.after[0], edit.after[-1]
+            settled[first] = replace(settled[first], start=_same_or(settled[first].start, start))
+            settled[last] = replace(settled[last], stop=_same_or(settled[last].stop, stop))
+    return sorted(settled, key=lambda cue: (cue.start, cue.stop))
+
+
+def _same_or(time: int, earlier: int) -> int:
+    return earlier if abs(time - earlier) <= UNTOUCHED else time
+
+
+def name_lines(previous: Sequence[Entry], edits: Sequence[Edit]) -> list[str]:
+    """The id of each edited cue: that of the line it was, where it was one."""
+    if not previous:
+        return []
+    groups = [(edit.after, edit.before) for edit in edits]
+    return name_cues(groups, [entry.id for entry in previous], f"{previous[0].id[:1]}0000")
+
+
+# What changed
+
+
+def diff(previous: Sequence[Entry], edited: Sequence[Cue]) -> list[Edit]:
+    """What became of each line, in time order: matched by overlap in time, then by text.
+
+    A file that was moved as a whole is matched as if it had not been. Every cue and every line that has text
+    is in exactly one edit; a line without is in none where it was left without.
+    """
+    shift = common_shift(previous, edited)
+    unshifted = [Cue(cue.start - shift, cue.stop - shift, cue.text) for cue in edited]
+    edits: list[Edit] = []
+    for before, after in align(previous, unshifted):
+        edits += _refine(before, after, previous, edited)
+    return sorted(_rejoin(edits, previous, edited), key=lambda edit: _place(edit, previous, unshifted))
+
+
+def common_shift(previous: Sequence[Entry], edited: Sequence[Cue]) -> int:
+    """Samples by which most lines were moved together; 0 where they were not.
+
+    Told by the lines whose text stands once on both sides.
+    """
+    once_before = _unique({index: entry.text for index, entry in enumerate(previous)})
+    once_after = _unique({index: cue.text for index, cue in enumerate(edited)})
+    moves = sorted(
+        edited[once_after[text]].start - previous[once_before[text]].start
+        for text in once_before.keys() & once_after.keys()
+    )
+    if not moves:
+        return 0
+    median = moves[len(moves) // 2]
+    together = sum(abs(move - median) <= SAME_SHIFT for move in moves)
+    return median if 2 * together > len(moves) else 0
+
+
+def _unique(texts: dict[int, str]) -> dict[str, int]:
+    """Text -> index, of texts that occur once."""
+    counted = Counter(texts.values())
+    return {text: index for index, text in texts.items() if counted[text] == 1}
+
+
+def _refine(
+    before: tuple[int, ...], after: tuple[int, ...], previous: Sequence[Entry], edited: Sequence[Cue]
+) -> Iterator[Edit]:
+    """A group of the alignment as edits: lines with the same text are the same lines, what is left between
+    them was changed."""
+    matcher = difflib.SequenceMatcher(
+        None, [previous[i].text for i in before], [edited[j].text for j in after], autojunk=False
+    )
+    for tag, low, high, first, last in matcher.get_opcodes():
+        olds, news = before[low:high], after[first:last]
+        if tag == "equal" or len(olds) == len(news):
+            for old, new in zip(olds, news, strict=True):
+                yield Edit(_pair(previous[old], edited[new]), (old,), (new,))
+        elif olds and news:
+            yield Edit("split" if len(olds) < len(news) else "merged", olds, news)
+        else:
+            yield from (Edit("deleted", (old,), ()) for old in olds)
+            yield from (Edit("inserted", (), (new,)) for new in news)
+
+
+def _pair(old: Entry, new: Cue) -> Change:
+    if old.text != new.text:
+        return "changed"
+    same = abs(old.start - new.start) <= UNTOUCHED and abs(old.stop - new.stop) <= UNTOUCHED
+    return "kept" if same else "shifted"
+
+
+def _rejoin(edits: Sequence[Edit], previous: Sequence[Entry], edited: Sequence[Cue]) -> Iterator[Edit]:
+    """A line taken out in one place and put in with the same text in another was shifted."""
+    gone: dict[str, list[Edit]] = {}
+    for edit in edits:
+        if edit.change == "deleted":
+            gone.setdefault(previous[edit.before[0]].text, []).append(edit)
+    found: set[Edit] = set()
+    for edit in edits:
+        if edit.change == "inserted" and (candidates := gone.get(edited[edit.after[0]].text)):
+            line = candidates.pop(0)
+            found.add(line)
+            yield Edit("shifted", line.before, edit.after)
+        elif edit.change != "deleted":
+            yield edit
+    for edit in edits:
+        if edit.change == "deleted" and edit not in found and previous[edit.before[0]].text:
+            yield edit
+
+
+def _place(edit: Edit, previous: Sequence[Entry], edited: Sequence[Cue]) -> int:
+    return edited[edit.after[0]].start if edit.after else previous[edit.before[0]].start
