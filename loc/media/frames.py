@@ -10,6 +10,8 @@ Pictures keep their coded orientation; a display matrix is the player's business
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,8 +38,24 @@ DISCONTINUITY_S = 1
 """A timestamp this many seconds behind its predecessor begins a new clock (a joined recording) and all that
 follow are moved with it; a smaller step back is one bad timestamp."""
 
+_CLEAN_KEYS = frozenset(
+    {
+        *("hevc", "av1", "vp8", "vp9", "libdav1d", "libvpx", "libvpx-vp9"),
+        *("mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores", "dnxhd", "ffv1"),
+    }
+)
+"""Decoders whose key frames are clean by their standards: pictures shown after one refer to nothing before it
+(in HEVC and MPEG-2 those that do are shown before it). H.264 has that of IDR pictures only."""
+
+_SLICE, _SLICE_PARTITION_A, _IDR_SLICE = 1, 2, 5
+_START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
+
 ASSUMED_RATE = 25
 """Frames per second where a stream states none; only spaces pictures that have no timestamps."""
+
+SEEK_MARGIN_S = 1
+"""Seconds before a key frame that a seek aims at. Transport streams are searched by decoding times, which run
+ahead by up to 16 pictures; packets before the key frame are read past, not decoded, so it costs little."""
 
 _PLANE_FORMATS = frozenset(
     {
@@ -195,9 +213,9 @@ def read_frames(path: Path, video: VideoStream, timeline: Timeline, frames: Fram
     if not 0 <= frames.start <= frames.stop <= timeline.count:
         raise ValueError(f"frames {frames.start}..{frames.stop} of {timeline.count}")
     given = 0
-    for anchor in (_anchor(timeline, frames.start), 0):
-        wanted = FrameRange(start=frames.start + given, stop=frames.stop)
-        for planes in _read_from(path, video, timeline, wanted, anchor):
+    for entry in _entries(timeline, frames.start):
+        rest = FrameRange(start=frames.start + given, stop=frames.stop)
+        for planes in _read_from(path, video, timeline, rest, entry):
             given += 1
             yield planes
         if given == len(frames):
@@ -209,27 +227,40 @@ def read_frames(path: Path, video: VideoStream, timeline: Timeline, frames: Fram
     )
 
 
-def _anchor(timeline: Timeline, start: int) -> int:
-    """The key frame to seek to: the one before the last at or before `start`.
+@dataclass(frozen=True)
+class _Entry:
+    """A key frame to begin decoding at; `clean` demands that nothing behind it refers to anything before
+    it."""
 
-    Pictures behind an open or unclean key frame may refer to pictures before it; one whole group of
-    pictures of run-up makes their references exact.
+    frame: int
+    clean: bool
+
+
+def _entries(timeline: Timeline, start: int) -> list[_Entry]:
+    """Where to begin for frame `start`, cheapest first: its key frame, the one before, the start of the file.
+
+    Behind a key frame that is not clean pictures may refer to pictures before it (open groups of pictures);
+    one whole group of run-up makes their references exact.
     """
     keys = np.flatnonzero(timeline.key[: start + 1])
-    return int(keys[-2]) if len(keys) > 1 else 0
+    near = [
+        _Entry(int(key), clean) for key, clean in zip(keys[:-3:-1], (True, False), strict=False) if key > 0
+    ]
+    return [*near, _Entry(0, clean=False)]
 
 
 def _read_from(
-    path: Path, video: VideoStream, timeline: Timeline, frames: FrameRange, anchor: int
+    path: Path, video: VideoStream, timeline: Timeline, frames: FrameRange, entry: _Entry
 ) -> Iterator[Planes]:
-    """As many of `frames`, from the first on, as a decode from `anchor` gives in order."""
+    """As many of `frames`, from the first on, as a decode from `entry` gives in order."""
     with _open(path, video.index) as decoder:
-        if anchor > 0 and not decoder.seek(int(timeline.pts[anchor])):
+        first = int(timeline.pts[entry.frame])
+        if entry.frame > 0 and not decoder.seek(first, clean=entry.clean):
             return
         expected = frames.start
-        reached = anchor == 0
+        reached = entry.frame == 0
         for picture in decoder.pictures():
-            reached = reached or picture.pts == timeline.pts[anchor]
+            reached = reached or picture.pts == first
             if expected == frames.stop or picture.pts > timeline.pts[expected]:
                 return
             if picture.pts == timeline.pts[expected]:
@@ -287,6 +318,7 @@ class _Decoder:
     def __init__(self, container: Any, stream: Any) -> None:
         self._container = container
         self._stream = stream
+        self._demuxed: Iterator[Any] = container.demux(stream)
         self.repaired = 0
         self.damaged = 0
         self.time_base = Fraction(stream.time_base)
@@ -296,13 +328,32 @@ class _Decoder:
         self._last: int | None = None
         self._shift = 0
 
-    def seek(self, pts: int) -> bool:
-        """Go to the key frame at or before `pts`; False where the container cannot."""
+    def seek(self, pts: int, *, clean: bool) -> bool:
+        """Go on with the packet of the key frame that is shown at `pts`.
+
+        False where the container does not lead there, or where `clean` is demanded and the key frame is not.
+        """
+        margin = round(SEEK_MARGIN_S / self.time_base)
         try:
-            self._container.seek(pts, stream=self._stream, backward=True, any_frame=False)
+            self._container.seek(pts - margin, stream=self._stream, backward=True, any_frame=False)
+            for packet in self._container.demux(self._stream):
+                if _packet_time(packet) == pts:
+                    break
+                if packet.dts is not None and packet.dts > pts:
+                    return False
+            else:
+                return False
         except (av.error.FFmpegError, OSError):
             return False
-        return True
+        self._demuxed = itertools.chain([packet], self._container.demux(self._stream))
+        return not clean or self._is_clean(packet)
+
+    def _is_clean(self, packet: Any) -> bool:
+        """Whether nothing shown after this key frame refers to anything before it."""
+        codec = self._stream.codec_context
+        if codec.name == "h264":
+            return _begins_with_idr(bytes(packet), codec.extradata or b"")
+        return codec.name in _CLEAN_KEYS
 
     def pictures(self) -> Iterator[_Picture]:
         """Every picture from here to the end. Damaged packets are counted and passed over."""
@@ -317,10 +368,9 @@ class _Decoder:
 
     def _packets(self) -> Iterator[Any]:
         """Demuxed packets, then the one that flushes the decoder; a file that breaks off ends there."""
-        packets = self._container.demux(self._stream)
         while True:
             try:
-                yield next(packets)
+                yield next(self._demuxed)
             except StopIteration:
                 return
             except av.error.FFmpegError:
@@ -348,6 +398,33 @@ class _Decoder:
 
     def _is_discontinuity(self, ticks: int) -> bool:
         return bool(ticks * self.time_base >= DISCONTINUITY_S)
+
+
+def _packet_time(packet: Any) -> int | None:
+    """When a packet's picture is shown, as far as the container says: ticks."""
+    time: int | None = packet.pts if packet.pts is not None else packet.dts
+    return time
+
+
+def _begins_with_idr(packet: bytes, extradata: bytes) -> bool:
+    """Whether an H.264 packet's first slice is that of an IDR picture (ITU-T H.264, table 7-1)."""
+    for kind in _nal_kinds(packet, extradata):
+        if kind in (_SLICE, _SLICE_PARTITION_A, _IDR_SLICE):
+            return kind == _IDR_SLICE
+    return False
+
+
+def _nal_kinds(packet: bytes, extradata: bytes) -> Iterator[int]:
+    """The kinds of an H.264 packet's units, behind start codes, or behind lengths where an avcC record says
+    so."""
+    if not extradata.startswith(b"\x01"):
+        yield from (match[1][0] & 31 for match in _START_CODE.finditer(packet))
+        return
+    width = (extradata[4] & 3) + 1
+    place = 0
+    while place + width < len(packet):
+        yield packet[place + width] & 31
+        place += width + int.from_bytes(packet[place : place + width], "big")
 
 
 @contextmanager
