@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import DubTrack, Ref, Source, Stems, Transcript
+from loc.artifacts import DubTrack, Source, Stems, Transcript, VideoStream
 from loc.backend import Backend
 from loc.stage import Slot
+
+if TYPE_CHECKING:
+    from loc.analysis.faces import Faces
+    from loc.media.frames import Planes
+
+Profile = Mapping[str, npt.NDArray[Any]]
+"""What a backend measured of one person in one shot: named arrays, whose meaning is the backend's own."""
 
 
 @dataclass(frozen=True)
@@ -26,34 +33,47 @@ class Inputs:
 class MouthPlan:
     """What the mouth should do, per frame of a redraw (n frames).
 
-    `aperture`: float32 [n], 0 closed .. 1 the person's widest. `width`: float32 [n], 1 = neutral, below = rounded.
+    `aperture`: float32 [n], 0 closed (the lips touch) .. 1 the person's widest.
+    `width`: float32 [n], 1 = neutral, below = rounded, above = spread.
     `opacity`: float32 [n], 0 the source's pixels .. 1 drawn; fades where speech begins and ends.
-    `audio`: float32 [m] mono 16 kHz, dry and level-normalised, `audio_start` the sample (16 kHz) of the first
-    frame in it, for backends driven by sound.
     """
 
     aperture: npt.NDArray[np.float32]
     width: npt.NDArray[np.float32]
     opacity: npt.NDArray[np.float32]
-    audio: npt.NDArray[np.float32]
-    audio_start: int
+
+    def __len__(self) -> int:
+        return len(self.opacity)
+
+
+@dataclass(frozen=True)
+class ShotView:
+    """One person over those frames of a shot that may be drawn.
+
+    `tracks`: yields, chunk by chunk, the source indices of its frames (int64 [n]) and their tracks, smoothed
+    and without gaps; may be called once per pass. `picture`: a frame of the source by its index.
+    """
+
+    video: VideoStream
+    tracks: Callable[[], Iterator[tuple[npt.NDArray[np.int64], Faces]]]
+    picture: Callable[[int], Planes]
 
 
 @dataclass(frozen=True)
 class RedrawWindow:
-    """What a backend reads for one redraw: n frames of one chunk, one face.
+    """What a backend reads for one redraw: n consecutive frames of one chunk, one face.
 
-    `landmarks`: float32 [n, points, 2], coded source pixels (x, y), smoothed, no gaps.
-    `profile`: files of the person's profile, by name, as made by `profile`.
-    `frames()`: yields n RGB frames, uint8 [h, w, 3], in coded orientation; may be called once per pass.
+    `points`: float32 [n, POINT_COUNT, 2], mesh points as in `loc.analysis.faces`, coded source pixel centres,
+    smoothed, no gaps. `pictures`: yields the n frames in coded orientation; may be called once per pass.
+    `first_frame`: the first frame's index in the source, which seeds whatever noise a backend uses.
     """
 
-    landmarks: npt.NDArray[np.float32]
+    video: VideoStream
+    points: npt.NDArray[np.float32]
     plan: MouthPlan
-    profile: Mapping[str, Any]
-    frames: Any
-    seed: int
-    """Index of the first frame in the source: noise is seeded by a frame's place in the source."""
+    profile: Profile
+    pictures: Callable[[], Iterator[Planes]]
+    first_frame: int
 
 
 @dataclass(frozen=True)
@@ -75,10 +95,18 @@ class Patch:
 class Drafter(Backend, Protocol):
     """A mouth renderer."""
 
-    def profile(self, tracks: Any, frames: Any) -> Mapping[str, Ref | float]:
-        """Measure what the renderer needs to know of a person over a whole shot."""
+    def profile(self, shot: ShotView) -> Profile:
+        """Measure what the renderer needs to know of a person over a whole shot, in constant memory.
+
+        Raises:
+            LocError: the person cannot be measured; the shot's cuts pass through.
+        """
         ...
 
     def draw(self, window: RedrawWindow) -> Iterator[Patch]:
-        """Draw every frame of the window, in order, in constant memory."""
+        """Draw every frame of the window, in order, in constant memory.
+
+        Raises:
+            LocError: it failed; the cut becomes a defect and passes through.
+        """
         ...

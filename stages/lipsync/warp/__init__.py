@@ -1,0 +1,72 @@
+"""`warp`: the person's own pixels, moved by landmark-driven fields to the mouth of the dub's phones.
+
+No network, no weights. Two thin-plate-spline fields, one above the mouth line and one below it, open and
+close lips and jaw; the inside of the mouth comes from the person's own widest-open frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from typing import ClassVar
+
+from loc.backend import Card, Host, LicensedPart, Need
+from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
+
+_INSTALL = "pip install loc"
+
+
+class Warp:
+    """The embedded mouth renderer. Its methods may run on several threads."""
+
+    card: ClassVar[Card] = Card(
+        stage="lipsync",
+        name="warp",
+        version="1",
+        summary="moves the person's own pixels by landmarks; teeth from their widest-open frame",
+        family="embedded",
+        quality="basic",
+        runs="in-process",
+        needs=(Need("package", "mediapipe", _INSTALL), Need("package", "cv2", _INSTALL)),
+        memory_mb=120,
+        licences=(
+            LicensedPart("code", "loc's own renderer", "apache-2_0"),
+            LicensedPart("code", "mediapipe", "apache-2_0"),
+            LicensedPart("weights", "face detector and face mesh inside mediapipe", "apache-2_0"),
+            LicensedPart("code", "opencv", "apache-2_0"),
+        ),
+    )
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """What shapes a patch besides this package: resampling, solving, decoding."""
+        from loc.media.ffmpeg import decoder_fingerprint
+
+        return {
+            "opencv": metadata.version("opencv-contrib-python"),
+            "numpy": metadata.version("numpy"),
+            "decoder": decoder_fingerprint(),
+        }
+
+    def profile(self, shot: ShotView) -> Profile:
+        """Measure the person: range and width of the mouth, patch size, the mouth's inside."""
+        from stages.lipsync.warp import person
+
+        return person.measure(shot)
+
+    def draw(self, window: RedrawWindow) -> Iterator[Patch]:
+        """Draw every frame of the window, in order."""
+        from stages.lipsync.warp import person
+        from stages.lipsync.warp.render import draw_patch
+
+        who = person.load(window.profile)
+        plan = window.plan
+        for planes, points, aperture, width in zip(
+            window.pictures(), window.points, plan.aperture, plan.width, strict=True
+        ):
+            yield draw_patch(planes, window.video, points, who, float(aperture), float(width))
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,312 @@
+"""One patch: the source's pixels moved along two fields, and the mouth's inside between the lips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from loc.analysis.faces import Affine, transform, upright_transform
+from loc.artifacts import VideoStream
+from loc.media.colour import Rgb, to_rgb
+from loc.media.frames import Planes
+from stages.lipsync.contract import Patch
+from stages.lipsync.warp import spline
+from stages.lipsync.warp.anatomy import (
+    JAW_LINE,
+    MASK_FEATHER,
+    SKIN,
+    FaceFrame,
+    Points,
+    Sheet,
+    face_frame,
+    mask_outline,
+)
+from stages.lipsync.warp.interior import Bank, draw_interior
+from stages.lipsync.warp.mouth import Lips, Move, fields, mouth_width, move_mouth, width_factor
+
+Floats = npt.NDArray[np.float32]
+
+REACH = 0.3
+"""Pixels are fetched from this far outside the patch: the largest opening moves them by 0.2 face units."""
+CELLS = 12
+"""Cells of the field's grid per face unit: half a lip's height. Linear in between; a finer grid changes no
+pixel by more than one level."""
+MIN_CELL, MAX_CELL = 4, 16
+"""Limits of a cell's side, patch pixels."""
+SEAM = 1.5
+"""Patch pixels over which the picture above the mouth line gives way to that below it."""
+SEAM_SPREAD = 0.5
+"""Beside the mouth the seam widens by this much per pixel of distance from the corner."""
+LIP_MARGIN = 0.1
+"""Round the lips, face units, both fields are drawn and joined pixel by pixel; elsewhere the fields
+themselves are joined, which looks the same where they agree and costs half."""
+CONTACT_SHADE, CONTACT_WIDTH, CONTACT_OPENING = 0.45, 0.008, 0.03
+"""The dark line between closed lips: its depth, half its width, and the opening that counts as open."""
+SHOWN_FROM, SHOWN_FULLY = 0.8, 0.02
+"""An inside is shown from this opening (patch pixels), and fully when it is so many face units wider."""
+SOFTNESS, SOFTEST = 0.008, 0.6
+"""Standard deviation of the inside's edge: face units, and its least in patch pixels."""
+SKIN_RADIUS = 0.04
+"""Half a side of the squares in which the light on the skin is measured."""
+
+
+_CORNER_BITS = 4
+"""Fractional bits of polygon corners."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the renderer knows of a person in a shot.
+
+    Args:
+        range: widest opening of the lips that is drawn, face units.
+        width: usual width of the mouth, face units.
+        sheet: size and scale of the patches.
+        bank: inside of the mouth; None where it was never seen.
+    """
+
+    range: float
+    width: float
+    sheet: Sheet
+    bank: Bank | None
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The source's pixels under a patch and round it.
+
+    Args:
+        pixels: uint8 [h, w, 3] RGB.
+        scale, shift: float64 [2]; a patch pixel (x, y) lies at (x, y) * scale + shift of `pixels`.
+    """
+
+    pixels: Rgb
+    scale: Points
+    shift: Points
+
+
+def draw_patch(
+    planes: Planes,
+    video: VideoStream,
+    points: npt.NDArray[np.float32],
+    person: Person,
+    aperture: float,
+    width: float,
+) -> Patch:
+    """Draw one frame.
+
+    Args:
+        planes: the source's picture.
+        points: [POINT_COUNT, 2], coded pixels.
+        aperture: 0 closed .. 1 the person's widest.
+        width: 1 = neutral.
+    """
+    coded = points.astype(np.float64)
+    upright = upright_transform(video)
+    sheet = person.sheet
+    centre = mask_centre(coded, upright)
+    matrix = sheet.matrix(centre)
+    face = face_frame(transform(coded, np.asarray(cv2.invertAffineTransform(matrix))), upright)
+    canvas = fetch(planes, video, matrix, sheet, REACH * face.scale)
+    factor = width_factor(width, person.width, mouth_width(face.points))
+    move = move_mouth(face.points, aperture * person.range, factor)
+    pixels = _warped(canvas, face, move, sheet)
+    _show_inside(pixels, canvas, face, move.moved, person.bank)
+    return Patch(
+        pixels=pixels,
+        matrix=matrix,
+        polygon=mask_outline(face, move.moved_jaw - move.jaw).astype(np.float32),
+        feather=MASK_FEATHER * face.scale,
+    )
+
+
+def mask_centre(coded: Points, upright: Affine) -> Points:
+    """Middle of the mask's bounding box with the mouth as it is, coded pixels [2]."""
+    outline = resting_outline(coded, upright)
+    return np.asarray((outline.min(axis=0) + outline.max(axis=0)) / 2)
+
+
+def resting_outline(coded: Points, upright: Affine) -> Points:
+    """Outline of the mask with the mouth as it is, coded pixels [k, 2]."""
+    face = face_frame(coded, upright)
+    return mask_outline(face, np.zeros((len(JAW_LINE), 2)))
+
+
+def fetch(planes: Planes, video: VideoStream, matrix: Affine, sheet: Sheet, reach: float) -> Canvas:
+    """The source under a patch and `reach` patch pixels round it, in the patch's scale.
+
+    Raises:
+        ValueError: the patch lies outside the picture.
+    """
+    height, width = planes.y.shape
+    margin = np.array([reach, reach])
+    first = transform(-margin, matrix)
+    last = transform(np.array([sheet.width, sheet.height]) + margin, matrix)
+    x0, y0 = (max(0, int(np.floor(value)) & ~1) for value in first)
+    x1, y1 = (min(size, int(np.ceil(value)) + 1) for value, size in zip(last, (width, height), strict=True))
+    rgb = to_rgb(planes, video, (x0, y0, x1, y1))
+    step = float(matrix[0, 0])
+    edges = np.array([x0, y0], dtype=np.float64)
+    if step > 1:
+        shape = max(1, round((x1 - x0) / step)), max(1, round((y1 - y0) / step))
+        ratio = np.array([x1 - x0, y1 - y0]) / shape
+        rgb = np.asarray(cv2.resize(rgb, shape, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    else:
+        ratio = np.ones(2)
+    # Scaling keeps pixel edges, not centres, where they are.
+    return Canvas(rgb, step / ratio, (matrix[:, 2] + 0.5 - edges) / ratio - 0.5)
+
+
+def skin_colour(canvas: Canvas, face: FaceFrame) -> Floats:
+    """Mean colour of the face where it does not move, float32 [3]."""
+    radius = max(2, int(SKIN_RADIUS * face.scale))
+    height, width = canvas.pixels.shape[:2]
+    means = []
+    for x, y in transform(face.points[SKIN], face.to_patch) * canvas.scale + canvas.shift:
+        column, row = int(np.clip(x, radius, width - radius)), int(np.clip(y, radius, height - radius))
+        square = canvas.pixels[max(0, row - radius) : row + radius, max(0, column - radius) : column + radius]
+        means.append(square.reshape(-1, 3).mean(axis=0))
+    return np.asarray(np.mean(means, axis=0), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Cells over a patch; fields are computed in their middles and interpolated."""
+
+    cell: int
+    columns: int
+    rows: int
+
+    @classmethod
+    def over(cls, sheet: Sheet, scale: float) -> _Grid:
+        cell = int(np.clip(round(scale / CELLS), MIN_CELL, MAX_CELL))
+        return cls(cell, -(-sheet.width // cell), -(-sheet.height // cell))
+
+    def nodes(self) -> Points:
+        """Middles of the cells and of one more ring of cells round the patch, [rows + 2, columns + 2, 2]."""
+        x = (np.arange(-1, self.columns + 1) + 0.5) * self.cell - 0.5
+        y = (np.arange(-1, self.rows + 1) + 0.5) * self.cell - 0.5
+        return np.stack(np.meshgrid(x, y), axis=-1)
+
+    def pixels(self, values: Points, cells: _Cells) -> Floats:
+        """Values at the nodes [.., .., 2], at every pixel of some of the cells; float32 [h, w, 2]."""
+        part = values[cells.top : cells.bottom + 2, cells.left : cells.right + 2].astype(np.float32)
+        size = part.shape[1] * self.cell, part.shape[0] * self.cell
+        spread = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(spread[self.cell : -self.cell, self.cell : -self.cell])
+
+    def everywhere(self) -> _Cells:
+        return _Cells(0, 0, self.columns, self.rows)
+
+    def round(self, points: Points, margin: float) -> _Cells:
+        """The cells that hold points [k, 2] (patch pixels) and a margin round them."""
+        low = np.clip((points.min(axis=0) - margin) // self.cell, 0, [self.columns - 1, self.rows - 1])
+        high = np.clip((points.max(axis=0) + margin) // self.cell + 1, low + 1, [self.columns, self.rows])
+        return _Cells(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cells left <= column < right, top <= row < bottom."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def _warped(canvas: Canvas, face: FaceFrame, move: Move, sheet: Sheet) -> Rgb:
+    """The patch with lips and jaw moved; between opened lips it is smeared, and the inside goes over it."""
+    grid = _Grid.over(sheet, face.scale)
+    nodes = grid.nodes()
+    in_face = transform(nodes, face.to_face)
+    upper, lower = (_in_pixels(field, in_face, face) for field in fields(move))
+    below = _below(in_face, move.moved, face.scale)[..., None]
+    joined: Points = upper * (1 - below) + lower * below
+    drawn = _pull(canvas, grid, joined, grid.everywhere(), cv2.INTER_CUBIC)
+    lips = transform(np.concatenate([move.moved.upper_outer, move.moved.lower_outer]), face.to_patch)
+    cells = grid.round(lips, LIP_MARGIN * face.scale)
+    over = _pull(canvas, grid, upper, cells, cv2.INTER_CUBIC)
+    under = _pull(canvas, grid, lower, cells, cv2.INTER_CUBIC)
+    x, y = cells.left * grid.cell, cells.top * grid.cell
+    at = _face_coordinates(face, x, y, *over.shape[1::-1])
+    share = _below(at, move.moved, face.scale)[..., None]
+    mixed = (over * (1 - share) + under * share) * (1 - _contact(at, move, face.scale))[..., None]
+    drawn[y : y + mixed.shape[0], x : x + mixed.shape[1]] = np.rint(mixed)
+    return np.ascontiguousarray(drawn[: sheet.height, : sheet.width])
+
+
+def _in_pixels(field: spline.Field, at: Points, face: FaceFrame) -> Points:
+    """A field at face coordinates [r, c, 2], as displacements in patch pixels."""
+    moved = field(at.reshape(-1, 2)) @ face.to_patch[:, :2].T
+    return np.asarray(moved.reshape(at.shape))
+
+
+def _below(at: npt.NDArray[Any], lips: Lips, scale: float) -> Floats:
+    """0 above the mouth line, 1 below, at face coordinates [.., .., 2]."""
+    middle = (lips.upper_inner + lips.lower_inner) / 2
+    line = np.interp(at[..., 0], middle[:, 0], middle[:, 1])
+    beside = np.maximum(middle[0, 0] - at[..., 0], at[..., 0] - middle[-1, 0]).clip(0) * scale
+    distance = (at[..., 1] - line) * scale
+    return np.asarray(np.clip(distance / (SEAM + SEAM_SPREAD * beside) + 0.5, 0, 1), dtype=np.float32)
+
+
+def _contact(at: Floats, move: Move, scale: float) -> Floats:
+    """Shade of the line where lips meet that were apart in the source, 0..1, at face coordinates [.., .., 2]."""
+    lips = move.moved
+    middle = (lips.upper_inner + lips.lower_inner) / 2
+    left, right = middle[0, 0], middle[-1, 0]
+    line = np.interp(at[..., 0], middle[:, 0], middle[:, 1])
+    width = max(CONTACT_WIDTH, 0.7 / scale)
+    across = np.exp(-(((at[..., 1] - line) / width) ** 2))
+    along = np.clip((at[..., 0] - left) * (right - at[..., 0]) / ((right - left) / 2) ** 2, 0, 1)
+    was_open = np.clip(move.lips.opening / CONTACT_OPENING, 0, 1)
+    now_shut = np.clip(1 - lips.opening / CONTACT_OPENING, 0, 1)
+    return np.asarray(CONTACT_SHADE * was_open * now_shut * np.sqrt(along) * across, dtype=np.float32)
+
+
+def _pull(canvas: Canvas, grid: _Grid, field: Points, cells: _Cells, interpolation: int) -> Rgb:
+    """The pixels of some cells, each fetched from where the field says it comes from."""
+    spread = grid.pixels(field, cells)
+    height, width = spread.shape[:2]
+    x = np.arange(width, dtype=np.float32) + cells.left * grid.cell
+    y = np.arange(height, dtype=np.float32) + cells.top * grid.cell
+    column = (spread[..., 0] + x) * np.float32(canvas.scale[0]) + np.float32(canvas.shift[0])
+    row = (spread[..., 1] + y[:, None]) * np.float32(canvas.scale[1]) + np.float32(canvas.shift[1])
+    pulled = cv2.remap(canvas.pixels, column, row, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(pulled, dtype=np.uint8)
+
+
+def _face_coordinates(face: FaceFrame, left: int, top: int, width: int, height: int) -> Floats:
+    """Face units of every pixel of a box, float32 [height, width, 2]."""
+    to = face.to_face.astype(np.float32)
+    x = np.arange(left, left + width, dtype=np.float32)
+    y = np.arange(top, top + height, dtype=np.float32)[:, None]
+    return np.stack([to[0, 0] * x + to[0, 1] * y + to[0, 2], to[1, 0] * x + to[1, 1] * y + to[1, 2]], axis=-1)
+
+
+def _show_inside(pixels: Rgb, canvas: Canvas, face: FaceFrame, lips: Lips, bank: Bank | None) -> None:
+    """Put the mouth's inside between the moved lips, in place."""
+    opening = lips.opening * face.scale
+    if opening <= SHOWN_FROM:
+        return
+    outline = transform(np.concatenate([lips.upper_inner, lips.lower_inner[-2:0:-1]]), face.to_patch)
+    soft = max(SOFTEST, SOFTNESS * face.scale)
+    margin = np.ceil(3 * soft) + 1
+    height, width = pixels.shape[:2]
+    x0, y0 = np.clip(np.floor(outline.min(axis=0) - margin), 0, [width - 1, height - 1]).astype(int)
+    x1, y1 = np.clip(np.ceil(outline.max(axis=0) + margin), [x0 + 1, y0 + 1], [width, height]).astype(int)
+    mask = np.zeros((y1 - y0, x1 - x0), dtype=np.uint8)
+    corners = np.rint((outline - [x0, y0]) * (1 << _CORNER_BITS)).astype(np.int32)
+    cv2.fillPoly(mask, [corners], (255,), cv2.LINE_AA, _CORNER_BITS)
+    share = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), soft) / 255
+    share *= np.clip((opening - SHOWN_FROM) / (SHOWN_FULLY * face.scale), 0, 1)
+    at = _face_coordinates(face, x0, y0, x1 - x0, y1 - y0)
+    inside = draw_interior(bank, lips, at[..., 0], at[..., 1], skin_colour(canvas, face))
+    box = pixels[y0:y1, x0:x1]
+    box[:] = np.rint(np.clip(box * (1 - share[..., None]) + inside * share[..., None], 0, 255))
+
