@@ -47,9 +47,8 @@ def _print(item: RunStatus) -> None:
     record = item.record
     ended = f"exit {record.exit_code}" if record.exit_code is not None else item.state
     error = f": {record.error}" if record.error else ""
-    typer.echo(
-        f"{record.id}  {item.state}  {Path(record.input).name} -> {','.join(record.languages)}  {ended}{error}"
-    )
+    job = f"{Path(record.input).name} -> {','.join(record.languages)}"
+    typer.echo(f"{record.id}  {item.state}  {job}  {ended}{error}")
     for stage in item.stages:
         typer.echo(f"    {_stage(stage)}")
 

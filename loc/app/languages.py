@@ -10,6 +10,7 @@ import difflib
 import re
 
 from loc.errors import UsageError
+from loc.media.languages import three_letters
 
 _TWO_LETTER = """
 aa Afar|ab Abkhazian|ae Avestan|af Afrikaans|ak Akan|am Amharic|an Aragonese|ar Arabic|as Assamese
@@ -40,15 +41,18 @@ NAMES: dict[str, str] = {
 }
 """Two-letter code -> English name (ISO 639-1)."""
 
-_MISTAKEN_TABLE = """
-jp:ja cn:zh tw:zh gr:el cz:cs dk:da ua:uk gb:en us:en in:hi il:he iw:he ji:yi vn:vi rs:sr pk:ur eng:en
-jpn:ja spa:es deu:de ger:de fra:fr fre:fr ita:it por:pt rus:ru zho:zh chi:zh cmn:zh kor:ko ara:ar hin:hi
-nld:nl dut:nl swe:sv dan:da fin:fi pol:pl tur:tr ukr:uk ces:cs cze:cs ell:el gre:el heb:he vie:vi tha:th
-cat:ca glg:gl eus:eu hun:hu ron:ro rum:ro bul:bg epo:eo nor:no
+_COUNTRY_TABLE = """
+jp:ja cn:zh tw:zh gr:el cz:cs dk:da ua:uk gb:en us:en in:hi il:he iw:he ji:yi vn:vi rs:sr pk:ur
 """
+_COUNTRIES = dict(entry.split(":") for entry in _COUNTRY_TABLE.split())
+"""Country codes, and codes of old, that people write for a language."""
 
-_MISTAKEN: dict[str, str] = dict(entry.split(":") for entry in _MISTAKEN_TABLE.split())
-"""Country codes and three-letter codes that people write for a language with a two-letter one."""
+_MISTAKEN: dict[str, str] = {
+    "cmn": "zh",
+    **_COUNTRIES,
+    **{three_letters(tag, bibliographic=old): tag for tag in NAMES for old in (True, False)},
+}
+"""What stands for a language that has a two-letter code."""
 
 _THREE_LETTER = re.compile(r"[a-z]{3}")
 _NOT_LANGUAGES = frozenset({"dub", "new", "old", "raw", "sdh", "sub", "cut", "tmp", "bak", "out", "mix"})

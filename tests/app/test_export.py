@@ -1,0 +1,119 @@
+"""Where outputs go, what they may replace, and that nothing is ever half-written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loc.app import export
+from loc.errors import StorageError, UsageError
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+
+Make = Callable[..., Settings]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (None, "in/talk.ja.mp4"),
+        ("out/", "out/talk.ja.mp4"),
+        ("out/{lang}/{stem}{ext}", "out/ja/talk.mp4"),
+        ("final.mp4", "final.mp4"),
+    ],
+)
+def test_names(settings: Make, output: str | None, expected: str) -> None:
+    targets = export.targets_for(Path("in/talk.mov"), "ja", settings(output=output))
+    assert targets.video == Path(expected)
+    assert targets.subtitles.name == f"{targets.video.stem}.dub.srt"
+    assert targets.report.name == f"{targets.video.stem}.report.json"
+
+
+@pytest.mark.parametrize("output", ["final.avi", "{nam}.mp4", "{stem.mp4"])
+def test_names_that_cannot_be(settings: Make, output: str) -> None:
+    with pytest.raises(UsageError):
+        export.targets_for(Path("talk.mp4"), "ja", settings(output=output))
+
+
+def test_outputs_that_collide_or_replace_an_input(settings: Make) -> None:
+    one, two = Path("a/talk.mp4"), Path("b/talk.mp4")
+    given = settings(output="out/")
+    planned = [(path, "ja", export.targets_for(path, "ja", given)) for path in (one, two)]
+    with pytest.raises(UsageError, match="both"):
+        export.check_distinct(planned)
+    given = settings(output="a/talk.mp4")
+    with pytest.raises(UsageError, match="replace an input"):
+        export.check_distinct([(one, "ja", export.targets_for(one, "ja", given))])
+
+
+def test_replaces_only_what_it_wrote(store: WorkDir, tmp_path: Path, settings: Make) -> None:
+    path = tmp_path / "out" / "talk.ja.mp4"
+    assert export.put_object(store, store.put_bytes(b"first"), path, settings())
+    assert export.put_object(store, store.put_bytes(b"second"), path, settings())
+    assert path.read_bytes() == b"second"
+    path.write_bytes(b"edited by hand")
+    with pytest.raises(UsageError, match="--overwrite"):
+        export.put_object(store, store.put_bytes(b"third"), path, settings())
+    assert path.read_bytes() == b"edited by hand"
+    assert export.put_object(store, store.put_bytes(b"third"), path, settings(overwrite=True))
+    assert path.read_bytes() == b"third"
+
+
+def test_same_bytes_are_left_alone(store: WorkDir, tmp_path: Path, settings: Make) -> None:
+    path, ref = tmp_path / "talk.ja.mp4", store.put_bytes(b"same")
+    export.put_object(store, ref, path, settings())
+    inode = path.stat().st_ino
+    assert not export.put_object(store, ref, path, settings())
+    assert path.stat().st_ino == inode
+
+
+def test_output_is_recorded_and_no_temporary_name_is_left(
+    store: WorkDir, tmp_path: Path, settings: Make
+) -> None:
+    ref = store.put_bytes(b"x" * 100)
+    export.put_object(store, ref, tmp_path / "o" / "a.mp4", settings())
+    assert store.is_output(ref.sha256)
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["a.mp4"]
+
+
+def test_full_disk_leaves_the_old_file(
+    store: WorkDir, tmp_path: Path, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "o" / "a.mp4"
+    export.put_object(store, store.put_bytes(b"old"), path, settings())
+
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"ne")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export, "_copy", full)
+    with pytest.raises(StorageError, match="no space"):
+        export.put_object(store, store.put_bytes(b"new"), path, settings())
+    assert path.read_bytes() == b"old"
+    assert [item.name for item in path.parent.iterdir()] == ["a.mp4"]
+
+
+def test_folder_that_cannot_be_written_is_found_before_work(
+    store: WorkDir, tmp_path: Path, settings: Make
+) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("in the way")
+    targets = export.targets_for(tmp_path / "talk.mp4", "ja", settings(output=str(blocker / "x.{lang}.mp4")))
+    with pytest.raises(StorageError, match="cannot be written"):
+        export.check_writable(store, targets, settings())
+
+
+def test_copy_falls_back_where_ranges_cannot_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "a", tmp_path / "b"
+    source.write_bytes(bytes(range(256)) * 50)
+
+    def refuse(*_: object) -> int:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.copy_file_range", refuse)
+    export._copy(source, target)
+    assert target.read_bytes() == source.read_bytes()

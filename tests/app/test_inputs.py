@@ -1,0 +1,147 @@
+"""Which files beside a video belong to it, and which language tags are believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loc.app.inputs import open_job
+from loc.app.languages import NAMES, check_language, is_language, suggestion
+from loc.errors import InputError, UsageError
+from loc.settings import Settings
+from loc.stage import Job
+from loc.store.workdir import SuppliedRecord, WorkDir
+
+Make = Callable[..., Settings]
+CUES = "1\n00:00:00,000 --> 00:00:00,400\n{}\n"
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(b"not really a video")
+    return path
+
+
+def beside(video: Path, name: str, text: str = "words") -> Path:
+    path = video.with_name(name)
+    path.write_text(CUES.format(text))
+    return path
+
+
+def open_it(video: Path, store: WorkDir, settings: Settings) -> tuple[Job, list[str]]:
+    said: list[str] = []
+    return open_job(video, store, settings, lambda code, message: said.append(code)), said
+
+
+def test_sidecars_give_transcript_translation_and_source_language(
+    talk: Path, store: WorkDir, settings: Make
+) -> None:
+    beside(talk, "talk.en.srt")
+    beside(talk, "talk.ja.srt")
+    job, said = open_it(talk, store, settings(languages=("ja", "es")))
+    assert job.source_language == "en"
+    assert job.transcript is not None
+    assert job.transcript.name == "talk.en.srt"
+    assert list(job.translations) == ["ja"]
+    assert said.count("sidecar") == 2
+
+
+@pytest.mark.parametrize("name", ["talk.ja.dub.srt", "talk.final.srt", "talk.srt", "talkative.ja.srt"])
+def test_names_that_are_no_sidecars(talk: Path, store: WorkDir, settings: Make, name: str) -> None:
+    beside(talk, name)
+    job, _ = open_it(talk, store, settings())
+    assert (job.transcript, dict(job.translations), job.source_language) == (None, {}, None)
+
+
+def test_region_in_a_sidecar_name_counts_as_its_language(talk: Path, store: WorkDir, settings: Make) -> None:
+    beside(talk, "talk.en-US.srt")
+    job, _ = open_it(talk, store, settings())
+    assert job.source_language == "en"
+
+
+def test_mistaken_tag_in_a_sidecar_name_is_said(talk: Path, store: WorkDir, settings: Make) -> None:
+    beside(talk, "talk.jp.srt")
+    _, said = open_it(talk, store, settings())
+    assert said == ["sidecar-unknown"]
+
+
+def test_two_possible_transcripts_ask_for_from(talk: Path, store: WorkDir, settings: Make) -> None:
+    beside(talk, "talk.en.srt")
+    beside(talk, "talk.fr.srt")
+    with pytest.raises(UsageError, match="--from"):
+        open_it(talk, store, settings())
+    job, _ = open_it(talk, store, settings(source_language="fr"))
+    assert job.transcript is not None
+    assert job.transcript.name == "talk.fr.srt"
+
+
+def test_flags_come_before_imports_and_imports_before_sidecars(
+    talk: Path, store: WorkDir, settings: Make
+) -> None:
+    beside(talk, "talk.ja.srt", "sidecar")
+    digest, _ = store.input_digest(talk)
+    ref = store.put_bytes(CUES.format("edited").encode())
+    store.supply(digest, SuppliedRecord("translation", "ja", "edited.srt", ref, ("a",)))
+    job, said = open_it(talk, store, settings())
+    assert (job.translations["ja"].name, said) == ("edited.srt", ["imported"])
+    named = beside(talk, "mine.srt")
+    job, _ = open_it(talk, store, settings(translation={"ja": named}))
+    assert job.translations["ja"].name == "mine.srt"
+
+
+def test_named_transcript_takes_its_language_from_its_name(
+    talk: Path, store: WorkDir, settings: Make
+) -> None:
+    named = beside(talk, "other.de.srt")
+    job, _ = open_it(talk, store, settings(transcript=named))
+    assert job.source_language == "de"
+
+
+def test_supplied_file_equal_to_one_of_our_outputs_still_counts(
+    talk: Path, store: WorkDir, settings: Make
+) -> None:
+    path = beside(talk, "talk.ja.srt")
+    store.record_output(store.input_digest(path)[0])
+    job, _ = open_it(talk, store, settings())
+    assert "ja" in job.translations
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"languages": ()}, "--lang"),
+        ({"languages": ("jp",)}, "ja"),
+        ({"languages": ("pt-BR",)}, "pt"),
+        ({"languages": ("ja",), "source_language": "ja"}, "already"),
+        ({"languages": ("ja",), "translation": {"es": "x.srt"}}, "es"),
+    ],
+)
+def test_contradictions_are_usage_errors(
+    talk: Path, store: WorkDir, settings: Make, changes: dict[str, object], what: str
+) -> None:
+    with pytest.raises(UsageError, match=what):
+        open_it(talk, store, settings(**changes))
+
+
+def test_own_output_is_no_input(talk: Path, store: WorkDir, settings: Make) -> None:
+    store.record_output(store.input_digest(talk)[0])
+    with pytest.raises(InputError, match="written by loc"):
+        open_it(talk, store, settings())
+
+
+def test_empty_subtitles_are_refused(talk: Path, store: WorkDir, settings: Make) -> None:
+    talk.with_name("talk.ja.srt").write_text("\n")
+    with pytest.raises(InputError, match="empty"):
+        open_it(talk, store, settings())
+
+
+def test_tags() -> None:
+    assert len(NAMES) == 183
+    assert all(check_language(tag, "--lang") == tag for tag in NAMES)
+    assert is_language("yue")
+    assert not is_language("jpn")
+    for written, meant in {"jp": "ja", "ger": "de", "deu": "de", "Japanese": "ja", "en-US": "en"}.items():
+        assert suggestion(written) == meant
