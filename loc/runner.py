@@ -264,7 +264,7 @@ class Runner:
         if record is None:
             with self.store.making(key):
                 # Another process or thread may have made it while we waited.
-                record = None if self._is_forced(action, key) else self._find(key)
+                record = None if self._is_forced(action, key) else self._find(key, say=True)
                 hit = record is not None
                 if record is None:
                     record = self._make(action, key, fields, make)
@@ -336,17 +336,16 @@ class Runner:
         """Whether a recorded result must not count: its stage is forced, and it was not made by this run."""
         return action.site.stage in self.forced and key not in self._forced_done
 
-    def _find(self, key: str) -> ActionRecord | None:
+    def _find(self, key: str, *, say: bool = False) -> ActionRecord | None:
         """A record whose objects are all there at full size; their bytes are verified when read."""
         record = self.store.find_action(key)
         if record is None:
             return None
         for ref in record.outputs.values():
             if not self.store.has(ref):
-                self.notice(
-                    "object-missing",
-                    f"Object {ref.sha256[:12]} of {record.name} is missing or truncated; making it again.",
-                )
+                what = f"Object {ref.sha256[:12]} of {record.name} is missing or truncated; making it again."
+                if say:
+                    self.notice("object-missing", what)
                 return None
         return record
 

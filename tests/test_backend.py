@@ -1,0 +1,155 @@
+"""How a backend is chosen: licence first, then language, needs, quality; and what is said when none is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loc.backend import (
+    Card,
+    Languages,
+    LicensedPart,
+    Need,
+    Request,
+    discover,
+    installed,
+    require,
+    resolve,
+)
+from loc.errors import MissingError, RefusedError, UsageError
+from loc.policy.licences import Licence, Purpose, ReadOn, table
+
+PROGRAM = Need("program", "engine", "sudo apt-get install engine")
+BASIC = Card(
+    stage="dub",
+    name="basic",
+    version="1",
+    summary="",
+    family="embedded",
+    quality="basic",
+    runs="in-process",
+)
+GOOD = replace(BASIC, name="good", quality="good", family="neural")
+REFUSED = "forbidden"
+
+
+@pytest.fixture(autouse=True)
+def a_forbidden_licence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table with one row more: non-commercial."""
+    row = Licence(
+        name="Forbidden 1.0",
+        commercial="no",
+        substitute="basic",
+        read=ReadOn(source="https://example.org", date="2026-01-01"),
+    )
+    rows = {**table(), REFUSED: row}
+    monkeypatch.setattr("loc.policy.licences.table", lambda: rows)
+
+
+def choose(
+    *cards: Card, purpose: Purpose = Purpose.INTERNAL, there: bool = True, **request: object
+) -> object:
+    given = Request(**{"stage": "dub", "target": "ja", **request})  # type: ignore[arg-type]
+    return resolve(given, cards, lambda need: there, purpose)
+
+
+def name_of(resolution: object) -> str | None:
+    choice = resolution.choice  # type: ignore[attr-defined]
+    return choice.name if choice else None
+
+
+def gates(resolution: object) -> dict[str, str]:
+    return {item.card.name: item.gate for item in resolution.rejected}  # type: ignore[attr-defined]
+
+
+def test_best_quality_wins_then_the_language_named_then_the_name() -> None:
+    assert name_of(choose(BASIC, GOOD)) == "good"
+    specific = replace(BASIC, name="z-ja", languages=Languages(target=("ja",)))
+    assert name_of(choose(BASIC, specific)) == "z-ja"
+    assert name_of(choose(replace(BASIC, name="b"), replace(BASIC, name="a"))) == "a"
+
+
+def test_order_of_cards_never_counts() -> None:
+    cards = [BASIC, GOOD, replace(BASIC, name="x")]
+    assert name_of(choose(*cards)) == name_of(choose(*reversed(cards)))
+
+
+def test_every_backend_not_taken_says_why() -> None:
+    refused = replace(GOOD, name="refused", licences=(LicensedPart("weights", "w.bin", REFUSED),))
+    unable = replace(GOOD, name="unable", languages=Languages(target=("es",)))
+    remote = replace(GOOD, name="remote", runs="remote")
+    resolution = choose(BASIC, refused, unable, remote)
+    assert name_of(resolution) == "basic"
+    assert gates(resolution) == {"refused": "licence", "unable": "language", "remote": "remote"}
+    assert gates(choose(BASIC, GOOD)) == {"basic": "rank"}
+    assert gates(choose(replace(BASIC, needs=(PROGRAM,)), there=False)) == {"basic": "needs"}
+    assert gates(choose(BASIC, minimum="good")) == {"basic": "quality"}
+    assert gates(choose(BASIC, GOOD, named="basic")) == {"good": "name"}
+
+
+def test_licence_comes_first() -> None:
+    card = replace(
+        GOOD,
+        licences=(LicensedPart("weights", "w.bin", REFUSED),),
+        languages=Languages(target=("es",)),
+        needs=(PROGRAM,),
+    )
+    assert gates(choose(card, there=False)) == {"good": "licence"}
+    research = replace(card, languages=Languages(), needs=())
+    assert name_of(choose(research, purpose=Purpose.RESEARCH)) == "good"
+
+
+def test_unknown_licence_is_refused() -> None:
+    assert gates(choose(replace(BASIC, licences=(LicensedPart("code", "x", "made-up"),)))) == {
+        "basic": "licence"
+    }
+
+
+def test_remote_only_when_named_and_allowed() -> None:
+    remote = replace(GOOD, name="remote", runs="remote")
+    assert name_of(choose(BASIC, remote, named="remote", allow_remote=True)) == "remote"
+
+
+def test_pairs_bring_their_own_needs() -> None:
+    pair = Need("data", "en-es", "sudo apt-get install en-es")
+    card = replace(BASIC, stage="translate", languages=Languages(pairs={("en", "es"): (pair,)}))
+    request = Request("translate", source="en", target="es")
+    missing = resolve(request, [card], lambda need: need.kind != "data", Purpose.INTERNAL)
+    assert missing.rejected[0].missing == (pair,)
+    other = resolve(replace(request, target="ja"), [card], lambda need: True, Purpose.INTERNAL)
+    assert other.rejected[0].gate == "language"
+    unknown = resolve(replace(request, source=None), [card], lambda need: True, Purpose.INTERNAL)
+    assert "source language is not known" in unknown.rejected[0].reason
+
+
+def test_errors_name_reasons_and_remedies() -> None:
+    with pytest.raises(MissingError) as missing:
+        require(choose(replace(BASIC, needs=(PROGRAM,)), there=False), ways_out="Or do without.")  # type: ignore[arg-type]
+    assert "engine" in missing.value.why
+    assert "Or do without." in missing.value.fix
+    assert "apt-get install engine" in missing.value.fix
+    with pytest.raises(UsageError, match="Known: basic"):
+        require(choose(BASIC, named="nothing"))  # type: ignore[arg-type]
+    refused = replace(BASIC, licences=(LicensedPart("weights", "w.bin", REFUSED),))
+    with pytest.raises(RefusedError, match=r"w\.bin"):
+        require(choose(refused))  # type: ignore[arg-type]
+
+
+def test_needs_on_this_machine(tmp_path_factory: pytest.TempPathFactory) -> None:
+    there = tmp_path_factory.mktemp("data") / "file"
+    there.touch()
+    assert installed(Need("package", "json"))
+    assert not installed(Need("package", "no_such_package_here"))
+    assert installed(Need("program", "sh"))
+    assert not installed(Need("program", "no-such-program"))
+    assert installed(Need("data", "x", path=str(there)))
+    assert not installed(Need("data", "x", path=str(there) + "-not"))
+
+
+def test_built_in_backends_are_found_and_lawful() -> None:
+    found = discover()
+    assert {"separate/centre-mask", "dub/espeak"} <= set(found)
+    for backend in found.values():
+        for part in backend.card.licences:
+            assert part.licence in table(), f"{backend.card.id}: {part.licence}"
