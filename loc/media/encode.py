@@ -67,9 +67,8 @@ class Coding(Frozen):
 def coding_for(video: VideoStream, crf: int, preset: str) -> Coding:
     """How pictures of this stream are coded: as they are, with the source's own depth, subsampling and tags.
 
-    8 and 10 bits, 4:2:0, 4:2:2 and 4:4:4 are kept (High, High 10, High 4:2:2 and High 4:4:4 profiles). What the
-    source does not declare stays undeclared, so that players go on making the same guess. An odd side gains a
-    line.
+    8 and 10 bits, 4:2:0, 4:2:2 and 4:4:4 are kept (High, High 10, High 4:2:2 and High 4:4:4 profiles). What
+    the source does not declare stays undeclared, so that players go on making the same guess.
     """
     pix_fmt = plane_format(video.pix_fmt)
     across = 1 if "444" in pix_fmt else 2
@@ -178,7 +177,14 @@ def encode_sound(blocks: Iterable[Samples], channels: int, bitrate: int, path: P
         ChildError: ffmpeg failed.
     """
     sound = ffmpeg.input("pipe:0", f="f32le", ar=SAMPLE_RATE, ac=channels)
-    options = {"acodec": "aac", "b:a": f"{bitrate}k", "threads": 1, "f": "ipod"}
+    options = {
+        "acodec": "aac",
+        "b:a": f"{bitrate}k",
+        "threads": 1,
+        "f": "ipod",
+        # The edit list counts in this scale; the default of 1000 would round the length to milliseconds.
+        "movie_timescale": SAMPLE_RATE,
+    }
     samples = 0
     with start(sound.output(file_url(path), **options, **BITEXACT), program, stdin=True) as child:
         for block in blocks:

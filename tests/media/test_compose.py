@@ -155,7 +155,8 @@ def test_a_patch_outside_the_picture_or_fully_faded_changes_nothing() -> None:
     video = stream("yuv420p")
     before = picture(video)
     patch = np.full((20, 20, 3), 230, np.uint8)
-    for matrix, opacity in [(shift(500, 0), 1.0), (shift(-60, 9), 1.0), (shift(9, 9), 0.0), (shift(9, 9, 0.0), 1.0)]:
+    cases = [(shift(500, 0), 1.0), (shift(-60, 9), 1.0), (shift(9, 9), 0.0), (shift(9, 9, 0.0), 1.0)]
+    for matrix, opacity in cases:
         after = apply_patch(before, video, patch, matrix, ellipse(20, 20), 2.0, opacity)
         assert all(np.array_equal(getattr(after, name), getattr(before, name)) for name in "yuv")
 

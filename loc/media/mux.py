@@ -1,0 +1,294 @@
+"""The one muxer: packets of coded chunks and of one continuous sound, at the timestamps of the frame table.
+
+Nothing is decoded or encoded here. Every picture gets exactly the source's time, counted from the first
+picture; an MP4 has the source's time base, so nothing is rounded. Matroska knows milliseconds only, and has
+no times below zero: there all tracks stand behind the 21 ms that AAC is primed with, in step with each other.
+"""
+
+from __future__ import annotations
+
+import heapq
+import io
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from loc.artifacts import SAMPLE_RATE
+from loc.errors import StorageError
+from loc.media.ffmpeg import file_url
+from loc.media.languages import three_letters
+from loc.media.subtitles import Cue, wrap
+from loc.store.workdir import storage_error
+
+Container = Literal["mp4", "mkv"]
+
+_FORMATS: Mapping[Container, str] = {"mp4": "mp4", "mkv": "matroska"}
+_SUBTITLE_CODECS: Mapping[Container, str] = {"mp4": "mov_text", "mkv": "subrip"}
+
+MAX_TIMESCALE = (1 << 31) - 1
+"""Largest time scale that libavformat takes for an MP4 track."""
+
+SUBTITLE_BASE = Fraction(1, 1000)
+"""Subtitles are timed in milliseconds, as in the .srt file beside the video."""
+
+_TECHNICAL_TAGS = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "encoded_by", "duration", "timecode"}
+)
+"""What a container says about its own making; it would be untrue of another file."""
+
+_SUBTITLE_STYLE = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, \
+Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, \
+MarginR, MarginV, Encoding
+Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+"""White Arial, bottom centre: the style that ffmpeg's timed-text encoder makes a sample entry of."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Part of a programme; `start` and `stop` in seconds from the first picture."""
+
+    start: Fraction
+    stop: Fraction
+    title: str
+
+
+@dataclass(frozen=True)
+class About:
+    """What a file says of itself: tags as ffmpeg names them (`title`, `creation_time`, ...), chapters."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    chapters: tuple[Chapter, ...] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A coded picture track.
+
+    Args:
+        chunks: files of `encode_chunk`, in order, all of one `Coding`.
+        pts: int64 [n], ticks of every picture in presentation order, from 0, strictly increasing.
+        duration: ticks from the first picture to the end of the last.
+        time_base: seconds per tick.
+        rotation: degrees counter-clockwise that a player turns the picture by.
+    """
+
+    chunks: Sequence[Path]
+    pts: npt.NDArray[np.int64]
+    duration: int
+    time_base: Fraction
+    rotation: Literal[0, 90, 180, 270] = 0
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A packet with the second at which a player needs it."""
+
+    seconds: float
+    packet: Any
+
+
+def mux(
+    path: Path,
+    picture: Picture,
+    sound: Path,
+    cues: Sequence[Cue],
+    language: str,
+    about: About,
+    container: Container = "mp4",
+) -> None:
+    """Write one file with picture, sound and soft subtitles. The same arguments give the same bytes.
+
+    Memory holds about a second of packets and the index.
+
+    Args:
+        sound: a file of `encode_sound`; its sample 0 sounds at the first picture.
+        cues: without overlap, in order; none leaves the subtitle track out.
+        language: BCP-47 tag of sound and subtitles.
+
+    Raises:
+        StorageError: the file cannot be written, or the chunks do not hold the pictures that `pts` lists.
+    """
+    options = {"fflags": "+bitexact"}
+    if container == "mp4":
+        timescale = min(picture.time_base.denominator, MAX_TIMESCALE)
+        # The movie scale is that of edit lists, which would round lengths to milliseconds at its default.
+        options |= {
+            "movflags": "+faststart",
+            "video_track_timescale": str(timescale),
+            "movie_timescale": str(SAMPLE_RATE),
+        }
+    try:
+        with (
+            av.open(_template(picture), format="mp4") as template,
+            av.open(file_url(sound)) as source,
+            av.open(file_url(path), "w", format=_FORMATS[container], options=options) as output,
+        ):
+            tracks = [
+                _add_picture(output, template, picture),
+                _add_sound(output, source, three_letters(language, bibliographic=container == "mkv")),
+            ]
+            if cues:
+                tracks.append(_add_subtitles(output, cues, language, container))
+            _describe(output, about)
+            for timed in heapq.merge(*tracks, key=lambda timed: timed.seconds):
+                output.mux_one(timed.packet)
+    except av.error.FFmpegError as error:
+        cause = OSError(error.errno, error.strerror)
+        raise storage_error("The video could not be written.", cause) from error
+
+
+def decode_times(pts: npt.NDArray[np.int64], depth: int, duration: int) -> npt.NDArray[np.int64]:
+    """The decode times of all packets in decode order, int64 [n], strictly increasing.
+
+    A decoder that holds back `depth` pictures needs packet j when picture j - depth is shown; the first
+    packets come at the usual distance before the first picture.
+
+    Args:
+        pts: int64 [n], strictly increasing.
+        duration: ticks from the first picture to the end of the last.
+    """
+    step = int(np.median(np.diff(pts))) if len(pts) > 1 else duration
+    lead = pts[0] - max(1, step) * np.arange(depth, 0, -1, dtype=np.int64)
+    times: npt.NDArray[np.int64] = np.concatenate([lead, pts])[: len(pts)]
+    return times
+
+
+def _template(picture: Picture) -> io.BytesIO:
+    """A minimal MP4 with the headers of the first chunk and the rotation in its display matrix.
+
+    libavformat copies a display matrix from input to output in every container, but PyAV cannot set one.
+    """
+    buffer = io.BytesIO()
+    with (
+        av.open(file_url(picture.chunks[0])) as source,
+        av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as output,
+    ):
+        stream = source.streams.video[0]
+        track = output.add_stream_from_template(stream, opaque=True)
+        packet = next(source.demux(stream))
+        packet.stream = track
+        output.mux_one(packet)
+        width, height = stream.codec_context.width, stream.codec_context.height
+    return io.BytesIO(_with_matrix(buffer.getvalue(), picture.rotation, width, height))
+
+
+def _with_matrix(mp4: bytes, rotation: int, width: int, height: int) -> bytes:
+    """A one-track MP4 with its display matrix (ISO 14496-12, 8.3.2: a b u c d v x y w) replaced."""
+    one = 1 << 16
+    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[rotation]
+    # The turned picture is moved back into the quadrant where x and y are positive.
+    x = {0: 0, 90: 0, 180: width, 270: height}[rotation]
+    y = {0: 0, 90: width, 180: height, 270: 0}[rotation]
+    matrix = (cosine * one, -sine * one, 0, sine * one, cosine * one, 0, x * one, y * one, 1 << 30)
+    header = mp4.rindex(b"tkhd") + 4
+    # Version and flags, then times, id and duration (8 or 4 bytes wide), then 16 bytes of layer and volume.
+    place = header + 4 + (32 if mp4[header] == 1 else 20) + 16
+    return mp4[:place] + struct.pack(">9i", *matrix) + mp4[place + 36 :]
+
+
+def _add_picture(output: Any, template: Any, picture: Picture) -> Iterator[_Timed]:
+    stream = template.streams.video[0]
+    track = output.add_stream_from_template(stream, opaque=True)
+    track.time_base = picture.time_base
+    return _picture_packets(track, picture, int(stream.codec_context.reorder_depth))
+
+
+def _picture_packets(track: Any, picture: Picture, depth: int) -> Iterator[_Timed]:
+    """All chunks' packets, in decode order, at the frame table's times."""
+    pts, total = picture.pts, len(picture.pts)
+    dts = decode_times(pts, depth, picture.duration)
+    end = int(pts[0]) + picture.duration
+    shown = np.diff(pts, append=end)
+    # MP4 adds up decode times; the last packet sees to it that the sum is the length of the picture.
+    rest = picture.duration - int(dts[-1] - dts[0])
+    first = count = 0
+    for chunk in picture.chunks:
+        with av.open(file_url(chunk)) as source:
+            for packet in source.demux(video=0):
+                if packet.pts is None or not packet.duration:
+                    continue
+                # In a chunk pictures are one tick of `duration` apart, so their number is their time.
+                frame = first + packet.pts // packet.duration
+                if frame >= total or pts[frame] < dts[count]:
+                    raise StorageError("The chunks do not hold the pictures that the frame table lists.")
+                packet.stream, packet.time_base = track, picture.time_base
+                packet.pts, packet.dts = int(pts[frame]), int(dts[count])
+                packet.duration = int(shown[frame])
+                if count == total - 1:
+                    packet.duration = max(1, min(rest, end - packet.pts))
+                yield _Timed(float(dts[count] * picture.time_base), packet)
+                count += 1
+        first = count
+    if count != total:
+        raise StorageError(f"The chunks hold {count} pictures, not the {total} that the frame table lists.")
+
+
+def _add_sound(output: Any, source: Any, language: str) -> Iterator[_Timed]:
+    stream = source.streams.audio[0]
+    track = output.add_stream_from_template(stream)
+    track.metadata["language"] = language
+    track.disposition = av.stream.Disposition.default
+    return _sound_packets(track, source, stream)
+
+
+def _sound_packets(track: Any, source: Any, stream: Any) -> Iterator[_Timed]:
+    for packet in source.demux(stream):
+        if packet.dts is not None:
+            packet.stream = track
+            yield _Timed(float(packet.dts * packet.time_base), packet)
+
+
+def _add_subtitles(output: Any, cues: Sequence[Cue], language: str, container: Container) -> Iterator[_Timed]:
+    track = output.add_stream(_SUBTITLE_CODECS[container])
+    track.codec_context.subtitle_header = _SUBTITLE_STYLE
+    track.codec_context.time_base = track.time_base = SUBTITLE_BASE
+    track.metadata["language"] = three_letters(language, bibliographic=container == "mkv")
+    return _subtitle_packets(track, cues, container)
+
+
+def _subtitle_packets(track: Any, cues: Sequence[Cue], container: Container) -> Iterator[_Timed]:
+    for cue in cues:
+        start, stop = (round(Fraction(at, SAMPLE_RATE) / SUBTITLE_BASE) for at in (cue.start, cue.stop))
+        text = wrap(cue.text).encode("utf-8")
+        if container == "mp4":
+            # 3GPP timed text: the length before the text.
+            text = struct.pack(">H", len(text)) + text
+        packet = av.Packet(text)
+        packet.stream, packet.time_base = track, SUBTITLE_BASE
+        packet.pts = packet.dts = start
+        packet.duration = max(1, stop - start)
+        yield _Timed(float(start * SUBTITLE_BASE), packet)
+
+
+def _describe(output: Any, about: About) -> None:
+    output.metadata.update(
+        {name: value for name, value in about.tags.items() if name.lower() not in _TECHNICAL_TAGS}
+    )
+    output.set_chapters(
+        [
+            {
+                "id": number,
+                "start": round(chapter.start / SUBTITLE_BASE),
+                "end": round(chapter.stop / SUBTITLE_BASE),
+                "time_base": SUBTITLE_BASE,
+                "metadata": {"title": chapter.title} if chapter.title else {},
+            }
+            for number, chapter in enumerate(about.chapters, start=1)
+        ]
+    )

@@ -1,0 +1,209 @@
+"""Encoding: chunks that join without a seam, the source's own tags, sound that starts at zero."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from loc.artifacts import SAMPLE_RATE, VideoStream
+from loc.errors import ChildError
+from loc.media.encode import Coding, coding_for, encode_chunk, encode_sound
+from loc.media.frames import Planes
+
+SIZES = {"yuv420p": (2, 2, 8), "yuv422p": (2, 1, 8), "yuv444p": (1, 1, 8), "yuvj420p": (2, 2, 8)}
+SIZES |= {"yuv420p10le": (2, 2, 10), "yuv422p10le": (2, 1, 10), "yuv444p10le": (1, 1, 10)}
+
+
+def stream(pix_fmt: str = "yuv420p", **changes: Any) -> VideoStream:
+    fields: dict[str, Any] = {
+        "index": 0,
+        "codec": "h264",
+        "profile": None,
+        "width": 96,
+        "height": 64,
+        "pix_fmt": pix_fmt,
+        "bit_depth": SIZES[pix_fmt][2],
+        "time_base": Fraction(1, 25),
+        "average_rate": Fraction(25),
+        "sample_aspect": Fraction(1),
+        "rotation": 0,
+        "matrix": "bt709",
+        "matrix_declared": True,
+        "full_range": False,
+        "primaries": None,
+        "transfer": None,
+        "chroma_location": "left",
+    }
+    return VideoStream(**(fields | changes))
+
+
+def pictures(video: VideoStream, start: int, stop: int) -> Iterator[Planes]:
+    """A textured gradient that drifts: something for motion search to do."""
+    sx, sy, depth = SIZES[video.pix_fmt]
+    kind, step = (np.uint8, 1) if depth == 8 else (np.uint16, 4)
+    texture = np.random.default_rng(7).integers(40, 200, (video.height, video.width * 2))
+    chroma = (-(-video.height // sy), -(-video.width // sx))
+    for frame in range(start, stop):
+        y = np.roll(texture, frame, axis=1)[:, : video.width]
+        u = np.full(chroma, 100 + frame % 50)
+        v = np.full(chroma, 150 - frame % 50)
+        yield Planes(*((plane * step).astype(kind) for plane in (y, u, v)))
+
+
+def coding(video: VideoStream) -> Coding:
+    return coding_for(video, crf=23, preset="veryfast")
+
+
+def probe(path: Path) -> dict[str, Any]:
+    command = ["ffprobe", "-v", "error", "-of", "json", "-show_streams", str(path)]
+    return dict(json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["streams"][0])
+
+
+def decoded(path: Path) -> list[bytes]:
+    """Every picture's bytes as the file's decoder gives them."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
+
+
+def packets(path: Path) -> tuple[bytes, list[bytes]]:
+    with av.open(str(path)) as container:
+        header = bytes(container.streams.video[0].codec_context.extradata or b"")
+        return header, [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
+    video = stream()
+    for name in ("a.mp4", "b.mp4"):
+        assert encode_chunk(pictures(video, 0, 60), coding(video), tmp_path / name, "ffmpeg") == 60
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("pix_fmt", list(SIZES))
+def test_depth_and_subsampling_are_kept(tmp_path: Path, pix_fmt: str) -> None:
+    video = stream(pix_fmt, full_range=pix_fmt.startswith("yuvj"))
+    encode_chunk(pictures(video, 0, 5), coding(video), tmp_path / "a.mp4", "ffmpeg")
+    found = probe(tmp_path / "a.mp4")
+    assert found["pix_fmt"] == pix_fmt
+    assert int(found["nb_frames"]) == 5
+
+
+def test_tags_are_the_sources(tmp_path: Path) -> None:
+    video = stream(
+        "yuv420p10le",
+        sample_aspect=Fraction(4, 3),
+        average_rate=Fraction(30000, 1001),
+        primaries="bt2020",
+        transfer="arib-std-b67",
+        matrix="bt2020nc",
+        chroma_location="topleft",
+    )
+    encode_chunk(pictures(video, 0, 3), coding(video), tmp_path / "a.mp4", "ffmpeg")
+    found = probe(tmp_path / "a.mp4")
+    assert found["color_primaries"] == "bt2020"
+    assert found["color_transfer"] == "arib-std-b67"
+    assert found["color_space"] == "bt2020nc"
+    assert found["color_range"] == "tv"
+    assert found["chroma_location"] == "topleft"
+    assert found["sample_aspect_ratio"] == "4:3"
+    assert found["r_frame_rate"] == "30000/1001"
+
+
+def test_what_is_not_declared_stays_undeclared(tmp_path: Path) -> None:
+    video = stream(matrix_declared=False, matrix="bt601", primaries="a name x264 lacks")
+    encode_chunk(pictures(video, 0, 3), coding(video), tmp_path / "a.mp4", "ffmpeg")
+    found = probe(tmp_path / "a.mp4")
+    assert {"color_primaries", "color_transfer", "color_space"} & set(found) == set()
+
+
+def test_joined_chunks_decode_to_each_chunks_own_frames(tmp_path: Path) -> None:
+    video = stream()
+    alone: list[bytes] = []
+    joined: list[bytes] = []
+    headers: set[bytes] = set()
+    for index, (start, stop) in enumerate([(0, 40), (40, 41), (41, 43), (43, 90)]):
+        path = tmp_path / f"{index}.mp4"
+        encode_chunk(pictures(video, start, stop), coding(video), path, "ffmpeg")
+        alone += decoded(path)
+        header, bodies = packets(path)
+        headers.add(header)
+        joined += bodies
+    assert len(headers) == 1, "headers do not depend on content or length"
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.extradata = headers.pop()
+    frames = [frame for body in joined for frame in decoder.decode(av.Packet(body))]
+    frames += decoder.decode(None)
+    assert [frame.to_ndarray().tobytes() for frame in frames] == alone
+    assert len(alone) == 90
+
+
+def test_every_chunk_begins_with_a_key_frame_and_has_one_every_two_seconds(tmp_path: Path) -> None:
+    video = stream()
+    encode_chunk(pictures(video, 0, 130), coding(video), tmp_path / "a.mp4", "ffmpeg")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        keys = [frame.key_frame for frame in container.decode(video=0)]
+    places = np.flatnonzero(keys)
+    assert places[0] == 0
+    assert np.diff(np.append(places, 130)).max() <= 50
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p"])
+def test_an_odd_side_gains_a_line(tmp_path: Path, pix_fmt: str) -> None:
+    video = stream(pix_fmt, width=95, height=63)
+    encode_chunk(pictures(video, 0, 3), coding(video), tmp_path / "a.mp4", "ffmpeg")
+    found = probe(tmp_path / "a.mp4")
+    expected = {"yuv420p": (96, 64), "yuv422p": (96, 63), "yuv444p": (95, 63)}[pix_fmt]
+    assert (found["width"], found["height"]) == expected
+
+
+@pytest.mark.parametrize("rate", [Fraction(0), Fraction(90000), Fraction(1, 3), Fraction(123457, 4567)])
+def test_any_stated_rate_can_be_coded(tmp_path: Path, rate: Fraction) -> None:
+    video = stream(average_rate=rate)
+    assert encode_chunk(pictures(video, 0, 4), coding(video), tmp_path / "a.mp4", "ffmpeg") == 4
+    assert int(probe(tmp_path / "a.mp4")["nb_frames"]) == 4
+
+
+def test_a_failing_encoder_is_reported_with_its_words(tmp_path: Path) -> None:
+    video = stream()
+    with pytest.raises(ChildError) as caught:
+        encode_chunk(pictures(video, 0, 60), coding(video), tmp_path / "no" / "a.mp4", "ffmpeg")
+    assert "No such file" in caught.value.why
+
+
+def test_progress_counts_frames(tmp_path: Path) -> None:
+    video = stream()
+    seen: list[int] = []
+    encode_chunk(pictures(video, 0, 4), coding(video), tmp_path / "a.mp4", "ffmpeg", seen.append)
+    assert seen == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_sound_is_where_it_was_and_as_long_as_it_was(tmp_path: Path, channels: int) -> None:
+    samples = 2 * SAMPLE_RATE + 137
+    sound = np.zeros((samples, channels), np.float32)
+    sound[0] = sound[SAMPLE_RATE] = 0.9
+    blocks = [sound[:50_000], sound[50_000:]]
+    assert encode_sound(blocks, channels, 192, tmp_path / "a.m4a", "ffmpeg") == samples
+    found = probe(tmp_path / "a.m4a")
+    assert (found["codec_name"], found["sample_rate"], found["channels"]) == ("aac", "48000", channels)
+    assert (int(found["start_pts"]), int(found["duration_ts"])) == (0, samples)
+    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "a.m4a"), "-f", "f32le", "-"]
+    heard = np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, "<f4")
+    loud = np.abs(heard.reshape(-1, channels)[:, 0])
+    assert np.argmax(loud[:1000]) == 0
+    assert np.argmax(loud[1000:]) + 1000 == SAMPLE_RATE
+    assert samples <= len(loud) < samples + 1024
+
+
+def test_sound_is_reproducible(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (20_000, 2)).astype(np.float32)
+    for name in ("a.m4a", "b.m4a"):
+        encode_sound([noise], 2, 128, tmp_path / name, "ffmpeg")
+    assert (tmp_path / "a.m4a").read_bytes() == (tmp_path / "b.m4a").read_bytes()

@@ -1,0 +1,299 @@
+"""Muxing: the frame table's own times, sound from sample 0, and everything a file says of itself."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import struct
+import subprocess
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loc.artifacts import SAMPLE_RATE, VideoStream
+from loc.errors import StorageError
+from loc.media.encode import Coding, coding_for, encode_chunk, encode_sound
+from loc.media.frames import Planes
+from loc.media.languages import three_letters
+from loc.media.mux import About, Chapter, Container, Picture, decode_times, mux
+from loc.media.subtitles import Cue
+
+FRAMES = 100
+JOINTS = (0, 37, 38, 40, FRAMES)
+
+
+def coding(rotation: Literal[0, 90, 180, 270] = 0) -> Coding:
+    stream = VideoStream(
+        index=0,
+        codec="h264",
+        profile=None,
+        width=96,
+        height=64,
+        pix_fmt="yuv420p",
+        bit_depth=8,
+        time_base=Fraction(1, 25),
+        average_rate=Fraction(25),
+        sample_aspect=Fraction(4, 3),
+        rotation=rotation,
+        matrix="bt709",
+        matrix_declared=True,
+        full_range=False,
+        primaries="bt709",
+        transfer="bt709",
+        chroma_location="left",
+    )
+    return coding_for(stream, crf=30, preset="veryfast")
+
+
+@pytest.fixture(scope="module")
+def chunks(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Four chunks of a camera that pans over noise: every picture differs, and B-pictures pay."""
+    folder = tmp_path_factory.mktemp("chunks")
+    noise = np.random.default_rng(1).random((64, 96 + FRAMES))
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    scene = np.interp(smooth, (smooth.min(), smooth.max()), (30, 220)).astype(np.uint8)
+    grey = np.full((32, 48), 128, np.uint8)
+    paths = []
+    for start, stop in itertools.pairwise(JOINTS):
+        paths.append(folder / f"{start}.mp4")
+        frames = (Planes(scene[:, place : place + 96], grey, grey) for place in range(start, stop))
+        encode_chunk(frames, coding(), paths[-1], "ffmpeg")
+    return paths
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """4 s with clicks at samples 0 and 48000."""
+    path = tmp_path_factory.mktemp("sound") / "a.m4a"
+    samples = np.zeros((4 * SAMPLE_RATE, 2), np.float32)
+    samples[[0, SAMPLE_RATE]] = 0.9
+    encode_sound([samples], 2, 192, path, "ffmpeg")
+    return path
+
+
+def picture(
+    chunks: Sequence[Path],
+    pts: npt.NDArray[np.int64] | None = None,
+    duration: int = FRAMES * 512,
+    time_base: Fraction = Fraction(1, 12800),
+    rotation: Literal[0, 90, 180, 270] = 0,
+) -> Picture:
+    times = np.arange(FRAMES, dtype=np.int64) * 512 if pts is None else pts
+    return Picture(chunks, times, duration, time_base, rotation)
+
+
+def probe(path: Path, *what: str) -> dict[str, Any]:
+    command = ["ffprobe", "-v", "error", "-of", "json", *what, str(path)]
+    return dict(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
+
+
+def streams(path: Path) -> dict[str, dict[str, Any]]:
+    return {stream["codec_type"]: stream for stream in probe(path, "-show_streams")["streams"]}
+
+
+def decoded(path: Path) -> list[bytes]:
+    """Every picture's bytes in presentation order."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
+
+
+def shown(path: Path) -> list[int]:
+    """The timestamps of all decoded pictures."""
+    found = probe(path, "-select_streams", "v", "-show_entries", "frame=pts")["frames"]
+    return [frame["pts"] for frame in found]
+
+
+def edited_length(path: Path) -> float:
+    """Seconds that the picture's edit list (ISO 14496-12, 8.6.6) says are shown."""
+    data = path.read_bytes()
+    entry = data.index(b"elst") + 12
+    return struct.unpack(">I", data[entry : entry + 4])[0] / SAMPLE_RATE
+
+
+def rates() -> dict[str, tuple[npt.NDArray[np.int64], int, Fraction]]:
+    count = np.arange(FRAMES, dtype=np.int64)
+    jitter = np.random.default_rng(3).integers(200, 6000, FRAMES)
+    return {
+        "constant": (count * 512, FRAMES * 512, Fraction(1, 12800)),
+        "ntsc": (count * 1001, FRAMES * 1001, Fraction(1, 30000)),
+        "whole frames": (count, FRAMES, Fraction(1001, 24000)),
+        "milliseconds": (np.rint(count * 1000 / 29.97).astype(np.int64), 3337, Fraction(1, 1000)),
+        "variable": (np.cumsum(jitter) - jitter[0], int(jitter.sum()), Fraction(1, 90000)),
+        "long pause": (count * 3000 + (count > 38) * 900_000, FRAMES * 3000 + 900_000, Fraction(1, 90000)),
+        "first frame held": (count * 3000 + (count > 0) * 90_000, FRAMES * 3000 + 90_000, Fraction(1, 90000)),
+        "last frame held": (count * 3000, FRAMES * 3000 + 90_000, Fraction(1, 90000)),
+    }
+
+
+@pytest.mark.parametrize("name", list(rates()))
+def test_every_picture_has_the_frame_tables_time(
+    tmp_path: Path, chunks: list[Path], sound: Path, name: str
+) -> None:
+    pts, duration, time_base = rates()[name]
+    path = tmp_path / "out.mp4"
+    mux(path, picture(chunks, pts, duration, time_base), sound, [], "ja", About())
+    found = streams(path)["video"]
+    assert Fraction(found["time_base"]) == Fraction(1, time_base.denominator)
+    assert shown(path) == (pts * time_base.numerator).tolist()
+    assert int(found["start_pts"]) == 0
+    assert int(found["nb_frames"]) == FRAMES
+    assert edited_length(path) == pytest.approx(float(duration * time_base), abs=1 / SAMPLE_RATE)
+    assert int(found["duration_ts"]) == pytest.approx(duration * time_base.numerator, abs=1)
+    sent = probe(path, "-select_streams", "v", "-show_entries", "packet=pts,dts,duration")["packets"]
+    assert [packet["dts"] for packet in sent] == sorted({packet["dts"] for packet in sent})
+    assert all(packet["dts"] <= packet["pts"] for packet in sent)
+    assert [packet["pts"] for packet in sent] != sorted(packet["pts"] for packet in sent), "B-pictures"
+
+
+def test_pictures_are_in_order_across_joints(tmp_path: Path, chunks: list[Path], sound: Path) -> None:
+    path = tmp_path / "out.mp4"
+    mux(path, picture(chunks), sound, [], "ja", About())
+    alone = [picture for chunk in chunks for picture in decoded(chunk)]
+    assert len(set(alone)) == FRAMES
+    assert decoded(path) == alone
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_sample_zero_sounds_with_the_first_picture(
+    tmp_path: Path, chunks: list[Path], sound: Path, container: Container
+) -> None:
+    path = tmp_path / f"out.{container}"
+    mux(path, picture(chunks), sound, [], "ja", About(), container)
+    found = streams(path)
+    first = {kind: Fraction(stream["start_time"]) for kind, stream in found.items()}
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a", "-f", "f32le", "-"]
+    heard = np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, "<f4")
+    loud = np.abs(heard.reshape(-1, 2)[:, 0])
+    late = round((first["video"] - first["audio"]) * SAMPLE_RATE)
+    slack = 0 if container == "mp4" else SAMPLE_RATE // 1000
+    half = SAMPLE_RATE // 2
+    clicks = (int(np.argmax(loud[:half])), half + int(np.argmax(loud[half:])))
+    assert abs(clicks[0] - late) <= slack
+    assert clicks[1] - clicks[0] == SAMPLE_RATE
+    if container == "mp4":
+        assert first == {"video": 0, "audio": 0}
+        assert int(found["audio"]["duration_ts"]) == 4 * SAMPLE_RATE
+        assert 4 * SAMPLE_RATE <= len(loud) < 4 * SAMPLE_RATE + 1024
+
+
+CUES = [Cue(24_000, 72_000, "こんにちは、{世界} \\o/"), Cue(96_000, 120_048, "Second: 3 < 4 & 5.")]
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "mov_text"), ("mkv", "subrip")])
+def test_subtitles_come_back_as_they_went_in(
+    tmp_path: Path, chunks: list[Path], sound: Path, container: Container, codec: str
+) -> None:
+    path = tmp_path / f"out.{container}"
+    mux(path, picture(chunks), sound, CUES, "de", About(), container)
+    found = streams(path)["subtitle"]
+    assert found["codec_name"] == codec
+    assert found["tags"]["language"] == ("deu" if container == "mp4" else "ger")
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:s", "-c:s", "text", "-f", "srt", "-"]
+    text = subprocess.run(command, check=True, capture_output=True).stdout.decode()
+    late = round(Fraction(streams(path)["video"]["start_time"]) * 1000)
+    assert f"00:00:00,{500 + late} --> 00:00:01,{500 + late}" in text
+    assert f"00:00:02,{late:03} --> 00:00:02,{501 + late}" in text
+    assert "こんにちは、{世界} \\o/" in text
+    assert "Second: 3 < 4 & 5." in text
+
+
+def test_no_cues_no_track(tmp_path: Path, chunks: list[Path], sound: Path) -> None:
+    path = tmp_path / "out.mp4"
+    mux(path, picture(chunks), sound, [], "ja", About())
+    assert set(streams(path)) == {"video", "audio"}
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_rotation_and_aspect_are_kept(
+    tmp_path: Path,
+    chunks: list[Path],
+    sound: Path,
+    rotation: Literal[0, 90, 180, 270],
+    container: Container,
+) -> None:
+    path = tmp_path / f"out.{container}"
+    mux(path, picture(chunks, rotation=rotation), sound, [], "ja", About(), container)
+    found = streams(path)["video"]
+    turned = [side["rotation"] for side in found.get("side_data_list", []) if "rotation" in side]
+    assert sum(turned) % 360 == rotation
+    assert found["sample_aspect_ratio"] == "4:3"
+    assert (found["width"], found["height"]) == (96, 64)
+
+
+def test_colour_is_in_the_container_too(tmp_path: Path, chunks: list[Path], sound: Path) -> None:
+    path = tmp_path / "out.mp4"
+    mux(path, picture(chunks), sound, [], "ja", About())
+    data = path.read_bytes()
+    # colr box, nclx: primaries, transfer, matrix 1 = BT.709, not full range.
+    assert b"colrnclx" + bytes([0, 1, 0, 1, 0, 1, 0]) in data
+    assert data.index(b"moov") < data.index(b"mdat"), "a player can start before the file has arrived"
+
+
+def test_tags_and_chapters_are_kept_and_technical_ones_are_not(
+    tmp_path: Path, chunks: list[Path], sound: Path
+) -> None:
+    tags = {"title": "An Address", "artist": "Somebody", "creation_time": "2021-05-06T07:08:09.000000Z"}
+    chapters = (Chapter(Fraction(0), Fraction(3, 2), "One"), Chapter(Fraction(3, 2), Fraction(4), "Two"))
+    path = tmp_path / "out.mp4"
+    about = About(tags | {"major_brand": "qt  ", "encoder": "Lavf58"}, chapters)
+    mux(path, picture(chunks), sound, [], "ja", about)
+    found = probe(path, "-show_format", "-show_chapters")
+    kept = found["format"]["tags"]
+    assert {name: kept[name] for name in tags} == tags
+    assert kept["major_brand"] == "isom"
+    assert "encoder" not in kept
+    listed = [(part["tags"]["title"], part["start_time"], part["end_time"]) for part in found["chapters"]]
+    assert listed == [("One", "0.000000", "1.500000"), ("Two", "1.500000", "4.000000")]
+
+
+def test_the_same_arguments_give_the_same_bytes(tmp_path: Path, chunks: list[Path], sound: Path) -> None:
+    for container in ("mp4", "mkv"):
+        for name in ("a", "b"):
+            path = tmp_path / f"{name}.{container}"
+            mux(path, picture(chunks), sound, CUES, "ja", About({"title": "T"}), container)
+        assert (tmp_path / f"a.{container}").read_bytes() == (tmp_path / f"b.{container}").read_bytes()
+
+
+@pytest.mark.parametrize("count", [FRAMES - 1, FRAMES + 1])
+def test_a_wrong_number_of_pictures_is_refused(
+    tmp_path: Path, chunks: list[Path], sound: Path, count: int
+) -> None:
+    times = np.arange(count, dtype=np.int64)
+    with pytest.raises(StorageError, match="frame table"):
+        mux(tmp_path / "out.mp4", Picture(chunks, times, count, Fraction(1, 25)), sound, [], "ja", About())
+
+
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=60), st.integers(0, 4))
+def test_decode_times_rise_and_allow_the_reordering(steps: list[int], depth: int) -> None:
+    pts = np.cumsum(np.array(steps, dtype=np.int64))
+    dts = decode_times(pts, depth, int(pts[-1] - pts[0]) + 1)
+    assert len(dts) == len(pts)
+    assert np.all(np.diff(dts) > 0)
+    # A picture is decoded at most `depth` packets after its place in presentation order.
+    for place in range(len(pts)):
+        assert dts[min(place + depth, len(pts) - 1)] <= pts[place]
+
+
+@pytest.mark.parametrize(
+    ("tag", "terminological", "bibliographic"),
+    [
+        ("ja", "jpn", "jpn"),
+        ("de", "deu", "ger"),
+        ("pt-BR", "por", "por"),
+        ("yue", "yue", "yue"),
+        ("x!", "und", "und"),
+    ],
+)
+def test_language_codes(tag: str, terminological: str, bibliographic: str) -> None:
+    assert three_letters(tag) == terminological
+    assert three_letters(tag, bibliographic=True) == bibliographic
