@@ -33,6 +33,9 @@ NORMAL_WPM = 165
 SLOWEST_WPM, FASTEST_WPM = 80, 449
 """The range of the engine's own speed control; beyond it another algorithm takes over."""
 
+NOISE_SEED = 1
+"""Any fixed number: the same line has to sound the same tomorrow."""
+
 LINE_LIMIT_S = 50
 """Seconds a line may take, in which the engine says a hundred thousand words: then it hangs."""
 
@@ -88,6 +91,8 @@ class Engine:
         )
         if self.sample_rate <= 0:
             raise ChildError("espeak-ng could not be started.", why="It does not accept its data.")
+        # It seeds the noise of its consonants with the time of day.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(NOISE_SEED))
         self._sound = bytearray()
         self._marks: list[tuple[str, int]] = []
         self._callback = _Callback(self._collect)
