@@ -278,7 +278,8 @@ def _breaks(text: str) -> Iterator[tuple[str, str]]:
         left, right = text[:index], text[index:]
         if right[0] == " ":
             right = right[1:]
-            if right and not (_unspaced(left[-1]) and _unspaced(right[0])):
+            at_blank = left[-1] in _BLANKS or right[:1] in _BLANKS
+            if not at_blank and not (_unspaced(left[-1]) and _unspaced(right[0])):
                 yield left, right
         elif (
             _unspaced(left[-1])
@@ -292,7 +293,8 @@ def _breaks(text: str) -> Iterator[tuple[str, str]]:
 def _unevenness(left: str, right: str) -> int:
     """Columns of the wider half, less the bonus: what a break costs."""
     wider = max(_columns(left), _columns(right))
-    return wider - (PUNCTUATION_BONUS if unicodedata.category(left[-1]).startswith("P") else 0)
+    # Commas, stops and dashes (Po, Pd); a closing bracket is often followed by what belongs to it.
+    return wider - (PUNCTUATION_BONUS if unicodedata.category(left[-1]) in ("Po", "Pd") else 0)
 
 
 def _columns(text: str) -> int:

@@ -1,0 +1,277 @@
+"""Subtitle files as people and programs really write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loc.errors import InputError
+from loc.media.subtitles import (
+    FULL_WIDTH,
+    LATIN,
+    MICROSECONDS,
+    Cue,
+    align,
+    join_lines,
+    name_cues,
+    read_cues,
+    wrap,
+    write_srt,
+)
+
+SECOND = 48_000
+
+
+def cue(start: float, stop: float, text: str = "x") -> Cue:
+    return Cue(round(start * SECOND), round(stop * SECOND), text)
+
+
+def texts(data: str | bytes, name: str = "a.srt") -> list[str]:
+    return [item.text for item in read_cues(data.encode() if isinstance(data, str) else data, name)]
+
+
+# Reading
+
+
+def test_srt_as_it_should_be() -> None:
+    data = "1\n00:00:01,500 --> 00:00:02,000\nHello\nthere.\n\n2\n01:00:00,001 --> 01:00:01,000\nBye.\n"
+    assert read_cues(data.encode(), "a.srt") == [
+        Cue(72_000, 96_000, "Hello there."),
+        Cue(3600 * SECOND + 48, 3601 * SECOND, "Bye."),
+    ]
+
+
+EARLY, LATER = "00:00:01,000 --> 00:00:02,000", "00:00:03,000 --> 00:00:04,000"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("1\r\n00:00:01,0 --> 00:00:02,0\r\nHi\r\n\r\n", ["Hi"]),
+        ("\ufeff1\n00:00:01.000-->00:00:02.000\nHi", ["Hi"]),
+        (f"{EARLY} X1:10 Y1:20\nno counters\n\n{LATER}\n7", ["no counters", "7"]),
+        (f"1\n{EARLY}\ncount\n42\n\n2\n{LATER}\n3\n4", ["count 42", "3 4"]),
+        (f"1\n{EARLY}\nno empty line\n2\n{LATER}\nnext", ["no empty line", "next"]),
+        (f"1\n{EARLY}\ntwo\n\nparts\n\n2\n{LATER}\nb", ["two parts", "b"]),
+        (f"1\n{EARLY}\n\n\n2\n{LATER}\nb", ["b"]),
+        (f"1\n{EARLY}\n{{\\an8}}<i>a</i> <font color=red>b</font> <3 {{c}}", ["a b <3 {c}"]),
+        (f"1\n{EARLY}\n日本\n語です\nhello\nworld", ["日本語です hello world"]),
+    ],
+)
+def test_srt_as_it_comes(data: str, expected: list[str]) -> None:
+    assert texts(data) == expected
+
+
+def test_cues_come_sorted_and_those_without_duration_are_told() -> None:
+    data = (
+        "1\n00:00:05,000 --> 00:00:06,000\nlate\n\n2\n00:00:01,000 --> 00:00:02,000\nearly\n\n"
+        "3\n00:00:03,000 --> 00:00:03,000\nnever\n"
+    )
+    told: list[str] = []
+    cues = read_cues(data.encode(), "a.srt", lambda code, _: told.append(code))
+    assert [item.text for item in cues] == ["early", "late"]
+    assert told == ["cue-without-duration"]
+
+
+def test_webvtt_with_everything_in_it() -> None:
+    data = """WEBVTT - title
+
+STYLE
+::cue { color: red }
+
+NOTE 00:00 --> is not a cue here
+
+intro
+00:01.000 --> 00:02.000 align:start
+<v Ann>Rock &amp; <b>roll</b>
+42
+
+01:00:03.000 --> 01:00:04.000
+<00:00:03.500>karaoke <ruby>漢<rt>かん</rt></ruby> &lt;b&gt;
+"""
+    assert read_cues(data.encode(), "a.vtt") == [
+        cue(1, 2, "Rock & roll 42"),
+        cue(3603, 3604, "karaoke 漢 <b>"),
+    ]
+
+
+def test_ass_without_comments_and_drawings() -> None:
+    data = r"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize
+Style: Default,Arial,20
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:01.50,0:00:02.00,Default,,0,0,0,,{\i1}One,{\i0} two\Nthree
+Comment: 0,0:00:01.50,0:00:02.00,Default,,0,0,0,,not shown
+Dialogue: 0,0:00:01.50,0:00:02.00,Default,,0,0,0,,{\p1}m 0 0 l 10 10{\p0}
+"""
+    assert read_cues(data.encode(), "a.ass") == [cue(1.5, 2, "One, two three")]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "told"),
+    [
+        ("café — 日本語", "utf-8", []),
+        ("café — 日本語", "utf-8-sig", []),
+        ("café — 日本語", "utf-16", []),
+        ("plain text of some length", "utf-16-le", []),
+        ("plain text of some length", "utf-16-be", []),
+        ("こんにちは、世界。", "cp932", ["encoding-guessed"]),
+        ("¿Qué? Ça coûte 5 € — «señor»", "cp1252", ["encoding-guessed"]),
+    ],
+)
+def test_encodings(text: str, encoding: str, told: list[str]) -> None:
+    data = f"1\n00:00:01,000 --> 00:00:02,000\n{text}\n".encode(encoding)
+    heard: list[str] = []
+    assert [item.text for item in read_cues(data, "a.srt", lambda code, _: heard.append(code))] == [text]
+    assert heard == told
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "no subtitle file"),
+        (b"Just a letter to a friend.", "no subtitle file"),
+        (b"\x00\x01\x02\x03" * 100, "no subtitle file"),
+        (b"\x81\x8d\x8f\x90\x9d\xff", "unknown encoding"),
+        (b"WEBVTT\n\nNOTE nothing else\n", "no subtitles"),
+        (b"1\n00:00:01,000 --> 00:00:02,000\nok\n\n2\n00:00:0x,000 --> 00:00:04,000\nbad", "line 6"),
+        (b"1\n00:00:05,000 --> 00:00:04,000\nbackwards", "line 2"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_words(data: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_cues(data, "a.srt")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    try:
+        cues = read_cues(data, "a.srt")
+    except InputError:
+        return
+    assert all(item.text and item.start < item.stop for item in cues)
+
+
+# Writing
+
+WORDS = st.text(
+    st.sampled_from("abc é日本語かなッー、。「」　한 .,-"), min_size=1, max_size=120
+).map(lambda text: join_lines([text]))
+
+
+def test_srt_written_byte_for_byte() -> None:
+    cues = [cue(3661.5, 3662, "two"), Cue(23, 24, "one"), cue(5, 6, "")]
+    assert write_srt(cues).decode() == (
+        "1\n00:00:00,000 --> 00:00:00,001\none\n\n2\n01:01:01,500 --> 01:01:02,000\ntwo\n"
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**10), st.integers(1, 10**7), WORDS), max_size=8))
+def test_microseconds_are_read_back_to_the_sample(items: list[tuple[int, int, str]]) -> None:
+    cues = sorted(
+        (Cue(start, start + length, text) for start, length, text in items if text),
+        key=lambda item: (item.start, item.stop),
+    )
+    if cues:
+        assert read_cues(write_srt(cues, MICROSECONDS), "a.srt") == cues
+
+
+@given(st.integers(0, 10**7), st.integers(1, 10**6))
+def test_milliseconds_are_kept_exactly(start: int, length: int) -> None:
+    given_cue = [Cue(start * 48, (start + length) * 48, "x")]
+    assert read_cues(write_srt(given_cue), "a.srt") == given_cue
+
+
+@given(WORDS)
+def test_wrapping_loses_nothing_and_makes_two_lines_at_most(text: str) -> None:
+    lines = wrap(text).split("\n")
+    assert join_lines(lines) == text
+    assert len(lines) <= 2
+
+
+def test_wrapping_is_even_and_prefers_punctuation() -> None:
+    assert wrap("x" * LATIN.columns) == "x" * LATIN.columns
+    text = "When it comes, it comes at once, and nobody is ready."
+    assert wrap(text) == "When it comes, it comes at once,\nand nobody is ready."
+
+
+def test_japanese_lines_do_not_begin_with_what_may_not_stand_there() -> None:
+    text = "これはとても長い字幕ですから、「どこか」で折り返さなければなりませんね。"
+    first, second = wrap(text).split("\n")
+    assert first.endswith("、")
+    assert second.startswith("「")
+    assert wrap("あ" * (FULL_WIDTH.columns // 2)) == "あ" * (FULL_WIDTH.columns // 2)
+    assert wrap("あ" * 16 + "ー" + "い" * 16).split("\n")[1][0] != "ー"
+
+
+# Alignment
+
+PAIRS = [((0,), (0,)), ((1,), (1,)), ((2,), (2,))]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ([(0, 1), (2, 3)], [(0, 1), (2, 3)], [((0,), (0,)), ((1,), (1,))]),
+        ([(0, 4)], [(0, 2), (2, 4)], [((0,), (0, 1))]),
+        ([(0, 2), (2, 4)], [(0, 4)], [((0, 1), (0,))]),
+        # Subtitles that stay on into the next line do not tie the lines together.
+        ([(0, 2.3), (2.3, 4.2), (4.2, 6)], [(0, 2), (2, 4), (4, 6)], PAIRS),
+        # Late by half a line, which could go either way, pairs up and never becomes one heap.
+        ([(1, 3), (3, 5), (5, 7)], [(0, 2), (2, 4), (4, 6)], PAIRS),
+        ([(0, 1)], [(5, 6)], [((0,), ()), ((), (0,))]),
+        # A line alone hangs on the one it overlaps most, if the overlap is more than a lingering subtitle's.
+        ([(0, 2), (2, 3)], [(0, 2.3)], [((0, 1), (0,))]),
+        ([(0, 2), (2, 4)], [(0, 2.1)], [((0,), (0,)), ((1,), ())]),
+        # 3:2, with all of it one exchange.
+        ([(0, 2), (2, 4), (4, 6)], [(0, 3.1), (3.1, 6)], [((0, 1), (0,)), ((2,), (1,))]),
+        ([], [(0, 1)], [((), (0,))]),
+        ([], [], []),
+    ],
+)
+def test_alignment(
+    left: list[tuple[float, float]],
+    right: list[tuple[float, float]],
+    expected: list[tuple[tuple[int, ...], tuple[int, ...]]],
+) -> None:
+    assert align([cue(*span) for span in left], [cue(*span) for span in right]) == expected
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 400), st.integers(1, 60)), max_size=12).map(
+    lambda spans: [cue(start, start + length) for start, length in sorted(spans)]
+)
+
+
+@given(SPANS, SPANS)
+def test_every_span_is_in_exactly_one_group(left: list[Cue], right: list[Cue]) -> None:
+    groups = align(left, right)
+    assert sorted(i for lefts, _ in groups for i in lefts) == list(range(len(left)))
+    assert sorted(j for _, rights in groups for j in rights) == list(range(len(right)))
+
+
+@given(SPANS)
+def test_a_list_without_overlaps_is_aligned_with_itself_one_to_one(spans: list[Cue]) -> None:
+    apart = [Cue(index * 100 * SECOND, index * 100 * SECOND + item.stop - item.start, "x")
+             for index, item in enumerate(spans)]  # fmt: skip
+    assert align(apart, apart) == [((index,), (index,)) for index in range(len(apart))]
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (PAIRS, ["l1", "l2", "l3"]),
+        ([((0, 1), (0,)), ((2,), (1, 2))], ["l1", "l1-2", "l2"]),
+        ([((0,), ()), ((1,), (0,)), ((2,), ()), ((3,), (2,))], ["l0+1", "l1", "l1+1", "l3"]),
+        ([((0, 1, 2), (0, 1)), ((3,), (2,))], ["l1", "l2", "l2-2", "l3"]),
+    ],
+)
+def test_names_follow_the_lines(
+    groups: list[tuple[tuple[int, ...], tuple[int, ...]]], expected: list[str]
+) -> None:
+    assert name_cues(groups, ["l1", "l2", "l3"], "l0") == expected
