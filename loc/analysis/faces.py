@@ -241,6 +241,8 @@ class FaceTracker:
         self._upright = upright_transform(video)
         self._square: _Square | None = None
         self._new_crop = False
+        # The first picture of a range is looked at whole, or a shot would begin without its face.
+        self._fresh = True
         self._confidence = 0.0
         self._count = 0
         self._rival = 0.0
@@ -274,7 +276,8 @@ class FaceTracker:
             index: the frame's place in the source; decides when the whole picture is looked at.
         """
         every = DETECT_EVERY if self._square else SEARCH_EVERY
-        detections = self._detect(planes) if index % every == 0 else None
+        detections = self._detect(planes) if self._fresh or index % every == 0 else None
+        self._fresh = False
         mesh = self._follow(planes)
         if mesh is None and (detections is not None or self._square is not None):
             detections = self._detect(planes) if detections is None else detections
