@@ -1,0 +1,144 @@
+"""The picture: each chunk's frames with their patches on, encoded; without patches once for all languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loc.artifacts import Chunk, FrameRange, PatchTrack, Source, VideoStream
+from loc.media import ffmpeg
+from loc.media.patches import Pixels, Placement, load_placement, read_patches
+from loc.media.timeline import Timeline
+from loc.runner import Action, Made, Make, Out
+from loc.stage import Context
+from loc.store.workdir import WorkDir
+
+if TYPE_CHECKING:
+    from loc.media.frames import Planes
+
+STAGE = "deliver"
+
+PROGRESS_FRAMES = 25
+"""Frames between two reports of progress."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A patch track, opened: frames `frames` of the source, with their pixels in order."""
+
+    frames: FrameRange
+    pixels: Iterator[Pixels]
+    placement: Placement
+
+
+def encode_chunks(
+    ctx: Context, source: Source, timeline: Timeline, patches: Sequence[PatchTrack]
+) -> list[Made]:
+    """Every chunk of the source, coded; output `video` of each is an MP4 of its pictures alone."""
+    work = []
+    for index, chunk in enumerate(source.chunks):
+        own = [patch for patch in patches if patch.chunk == index]
+        work.append(_encode(ctx, source, timeline, index, chunk, own))
+    return ctx.runner.map(work, parallel=True)
+
+
+def composite(
+    frames: Iterable[Planes], first: int, video: VideoStream, layers: Sequence[Layer]
+) -> Iterator[Planes]:
+    """Frames from number `first` of the source on, with the patches that lie on each, in the layers' order."""
+    from loc.media.compose import apply_patch
+
+    for number, planes in enumerate(frames, start=first):
+        picture = planes
+        for layer in layers:
+            if layer.frames.start <= number < layer.frames.stop:
+                at = number - layer.frames.start
+                picture = apply_patch(
+                    picture,
+                    video,
+                    next(layer.pixels),
+                    layer.placement.matrix[at],
+                    layer.placement.polygon[at],
+                    float(layer.placement.feather[at]),
+                    float(layer.placement.opacity[at]),
+                )
+        yield picture
+
+
+def _encode(
+    ctx: Context,
+    source: Source,
+    timeline: Timeline,
+    index: int,
+    chunk: Chunk,
+    patches: Sequence[PatchTrack],
+) -> tuple[Action, Make]:
+    from loc.media.encode import X264_THREADS, coding_for, encode_chunk
+    from loc.media.frames import read_frames
+
+    video, program = source.video, ctx.settings.ffmpeg
+    coding = coding_for(video, ctx.settings.crf, ctx.settings.preset)
+
+    def make(out: Out) -> None:
+        def tell(done: int) -> None:
+            if done % PROGRESS_FRAMES == 0 or done == len(chunk.frames):
+                out.progress(done, len(chunk.frames))
+
+        frames = read_frames(ctx.job.path, video, timeline, chunk.frames)
+        layers = [_layer(ctx.store, chunk, patch) for patch in patches]
+        pictures = composite(frames, chunk.frames.start, video, layers)
+        encode_chunk(pictures, coding, out.file("video", ".mp4"), program, tell)
+        out.detail.update(frames=len(chunk.frames), patched_frames=sum(patch.count for patch in patches))
+
+    action = Action(
+        name="deliver.encode",
+        version=1,
+        site=ctx.site(STAGE, f"chunk {index + 1}"),
+        inputs={
+            "source": source.digest,
+            "frames": chunk.frames,
+            "patches": [_patch_key(patch) for patch in patches],
+        },
+        params={"video": _colour_facts(video), "coding": coding, "threads": X264_THREADS},
+        programs=_programs(program, patched=bool(patches)),
+    )
+    return action, make
+
+
+def _layer(store: WorkDir, chunk: Chunk, patch: PatchTrack) -> Layer:
+    start = chunk.frames.start + patch.offset
+    pixels = read_patches(store.open_object(patch.pixels), patch.width, patch.height, patch.count)
+    placement = load_placement(store.open_object(patch.placement))
+    return Layer(FrameRange(start=start, stop=start + patch.count), pixels, placement)
+
+
+def _patch_key(patch: PatchTrack) -> dict[str, Any]:
+    """A patch track without its chunk's number, which only says where it lies."""
+    return {
+        "offset": patch.offset,
+        "count": patch.count,
+        "size": [patch.width, patch.height],
+        "pixels": patch.pixels,
+        "placement": patch.placement,
+    }
+
+
+def _colour_facts(video: VideoStream) -> dict[str, Any]:
+    """What decoding and compositing read of the stream besides the file, whether declared or assumed."""
+    return {
+        "stream": video.index,
+        "pix_fmt": video.pix_fmt,
+        "matrix": video.matrix,
+        "full_range": video.full_range,
+        "chroma_location": video.chroma_location,
+    }
+
+
+def _programs(program: str, *, patched: bool) -> dict[str, str]:
+    programs = {"ffmpeg": ffmpeg.fingerprint(program), "decoder": ffmpeg.decoder_fingerprint()}
+    if patched:
+        from importlib.metadata import version
+
+        programs["opencv"] = version("opencv-contrib-python")
+    return programs
