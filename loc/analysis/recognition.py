@@ -27,6 +27,9 @@ BEAM, WORD_BEAM = 1e-60, 1e-40
 FRAME = RECOGNISER_RATE // 100
 """Samples per decoder frame: words lie on a grid of 10 ms."""
 
+SILENCE_PEAK = 1e-4
+"""A window that stays under -80 dBFS is silence, in which the decoder would hear a word all the same."""
+
 _NO_WORD = re.compile(r"[<\[+]")
 """Silences `<sil>`, fillers `[NOISE]`, and `++UH++` begin with these."""
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -54,7 +57,7 @@ def recognise_english(audio: npt.NDArray[np.float32]) -> list[Heard]:
     """
     from pocketsphinx import Decoder
 
-    if len(audio) < FRAME:
+    if len(audio) < FRAME or np.abs(audio).max() < SILENCE_PEAK:
         return []
     decoder = Decoder(samprate=RECOGNISER_RATE, loglevel="FATAL", cmn="batch", beam=BEAM, wbeam=WORD_BEAM)
     decoder.start_utt()

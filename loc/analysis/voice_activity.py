@@ -39,11 +39,8 @@ ENTER_DB, STAY_DB = 6.0, 3.0
 """How far above the noise floor a frame must lie. Steady noise scatters by less than 3 dB over 30 ms."""
 FLOOR_SPAN_FRAMES = 1001
 """Frames over which the noise floor is taken: 30 s hold a pause in all but read-out speech."""
-FLOOR_PERCENTILE, LOUD_PERCENTILE = 10, 95
-"""The floor, and the level of speech it is held against."""
-MIN_RANGE_DB = 15.0
-"""Where no pause is heard the 10th percentile is speech itself; the floor is then put this far under the
-loud frames."""
+FLOOR_PERCENTILE = 10
+"""Where no pause is heard this is the quietest speech; what falls under it is too short to open a pause."""
 SILENCE_DB = -75.0
 """dBFS under which nothing counts as voice."""
 
@@ -110,8 +107,7 @@ def noise_floor(level_db: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
     span = min(FLOOR_SPAN_FRAMES, max(1, len(level_db)))
     quiet = percentile_filter(level_db, FLOOR_PERCENTILE, size=span, mode="nearest")
-    loud = percentile_filter(level_db, LOUD_PERCENTILE, size=span, mode="nearest")
-    return np.asarray(np.maximum(np.minimum(quiet, loud - MIN_RANGE_DB), SILENCE_DB), dtype=np.float32)
+    return np.asarray(np.maximum(quiet, SILENCE_DB), dtype=np.float32)
 
 
 def regions(frames: VoiceFrames) -> list[Range]:
