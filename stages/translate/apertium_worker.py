@@ -15,6 +15,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,14 +149,19 @@ class Pipeline:
         try:
             head.stdin.write(stream.encode("utf-8") + b"\0")
             head.stdin.flush()
-            return _read_to_nul(tail.stdout).decode("utf-8", "replace")
+            data = _read_to_nul(tail.stdout)
         except (OSError, EOFError) as error:
             raise self._fault() from error
+        # At the end of their input programs flush what they have: half a line looks like a whole one.
+        if any(child.poll() is not None for child in self._children):
+            raise self._fault()
+        return data.decode("utf-8", "replace")
 
     def _fault(self) -> ChildError:
-        """The error of the first program that has ended; those after it end for want of input."""
+        """The error of the program that failed: those before it die by SIGPIPE, those after it end well."""
         self._children[-1].end(_GRACE_S)
-        return next(child for child in self._children if child.poll() is not None).error()
+        dead = [child for child in self._children if child.poll() is not None]
+        return next((child for child in dead if child.poll() not in (0, -signal.SIGPIPE)), dead[0]).error()
 
     def close(self) -> None:
         """End the programs; may be called twice."""
