@@ -2,8 +2,8 @@
 
 A viseme is the lip shape of a sound: how far open, how wide, and whether the lips must touch. The tables are
 data, one per alphabet; a symbol of several shapes (a diphthong, a syllabic rhyme) is read from left to right,
-so that /aI/ goes from open to closed. The figures come from a working prototype that was judged by eye on real
-clips.
+so that /aI/ goes from open to closed. The figures come from a working prototype that was judged by eye on
+real clips.
 
 Times are samples at 48 kHz from the clip's first sample.
 """

@@ -138,7 +138,7 @@ def level(context: Context, speech: Sequence[Made], weights: Sequence[float]) ->
     """The action that sets the dub's gain from the meters of the source's speech (none: no speech stem)."""
 
     def make(out: Out) -> None:
-        lufs = loudness.integrated(np.concatenate([np.zeros(0), *(_hops(made, "meter") for made in speech)]))
+        lufs = loudness.integrated(_programme_hops(speech))
         target = SILENT_SOURCE_LUFS if lufs is None else min(max(lufs, QUIETEST_LUFS), LOUDEST_LUFS)
         gain = target - CLIP_LUFS - placement_gain_db(weights)
         steps = round(gain / GAIN_STEP_DB)
@@ -286,9 +286,7 @@ def measured(
         own = loudness.integrated([_hops(made, "hops") for made in clips])
         peak = max((_peak(made) for made in mix), default=0.0)
         report = Loudness(
-            integrated_lufs=_rounded(
-                loudness.integrated(np.concatenate([_hops(made, "meter") for made in mix]))
-            ),
+            integrated_lufs=_rounded(loudness.integrated(_programme_hops(mix))),
             true_peak_dbtp=_rounded(loudness.decibels(peak)),
             speech_lufs=_rounded(None if own is None else own + level.gain_db + placement_gain_db(weights)),
             source_speech_lufs=_rounded(level.source_speech_lufs),
@@ -311,6 +309,11 @@ def measured(
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
+
+
+def _programme_hops(meters: Sequence[Made]) -> npt.NDArray[np.float64]:
+    """The hops of a sound, from the meters of its blocks."""
+    return np.concatenate([np.zeros(0), *(_hops(made, "meter") for made in meters)])
 
 
 def _hops(made: Made, name: str) -> npt.NDArray[np.float64]:

@@ -1,0 +1,86 @@
+"""Loudness and true peak against known signals and against pyloudnorm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyloudnorm
+import pytest
+
+from loc.artifacts import SAMPLE_RATE
+from stages.dub.loudness import (
+    FILTER_CONTEXT,
+    HOP,
+    alone,
+    channel_weights,
+    decibels,
+    hop_energies,
+    integrated,
+    oversampled_peaks,
+    ungated,
+)
+
+
+def tone(seconds: float, amplitude: float, hertz: float = 997.0, channels: int = 1) -> np.ndarray:
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    wave = amplitude * np.sin(2 * np.pi * hertz * time)
+    return np.repeat(wave[:, None], channels, axis=1).astype(np.float32)
+
+
+def speech_like(seconds: float, channels: int, seed: int = 1) -> np.ndarray:
+    """Noise that comes and goes, with pauses: both gates have something to do."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    envelope = np.clip(np.sin(2 * np.pi * 0.4 * time), 0.001, 1) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
+    noise = rng.standard_normal((len(time), channels)).cumsum(axis=0)
+    noise -= np.roll(noise, 60, axis=0)
+    return (0.02 * noise * envelope[:, None]).astype(np.float32)
+
+
+def test_a_full_scale_sine_in_one_channel_measures_minus_3_01() -> None:
+    """BS.1770: 0 dBFS at 997 Hz in one front channel reads -3.01 LKFS."""
+    assert integrated(hop_energies(tone(5, 1.0))) == pytest.approx(-3.01, abs=0.02)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_agrees_with_pyloudnorm(channels: int) -> None:
+    audio = speech_like(20, channels)
+    measured = integrated(hop_energies(audio))
+    assert measured == pytest.approx(pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(audio), abs=0.1)
+
+
+def test_pieces_measure_like_the_whole() -> None:
+    audio = speech_like(9, 2)
+    cut = 5 * SAMPLE_RATE
+    pieces = [hop_energies(audio[:cut]), hop_energies(audio[cut - FILTER_CONTEXT :], FILTER_CONTEXT)]
+    assert np.allclose(np.concatenate(pieces), hop_energies(audio), rtol=1e-6)
+
+
+def test_silence_has_no_loudness() -> None:
+    assert integrated(np.zeros(100)) is None
+    assert integrated([]) is None
+    assert ungated(np.zeros((100, 1), np.float32)) is None
+    assert decibels(0.0) is None
+
+
+def test_a_short_sound_is_measured_over_its_own_length() -> None:
+    assert ungated(tone(0.15, 0.1)) == pytest.approx(-23.01, abs=0.3)
+    assert len(alone(tone(0.15, 0.1))) == (2 * 3 * HOP + 2 * HOP) // HOP
+
+
+def test_the_lfe_counts_nothing() -> None:
+    assert channel_weights(6)[3] == 0
+    assert channel_weights(2).tolist() == [1, 1]
+
+
+def test_peaks_between_samples_are_found() -> None:
+    """A quarter-rate sine sampled at 45 degrees: samples reach 0.707, the wave 1.0."""
+    time = np.arange(4 * SAMPLE_RATE // 10)
+    audio = np.sin(np.pi / 2 * time + np.pi / 4)[:, None].astype(np.float32)
+    inner = oversampled_peaks(audio)[200:-200]
+    assert np.abs(audio).max() == pytest.approx(0.7071, abs=1e-3)
+    assert inner.max() == pytest.approx(1.0, abs=0.01)
+
+
+def test_peaks_do_not_depend_on_the_pieces_they_are_found_in() -> None:
+    audio = speech_like(11, 1)
+    assert np.allclose(oversampled_peaks(audio)[3000:9000], oversampled_peaks(audio[2000:10000])[1000:7000])

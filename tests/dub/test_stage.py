@@ -1,0 +1,307 @@
+"""The dub stage as a whole, with an engine whose sounds are known."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyloudnorm
+import pytest
+
+from loc.artifacts import (
+    BLOCK_SAMPLES,
+    SAMPLE_RATE,
+    AudioStream,
+    DubTrack,
+    FrameTable,
+    Line,
+    Phone,
+    Phones,
+    Ref,
+    Source,
+    Speaker,
+    Stems,
+    Transcript,
+    Translation,
+    VideoStream,
+)
+from loc.backend import Card, Host
+from loc.errors import InputError
+from loc.events import EventBus
+from loc.media.sound import read_sound, store_sound
+from loc.runner import NotMade, Runner
+from loc.settings import Settings
+from loc.stage import Context, Job, Slot
+from loc.store.workdir import WorkDir
+from stages.dub import stage
+from stages.dub.contract import Inputs, Spoken, VoiceRequest
+from stages.dub.fit import GAP
+
+ENGINE_RATE = 24_000
+
+
+class Buzzer:
+    """Says every letter of a text as 100 ms of a buzz, in silence; `?` breaks it."""
+
+    card: ClassVar[Card] = Card(
+        stage="dub",
+        name="buzzer",
+        version="1",
+        summary="",
+        family="embedded",
+        quality="basic",
+        runs="in-process",
+    )
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, float]] = []
+
+    def fingerprint(self) -> Mapping[str, str]:
+        return {}
+
+    def close(self) -> None: ...
+
+    def speak(self, text: str, language: str, voice: VoiceRequest, rate: float) -> Spoken:
+        self.calls.append((text, rate))
+        if "?" in text:
+            raise InputError("It broke.")
+        length = round(0.1 * ENGINE_RATE / rate)
+        time = np.arange(len(text) * length) / ENGINE_RATE
+        pitch = 120 if voice.voice_class == "low" else 220
+        buzz = 0.2 * np.sin(2 * np.pi * pitch * time) + 0.1 * np.sin(2 * np.pi * 5 * pitch * time)
+        phones = tuple(
+            Phone(symbol="a", start=index * length, stop=(index + 1) * length) for index in range(len(text))
+        )
+        return Spoken(
+            buzz.astype(np.float32),
+            ENGINE_RATE,
+            phones,
+            "espeak",
+            f"buzz {voice.voice_class} {voice.variant}",
+        )
+
+
+def a_line(ident: str, start: float, stop: float, text: str, speaker: str | None = "s1") -> Line:
+    return Line(
+        id=ident,
+        start=round(start * SAMPLE_RATE),
+        stop=round(stop * SAMPLE_RATE),
+        speaker=speaker,
+        segments=(ident,),
+        text=text,
+        unknown_words=0,
+        failed=None,
+    )
+
+
+@dataclasses.dataclass
+class Bench:
+    """A programme of tones, and the means to dub it."""
+
+    store: WorkDir
+    source: Source
+    stems: Stems
+    engine: Buzzer
+
+    def dub(self, lines: list[Line], *, mode: Any = "make") -> tuple[DubTrack, Runner]:
+        runner = Runner(self.store, EventBus(), run="test", mode=mode)
+        settings = Settings(work_dir=self.store.root)
+        job = Job(Path("video.mp4"), "0" * 64, 1, ("de",), "en")
+        context = Context(runner, settings, job, lambda *_: self.engine, "de")  # type: ignore[arg-type,return-value]
+        translation = Translation(language="de", source_language="en", origin="supplied", lines=tuple(lines))
+        inputs = Inputs(
+            Slot("ingest", self.source),
+            Slot("separate", self.stems),
+            Slot("transcribe", transcript()),
+            Slot("translate", translation),
+        )
+        try:
+            return stage.run(context, inputs), runner
+        finally:
+            runner.close()
+
+
+def transcript() -> Transcript:
+    speakers = tuple(
+        Speaker(id=ident, median_f0_hz=None, voice_class=kind, speech_samples=1)  # type: ignore[arg-type]
+        for ident, kind in (("s1", "low"), ("s2", "high"), ("s3", "low"))
+    )
+    return Transcript(language="en", origin="supplied", segments=(), dropped=(), speakers=speakers)
+
+
+def a_source(samples: int, channels: int) -> Source:
+    nothing = Ref(sha256="0" * 64, size=0)
+    video = VideoStream(
+        index=0, codec="h264", profile=None, width=64, height=64, pix_fmt="yuv420p", bit_depth=8,
+        time_base=Fraction(1, 25), average_rate=Fraction(25), sample_aspect=Fraction(1), rotation=0,
+        matrix="bt601", matrix_declared=False, full_range=False, primaries=None, transfer=None,
+        chroma_location="left",
+    )  # fmt: skip
+    track = AudioStream(
+        index=1, track=1, codec="aac", sample_rate=48_000, channels=channels,
+        layout={1: "mono", 2: "stereo", 6: "5.1"}[channels], language=None, title=None, default=True,
+    )  # fmt: skip
+    return Source(
+        digest="0" * 64, size=1, container="mov", video=video, audio=(track,), chosen_audio=1,
+        frames=FrameTable(count=1, table=nothing, duration=1), shots=(), chunks=(), master=None,
+        samples=samples,
+    )  # fmt: skip
+
+
+def make_bench(store: WorkDir, seconds: float, channels: int = 2, *, sound: bool = True) -> Bench:
+    samples = round(seconds * SAMPLE_RATE)
+    time = np.arange(samples)[:, None] / SAMPLE_RATE
+    speech = (
+        (0.1 * np.sin(2 * np.pi * 300 * time) * (time % 4 < 2)).repeat(channels, axis=1).astype(np.float32)
+    )
+    bed = (0.01 * np.sin(2 * np.pi * 90 * time)).repeat(channels, axis=1).astype(np.float32)
+    stems = Stems(
+        speech=store_sound(store, [speech], channels) if sound else None,
+        background=store_sound(store, [bed], channels) if sound else None,
+        speech_snr_db=None,
+    )
+    return Bench(store, a_source(samples, channels), stems, Buzzer())
+
+
+@pytest.fixture
+def bench(store: WorkDir) -> Bench:
+    return make_bench(store, 10)
+
+
+def test_lines_are_spoken_placed_and_as_loud_as_the_source(bench: Bench) -> None:
+    track, runner = bench.dub([a_line("1", 1, 2.5, "eins" * 3), a_line("2", 5, 7, "zwei" * 4, "s2")])
+    assert [(clip.line, clip.place) for clip in track.clips] == [("1", SAMPLE_RATE), ("2", 5 * SAMPLE_RATE)]
+    assert [clip.voice for clip in track.clips] == ["buzz low 0", "buzz high 0"]
+    assert not track.silent
+    assert not runner.defects
+    mix = read_sound(bench.store, track.mix)
+    assert mix.shape == (10 * SAMPLE_RATE, 2)
+    dub = mix - read_sound(bench.store, bench.stems.background)  # type: ignore[arg-type]
+    assert not dub[: SAMPLE_RATE - 1].any()
+    assert np.array_equal(dub[:, 0], dub[:, 1])
+    measure = pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness
+    assert track.loudness.source_speech_lufs is not None
+    assert measure(dub) == pytest.approx(track.loudness.source_speech_lufs, abs=0.5)
+    assert track.loudness.speech_lufs == pytest.approx(measure(dub), abs=0.2)
+    assert track.loudness.integrated_lufs == pytest.approx(measure(mix), abs=0.1)
+    assert track.loudness.true_peak_dbtp is not None
+    assert track.loudness.true_peak_dbtp < -1
+
+
+def test_phones_of_a_hurried_line_stay_on_its_sound(bench: Bench) -> None:
+    track, _ = bench.dub([a_line("1", 1, 2, "m" * 29), a_line("2", 4, 5, "b")])
+    clip = track.clips[0]
+    assert clip.fit.rate == 1.35
+    assert clip.fit.stretch > 1
+    assert clip.fit.overrun == 0
+    phones = Phones.model_validate_json(bench.store.read_bytes(clip.phones))
+    assert len(phones.phones) == 29
+    assert phones.phones[-1].stop <= clip.samples
+    lengths = [phone.stop - phone.start for phone in phones.phones[1:-1]]
+    assert max(lengths) - min(lengths) <= 2
+    assert clip.place + clip.samples <= 4 * SAMPLE_RATE - GAP
+
+
+def test_failures_stay_with_their_line(bench: Bench) -> None:
+    failed = a_line("2", 3, 4, "").model_copy(update={"failed": "No translation."})
+    broken, empty, fine = a_line("1", 1, 2, "what?"), a_line("3", 4, 5, "  "), a_line("5", 6, 7, "ok")
+    lines = [broken, failed, empty, a_line("4", 99, 100, "late"), fine]
+    track, runner = bench.dub(lines)
+    assert [clip.line for clip in track.clips] == ["5"]
+    assert {gone.line: gone.reason for gone in track.silent} == {
+        "1": "It broke.",
+        "2": "No translation.",
+        "3": "It has no text.",
+        "4": "It begins after the end of the programme.",
+    }
+    assert {defect.code for defect in runner.defects} == {"not-spoken", "outside"}
+
+
+def test_an_overrun_is_a_defect_with_its_amount(bench: Bench) -> None:
+    track, runner = bench.dub([a_line("1", 1, 2, "a" * 40), a_line("2", 2, 4, "bb")])
+    assert track.clips[0].fit.overrun > 0
+    assert track.clips[1].fit.shift > 0
+    assert [defect.code for defect in runner.defects] == ["overrun"]
+    assert "s past its time" in runner.defects[0].message
+
+
+def test_a_second_run_makes_nothing_and_gives_the_same(bench: Bench) -> None:
+    lines = [a_line("1", 1, 2, "eins" * 5), a_line("2", 5, 6, "zwei")]
+    first, _ = bench.dub(lines)
+    calls = len(bench.engine.calls)
+    again, runner = bench.dub(lines)
+    assert again == first
+    assert runner.misses == 0
+    assert len(bench.engine.calls) == calls
+    looked, _ = bench.dub(lines, mode="look")
+    assert looked == first
+
+
+def test_a_moved_line_is_not_spoken_again(bench: Bench) -> None:
+    bench.dub([a_line("1", 1, 2, "eins")])
+    calls = len(bench.engine.calls)
+    track, runner = bench.dub([a_line("renamed", 3, 4, "eins")])
+    assert len(bench.engine.calls) == calls
+    assert track.clips[0].place == 3 * SAMPLE_RATE
+    # The block, its meter and the report.
+    assert runner.misses == 3
+
+
+def test_one_edited_line_costs_only_its_own_actions(store: WorkDir) -> None:
+    bench = make_bench(store, 3.5 * BLOCK_SAMPLES / SAMPLE_RATE, channels=1)
+    lines = [a_line(str(index), 10 * index + 1, 10 * index + 4, "text" * 4) for index in range(10)]
+    bench.dub(lines)
+    edited = [*lines[:1], a_line("1", 11, 14, "anders" * 3), *lines[2:]]
+    _, runner = bench.dub(edited)
+    # Spoken, made a clip, its block mixed; that block and the next metered, which hears it; the report.
+    assert runner.misses == 6
+
+
+def test_look_mode_sees_the_lines_before_anything_is_made(bench: Bench) -> None:
+    with pytest.raises(NotMade):
+        bench.dub([a_line("1", 1, 2, "eins"), a_line("2", 5, 6, "zwei")], mode="look")
+    assert not bench.engine.calls
+
+
+def test_without_a_sound_track_the_dub_speaks_into_silence(store: WorkDir) -> None:
+    bench = make_bench(store, 4, sound=False)
+    track, runner = bench.dub([a_line("1", 1, 2, "eins", None)])
+    mix = read_sound(store, track.mix)
+    assert mix.shape == (4 * SAMPLE_RATE, 2)
+    assert not mix[:SAMPLE_RATE].any()
+    assert np.abs(mix).max() > 0.05
+    assert track.loudness.source_speech_lufs is None
+    assert not runner.defects
+
+
+def test_surround_keeps_its_channels(store: WorkDir) -> None:
+    bench = make_bench(store, 4, channels=6)
+    track, _ = bench.dub([a_line("1", 1, 2, "eins")])
+    dub = read_sound(store, track.mix) - read_sound(store, bench.stems.background)  # type: ignore[arg-type]
+    assert np.flatnonzero(np.abs(dub).max(axis=0)).tolist() == [2]
+
+
+def test_no_lines_leave_the_bed(bench: Bench) -> None:
+    track, _ = bench.dub([])
+    bed = read_sound(bench.store, bench.stems.background)  # type: ignore[arg-type]
+    assert np.array_equal(read_sound(bench.store, track.mix), bed)
+
+
+def test_voices_are_told_apart_within_their_class() -> None:
+    assert stage.voices(transcript().speakers) == {
+        "s1": VoiceRequest("low", 0),
+        "s2": VoiceRequest("high", 0),
+        "s3": VoiceRequest("low", 1),
+    }
+
+
+def test_backends_are_given_a_host() -> None:
+    """The contract of the double is the one of the real engines."""
+    from stages.dub.openjtalk import OpenJTalk
+
+    engine = OpenJTalk(Host(settings=Settings(), scratch=Path()))
+    assert set(dir(Buzzer())) - set(dir(object())) - {"calls"} <= set(dir(engine))
