@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from loc.events import EventBus
 from loc.runner import Runner
 from loc.store.workdir import WorkDir
+
+if TYPE_CHECKING:
+    from tests.presenter import Film
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 
@@ -34,3 +38,19 @@ def runner(store: WorkDir) -> Iterator[Runner]:
     runner = Runner(store, EventBus(), run="test")
     yield runner
     runner.close()
+
+
+@pytest.fixture(scope="session")
+def short_film(tmp_path_factory: pytest.TempPathFactory) -> Film:
+    """About two seconds of one presenter in close-up, 640x360, one shot, music. Not to be changed."""
+    from tests.presenter import SHORT, shoot
+
+    return shoot(SHORT, tmp_path_factory.mktemp("film") / "short.mp4")
+
+
+@pytest.fixture(scope="session")
+def two_shot_film(tmp_path_factory: pytest.TempPathFactory) -> Film:
+    """About three seconds of one presenter in two shots, 640x360, music. Not to be changed."""
+    from tests.presenter import SHORT_TWO_SHOTS, shoot
+
+    return shoot(SHORT_TWO_SHOTS, tmp_path_factory.mktemp("film") / "two-shots.mp4")

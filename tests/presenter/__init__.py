@@ -7,7 +7,7 @@ A `Script` says who speaks what in which shots; `render` draws, voices and encod
     python -m tests.presenter --sheet PNG  a contact sheet
 """
 
-from tests.presenter.film import render
+from tests.presenter.film import Film, render, shoot
 from tests.presenter.looks import HUGO, MINA, NORA, OTTO, PRESENTERS, Presenter
 from tests.presenter.samples import (
     SAMPLE,
@@ -35,6 +35,7 @@ __all__ = [
     "SHORT_PAIR",
     "SHORT_TWO_SHOTS",
     "FaceTruth",
+    "Film",
     "LineTruth",
     "Presenter",
     "Said",
@@ -48,6 +49,7 @@ __all__ = [
     "draw_sheet",
     "load_truth",
     "render",
+    "shoot",
     "soundtrack",
     "write_sample",
     "write_subtitles",

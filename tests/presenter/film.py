@@ -31,7 +31,8 @@ ZOOM = 2
 HEAD_AREA = np.array([(-1.35, -1.75), (1.35, 2.1)])
 """Head units: all that changes from frame to frame lies in this box, however the head sways."""
 
-FACE_BOX = np.array([(-0.74, -1.0), (0.74, -1.0), (0.74, 1.0), (-0.74, 1.0)])
+FACE_BOX = np.array([(-0.68, -0.68), (0.68, -0.68), (0.68, 1.0), (-0.68, 1.0)])
+"""Head units: from the hairline to the chin, between the cheeks."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,19 @@ class Take:
     start: int
     stop: int
     rests: tuple[Pose, ...]
+
+
+@dataclass(frozen=True)
+class Film:
+    """A drawn film and what is true of it."""
+
+    path: Path
+    truth: Truth
+
+
+def shoot(script: Script, path: Path) -> Film:
+    """Render a script; the file together with its truth."""
+    return Film(path, render(script, path))
 
 
 def render(script: Script, path: Path, *, sound: Soundtrack | None = None) -> Truth:

@@ -85,7 +85,7 @@ class FaceTruth(Frozen):
     gap: tuple[float, ...]
     """Pixels between the inner edges of the lips at the middle of the mouth."""
     box: tuple[tuple[float, float, float, float], ...]
-    """Upright box around the face without hair: left, top, right, bottom in pixels."""
+    """Upright box around the face, hairline to chin: left, top, right, bottom in pixels."""
 
 
 class Truth(Frozen):
