@@ -109,7 +109,7 @@ def move_mouth(points: Points, opening: float, width: float) -> Move:
         return np.column_stack([centre + (line[:, 0] - centre) * width, line[:, 1] + down])
 
     def at(line: Points) -> Numbers:
-        return np.array(np.interp((line[:, 0] - centre) / half, along, change))
+        return np.asarray(np.interp((line[:, 0] - centre) / half, along, change), dtype=np.float64)
 
     closing = change < 0
     tuck = TUCK * max(0.0, -float(change.min())) * (1 - np.abs(along) ** TUCK_ARCH)

@@ -225,8 +225,8 @@ def _warped(canvas: Canvas, face: FaceFrame, move: Move, sheet: Sheet) -> Rgb:
     nodes = grid.nodes()
     in_face = transform(nodes, face.to_face)
     upper, lower = (_in_pixels(field, in_face, face) for field in fields(move))
-    below = _below(in_face, move.moved, face.scale)[..., None]
-    joined: Points = upper * (1 - below) + lower * below
+    below = _below(in_face, move.moved, face.scale)[..., None].astype(np.float64)
+    joined = np.asarray(upper * (1 - below) + lower * below, dtype=np.float64)
     drawn = _pull(canvas, grid, joined, grid.everywhere(), cv2.INTER_CUBIC)
     lips = transform(np.concatenate([move.moved.upper_outer, move.moved.lower_outer]), face.to_patch)
     cells = grid.round(lips, LIP_MARGIN * face.scale)
@@ -256,7 +256,7 @@ def _below(at: npt.NDArray[Any], lips: Lips, scale: float) -> Floats:
 
 
 def _contact(at: Floats, move: Move, scale: float) -> Floats:
-    """Shade of the line where lips meet that were apart in the source, 0..1, at face coordinates [.., .., 2]."""
+    """Shade of the line where lips meet that the source has apart, 0..1, at face coordinates [.., .., 2]."""
     lips = move.moved
     middle = (lips.upper_inner + lips.lower_inner) / 2
     left, right = middle[0, 0], middle[-1, 0]

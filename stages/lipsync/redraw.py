@@ -1,0 +1,274 @@
+"""The actions of lip-sync: a person's profile per shot, and the drawing of one redraw."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from loc.artifacts import ChunkTracks, Clip, FrameRange, PatchTrack, Phones, Ref, Source
+from loc.errors import LocError
+from loc.media.sound import decode_flac
+from loc.media.timeline import Timeline
+from loc.runner import Action, Made, Make, Out
+from loc.stage import Context
+from loc.store.keys import digest_bytes
+from stages.lipsync import plan
+from stages.lipsync.contract import Drafter, MouthPlan, Patch, RedrawWindow, ShotView
+from stages.lipsync.cuts import Stretch
+
+if TYPE_CHECKING:
+    from loc.analysis.faces import Faces
+    from loc.media.frames import Planes
+    from loc.media.patches import Placement
+
+STAGE = "lipsync"
+
+PROGRESS_FRAMES = 25
+"""Frames between two reports of progress."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """The source as lip-sync reads it.
+
+    Args:
+        source: facts, shots, chunks.
+        path: the file.
+        timeline: its frame table.
+        edges: int64 [frames + 1], the sample at which each frame appears, and the picture's end.
+        tracks: faces of every chunk, in order.
+    """
+
+    source: Source
+    path: Path
+    timeline: Timeline
+    edges: npt.NDArray[np.int64]
+    tracks: tuple[ChunkTracks, ...]
+
+    def pictures(self, frames: FrameRange) -> Iterator[Planes]:
+        """Frames of the source."""
+        from loc.media.frames import read_frames
+
+        return read_frames(self.path, self.source.video, self.timeline, frames)
+
+    def faces(self, context: Context, chunk: int, frames: FrameRange) -> Faces:
+        """Tracks of some of a chunk's frames, gaps filled and smoothed with the chunk's context."""
+        from loc.analysis.faces import read_faces
+        from stages.lipsync.tracks import prepare
+
+        tracks = self.tracks[chunk]
+        first = tracks.frames.start
+        return prepare(read_faces(context.store, tracks))[frames.start - first : frames.stop - first]
+
+
+@dataclass(frozen=True)
+class Redraw:
+    """The frames of one cut in one chunk that are drawn: the unit of work.
+
+    Args:
+        cut: index of the cut.
+        chunk: index of the chunk.
+        frames: of the source, all in the chunk.
+        opacity: float32 [len(frames)].
+    """
+
+    cut: int
+    chunk: int
+    frames: FrameRange
+    opacity: npt.NDArray[np.float32]
+
+
+def profile(
+    context: Context, film: Film, backend: Drafter, stretches: Sequence[Stretch]
+) -> tuple[Action, Make]:
+    """`lipsync.profile`: measure the person in those stretches of one shot that may be drawn.
+
+    Args:
+        stretches: at least one, all of one shot.
+    """
+    shot = stretches[0].shot
+    chunks = [index for index, chunk in enumerate(film.source.chunks) if chunk.shot == shot]
+
+    def tracks() -> Iterator[tuple[npt.NDArray[np.int64], Faces]]:
+        for index in chunks:
+            for stretch in stretches:
+                frames = stretch.frames.intersect(film.source.chunks[index].frames)
+                if frames is not None:
+                    yield np.arange(frames.start, frames.stop), film.faces(context, index, frames)
+
+    def picture(index: int) -> Planes:
+        return next(film.pictures(FrameRange(start=index, stop=index + 1)))
+
+    def make(out: Out) -> None:
+        from loc.media.arrays import save_arrays
+
+        with _contained("The person could not be measured."):
+            measured = backend.profile(ShotView(film.source.video, tracks, picture))
+        out.bytes("profile", save_arrays(measured))
+
+    action = Action(
+        name="lipsync.profile",
+        version=1,
+        site=context.site(STAGE, f"shot {shot + 1}"),
+        inputs={
+            "source": film.source.digest,
+            "tracks": [film.tracks[index].arrays for index in chunks],
+            "chunks": [_span(film.source.chunks[index].frames) for index in chunks],
+            "stretches": [_span(stretch.frames) for stretch in stretches],
+        },
+        backend=(backend.card.id, backend.card.version),
+        programs=backend.fingerprint(),
+    )
+    return action, make
+
+
+def draw(
+    context: Context, film: Film, backend: Drafter, redraw: Redraw, person: Ref, clips: Sequence[Clip]
+) -> tuple[Action, Make]:
+    """`lipsync.draw`: the patches of one redraw.
+
+    Args:
+        person: the profile.
+        clips: every clip of the dub; only those that sound in the redraw are read.
+    """
+    zero = int(film.edges[redraw.frames.start])
+    end = int(film.edges[redraw.frames.stop])
+    near = [
+        clip
+        for clip in clips
+        if clip.place < end + plan.REACH and clip.place + clip.samples > zero - plan.REACH
+    ]
+
+    def make(out: Out) -> None:
+        with _contained("The mouth could not be drawn."):
+            _draw(context, film, backend, redraw, person, near, out)
+
+    tracks = film.tracks[redraw.chunk]
+    action = Action(
+        name="lipsync.draw",
+        version=1,
+        site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
+        inputs={
+            "source": film.source.digest,
+            "frames": _span(redraw.frames),
+            "tracks": tracks.arrays,
+            "tracks_from": tracks.frames.start,
+            "profile": person,
+            "opacity": digest_bytes(redraw.opacity.tobytes()),
+            "clips": [
+                {"audio": clip.audio, "phones": clip.phones, "place": clip.place - zero} for clip in near
+            ],
+        },
+        backend=(backend.card.id, backend.card.version),
+        programs=backend.fingerprint(),
+    )
+    return action, make
+
+
+def patch_track(film: Film, redraw: Redraw, made: Made) -> PatchTrack:
+    """The patch track that a drawn redraw is."""
+    return PatchTrack(
+        chunk=redraw.chunk,
+        offset=redraw.frames.start - film.source.chunks[redraw.chunk].frames.start,
+        count=len(redraw.frames),
+        width=int(made.detail["width"]),
+        height=int(made.detail["height"]),
+        pixels=made.ref("pixels"),
+        placement=made.ref("placement"),
+    )
+
+
+def _draw(
+    context: Context,
+    film: Film,
+    backend: Drafter,
+    redraw: Redraw,
+    person: Ref,
+    clips: Sequence[Clip],
+    out: Out,
+) -> None:
+    from loc.media.arrays import load_arrays
+    from loc.media.patches import save_placement, write_patches
+
+    frames = redraw.frames
+    window = RedrawWindow(
+        video=film.source.video,
+        points=film.faces(context, redraw.chunk, frames).points,
+        plan=_mouth_plan(context, film, redraw, clips),
+        profile=load_arrays(context.store.open_object(person)),
+        pictures=lambda: film.pictures(frames),
+        first_frame=frames.start,
+    )
+    placed = _Placed(lambda done: out.progress(done, len(frames)))
+    write_patches(out.file("pixels", ".mkv"), placed.pixels(backend.draw(window)))
+    out.bytes("placement", save_placement(placed.placement(redraw.opacity)))
+    out.detail |= {"frames": len(frames), "width": placed.width, "height": placed.height}
+
+
+def _mouth_plan(context: Context, film: Film, redraw: Redraw, clips: Sequence[Clip]) -> MouthPlan:
+    zero = int(film.edges[redraw.frames.start])
+    times = plan.frame_times(film.edges[redraw.frames.start : redraw.frames.stop + 1]) - zero
+    sounding = [
+        plan.Sounding(
+            phones=Phones.model_validate_json(context.store.read_bytes(clip.phones)),
+            audio=decode_flac(context.store.read_bytes(clip.audio))[:, 0],
+            place=clip.place - zero,
+        )
+        for clip in clips
+    ]
+    aperture, width = plan.mouth(times, sounding)
+    return MouthPlan(aperture=aperture, width=width, opacity=redraw.opacity)
+
+
+class _Placed:
+    """Lets the pixels of patches through and keeps where they lie."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+        self._patches: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float32], float]] = []
+        self.width = self.height = 0
+
+    def pixels(self, patches: Iterator[Patch]) -> Iterator[npt.NDArray[np.uint8]]:
+        for patch in patches:
+            self.height, self.width = patch.pixels.shape[:2]
+            self._patches.append((patch.matrix, patch.polygon, patch.feather))
+            if len(self._patches) % PROGRESS_FRAMES == 0:
+                self._progress(len(self._patches))
+            yield patch.pixels
+
+    def placement(self, opacity: npt.NDArray[np.float32]) -> Placement:
+        from loc.media.patches import Placement
+
+        matrices, polygons, feathers = zip(*self._patches, strict=True)
+        if len(matrices) != len(opacity):
+            raise LocError("The backend drew another number of frames than it was given.")
+        return Placement(
+            matrix=np.stack(matrices),
+            polygon=np.stack(polygons),
+            feather=np.array(feathers, dtype=np.float32),
+            opacity=opacity,
+        )
+
+
+@contextlib.contextmanager
+def _contained(what: str) -> Iterator[None]:
+    """The boundary of a cut: whatever a backend raises costs that cut, not the run. A full disk ends the run."""
+    try:
+        yield
+    except LocError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise LocError(what, why=f"{type(error).__name__}: {error}") from error
+
+
+def _span(frames: FrameRange) -> list[int]:
+    return [frames.start, frames.stop]

@@ -1,0 +1,133 @@
+"""Which cuts are drawn and which pass through, and why: pure functions with named limits."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from loc.artifacts import Reason
+
+if TYPE_CHECKING:
+    from loc.analysis.faces import Faces
+
+MAX_YAW = 35.0
+"""Degrees: beyond, one corner of the mouth is hidden and cannot be moved."""
+MAX_DOWN, MAX_UP = 30.0, 35.0
+"""Degrees of pitch: beyond, the lips are seen from above or below and an opening no longer shows as a gap."""
+MIN_SIZE = 28.0
+"""Face scale in pixels: below, the mouth is under 17 px wide and opens by under 6, less than codecs keep."""
+MAX_SIZE = 1000.0
+"""Face scale in pixels: above, a patch would have to be shrunk to under 0.4 and be visibly soft."""
+MIN_CONFIDENCE = 0.5
+"""Of the face detector, which confirms the mesh every half second. Real faces in the clips measured
+0.72..0.96; below one half the mesh may lie on anything."""
+MAX_RIVAL = 0.4
+"""Size of another face over the tracked one's: a smaller one is in the background and does not hold the
+conversation."""
+
+STEADY_FRAMES = 9
+"""Pose and size are judged by their median over this many frames: the mesh's estimate of them trembles."""
+CONFIRMED_FRAMES = 25
+"""The best confidence within a second counts: the detector may miss one look at a blurred frame."""
+
+
+class Situation(IntEnum):
+    """What a frame shows, as far as drawing is concerned. Later ones win."""
+
+    ONE_FACE = 0
+    LOW_CONFIDENCE = 1
+    TOO_SMALL = 2
+    TOO_LARGE = 3
+    LOOKING_DOWN = 4
+    LOOKING_UP = 5
+    PROFILE = 6
+    CUT_OFF = 7
+    SEVERAL_FACES = 8
+    NO_FACE = 9
+
+    @property
+    def code(self) -> str:
+        """As in `Reason.code`."""
+        return self.name.lower().replace("_", "-")
+
+
+_DETAILS = {
+    Situation.LOW_CONFIDENCE: f"The detector is under {MIN_CONFIDENCE} sure of the face.",
+    Situation.TOO_SMALL: f"The face is under {MIN_SIZE:.0f} px from eye to eye.",
+    Situation.TOO_LARGE: f"The face is over {MAX_SIZE:.0f} px from eye to eye.",
+    Situation.LOOKING_DOWN: f"The face is turned down by over {MAX_DOWN:.0f} degrees.",
+    Situation.LOOKING_UP: f"The face is turned up by over {MAX_UP:.0f} degrees.",
+    Situation.PROFILE: f"The face is turned aside by over {MAX_YAW:.0f} degrees.",
+    Situation.CUT_OFF: "The mouth is partly outside the picture.",
+    Situation.SEVERAL_FACES: "Several faces are in view, and which one speaks is not known.",
+    Situation.NO_FACE: "No face is in view.",
+}
+
+
+def situations(faces: Faces, width: int, height: int) -> npt.NDArray[np.int8]:
+    """What each frame of one shot shows, int8 [n], values of `Situation`.
+
+    Args:
+        faces: tracks of consecutive frames, short gaps filled.
+        width, height: of the picture, coded pixels.
+    """
+    from scipy.ndimage import maximum_filter1d
+
+    found = faces.found
+    yaw, pitch = _steady(faces.pose[:, 0], found), _steady(faces.pose[:, 1], found)
+    size = _steady(faces.size, found)
+    sure = maximum_filter1d(faces.confidence, CONFIRMED_FRAMES)
+    low, high = _mouth_extent(faces)
+    out = (low < 0).any(axis=1) | (high > np.array([width - 1, height - 1])).any(axis=1)
+    seen = np.zeros(len(faces), dtype=np.int8)
+    for situation, holds in (
+        (Situation.LOW_CONFIDENCE, sure < MIN_CONFIDENCE),
+        (Situation.TOO_SMALL, size < MIN_SIZE),
+        (Situation.TOO_LARGE, size > MAX_SIZE),
+        (Situation.LOOKING_DOWN, pitch > MAX_DOWN),
+        (Situation.LOOKING_UP, pitch < -MAX_UP),
+        (Situation.PROFILE, np.abs(yaw) > MAX_YAW),
+        (Situation.CUT_OFF, out),
+        (Situation.SEVERAL_FACES, faces.rival > MAX_RIVAL),
+        (Situation.NO_FACE, ~found),
+    ):
+        seen[holds] = situation
+    return seen
+
+
+def _steady(values: npt.NDArray[np.float32], found: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Running median over the frames that have a face; 0 elsewhere."""
+    from scipy.ndimage import median_filter
+
+    steady = np.zeros(len(values), dtype=np.float32)
+    if found.any():
+        steady[found] = median_filter(values[found], STEADY_FRAMES, mode="nearest")
+    return steady
+
+
+def _mouth_extent(faces: Faces) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """(low, high): corners of the box round the outer lips, float32 [n, 2] each; 0 without a face."""
+    from loc.analysis.faces import LIP_OUTER_LOWER, LIP_OUTER_UPPER, places
+
+    lips = np.nan_to_num(faces.points[:, places((*LIP_OUTER_UPPER, *LIP_OUTER_LOWER))])
+    return lips.min(axis=1), lips.max(axis=1)
+
+
+def route(
+    situation: Situation, *, dub_speaks: bool, source_speaks: bool
+) -> tuple[Literal["draft", "passthrough"], tuple[Reason, ...]]:
+    """How a cut is handled.
+
+    Args:
+        situation: what the cut shows.
+        dub_speaks, source_speaks: whether anybody speaks during the cut, in the dub and in the source.
+    """
+    reasons = []
+    if situation is not Situation.ONE_FACE:
+        reasons.append(Reason(code=situation.code, detail=_DETAILS[situation]))
+    if not dub_speaks and not source_speaks:
+        reasons.append(Reason(code="no-speech", detail="Nobody speaks, in the dub or in the source."))
+    return ("passthrough" if reasons else "draft"), tuple(reasons)
