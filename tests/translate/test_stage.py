@@ -1,0 +1,240 @@
+"""The translate stage over a translator of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from loc.artifacts import Segment, Transcript, Translation
+from loc.backend import Card, Host
+from loc.errors import ChildError, MissingError
+from loc.events import ActionDone, Event, EventBus
+from loc.media.subtitles import Cue, write_srt
+from loc.runner import NotMade, Runner
+from loc.settings import Settings
+from loc.stage import Context, Job, Slot, SuppliedText
+from loc.store.workdir import WorkDir
+from stages.translate.contract import Inputs, Translated
+from stages.translate.stage import TranslatedLine, failure, run
+
+SECOND = 48_000
+
+
+class Shouter:
+    """Translates by shouting; `down` fails, `echo` comes back with every word unknown."""
+
+    card: ClassVar[Card] = Card(
+        stage="translate", name="shouter", version="1", summary="", family="embedded", quality="basic",
+        runs="in-process",
+    )  # fmt: skip
+
+    def __init__(self, host: Host | None = None) -> None:
+        self.heard: list[str] = []
+        self.pairs = {("en", "es"): "1"}
+
+    def fingerprint(self) -> Mapping[str, str]:
+        return {"lungs": "2"}
+
+    def pair_fingerprint(self, source: str, target: str) -> Mapping[str, str]:
+        return {"pair": self.pairs[source, target]}
+
+    def translate(self, text: str, source: str, target: str) -> Translated:
+        self.heard.append(text)
+        if text == "down":
+            raise ChildError("The shouter is hoarse.")
+        if text.startswith("echo"):
+            return Translated(text, len(text.split()))
+        return Translated(text.upper() + "!", 1 if "zorb" in text else 0)
+
+    def close(self) -> None:
+        pass
+
+
+def transcript(*texts: str, origin: str = "recognised", language: str | None = "en") -> Transcript:
+    """Lines of two seconds each, spoken by a and b in turn."""
+    segments = tuple(
+        Segment(
+            id=f"s{index + 1:04d}",
+            start=2 * index * SECOND,
+            stop=2 * (index + 1) * SECOND,
+            speaker="ab"[index % 2],
+            text=text,
+            words=(),
+            confidence=None,
+        )
+        for index, text in enumerate(texts)
+    )
+    return Transcript.model_validate(
+        {"language": language, "origin": origin, "segments": segments, "dropped": (), "speakers": ()}
+    )
+
+
+@pytest.fixture
+def shouter() -> Shouter:
+    return Shouter()
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def context(store: WorkDir, shouter: Shouter, events: list[Event]) -> Callable[..., Context]:
+    """Makes contexts that share the store; `cues` are the supplied translation."""
+
+    def make(cues: Sequence[Cue] | None = None, mode: str = "make", ids: tuple[str, ...] = ()) -> Context:
+        translations = {}
+        if cues is not None:
+            ref = store.put_bytes(write_srt(cues))
+            translations["es"] = SuppliedText(language="es", ref=ref, name="talk.es.srt", ids=ids)
+        job = Job(Path("talk.mp4"), "0" * 64, 1, ("es",), "en", None, translations)
+        runner = Runner(store, EventBus(events.append), run="test", mode=mode)  # type: ignore[arg-type]
+        return Context(runner, Settings(), job, lambda stage, language: shouter, "es")
+
+    return make
+
+
+def translate(context: Context, spoken: Transcript) -> Translation:
+    return run(context, Inputs(Slot("transcript", spoken)))
+
+
+def test_every_segment_becomes_a_line_in_its_place(context: Any) -> None:
+    made = translate(context(), transcript("hello", "a zorb"))
+    assert (made.language, made.source_language, made.origin) == ("es", "en", "translated")
+    assert [line.model_dump() for line in made.lines] == [
+        {"id": "l0001", "start": 0, "stop": 2 * SECOND, "speaker": "a", "segments": ("s0001",),
+         "text": "HELLO!", "unknown_words": 0, "failed": None},
+        {"id": "l0002", "start": 2 * SECOND, "stop": 4 * SECOND, "speaker": "b", "segments": ("s0002",),
+         "text": "A ZORB!", "unknown_words": 1, "failed": None},
+    ]  # fmt: skip
+
+
+def test_only_the_changed_line_is_translated_again(context: Any, shouter: Shouter) -> None:
+    lines = ["one", "two", "three", "four", "five"]
+    translate(context(), transcript(*lines))
+    shouter.heard.clear()
+    lines[2] = "drei"
+    changed = context()
+    translate(changed, transcript(*lines))
+    assert shouter.heard == ["drei"]
+    assert (changed.runner.hits, changed.runner.misses) == (4, 1)
+
+
+def test_place_order_and_repetition_cost_nothing(context: Any, shouter: Shouter) -> None:
+    translate(context(), transcript("one", "two"))
+    shouter.heard.clear()
+    translate(context(), transcript("two", "one", "two", "", "one"))
+    assert shouter.heard == []
+
+
+def test_new_data_of_the_pair_is_a_miss(context: Any, shouter: Shouter) -> None:
+    translate(context(), transcript("one"))
+    shouter.pairs["en", "es"] = "2"
+    translate(context(), transcript("one"))
+    assert shouter.heard == ["one", "one"]
+
+
+def test_a_failed_line_is_a_defect_without_text_and_is_tried_again(context: Any, shouter: Shouter) -> None:
+    first = context()
+    made = translate(first, transcript("one", "down", "echo this", "", "two"))
+    assert [line.text for line in made.lines] == ["ONE!", "", "", "", "TWO!"]
+    assert [line.failed is not None for line in made.lines] == [False, True, True, False, False]
+    assert [defect.unit for defect in first.runner.defects] == ["l0002", "l0003"]
+    shouter.heard.clear()
+    translate(context(), transcript("one", "down", "two"))
+    assert shouter.heard == ["down"]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "unknown", "fails"),
+    [
+        ("Hello there", "Hola", 0, False),
+        ("Zorblatt!", "Zorblatt.", 1, True),
+        ("Zorblatt sleeps", "Zorblatt duerme", 1, False),
+        ("No.", "No.", 0, False),
+        ("1984?", "1984?", 0, False),
+        ("...", "", 0, False),
+        ("Hello", " ", 0, True),
+        ("this is not a translation", "This is not a translation.", 0, True),
+    ],
+)
+def test_what_counts_as_a_translation(source: str, text: str, unknown: int, fails: bool) -> None:
+    assert (failure(source, TranslatedLine(text=text, unknown_words=unknown)) is not None) == fails
+
+
+def test_no_text_in_keys_records_or_events(context: Any, store: WorkDir, events: list[Event]) -> None:
+    translate(context(), transcript("confidential", "down"))
+    told = "".join(event.model_dump_json() for event in events)
+    kept = "".join(str(record) for record in store.actions())
+    assert any(isinstance(event, ActionDone) for event in events)
+    for text in ("confidential", "CONFIDENTIAL"):
+        assert text not in told
+        assert text not in kept
+
+
+def test_looking_makes_nothing(context: Any, shouter: Shouter) -> None:
+    translate(context(), transcript("one"))
+    shouter.heard.clear()
+    look = context(mode="look")
+    with pytest.raises(NotMade):
+        translate(look, transcript("one", "two"))
+    assert [item.hit for item in look.runner.looks] == [True, False]
+    assert shouter.heard == []
+    assert translate(context(mode="look"), transcript("one")).lines[0].text == "ONE!"
+
+
+def test_without_any_source_text_there_is_nothing_to_translate(context: Any) -> None:
+    with pytest.raises(MissingError, match="nothing to translate"):
+        translate(context(), transcript("", "", origin="cues", language=None))
+
+
+def test_no_speech_is_no_lines(context: Any) -> None:
+    assert translate(context(), transcript()).lines == ()
+
+
+# Supplied text
+
+
+def cue(start: float, stop: float, text: str) -> Cue:
+    return Cue(round(start * SECOND), round(stop * SECOND), text)
+
+
+def test_supplied_lines_keep_their_times_and_take_the_speaker(context: Any, shouter: Shouter) -> None:
+    cues = [cue(0.5, 1.5, "uno"), cue(1.9, 4.2, "dos"), cue(9, 10, "suelto")]
+    made = translate(context(cues), transcript("one", "two", "three"))
+    assert made.origin == "supplied"
+    assert [(line.start, line.stop, line.text) for line in made.lines] == [
+        (item.start, item.stop, item.text) for item in cues
+    ]
+    assert [line.speaker for line in made.lines] == ["a", "b", None]
+    assert [line.segments for line in made.lines] == [("s0001",), ("s0002",), ()]
+    assert [line.id for line in made.lines] == ["l0001", "l0002", "l0002+1"]
+    assert shouter.heard == []
+
+
+def test_split_and_merged_lines_name_their_segments(context: Any) -> None:
+    cues = [cue(0, 1, "u"), cue(1, 2, "no"), cue(2, 6, "dos y tres")]
+    made = translate(context(cues), transcript("one", "two", "three"))
+    assert [line.segments for line in made.lines] == [("s0001",), ("s0001",), ("s0002", "s0003")]
+    assert [line.id for line in made.lines] == ["l0001", "l0001-2", "l0002"]
+
+
+def test_cues_that_are_the_segments_match_them_even_where_they_overlap(context: Any) -> None:
+    cues = [cue(0, 4, "uno"), cue(0, 4, "dos")]
+    spans = [{"start": item.start, "stop": item.stop} for item in cues]
+    spoken = transcript("", "", origin="cues", language=None)
+    segments = [
+        segment.model_copy(update=span) for segment, span in zip(spoken.segments, spans, strict=True)
+    ]
+    made = translate(context(cues), spoken.model_copy(update={"segments": tuple(segments)}))
+    assert [line.segments for line in made.lines] == [("s0001",), ("s0002",)]
+
+
+def test_ids_of_an_import_are_kept(context: Any) -> None:
+    cues = [cue(0, 2, "uno"), cue(2, 4, "dos")]
+    made = translate(context(cues, ids=("l0007", "l0007+1")), transcript("one", "two"))
+    assert [line.id for line in made.lines] == ["l0007", "l0007+1"]
