@@ -91,8 +91,8 @@ def _needed(length: int, room: int, limit: float) -> float:
 
 
 def stretched(samples: int, stretch: float) -> int:
-    """Length of a clip after compression by `stretch`; rounded down, so that a fit stays a fit."""
-    return math.floor(samples / stretch)
+    """Length of a clip after compression by `stretch`; rounded down, so that a fit stays a fit; at least 1."""
+    return max(1, math.floor(samples / stretch))
 
 
 def choose_rates(slots: Sequence[Slot], natural: Sequence[int], end: int) -> list[float]:

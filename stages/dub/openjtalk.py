@@ -182,9 +182,11 @@ def _c_stderr_muted() -> Iterator[None]:
     libc.fopen.restype = ctypes.c_void_p
     libc.fopen.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
     libc.fclose.argtypes = (ctypes.c_void_p,)
+    nowhere = libc.fopen(os.devnull.encode(), b"w")
+    if nowhere is None:
+        raise OSError(f"{os.devnull} cannot be opened")
     stream = ctypes.c_void_p.in_dll(libc, "stderr")
-    before, nowhere = stream.value, libc.fopen(os.devnull.encode(), b"w")
-    stream.value = nowhere
+    before, stream.value = stream.value, nowhere
     try:
         yield
     finally:
