@@ -28,7 +28,7 @@ demo: sample/sample.truth.json
 	@$(BIN)/loc run sample/sample.mp4 --lang ja
 
 picture: demo
-	@$(BIN)/python -m tests.presenter --compare sample/sample.mp4 sample/sample.ja.mp4 docs/images/result.png
+	@$(BIN)/python -m tests.presenter --compare sample/sample.mp4 sample/sample.ja.mp4 docs/images/result.jpg
 
 # pytest ends with 5, and make with 2, when no test ran.
 test: setup

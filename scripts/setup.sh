@@ -124,7 +124,7 @@ python_packages() {
         "$python" -m venv --clear "$VENV"
     fi
     say "installing Python packages into $VENV (minutes; several GB where torch brings CUDA)"
-    "$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-input --progress-bar off --root-user-action ignore -e '.[neural,dev]'
+    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --no-input --progress-bar off --root-user-action ignore -e '.[neural,dev]'
 }
 
 [[ $(uname -s) == Linux ]] || fail "loc runs on Linux only; this is $(uname -s)."

@@ -5,6 +5,7 @@ A `Script` says who speaks what in which shots; `render` draws, voices and encod
 
     python -m tests.presenter FOLDER       the sample of the demo
     python -m tests.presenter --sheet PNG  a contact sheet
+    python -m tests.presenter --compare SOURCE DUB JPEG  frames before and after
 """
 
 from tests.presenter.film import Film, render, shoot
