@@ -91,7 +91,7 @@ def _needed(length: int, room: int, limit: float) -> float:
 
 
 def stretched(samples: int, stretch: float) -> int:
-    """Length of a clip after compression by `stretch`; rounded down, so that a fit stays a fit; at least 1."""
+    """Length of a clip compressed by `stretch`; rounded down, so that a fit stays a fit; at least 1."""
     return max(1, math.floor(samples / stretch))
 
 
