@@ -259,7 +259,7 @@ class _Placed:
 
 @contextlib.contextmanager
 def _contained(what: str) -> Iterator[None]:
-    """The boundary of a cut: whatever a backend raises costs that cut, not the run. A full disk ends the run."""
+    """The boundary of a cut: what a backend raises costs that cut, not the run; but a full disk ends it."""
     try:
         yield
     except LocError:

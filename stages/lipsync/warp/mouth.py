@@ -87,7 +87,7 @@ class Move:
 
 def gaps(points: Points) -> Numbers:
     """Gap between the inner lips at the eleven points of their lines, at least 0."""
-    return np.maximum(0.0, points[LOWER_INNER, 1] - points[UPPER_INNER, 1])
+    return np.asarray(np.maximum(0.0, points[LOWER_INNER, 1] - points[UPPER_INNER, 1]))
 
 
 def move_mouth(points: Points, opening: float, width: float) -> Move:
@@ -109,7 +109,7 @@ def move_mouth(points: Points, opening: float, width: float) -> Move:
         return np.column_stack([centre + (line[:, 0] - centre) * width, line[:, 1] + down])
 
     def at(line: Points) -> Numbers:
-        return np.asarray(np.interp((line[:, 0] - centre) / half, along, change), dtype=np.float64)
+        return np.asarray(np.interp((line[:, 0] - centre) / half, along, change))
 
     closing = change < 0
     tuck = TUCK * max(0.0, -float(change.min())) * (1 - np.abs(along) ** TUCK_ARCH)
