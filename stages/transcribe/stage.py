@@ -87,9 +87,11 @@ def _supplied(
     apart = one_after_another(inside)
     if len(apart) < len(inside):
         ctx.runner.notice("cues-joined", f"{text.name}: joined cues that are shown at the same time.")
+    kept = with_text and len(text.ids) == len(cues) == len(apart)
+    ids = text.ids if kept else [_id(index) for index in range(len(apart))]
     segments = tuple(
         Segment(
-            id=_id(index),
+            id=ids[index],
             start=cue.start,
             stop=min(cue.stop, samples),
             speaker=None,
