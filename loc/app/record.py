@@ -11,7 +11,6 @@ import json
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO
 
 import filelock
@@ -71,8 +70,8 @@ def now() -> str:
 
 
 def new_run_id() -> str:
-    """A name that sorts by time: `20261120T111650Z-3fa9c1`."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """A name that sorts by time: `20261120T111650.042137Z-3fa9`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}"
 
 
 class Recorder:
@@ -158,8 +157,3 @@ def events(store: WorkDir, run: str) -> Iterator[Event]:
                     continue
     except OSError:
         return
-
-
-def folder_of(store: WorkDir, run: str) -> Path:
-    """Where a run's record lies."""
-    return store.root / "runs" / run

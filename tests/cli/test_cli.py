@@ -1,0 +1,210 @@
+"""The command line as a user meets it: words, streams, exit codes, and what it does not load."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import COMMANDS
+from loc.errors import ExitCode
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1"}
+HEAVY = ("numpy", "pydantic", "av", "cv2", "mediapipe", "scipy", "soundfile", "torch", "loc.settings")
+"""What `loc --help` must not load."""
+
+
+def loc(
+    *args: str, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *args],
+        cwd=cwd,
+        env={**ENVIRONMENT, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with half a second of a test picture over silence, and a Japanese subtitle for it."""
+    folder = tmp_path_factory.mktemp("cli")
+    args = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10:duration=0.5"]
+    subprocess.run([*args, str(folder / "talk.mp4")], check=True)
+    (folder / "talk.ja.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nはい\n", encoding="utf-8")
+    return folder
+
+
+def test_version() -> None:
+    done = loc("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"loc \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
+    done = loc("--help")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in COMMANDS)
+    probe = (
+        "import sys; sys.argv = ['loc', '--help']\n"
+        "from cli.main import main\n"
+        "try: main()\n"
+        f"finally: print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", probe], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    done = loc(name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--json" in done.stdout or "Commands" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (("rnu",), ExitCode.USAGE, "Did you mean 'run'?"),
+        (("run", "talk.mp4", "--bad"), ExitCode.USAGE, "--bad"),
+        (("run", "talk.mp4"), ExitCode.USAGE, "--lang"),
+        (("run", "talk.mp4", "--lang", "jp"), ExitCode.USAGE, "Did you mean ja"),
+        (("run", "talk.mp4", "--lang", "ja", "--crf", "99"), ExitCode.USAGE, "--crf"),
+        (("run", "talk.mp4", "--lang", "ja", "--until", "dubb"), ExitCode.USAGE, "dubb"),
+        (("run", "none.mp4", "--lang", "ja"), ExitCode.INPUT, "does not exist"),
+        (("run", "talk.ja.srt", "--lang", "ja"), ExitCode.INPUT, "talk.ja.srt"),
+        (("run", "talk.mp4", "--lang", "es", "--from", "en"), ExitCode.INPUT, "no sound track"),
+        (("run", "talk.mp4", "--lang", "ja", "--backend", "dub=no"), ExitCode.USAGE, "Known"),
+        (("run", "talk.mp4", "--lang", "ja", "--require-quality", "best"), ExitCode.MISSING, "quality"),
+        (("run", "talk.mp4", "--lang", "ja", "--ffprobe", "no-such"), ExitCode.MISSING, "loc doctor"),
+        (("run", "talk.mp4", "--lang", "ja", "--work-dir", "talk.mp4/x"), ExitCode.STORAGE, "work directory"),
+        (("run", "talk.mp4", "--lang", "ja", "-o", "talk.mp4"), ExitCode.USAGE, "replace an input"),
+        (("run", "talk.mp4", "none.mp4", "--lang", "es"), ExitCode.SOME_FAILED, "none.mp4"),
+    ],
+)
+def test_errors_are_words_on_stderr_with_their_code(
+    folder: Path, args: tuple[str, ...], code: ExitCode, words: str
+) -> None:
+    done = loc(*args, cwd=folder)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(folder: Path) -> None:
+    done = loc("run", "talk.mp4", "--lang", "jp", "--debug", cwd=folder)
+    assert done.returncode == ExitCode.USAGE
+    assert "Traceback" in done.stderr
+
+
+def test_flag_variable_file_default_in_that_order(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "loc.toml").write_text('languages = ["jp"]\ncrf = 77\n')
+    video = str(folder / "talk.mp4")
+    assert "'crf' in loc.toml" in loc("plan", video, cwd=tmp_path).stderr
+    assert "LOC_CRF" in loc("plan", video, cwd=tmp_path, env={"LOC_CRF": "78"}).stderr
+    assert "--crf" in loc("plan", video, "--crf", "79", cwd=tmp_path, env={"LOC_CRF": "78"}).stderr
+    assert "'jp'" in loc("plan", video, "--crf", "20", cwd=tmp_path).stderr
+
+
+def test_first_to_last_step_of_a_job(folder: Path) -> None:
+    """Plan, run, run again, status, explain, verify: one small job over silence, in this order."""
+    args = ("talk.mp4", "--lang", "ja", "--no-lipsync")
+    planned = json.loads(loc("plan", *args, "--json", cwd=folder).stdout)
+    assert [row["stage"] for row in planned["rows"]][:1] == ["ingest"]
+    assert planned["rows"][0]["misses"] > 0
+
+    done = loc("run", *args, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "talk.ja.mp4\n"
+    assert "note: talk.ja.srt is taken as the translation to ja." in done.stderr
+    assert "basic quality" in done.stderr
+    assert {path.name for path in folder.glob("talk.ja.*")} == {
+        "talk.ja.srt",
+        "talk.ja.mp4",
+        "talk.ja.dub.srt",
+        "talk.ja.report.json",
+    }
+
+    again = loc("run", *args, "--json", cwd=folder)
+    lines = [json.loads(line) for line in again.stdout.splitlines()]
+    assert lines[0]["type"] == "run-started"
+    result = lines[-1]
+    assert (result["type"], result["exit_code"], result["inputs"][0]["misses"]) == ("result", 0, 0)
+    assert result["inputs"][0]["languages"][0]["written"] == []
+
+    runs = json.loads(loc("status", "--json", cwd=folder).stdout)["runs"]
+    assert [run["state"] for run in runs] == ["finished", "finished"]
+    changed = json.loads(loc("explain", *args, "--crf", "30", "--json", cwd=folder).stdout)["actions"]
+    assert {change["field"].split(".")[-1] for item in changed for change in item["changes"]} == {"crf"}
+
+    assert loc("cache", "verify", cwd=folder).returncode == 0
+    victim = next(path for path in (folder / ".loc" / "objects").rglob("*") if path.is_file())
+    victim.chmod(0o644)
+    victim.write_bytes(b"spoilt")
+    assert loc("cache", "verify", cwd=folder).returncode == ExitCode.STORAGE
+    assert loc("cache", "verify", cwd=folder).returncode == 0
+
+    own = loc("run", "talk.ja.mp4", "--lang", "es", cwd=folder)
+    assert own.returncode == ExitCode.INPUT
+    assert "written by loc" in own.stderr
+
+    (folder / "talk.ja.mp4").write_bytes(b"edited by hand")
+    refused = loc("run", *args, cwd=folder)
+    assert refused.returncode == ExitCode.USAGE
+    assert "--overwrite" in refused.stderr
+    assert loc("run", *args, "--overwrite", cwd=folder).returncode == 0
+
+
+def test_doctor_says_what_is_missing(folder: Path) -> None:
+    done = loc("doctor", "--json", cwd=folder)
+    checks = json.loads(done.stdout)
+    assert (done.returncode == 0) == checks["can_run"]
+    missing = loc("doctor", "--ffmpeg", "no-such-ffmpeg", cwd=folder)
+    assert missing.returncode == ExitCode.MISSING
+    assert "apt-get install ffmpeg" in missing.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_with_130_and_leaves_no_child(folder: Path, tmp_path: Path, number: int) -> None:
+    """A stand-in for ffprobe that never ends holds a pipe open: what is read from it says that it started,
+    and the end of the pipe that it is gone."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    slow = tmp_path / "ffprobe"
+    slow.write_text(f"#!/bin/sh\nexec 3>{pipe}\necho started >&3\nexec sleep 600\n")
+    slow.chmod(0o755)
+    args = [sys.executable, "-m", "cli", "run", str(folder / "talk.mp4"), "--lang", "ja"]
+    args += ["--ffprobe", str(slow), "--work-dir", str(tmp_path / "work")]
+    running = subprocess.Popen(args, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    with pipe.open() as alive:
+        assert alive.readline() == "started\n"
+        running.send_signal(number)
+        _, words = running.communicate(timeout=60)
+        assert alive.read() == ""
+    assert running.returncode == ExitCode.INTERRUPTED
+    assert words.startswith("error: ")
+    assert "Traceback" not in words
+
+
+def test_reference_pages_are_current() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.reference", "--check"],
+        env=ENVIRONMENT,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
