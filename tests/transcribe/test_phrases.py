@@ -1,0 +1,115 @@
+"""Windows, lines and sentences: pure functions on known places."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loc.artifacts import SAMPLE_RATE, Word
+from stages.transcribe.phrases import (
+    BREAK_GAP,
+    MAX_LINE,
+    NO_VOICE,
+    NO_WORDS,
+    WINDOW_PAD,
+    lines,
+    sentence,
+    voiced,
+    windows,
+)
+
+S = SAMPLE_RATE
+
+
+def word(text: str, start: float, stop: float) -> Word:
+    return Word(text=text, start=round(start * S), stop=round(stop * S), confidence=None)
+
+
+def texts(found: list[list[Word]]) -> list[str]:
+    return [" ".join(item.text for item in line) for line in found]
+
+
+def test_a_pause_ends_a_line() -> None:
+    words = [word("a", 0, 1), word("b", 1.4, 2), word("c", 2.5, 3)]
+    assert texts(lines(words)) == ["a b", "c"]
+
+
+def test_a_long_line_breaks_at_its_longest_gap() -> None:
+    words = [word(str(i), i, i + 0.95) for i in range(10)]
+    words[6] = word("6", 6.2, 6.95)
+    assert texts(lines(words)) == ["0 1 2 3 4 5", "6 7 8 9"]
+
+
+def test_a_line_without_gaps_breaks_in_its_middle() -> None:
+    words = [word(str(i), i, i + 1) for i in range(10)]
+    assert texts(lines(words)) == ["0 1 2 3 4", "5 6 7 8 9"]
+
+
+def test_one_long_word_stays() -> None:
+    assert texts(lines([word("oooh", 0, 9)])) == ["oooh"]
+
+
+@given(st.lists(st.tuples(st.integers(1, S), st.integers(0, S)), max_size=60))
+def test_lines_keep_every_word_in_order_and_stay_short(steps: list[tuple[int, int]]) -> None:
+    words, at = [], 0
+    for length, gap in steps:
+        words.append(Word(text="w", start=at, stop=at + length, confidence=None))
+        at += length + gap
+    found = lines(words)
+    assert [item for line in found for item in line] == words
+    assert all(line[-1].stop - line[0].start <= MAX_LINE for line in found)
+    for line in found:
+        assert all(b.start - a.stop < BREAK_GAP for a, b in itertools.pairwise(line))
+
+
+def middle(start: int, stop: int) -> int:
+    return (start + stop) // 2
+
+
+@given(
+    st.lists(st.tuples(st.integers(1440, 70 * S), st.integers(1440, 5 * S)), max_size=20),
+    st.integers(5 * S, 30 * S),
+)
+def test_windows_hold_all_speech_within_the_limit(steps: list[tuple[int, int]], limit: int) -> None:
+    regions, at = [], 0
+    for pause, length in steps:
+        regions.append((at + pause, at + pause + length))
+        at += pause + length
+    found = windows(regions, limit, middle)
+    assert all(0 <= start < stop and stop - start <= limit for start, stop in found)
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(found))
+    for start, stop in regions:
+        inside = sum(max(0, min(stop, b) - max(start, a)) for a, b in found)
+        assert inside == stop - start
+
+
+def test_near_regions_share_a_window_and_far_ones_do_not() -> None:
+    found = windows([(S, 2 * S), (3 * S, 4 * S), (9 * S, 10 * S)], 20 * S, middle)
+    assert found == [(S - WINDOW_PAD, 4 * S + WINDOW_PAD), (9 * S - WINDOW_PAD, 10 * S + WINDOW_PAD)]
+
+
+def test_words_without_voice_and_voice_without_words_are_listed() -> None:
+    words = [word("yes", 1.0, 1.5), word("ghost", 5.0, 5.5), word("edge", 2.8, 3.2)]
+    regions = [(S, 3 * S), (8 * S, 9 * S), (10 * S, 10 * S + S // 4)]
+    kept, dropped = voiced(words, regions)
+    assert [item.text for item in kept] == ["yes", "edge"]
+    assert [(item.start, item.reason) for item in dropped] == [(5 * S, NO_VOICE), (8 * S, NO_WORDS)]
+
+
+@pytest.mark.parametrize(
+    ("bare", "language", "expected"),
+    [
+        ("and so i said i'm here", "en", "And so I said I'm here."),
+        ("i", "en", "I."),
+        ("in italy", "en", "In italy."),
+        ("así i todo", "es", "Así i todo."),
+        ("Already done", "en", "Already done"),
+        ("already done!", "en", "already done!"),
+        ("", "en", ""),
+    ],
+)
+def test_bare_words_become_a_sentence(bare: str, language: str, expected: str) -> None:
+    assert sentence(bare, language) == expected

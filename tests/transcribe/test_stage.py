@@ -1,0 +1,224 @@
+"""The stage: supplied cues, recognised windows, speakers, and what is said when something is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from loc.analysis.recognition import Heard
+from loc.artifacts import SAMPLE_RATE, Source, Stems, Transcript
+from loc.backend import Card, Host
+from loc.errors import InputError, MissingError
+from loc.events import Defect, EventBus, Notice
+from loc.media.sound import store_sound
+from loc.media.subtitles import Cue
+from loc.runner import NotMade, Runner
+from loc.stage import Slot, SuppliedText
+from loc.store.workdir import WorkDir
+from stages.transcribe.contract import Inputs
+from stages.transcribe.phrases import NO_WORDS
+from stages.transcribe.pocketsphinx import Pocketsphinx
+from stages.transcribe.stage import PAST_END, one_after_another, origin, run
+from tests.hearing import context, silent_source, source_of
+from tests.voices import SENTENCES, pause, speak
+
+S = SAMPLE_RATE
+HOST = Host(settings=None, scratch=Path())
+
+
+class Scripted:
+    """Hears one word for each window, in its middle; counts what it was asked."""
+
+    card = Card("transcribe", "scripted", "1", "scripted", "embedded", "basic", "in-process")
+    max_window_samples = 6 * 16_000
+    asked: ClassVar[list[int]] = []
+
+    def __init__(self, words: int = 1) -> None:
+        self.words = words
+        self.asked.clear()
+
+    def fingerprint(self) -> Mapping[str, str]:
+        return {}
+
+    def close(self) -> None: ...
+
+    def recognise(self, audio: np.ndarray, language: str) -> list[Heard]:
+        assert language == "en"
+        self.asked.append(len(audio))
+        middle = len(audio) // 2
+        return [Heard("word", middle - 3200, middle + 3200, 0.5)] * self.words
+
+
+@pytest.fixture
+def events() -> list[object]:
+    return []
+
+
+@pytest.fixture
+def listening(store: WorkDir, events: list[object]) -> Runner:
+    """A runner whose events are kept."""
+    return Runner(store, EventBus(events.append), run="test")
+
+
+def heard(store: WorkDir, audio: np.ndarray) -> tuple[Source, Inputs]:
+    """A source whose speech stem is the whole sound, float32 [n]."""
+    source = source_of(store, audio)
+    stems = Stems(speech=store_sound(store, [audio[:, None]], 1), background=None, speech_snr_db=None)
+    return source, Inputs(Slot("ingest", source), Slot("separate", stems))
+
+
+def srt(*cues: tuple[float, float, str]) -> bytes:
+    def clock(seconds: float) -> str:
+        ms = round(seconds * 1000)
+        return f"{ms // 3600000:02}:{ms // 60000 % 60:02}:{ms // 1000 % 60:02},{ms % 1000:03}"
+
+    return "".join(
+        f"{i}\n{clock(a)} --> {clock(b)}\n{text}\n\n" for i, (a, b, text) in enumerate(cues, 1)
+    ).encode()
+
+
+def supplied(store: WorkDir, data: bytes, language: str | None = "en") -> SuppliedText:
+    return SuppliedText(language=language, ref=store.put_bytes(data), name="film.en.srt")
+
+
+def dialogue() -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """Two voices in turn, 1 s apart, and the places of the six lines in seconds."""
+    parts, places, at = [pause(1.0)], [], 1.0
+    for index, text in enumerate(SENTENCES[:6]):
+        line = speak(text, ("en+m3", "en+f3")[index % 2])
+        parts += [line, pause(1.0)]
+        places.append((at, at + len(line) / S))
+        at += len(line) / S + 1.0
+    return np.concatenate(parts), places
+
+
+def test_supplied_cues_are_the_lines_with_their_speakers(listening: Runner) -> None:
+    audio, places = dialogue()
+    _, inputs = heard(listening.store, audio)
+    text = supplied(listening.store, srt(*[(a, b, f"Line {i}.") for i, (a, b) in enumerate(places)]))
+    found = run(context(listening, transcript=text, source_language=None), inputs)
+    assert found.origin == "supplied"
+    assert found.language == "en"
+    assert [segment.text for segment in found.segments] == [f"Line {i}." for i in range(6)]
+    assert [segment.id for segment in found.segments] == [f"s000{i}" for i in range(1, 7)]
+    assert [segment.speaker for segment in found.segments] == ["speaker1", "speaker2"] * 3
+    assert [speaker.voice_class for speaker in found.speakers] == ["low", "high"]
+
+
+def test_translations_for_all_languages_give_bare_cues(listening: Runner) -> None:
+    audio, places = dialogue()
+    _, inputs = heard(listening.store, audio)
+    text = supplied(listening.store, srt(*[(a, b, "こんにちは") for a, b in places]), "ja")
+    ctx = context(listening, languages=("ja",), translations={"ja": text}, source_language=None)
+    found = run(ctx, inputs)
+    assert found.origin == "cues"
+    assert found.language is None
+    assert {segment.text for segment in found.segments} == {""}
+    assert len(found.segments) == 6
+
+
+def test_one_language_without_a_translation_needs_recognition(store: WorkDir, runner: Runner) -> None:
+    text = supplied(store, srt((0, 1, "x")), "ja")
+    job = context(runner, languages=("ja", "es"), translations={"ja": text}).job
+    assert origin(job) == "recognised"
+
+
+def test_supplied_text_over_silence_needs_no_sound(listening: Runner) -> None:
+    inputs = Inputs(
+        Slot("ingest", silent_source(10 * S)),
+        Slot("separate", Stems(speech=None, background=None, speech_snr_db=None)),
+    )
+    text = supplied(listening.store, srt((1, 2, "Hello."), (4, 30, "Too long.")))
+    found = run(context(listening, transcript=text), inputs)
+    assert [(segment.start, segment.stop) for segment in found.segments] == [(S, 2 * S), (4 * S, 10 * S)]
+    assert {segment.speaker for segment in found.segments} == {None}
+    assert found.speakers == ()
+
+
+def test_cues_after_the_end_are_dropped_and_said(listening: Runner, events: list[object]) -> None:
+    inputs = Inputs(Slot("ingest", silent_source(10 * S)), Slot.pending("separate"))
+    text = supplied(listening.store, srt((1, 2, "In."), (11, 12, "Out.")))
+    found = run(context(listening, transcript=text), inputs)
+    assert len(found.segments) == 1
+    assert [(item.start, item.reason) for item in found.dropped] == [(11 * S, PAST_END)]
+    assert any(isinstance(event, Notice) and event.code == "cues-past-end" for event in events)
+    with pytest.raises(InputError, match="does not belong"):
+        run(context(listening, transcript=supplied(listening.store, srt((20, 21, "Out.")))), inputs)
+
+
+def test_cues_follow_one_another() -> None:
+    cues = [Cue(5 * S, 6 * S, "c"), Cue(0, 3 * S, "a"), Cue(2 * S, 4 * S, "b"), Cue(5 * S + 10, 7 * S, "d")]
+    assert one_after_another(cues) == [
+        Cue(0, 2 * S, "a"),
+        Cue(2 * S, 4 * S, "b"),
+        Cue(5 * S, 7 * S, "c d"),
+    ]
+
+
+def test_windows_fit_the_recogniser_and_words_land_in_the_programme(listening: Runner) -> None:
+    audio, places = dialogue()
+    _, inputs = heard(listening.store, audio)
+    backend = Scripted()
+    found = run(context(listening, {"transcribe": backend}), inputs)
+    assert found.origin == "recognised"
+    assert len(backend.asked) == 6
+    assert max(backend.asked) <= Scripted.max_window_samples
+    for segment, (start, stop) in zip(found.segments, places, strict=True):
+        assert segment.text == "Word."
+        assert start * S < segment.start < segment.stop < stop * S
+        assert segment.confidence == 0.5
+
+
+def test_the_second_run_hears_nothing_again(listening: Runner) -> None:
+    audio, _ = dialogue()
+    backend = Scripted()
+    ctx = context(listening, {"transcribe": backend})
+    first = run(ctx, heard(listening.store, audio)[1])
+    assert run(ctx, heard(listening.store, audio)[1]) == first
+    assert len(backend.asked) == 6
+
+
+def test_speech_without_a_word_is_a_defect(listening: Runner, events: list[object]) -> None:
+    audio, _ = dialogue()
+    found = run(context(listening, {"transcribe": Scripted(words=0)}), heard(listening.store, audio)[1])
+    assert found.segments == ()
+    assert {item.reason for item in found.dropped} == {NO_WORDS}
+    assert any(isinstance(event, Defect) and event.code == "nothing-recognised" for event in events)
+
+
+def test_no_speech_is_said_and_asks_no_recogniser(listening: Runner, events: list[object]) -> None:
+    found = run(context(listening), heard(listening.store, pause(5.0))[1])
+    assert found == Transcript(language="en", origin="recognised", segments=(), dropped=(), speakers=())
+    assert any(isinstance(event, Notice) and event.code == "no-speech" for event in events)
+
+
+def test_an_unknown_source_language_names_the_ways_out(runner: Runner) -> None:
+    _, inputs = heard(runner.store, pause(1.0))
+    with pytest.raises(MissingError) as missing:
+        run(context(runner, source_language=None), inputs)
+    assert missing.value.code == 5
+    assert "--from" in missing.value.fix
+    assert "VIDEO.LANG.srt" in missing.value.fix
+
+
+def test_no_sound_and_no_text_cannot_be_used(runner: Runner) -> None:
+    inputs = Inputs(Slot("ingest", silent_source(S)), Slot.pending("separate"))
+    with pytest.raises(InputError, match="no sound"):
+        run(context(runner), inputs)
+
+
+def test_look_mode_makes_nothing(store: WorkDir) -> None:
+    looker = Runner(store, EventBus(), mode="look")
+    with pytest.raises(NotMade):
+        run(context(looker, {"transcribe": Scripted()}), heard(store, dialogue()[0])[1])
+    assert {look.action.name for look in looker.looks} == {"analysis.voice"}
+    looker.close()
+
+
+def test_pocketsphinx_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(MissingError):
+        Pocketsphinx(HOST).recognise(np.zeros(16_000, np.float32), "ja")
