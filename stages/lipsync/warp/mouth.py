@@ -1,7 +1,7 @@
 """Where lips and jaw go: from the mouth as it is to the mouth as planned. Face units throughout.
 
-The proportions were set by eye on real faces: of an opening the lower lip takes 85 %, of a closing 58 %; the
-chin follows by 55 %.
+The proportions were set by eye on real faces: an opening is the lower lip's and the chin's; a closing draws the
+lower lip and the chin up, and the corners with them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ Numbers = npt.NDArray[np.float64]
 
 ARCH = 2.2
 """The opening over the mouth is 1 - |u|^ARCH: nearly a parabola, a little fuller."""
-UPPER_SHARE_OPENING, UPPER_SHARE_CLOSING = 0.15, 0.42
-"""What the inner edge of the upper lip takes of an opening and of a closing."""
-OUTER_UPPER_OPENING, OUTER_UPPER_CLOSING = 0.13, 0.36
-OUTER_LOWER_OPENING, OUTER_LOWER_CLOSING = 0.88, 0.54
+LIFT = 0.16
+"""Of a closing, by this part the whole mouth line rises, corners included: a falling jaw had drawn it down."""
+UPPER_SHARE_OPENING, UPPER_SHARE_CLOSING = 0.15, 0.42 - LIFT
+"""What the inner edge of the upper lip takes of an opening and of a closing. 0.42 brings the lips of a wide-open
+mouth together on the line of its corners, which the lift then raises."""
+OUTER_UPPER_OPENING, OUTER_UPPER_CLOSING = 0.13, 0.36 - LIFT
+OUTER_LOWER_OPENING, OUTER_LOWER_CLOSING = 0.88, 0.54 + LIFT
 """The same for the outer edges. A lip moves nearly as a whole, but one stretched by a wide-open mouth grows
 thicker again as it closes."""
-JAW_SHARE = 0.55
+JAW_OPENING, JAW_CLOSING = 0.55, 0.66
 """What the chin takes; cheeks, lips and neck stretch for the rest."""
 JAW_SPREAD = 0.42
 """Standard deviation of the jaw's share along the jaw line, about the chin."""
@@ -104,29 +107,33 @@ def move_mouth(points: Points, opening: float, width: float) -> Move:
     half = max((upper[-1, 0] - upper[0, 0]) / 2, 1e-3)
     along = np.clip((upper[:, 0] - centre) / half, -1, 1)
     change = opening * np.maximum(0, 1 - np.abs(along) ** ARCH) - gaps(points)
+    middle = float(change[len(change) // 2])
+    lift = LIFT * max(0.0, -middle)
 
     def moved(line: Points, down: Numbers) -> Points:
-        return np.column_stack([centre + (line[:, 0] - centre) * width, line[:, 1] + down])
+        at_side = np.clip((line[:, 0] - centre) / half, -1, 1) ** 2
+        return np.column_stack([centre + (line[:, 0] - centre) * width, line[:, 1] + down - lift * at_side])
+
+    def share(of: Numbers, opening: float, closing: float) -> Numbers:
+        return np.where(of < 0, closing, opening) * of
 
     def at(line: Points) -> Numbers:
         return np.asarray(np.interp((line[:, 0] - centre) / half, along, change))
 
-    closing = change < 0
+    raised = share(change, UPPER_SHARE_OPENING, UPPER_SHARE_CLOSING)
+    over, under = at(outer_upper), at(outer_lower)
     tuck = TUCK * max(0.0, -float(change.min())) * (1 - np.abs(along) ** TUCK_ARCH)
     rim = np.column_stack([np.zeros(len(change)), tuck])
-    upper_share = np.where(closing, UPPER_SHARE_CLOSING, UPPER_SHARE_OPENING)
-    over, under = at(outer_upper), at(outer_lower)
-    new_over = moved(outer_upper, -np.where(over < 0, OUTER_UPPER_CLOSING, OUTER_UPPER_OPENING) * over)
-    new_under = moved(outer_lower, np.where(under < 0, OUTER_LOWER_CLOSING, OUTER_LOWER_OPENING) * under)
-    for new, old in ((new_over, outer_upper), (new_under, outer_lower)):
-        new[[0, -1], 1] = old[[0, -1], 1]
     jaw = points[JAW_LINE]
     follow = np.exp(-(((jaw[:, 0] - jaw[len(jaw) // 2, 0]) / JAW_SPREAD) ** 2))
-    drop = JAW_SHARE * change[len(change) // 2] * follow
+    drop = (JAW_CLOSING if middle < 0 else JAW_OPENING) * middle * follow
     return Move(
         lips=Lips(upper - rim, lower + rim, outer_upper, outer_lower),
         moved=Lips(
-            moved(upper, -upper_share * change), moved(lower, (1 - upper_share) * change), new_over, new_under
+            moved(upper, -raised),
+            moved(lower, change - raised),
+            moved(outer_upper, -share(over, OUTER_UPPER_OPENING, OUTER_UPPER_CLOSING)),
+            moved(outer_lower, share(under, OUTER_LOWER_OPENING, OUTER_LOWER_CLOSING)),
         ),
         jaw=jaw,
         moved_jaw=jaw + np.column_stack([np.zeros(len(jaw)), drop]),
