@@ -106,11 +106,14 @@ def test_lips_part_by_exactly_the_gap() -> None:
 
 def test_lips_close_for_every_bilabial(short_film: Film) -> None:
     (line,), (face,) = short_film.truth.lines, short_film.truth.faces
-    at = np.round(np.arange(short_film.truth.frames) * SAMPLE_RATE / float(short_film.truth.fps))
+    middles = np.arange(short_film.truth.frames) + 0.5
+    at = np.round(middles * SAMPLE_RATE / float(short_film.truth.fps))
     shut = closed_at(line.phones, at.astype(np.int64) - line.start)
     aperture = np.array(face.aperture)
     assert shut.sum() >= 4
-    assert aperture[shut].max() < 0.15
+    # At the edge of a closure the lips are on their way.
+    assert np.median(aperture[shut]) < 0.08
+    assert aperture[shut].max() < 0.3
     assert aperture.max() > 0.5
 
 

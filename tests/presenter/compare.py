@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -22,24 +23,35 @@ CROP = 1.9
 
 JPEG_QUALITY = 88
 
-Square = tuple[int, int, int]
-"""Left, top and side, pixels."""
+CLOSED = 0.15
+"""Aperture below which the source's mouth counts as closed."""
+
+
+@dataclass(frozen=True)
+class _View:
+    """What is shown of a frame: left, top and side of a square in pixels, and how the mouth stands."""
+
+    left: int
+    top: int
+    side: int
+    closed: bool
 
 
 def draw_comparison(source: Path, dub: Path, picture: Path) -> None:
     """Write a JPEG: source above, result below, in each column the frame of its span that differs most.
 
-    Needs the `.truth.json` beside the source, to know where the face is.
+    By turns the source's mouth is closed and open in it. Needs the `.truth.json` beside the source.
     """
     truth = load_truth(source.with_suffix(".truth.json"))
-    squares = dict(_squares(truth))
+    views = dict(_views(truth))
     best: dict[int, tuple[float, Pixels]] = {}
     for frame, (before, after) in enumerate(zip(_pictures(source), _pictures(dub), strict=True)):
-        if frame not in squares:
-            continue
-        pair = np.vstack([_tile(before, squares[frame]), _tile(after, squares[frame])])
-        change = float(cv2.absdiff(pair[:TILE], pair[TILE:]).mean())
         column = frame * COLUMNS // truth.frames
+        view = views.get(frame)
+        if view is None or view.closed != (column % 2 == 0):
+            continue
+        pair = np.vstack([_tile(before, view), _tile(after, view)])
+        change = float(cv2.absdiff(pair[:TILE], pair[TILE:]).mean())
         if column not in best or change > best[column][0]:
             best[column] = (change, pair)
     sheet = np.hstack([best[column][1] for column in sorted(best)])
@@ -49,18 +61,17 @@ def draw_comparison(source: Path, dub: Path, picture: Path) -> None:
     )
 
 
-def _squares(truth: Truth) -> Iterator[tuple[int, Square]]:
-    """For every frame with a face, the square about the first one."""
+def _views(truth: Truth) -> Iterator[tuple[int, _View]]:
+    """For every frame with a face, the square about it."""
     for face in truth.faces:
         for offset, (left, top, right, bottom) in enumerate(face.box):
             side = round(CROP * (right - left))
-            x, y = (left + right - side) / 2, (top + bottom - side) / 2
-            yield face.start + offset, (max(0, round(x)), max(0, round(y)), side)
+            x, y = max(0, round((left + right - side) / 2)), max(0, round((top + bottom - side) / 2))
+            yield face.start + offset, _View(x, y, side, face.aperture[offset] < CLOSED)
 
 
-def _tile(picture: Pixels, square: Square) -> Pixels:
-    left, top, side = square
-    part = picture[top : top + side, left : left + side]
+def _tile(picture: Pixels, view: _View) -> Pixels:
+    part = picture[view.top : view.top + view.side, view.left : view.left + view.side]
     return np.asarray(cv2.resize(part, (TILE, TILE), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +70,9 @@ def render(script: Script, path: Path, *, sound: Soundtrack | None = None) -> Tr
     sound = sound if sound is not None else soundtrack(script)
     samples = len(sound.speech)
     count = int(samples * script.fps / SAMPLE_RATE)
-    at = np.array([round(i * SAMPLE_RATE / script.fps) for i in range(count)], dtype=np.int64)
+    at, shown = _frame_times(count, script.fps)
     people = {who.name: who for shot in script.shots for who in shot.cast}
-    motions = {name: move(who, sound.lines, at) for name, who in people.items()}
+    motions = {name: move(who, sound.lines, shown) for name, who in people.items()}
     takes = _takes(script, sound.lines, at)
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "mix.wav"
@@ -93,6 +94,12 @@ def render(script: Script, path: Path, *, sound: Soundtrack | None = None) -> Tr
         ),
         faces=tuple(_truths(takes, motions)),
     )
+
+
+def _frame_times(count: int, fps: Fraction) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Samples at which frames appear, and the middle of each one's time on screen, which is what it shows."""
+    edges = [round(i * SAMPLE_RATE / fps / 2) for i in range(2 * count)]
+    return np.array(edges[::2], dtype=np.int64), np.array(edges[1::2], dtype=np.int64)
 
 
 def _takes(script: Script, lines: Sequence[LineTruth], at: npt.NDArray[np.int64]) -> list[Take]:

@@ -63,7 +63,7 @@ def move(who: Presenter, lines: Sequence[LineTruth], at: npt.NDArray[np.int64]) 
     Args:
         who: whose seed and whose lines count.
         lines: every line of the film.
-        at: the sample at 48 kHz at which each frame appears.
+        at: the sample at 48 kHz in the middle of each frame's time.
     """
     rng = np.random.default_rng(who.seed)
     t = at / SAMPLE_RATE

@@ -71,7 +71,7 @@ class ShotTruth(Frozen):
 
 
 class FaceTruth(Frozen):
-    """One person in one shot, frame by frame from the shot's first."""
+    """One person in one shot, frame by frame from the shot's first, as in the middle of each frame's time."""
 
     presenter: str
     start: int
