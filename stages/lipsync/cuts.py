@@ -26,8 +26,21 @@ class Stretch:
     situation: Situation
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Frames in a row, counted from the shot's first; `lost` if any of them has no face."""
+
+    start: int
+    stop: int
+    situation: Situation
+    lost: bool
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
 def cut_shot(shot: int, start: int, seen: npt.NDArray[np.int8]) -> list[Stretch]:
-    """The cuts of one shot, in order and without gaps.
+    """The cuts of one shot, in order and without gaps. Every frame of a cut with one face has one.
 
     Args:
         shot: the shot's index.
@@ -35,44 +48,46 @@ def cut_shot(shot: int, start: int, seen: npt.NDArray[np.int8]) -> list[Stretch]
         seen: what each of its frames shows, values of `Situation`.
     """
     edges = [0, *(np.flatnonzero(np.diff(seen)) + 1).tolist(), len(seen)]
-    stretches = [
-        Stretch(shot, FrameRange(start=start + a, stop=start + b), Situation(int(seen[a])))
+    found = [
+        _Run(a, b, Situation(int(seen[a])), lost=int(seen[a]) == Situation.NO_FACE)
         for a, b in itertools.pairwise(edges)
         if b > a
     ]
-    while (index := _shortest_joinable(stretches)) is not None:
-        stretches = _joined(stretches, index)
-    return stretches
+    while (index := _shortest_joinable(found)) is not None:
+        found = _joined(found, index)
+    return [
+        Stretch(shot, FrameRange(start=start + run.start, stop=start + run.stop), run.situation)
+        for run in found
+    ]
 
 
-def _shortest_joinable(stretches: Sequence[Stretch]) -> int | None:
-    """The shortest stretch that is too short and has a neighbour it may join."""
+def _shortest_joinable(found: Sequence[_Run]) -> int | None:
+    """The shortest run that is too short and has a neighbour it may join."""
     short = [
-        (len(stretch.frames), index)
-        for index, stretch in enumerate(stretches)
-        if len(stretch.frames) < MIN_FRAMES and _neighbours(stretches, index)
+        (len(run), index)
+        for index, run in enumerate(found)
+        if len(run) < MIN_FRAMES and _neighbours(found, index)
     ]
     return min(short)[1] if short else None
 
 
-def _neighbours(stretches: Sequence[Stretch], index: int) -> list[int]:
-    """The neighbours a stretch may join. One without a face never joins one that would be drawn."""
-    around = [other for other in (index - 1, index + 1) if 0 <= other < len(stretches)]
-    if stretches[index].situation is Situation.NO_FACE:
-        return [other for other in around if stretches[other].situation is not Situation.ONE_FACE]
+def _neighbours(found: Sequence[_Run], index: int) -> list[int]:
+    """The neighbours a run may join. One with a frame without a face never joins one that would be drawn."""
+    around = [other for other in (index - 1, index + 1) if 0 <= other < len(found)]
+    if found[index].lost:
+        return [other for other in around if found[other].situation is not Situation.ONE_FACE]
     return around
 
 
-def _joined(stretches: Sequence[Stretch], index: int) -> list[Stretch]:
-    """The stretches with one joined to its longer neighbour, and like neighbours merged."""
-    host = max(_neighbours(stretches, index), key=lambda other: len(stretches[other].frames))
-    changed = list(stretches)
+def _joined(found: Sequence[_Run], index: int) -> list[_Run]:
+    """The runs with one joined to its longer neighbour, and like neighbours merged."""
+    host = max(_neighbours(found, index), key=lambda other: len(found[other]))
+    changed = list(found)
     changed[index] = replace(changed[index], situation=changed[host].situation)
-    merged: list[Stretch] = []
-    for stretch in changed:
-        if merged and merged[-1].situation is stretch.situation:
-            frames = FrameRange(start=merged[-1].frames.start, stop=stretch.frames.stop)
-            merged[-1] = replace(merged[-1], frames=frames)
-        else:
-            merged.append(stretch)
+    merged: list[_Run] = []
+    for run in changed:
+        if merged and merged[-1].situation is run.situation:
+            before = merged.pop()
+            run = _Run(before.start, run.stop, run.situation, before.lost or run.lost)
+        merged.append(run)
     return merged

@@ -1,7 +1,7 @@
 """Where lips and jaw go: from the mouth as it is to the mouth as planned. Face units throughout.
 
-The proportions were set by eye on real faces: an opening is the lower lip's and the chin's; a closing draws the
-lower lip and the chin up, and the corners with them.
+The proportions were set by eye on real faces: an opening is the lower lip's and the chin's; a closing draws
+the lower lip and the chin up, and the corners with them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Numbers = npt.NDArray[np.float64]
 ARCH = 2.2
 """The opening over the mouth is 1 - |u|^ARCH: nearly a parabola, a little fuller."""
 LIFT = 0.16
-"""Of a closing, by this part the whole mouth line rises, corners included: a falling jaw had drawn it down."""
+"""Of a closing, by this part the whole mouth line rises, corners included: the jaw had drawn it down."""
 UPPER_SHARE_OPENING, UPPER_SHARE_CLOSING = 0.15, 0.42 - LIFT
-"""What the inner edge of the upper lip takes of an opening and of a closing. 0.42 brings the lips of a wide-open
-mouth together on the line of its corners, which the lift then raises."""
+"""What the inner edge of the upper lip takes of an opening and of a closing. 0.42 brings the lips of a
+wide-open mouth together on the line of its corners, which the lift then raises."""
 OUTER_UPPER_OPENING, OUTER_UPPER_CLOSING = 0.13, 0.36 - LIFT
 OUTER_LOWER_OPENING, OUTER_LOWER_CLOSING = 0.88, 0.54 + LIFT
 """The same for the outer edges. A lip moves nearly as a whole, but one stretched by a wide-open mouth grows

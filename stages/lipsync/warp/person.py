@@ -24,8 +24,8 @@ from stages.lipsync.warp.render import Person, fetch, resting_outline, skin_colo
 RANGE_PERCENTILE = 93
 """Of the apertures seen: vowels of normal speech, without laughs and yawns."""
 MIN_RANGE, MAX_RANGE = 0.14, 0.20
-"""Bounds of the range drawn: less (a person who hardly speaks in the source) is not seen, more looks torn where
-the cheeks do not follow."""
+"""Bounds of the range drawn: less (a person who hardly speaks in the source) is not seen, more looks torn
+where the cheeks do not follow."""
 MIN_BANK = 0.05
 """A mouth that never opens this far shows nothing that could be used for its inside."""
 FACING_POWER = 2

@@ -1,0 +1,171 @@
+"""Cuts and routes: pure functions of what was tracked and who speaks."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from loc.analysis.faces import LIP_OUTER_LOWER, MESH_IDS, POINT_COUNT, Faces, places
+from stages.lipsync.cuts import MIN_FRAMES, cut_shot
+from stages.lipsync.route import (
+    MAX_DOWN,
+    MAX_RIVAL,
+    MAX_SIZE,
+    MAX_UP,
+    MAX_YAW,
+    MIN_CONFIDENCE,
+    MIN_SIZE,
+    Situation,
+    route,
+    situations,
+)
+from stages.lipsync.tracks import MAX_GAP, fill_gaps, prepare, runs, smooth_points
+
+WIDTH, HEIGHT, COUNT = 640, 360, 60
+
+
+def faces(count: int = COUNT) -> Faces:
+    """A frontal face of 90 px in the middle of the picture, drifting to the right by a pixel a frame."""
+    points = np.full((count, POINT_COUNT, 2), [250.0, 180.0], dtype=np.float32)
+    points += np.random.default_rng(1).uniform(-40, 40, (POINT_COUNT, 2)).astype(np.float32)
+    points[..., 0] += np.arange(count, dtype=np.float32)[:, None]
+    return Faces(
+        points=points,
+        box=np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1),
+        size=np.full(count, 90, np.float32),
+        pose=np.zeros((count, 2), np.float32),
+        confidence=np.full(count, 0.9, np.float32),
+        faces=np.ones(count, np.int16),
+        rival=np.zeros(count, np.float32),
+    )
+
+
+def lose(tracks: Faces, start: int, stop: int) -> Faces:
+    for name in ("points", "box", "size", "pose"):
+        getattr(tracks, name)[start:stop] = np.nan
+    return tracks
+
+
+def spoil(situation: Situation, start: int, stop: int) -> Faces:
+    """Tracks that show `situation` in some frames."""
+    tracks = faces()
+    part = slice(start, stop)
+    match situation:
+        case Situation.LOW_CONFIDENCE:
+            tracks.confidence[part] = MIN_CONFIDENCE - 0.1
+        case Situation.TOO_SMALL:
+            tracks.size[part] = MIN_SIZE - 1
+        case Situation.TOO_LARGE:
+            tracks.size[part] = MAX_SIZE + 1
+        case Situation.LOOKING_DOWN:
+            tracks.pose[part, 1] = MAX_DOWN + 1
+        case Situation.LOOKING_UP:
+            tracks.pose[part, 1] = -MAX_UP - 1
+        case Situation.PROFILE:
+            tracks.pose[part, 0] = -MAX_YAW - 1
+        case Situation.CUT_OFF:
+            tracks.points[part, places(LIP_OUTER_LOWER)[3], 1] = HEIGHT + 2
+        case Situation.SEVERAL_FACES:
+            tracks.rival[part] = MAX_RIVAL + 0.1
+        case Situation.NO_FACE:
+            lose(tracks, start, stop)
+    return tracks
+
+
+def cuts(tracks: Faces, start: int = 100) -> list[tuple[str, int, int]]:
+    seen = situations(fill_gaps(tracks), WIDTH, HEIGHT)
+    return [(cut.situation.code, cut.frames.start, cut.frames.stop) for cut in cut_shot(0, start, seen)]
+
+
+def test_one_face_is_one_cut() -> None:
+    assert cuts(faces()) == [("one-face", 100, 160)]
+
+
+@pytest.mark.parametrize("situation", [item for item in Situation if item is not Situation.ONE_FACE])
+def test_every_situation_splits_a_shot_where_it_begins_and_ends(situation: Situation) -> None:
+    # Confidence counts at its best within a second, so a short doubt shortens by half a second on each side.
+    margin = 12 if situation is Situation.LOW_CONFIDENCE else 0
+    found = cuts(spoil(situation, 10, 50))
+    assert found == [
+        ("one-face", 100, 110 + margin),
+        (situation.code, 110 + margin, 150 - margin),
+        ("one-face", 150 - margin, 160),
+    ]
+
+
+def test_a_short_gap_is_bridged_and_a_long_one_splits() -> None:
+    assert cuts(lose(faces(), 30, 30 + MAX_GAP)) == [("one-face", 100, 160)]
+    assert [code for code, *_ in cuts(lose(faces(), 30, 31 + MAX_GAP))] == ["one-face", "no-face", "one-face"]
+
+
+def test_a_brief_situation_joins_its_longer_neighbour() -> None:
+    assert cuts(spoil(Situation.PROFILE, 20, 20 + MIN_FRAMES - 1)) == [("one-face", 100, 160)]
+    alone = lose(lose(faces(), 0, 25), 25 + MIN_FRAMES - 1, COUNT)
+    assert cuts(alone) == [("no-face", 100, 160)]
+
+
+def test_cuts_cover_the_shot_whatever_happens() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(50):
+        seen = rng.choice([0, 0, 0, 6, 8, 9], 80).repeat(rng.integers(1, 9, 80)).astype(np.int8)
+        found = cut_shot(3, 40, seen)
+        assert found[0].frames.start == 40
+        assert found[-1].frames.stop == 40 + len(seen)
+        for before, after in itertools.pairwise(found):
+            assert before.frames.stop == after.frames.start
+            assert before.situation is not after.situation
+        drawn = np.concatenate([np.full(len(cut.frames), cut.situation == 0) for cut in found])
+        assert not (drawn & (seen == Situation.NO_FACE)).any()
+
+
+def test_gaps_are_filled_in_a_straight_line_and_open_ends_stay_open() -> None:
+    truth = faces()
+    gappy = lose(lose(faces(), 0, 2), 20, 24)
+    filled = fill_gaps(gappy)
+    np.testing.assert_allclose(filled.points[20:24], truth.points[20:24], atol=1e-3)
+    assert not filled.found[:2].any()
+    assert not gappy.found[20:24].any(), "the input is left as it was"
+
+
+def test_smoothing_keeps_straight_motion_and_does_not_cross_gaps() -> None:
+    gappy = lose(faces(), 20, 40)
+    gappy.points[40:, :, 0] += 200
+    smoothed = smooth_points(gappy.points)
+    np.testing.assert_allclose(smoothed[4:16], gappy.points[4:16], atol=1e-3)
+    np.testing.assert_allclose(smoothed[44:56], gappy.points[44:56], atol=1e-3)
+    assert np.isnan(smoothed[20:40]).all()
+
+
+def test_smoothing_calms_trembling() -> None:
+    rng = np.random.default_rng(3)
+    tracks = faces()
+    trembling = tracks.points + rng.normal(0, 0.5, tracks.points.shape).astype(np.float32)
+    before = np.diff(trembling - tracks.points, axis=0).std()
+    after = np.diff(smooth_points(trembling) - tracks.points, axis=0).std()
+    assert after < 0.5 * before
+
+
+def test_a_slice_smooths_as_the_whole_does() -> None:
+    tracks = faces()
+    tracks.points[:] += np.random.default_rng(4).normal(0, 1, tracks.points.shape)
+    whole, part = prepare(tracks), prepare(tracks[10:50])
+    np.testing.assert_allclose(part.points[4:-4], whole.points[14:46], atol=1e-3)
+
+
+def test_only_one_face_with_speech_is_drawn() -> None:
+    assert route(Situation.ONE_FACE, dub_speaks=True, source_speaks=False) == ("draft", ())
+    assert route(Situation.ONE_FACE, dub_speaks=False, source_speaks=True) == ("draft", ())
+    way, reasons = route(Situation.SEVERAL_FACES, dub_speaks=False, source_speaks=False)
+    assert way == "passthrough"
+    assert [reason.code for reason in reasons] == ["several-faces", "no-speech"]
+
+
+def test_runs() -> None:
+    assert runs(np.array([1, 1, 0, 0, 1], dtype=bool)) == [(0, 2), (4, 5)]
+    assert runs(np.zeros(0, dtype=bool)) == []
+
+
+def test_stored_points_are_named_once() -> None:
+    assert len(set(MESH_IDS)) == POINT_COUNT
