@@ -87,7 +87,8 @@ def _joined(found: Sequence[_Run], index: int) -> list[_Run]:
     merged: list[_Run] = []
     for run in changed:
         if merged and merged[-1].situation is run.situation:
-            before = merged.pop()
-            run = _Run(before.start, run.stop, run.situation, before.lost or run.lost)
-        merged.append(run)
+            before = merged[-1]
+            merged[-1] = _Run(before.start, run.stop, run.situation, before.lost or run.lost)
+        else:
+            merged.append(run)
     return merged
