@@ -24,8 +24,51 @@ BITEXACT: Mapping[str, str] = {"fflags": "+bitexact", "flags:v": "+bitexact", "f
 again gives the same bytes. (x264 still writes its settings, the number of threads among them, into the
 stream: pin `threads` where the bytes count.)"""
 
-LOCAL_ONLY: Mapping[str, str] = {"protocol_whitelist": "file,pipe"}
-"""Input options for files of unknown origin: a playlist inside one must not open the network."""
+_CONTAINERS = (
+    *(
+        "mov",
+        "matroska",
+        "webm",
+        "avi",
+        "mpegts",
+        "mpeg",
+        "asf",
+        "flv",
+        "ogg",
+        "mxf",
+        "nut",
+        "rm",
+        "dv",
+        "ivf",
+    ),
+    *("wtv", "gif", "h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu", "av1", "yuv4mpegpipe", "nsv", "gxf"),
+    *(
+        "wav",
+        "mp3",
+        "flac",
+        "aac",
+        "ac3",
+        "eac3",
+        "aiff",
+        "amr",
+        "caf",
+        "w64",
+        "ape",
+        "wv",
+        "tta",
+        "ac4",
+        "dts",
+    ),
+)
+"""Formats with their picture and sound inside, and nothing but sound: the latter so that it can be said."""
+
+LOCAL_ONLY: Mapping[str, str] = {
+    "protocol_whitelist": "file,pipe",
+    "format_whitelist": ",".join(_CONTAINERS),
+}
+"""Input options for files of unknown origin. Playlists are shut out: they point at other files or at the
+network, which the digest of the input would not cover, and a live one is waited for without end. So are the
+demuxers that draw text, and pictures in numbered files."""
 
 _X264_BANNER = re.compile(rb"x264 - core (\d+[^-]*?) - ")
 

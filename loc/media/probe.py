@@ -18,11 +18,8 @@ from loc.media import ffmpeg
 HD_LINES = 720
 """From this height up an undeclared matrix is BT.709, as players assume."""
 
-_SEVERAL_FILES = frozenset({"hls", "dash", "concat", "imf", "sdp", "image2", "webm_dash_manifest"})
-"""Formats that point at other files: the digest of such a file says nothing about the picture."""
-
-_NOT_MEDIA = frozenset({"tty", "bin", "xbin", "adf", "idf"})
-"""Demuxers that draw any text as a picture."""
+_ISO_BOXES = (b"ftyp", b"mdat", b"free", b"skip", b"wide", b"pnot")
+"""Boxes a QuickTime or MP4 file begins with; by its name alone ffmpeg takes anything for one."""
 
 _NO_PICTURES = ("attached_pic", "timed_thumbnails", "still_image")
 """Dispositions of video streams that are not the programme's picture."""
@@ -50,6 +47,10 @@ _SITINGS: Mapping[str, Literal["left", "center", "topleft"]] = {
 _QUARTERS: tuple[Literal[0], Literal[90], Literal[180], Literal[270]] = (0, 90, 180, 270)
 
 _UNKNOWN = frozenset({"unknown", "unspecified", "reserved", "und", ""})
+
+
+_RGB = frozenset({"gbr", "rgb"})
+"""The matrix of a stream that has none."""
 
 
 class Programs(Protocol):
@@ -100,7 +101,6 @@ def probe_source(path: Path, settings: Programs) -> Facts:
     except ChildError as error:
         raise _unreadable(path, error) from error
     container = str(found.get("format", {}).get("format_name", ""))
-    _check_container(path, container)
     streams: list[dict[str, Any]] = found.get("streams", [])
     stream = _choose_picture(path, streams)
     assumptions: list[str] = []
@@ -160,32 +160,29 @@ def _check_file(path: Path) -> None:
 
 def _unreadable(path: Path, error: ChildError) -> InputError:
     """The error for a file that ffprobe cannot open, in words for what is usually behind it."""
-    if "moov atom not found" in error.why:
+    if "moov atom not found" in error.why and _begins_like_iso(path):
         return InputError(
             f"{path} is truncated.",
             why="The index of the file (its moov atom), which is written last, is missing.",
             fix="Copy or record it again; some tools can mend a recording that broke off.",
         )
-    last_line = error.why.splitlines()[-1] if error.why else ""
+    if "not on whitelist" in error.why:
+        why = "ffmpeg takes it for text, a still picture, a list of other files, or a format rare for video."
+        return InputError(
+            f"{path} is not a video file that loc reads.",
+            why=why,
+            fix="If it holds video, rewrap it: ffmpeg -i FILE -c copy video.mkv",
+        )
     return InputError(
         f"{path} is not a media file that ffmpeg can read.",
-        why=last_line.replace(ffmpeg.file_url(path) + ": ", ""),
+        why="It is something else, or damaged at its start.",
         fix="Name a video file.",
     )
 
 
-def _check_container(path: Path, container: str) -> None:
-    names = set(container.split(","))
-    if names & _NOT_MEDIA:
-        raise InputError(f"{path} is not a media file.", why="It holds text.", fix="Name a video file.")
-    if any(name.endswith("_pipe") for name in names):
-        raise InputError(f"{path} is a still picture.", fix="Name a video file.")
-    if names & _SEVERAL_FILES:
-        raise InputError(
-            f"{path} is a list of other files.",
-            why=f"Its format is {container}.",
-            fix="Join them into one file, e.g. with `ffmpeg -i LIST -c copy video.mp4`.",
-        )
+def _begins_like_iso(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(8)[4:] in _ISO_BOXES
 
 
 def _choose_picture(path: Path, streams: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -257,7 +254,7 @@ def _matrix(
         assumptions.append(f"matrix {declared} is handled as {_NEAR_MATRICES[declared]}")
         return _NEAR_MATRICES[declared], True
     assumed: Literal["bt601", "bt709"] = "bt709" if height >= HD_LINES else "bt601"
-    if declared not in _UNKNOWN:
+    if declared not in _UNKNOWN | _RGB:
         assumptions.append(f"matrix {declared} is handled as {assumed}")
     return assumed, False
 

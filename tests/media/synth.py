@@ -118,10 +118,10 @@ def clicks(seconds: Fraction, offset: Fraction = Fraction(0)) -> npt.NDArray[np.
     return sound
 
 
-def click_errors(sound: npt.NDArray[np.float32]) -> list[float]:
-    """By how many milliseconds the click of each whole second is off, for float32 [n] at 48 kHz."""
+def click_errors(sound: npt.NDArray[np.float32], first: int = 1) -> list[float]:
+    """By how many ms the click of each whole second from `first` on is off, for float32 [n] at 48 kHz."""
     errors = []
-    for second in range(1, len(sound) // SAMPLE_RATE):
+    for second in range(first, len(sound) // SAMPLE_RATE):
         middle = second * SAMPLE_RATE + CLICK_SAMPLES // 2
         reach = SAMPLE_RATE // 10
         power = np.square(sound[middle - reach : middle + reach].astype(np.float64))
@@ -151,7 +151,7 @@ def make(
         "pipe:0", f="rawvideo", pix_fmt="gray", s=f"{WIDTH}x{HEIGHT}", framerate=RATE, color_range="tv"
     )
     if how.pts:
-        picture = picture.filter("setpts", how.pts)
+        picture = picture.filter("settb", "1/100").filter("setpts", how.pts)
     streams = [picture.filter("format", how.pix_fmt)]
     if how.sound:
         streams += [ffmpeg.input(file_url(_wav(folder, index, track))) for index, track in enumerate(tracks)]

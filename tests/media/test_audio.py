@@ -1,0 +1,180 @@
+"""Sound lands on the picture's clock to under a millisecond, whatever the container did to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from loc.artifacts import AudioStream
+from loc.errors import InputError
+from loc.media.audio import SAMPLE_RATE, decode_track
+from loc.media.frames import scan_frames
+from loc.media.probe import probe_source
+from loc.settings import Settings
+from tests.media import synth
+from tests.media.synth import Recipe
+
+SECONDS = 4
+FRAMES = SECONDS * synth.RATE
+EXACT = [name for name in synth.RECIPES if name not in ("mpeg4", "vp9")]
+"""Without AVI, which stores no times, so that B-frames come one late; and WebM, into which ffmpeg writes Opus
+6.7 ms early."""
+
+
+def decoded(path: Path, track: int = 0) -> npt.NDArray[np.float32]:
+    facts = probe_source(path, Settings())
+    scan = scan_frames(path, facts.video)
+    start = int(scan.pts[0]) * facts.video.time_base
+    picture = round(scan.duration * facts.video.time_base * SAMPLE_RATE)
+    return np.concatenate(list(decode_track(path, facts.audio[track], start, picture)))
+
+
+@pytest.mark.parametrize("recipe", EXACT)
+def test_clicks_sound_with_their_flashes(recipe: str, tmp_path: Path) -> None:
+    sound = decoded(synth.make(tmp_path, recipe, frames=FRAMES))
+    assert SECONDS <= len(sound) / SAMPLE_RATE < SECONDS + 0.05
+    errors = synth.click_errors(sound[:, 0])
+    assert len(errors) == SECONDS - 1
+    assert np.abs(errors).max() < 0.6
+
+
+_X264 = synth.RECIPES["h264"].options
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".mp4", {"acodec": "aac", "ar": 44100}),
+        (".mp4", {"acodec": "aac", "ar": 16000}),
+        (".mp4", {"acodec": "libmp3lame"}),
+        (".mkv", {"acodec": "flac"}),
+        (".mov", {"acodec": "pcm_s24le"}),
+        (".mkv", {"acodec": "ac3", "ar": 32000}),
+    ],
+)
+def test_rates_and_codecs(suffix: str, options: Mapping[str, Any], tmp_path: Path) -> None:
+    recipe = Recipe(suffix, {**_X264, **options}, sound=options["acodec"])
+    errors = synth.click_errors(decoded(synth.make(tmp_path, recipe, frames=FRAMES))[:, 0])
+    assert np.abs(errors).max() < 0.6
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_a_late_track_is_padded(suffix: str, tmp_path: Path) -> None:
+    late = Fraction(1, 2)
+    path = _shifted(tmp_path, suffix, sound=late)
+    sound = decoded(path)[:, 0]
+    assert np.abs(sound[: int(0.9 * late * SAMPLE_RATE)]).max() < 1e-3
+    moved = np.concatenate([sound[int(late * SAMPLE_RATE) :], np.zeros(int(late * SAMPLE_RATE), np.float32)])
+    assert np.abs(synth.click_errors(moved)[:2]).max() < 1
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+def test_sound_before_the_picture_is_cut_off(suffix: str, tmp_path: Path) -> None:
+    early = Fraction(12, 25)
+    path = _shifted(tmp_path, suffix, sound=-early)
+    sound = decoded(path)[:, 0]
+    moved = np.concatenate([np.zeros(int(early * SAMPLE_RATE), np.float32), sound])
+    assert np.abs(synth.click_errors(moved)[:3]).max() < 1
+
+
+def test_an_edit_list_cuts_sound_and_picture_alike(tmp_path: Path) -> None:
+    cut = 33 / synth.RATE
+    path = synth.copy(synth.make(tmp_path, "h264", frames=FRAMES), tmp_path / "cut.mp4", {"ss": cut})
+    sound = np.concatenate([np.zeros(round(cut * SAMPLE_RATE), np.float32), decoded(path)[:, 0]])
+    assert np.abs(synth.click_errors(sound, first=2)).max() < 1
+
+
+def test_lost_packets_leave_silence_and_move_nothing(tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "h264", frames=FRAMES)
+    holed = tmp_path / "holed.mkv"
+    _without_sound_between(path, holed, 1.3, 1.8)
+    sound = decoded(holed)[:, 0]
+    assert np.abs(synth.click_errors(sound)).max() < 1
+    assert not sound[int(1.36 * SAMPLE_RATE) : int(1.74 * SAMPLE_RATE)].any()
+
+
+def test_sound_that_goes_on_after_the_picture_is_kept(tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "h264", frames=50, tracks=[synth.clicks(Fraction(4))])
+    sound = decoded(path)
+    assert 4 * SAMPLE_RATE <= len(sound) < 4.05 * SAMPLE_RATE
+    assert np.abs(synth.click_errors(sound[:, 0])).max() < 0.6
+
+
+def test_sound_that_ends_early_is_padded_to_the_picture(tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "h264", frames=FRAMES, tracks=[synth.clicks(Fraction(2))])
+    assert len(decoded(path)) == SECONDS * SAMPLE_RATE
+
+
+def test_surround_is_mixed_down_without_clipping(tmp_path: Path) -> None:
+    tone = (0.95 * np.sin(np.arange(2 * SAMPLE_RATE) * 2 * np.pi * 440 / SAMPLE_RATE)).astype(np.float32)
+    surround = np.repeat(tone[:, None], 6, axis=1)
+    path = synth.make(tmp_path, Recipe(".mkv", dict(_X264), sound="flac"), frames=50, tracks=[surround])
+    sound = decoded(path)
+    assert sound.shape == (2 * SAMPLE_RATE, 2)
+    assert 0.5 < np.abs(sound).max() <= 1.0
+
+
+def test_the_named_track_is_decoded(tmp_path: Path) -> None:
+    tracks = [synth.clicks(Fraction(2)), np.zeros((2 * SAMPLE_RATE, 2), np.float32)]
+    path = synth.make(tmp_path, "h264", frames=50, tracks=tracks)
+    assert np.abs(decoded(path, 0)).max() > 0.5
+    silent = decoded(path, 1)
+    assert silent.shape[1] == 2
+    assert not silent.any()
+
+
+def test_a_track_that_is_not_there_any_more(tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "h264", frames=5)
+    track = AudioStream(
+        index=7,
+        track=2,
+        codec="aac",
+        sample_rate=48000,
+        channels=1,
+        layout="mono",
+        language=None,
+        title=None,
+        default=False,
+    )
+    with pytest.raises(InputError, match="no stream 7"):
+        list(decode_track(path, track, Fraction(0), 0))
+
+
+def _shifted(folder: Path, suffix: str, sound: Fraction) -> Path:
+    """Picture and sound of one file, the sound `sound` seconds later (or, negative, the picture later)."""
+    source = synth.make(folder, "h264", frames=FRAMES)
+    target = folder / f"shifted{suffix}"
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        streams = {
+            stream.index: writer.add_stream_from_template(stream)
+            for stream in (reader.streams.video[0], reader.streams.audio[0])
+        }
+        for packet in reader.demux():
+            if packet.dts is None:
+                continue
+            is_sound = packet.stream.type == "audio"
+            delay = max(sound if is_sound else -sound, Fraction(0))
+            packet.pts += round(delay / packet.time_base)
+            packet.dts += round(delay / packet.time_base)
+            packet.stream = streams[packet.stream.index]
+            writer.mux(packet)
+    return target
+
+
+def _without_sound_between(source: Path, target: Path, start: float, stop: float) -> None:
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        streams = {stream.index: writer.add_stream_from_template(stream) for stream in reader.streams}
+        for packet in reader.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == "audio" and start < float(packet.pts * packet.time_base) < stop:
+                continue
+            packet.stream = streams[packet.stream.index]
+            writer.mux(packet)

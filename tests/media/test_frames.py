@@ -1,0 +1,170 @@
+"""Frames are named by their place in the table, and reading any range equals decoding from the start."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from loc.artifacts import FrameRange, VideoStream
+from loc.errors import InputError
+from loc.media import frames as module
+from loc.media.frames import Planes, plane_format, read_frames, scan_frames, to_planes
+from loc.media.probe import probe_source
+from loc.media.timeline import Timeline
+from loc.settings import Settings
+from tests.media import synth
+
+FRAMES = 75
+
+
+def opened(path: Path) -> tuple[VideoStream, Timeline]:
+    video = probe_source(path, Settings()).video
+    scan = scan_frames(path, video)
+    return video, Timeline(scan.pts, scan.key, video.time_base, scan.duration)
+
+
+def read(path: Path, video: VideoStream, timeline: Timeline, start: int, stop: int) -> list[Planes]:
+    return list(read_frames(path, video, timeline, FrameRange(start=start, stop=stop)))
+
+
+def same(one: Planes, other: Planes) -> bool:
+    pairs = ((one.y, other.y), (one.u, other.u), (one.v, other.v))
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+@pytest.fixture(scope="module")
+def h264(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synth.make(tmp_path_factory.mktemp("h264"), "h264", frames=FRAMES)
+
+
+@pytest.mark.parametrize("recipe", synth.RECIPES)
+def test_every_range_equals_a_sequential_decode(recipe: str, tmp_path: Path) -> None:
+    path = synth.make(tmp_path, recipe, frames=FRAMES)
+    video, timeline = opened(path)
+    whole = read(path, video, timeline, 0, timeline.count)
+    assert [synth.number_of(planes.y) for planes in whole] == list(range(FRAMES))
+    for start in range(0, FRAMES, 6):
+        part = read(path, video, timeline, start, min(FRAMES, start + 5))
+        assert all(same(a, b) for a, b in zip(part, whole[start : start + 5], strict=True)), start
+
+
+@pytest.mark.parametrize("recipe", [name for name in synth.RECIPES if name != "h264-refresh"])
+def test_a_late_range_is_reached_by_seeking(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = synth.make(tmp_path, recipe, frames=FRAMES)
+    video, timeline = opened(path)
+    entries = module._entries
+    monkeypatch.setattr(module, "_entries", lambda *args: entries(*args)[:-1])
+    assert synth.number_of(read(path, video, timeline, 60, 61)[0].y) == 60
+
+
+def test_table_lists_the_times_of_a_variable_rate(tmp_path: Path) -> None:
+    video, timeline = opened(synth.make(tmp_path, "vfr", frames=FRAMES))
+    times = [timeline.seconds(frame) for frame in range(FRAMES)]
+    assert times == [Fraction(int(tick), 100) for tick in synth.vfr_ticks(FRAMES)]
+    assert video.time_base == timeline.time_base
+
+
+def test_constant_rate_has_exact_length(h264: Path) -> None:
+    _, timeline = opened(h264)
+    assert timeline.seconds(timeline.count) == Fraction(FRAMES, synth.RATE)
+    assert np.flatnonzero(timeline.key).tolist() == [0, 24, 48, 72]
+
+
+def test_frames_that_an_edit_list_hides_are_not_in_the_table(h264: Path, tmp_path: Path) -> None:
+    hidden = 33
+    path = synth.copy(h264, tmp_path / "edit.mp4", {"ss": hidden / synth.RATE})
+    video, timeline = opened(path)
+    numbers = [synth.number_of(planes.y) for planes in read(path, video, timeline, 0, timeline.count)]
+    assert numbers == list(range(hidden, FRAMES))
+    assert synth.number_of(read(path, video, timeline, 20, 21)[0].y) == hidden + 20
+
+
+def test_a_truncated_file_gives_the_frames_it_has(tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "h264-ts", frames=FRAMES)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    video, timeline = opened(path)
+    assert 20 < timeline.count < FRAMES
+    last = read(path, video, timeline, timeline.count - 1, timeline.count)
+    assert synth.number_of(last[0].y) == timeline.count - 1
+
+
+def test_a_file_that_changed_is_refused_with_the_frame_named(h264: Path, tmp_path: Path) -> None:
+    video, timeline = opened(h264)
+    shorter = synth.make(tmp_path, "h264", frames=50)
+    with pytest.raises(InputError, match="Frame 50 "):
+        read(shorter, video, timeline, 45, 60)
+
+
+def test_a_range_outside_the_table_is_a_mistake(h264: Path) -> None:
+    video, timeline = opened(h264)
+    with pytest.raises(ValueError, match="of 75"):
+        read(h264, video, timeline, 70, 76)
+
+
+def test_an_empty_range_is_empty(h264: Path) -> None:
+    video, timeline = opened(h264)
+    assert read(h264, video, timeline, 7, 7) == []
+
+
+def test_planes_have_no_padding_and_belong_to_the_caller(tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "hevc-ten", frames=5)
+    video, timeline = opened(path)
+    planes = read(path, video, timeline, 0, 1)[0]
+    assert planes.y.shape == (synth.HEIGHT, synth.WIDTH)
+    assert planes.u.shape == planes.v.shape == (synth.HEIGHT // 2, synth.WIDTH // 2)
+    assert planes.y.dtype == np.uint16
+    assert planes.y.max() < 1024
+    assert planes.y.flags.c_contiguous
+    assert planes.y.flags.owndata
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "planes"),
+    [
+        ("yuv420p", "yuv420p"),
+        ("yuvj444p", "yuvj444p"),
+        ("yuv422p10le", "yuv422p10le"),
+        ("nv12", "yuv420p"),
+        ("p010le", "yuv420p10le"),
+        ("yuva420p", "yuv420p"),
+        ("yuv420p12le", "yuv420p10le"),
+        ("yuv411p", "yuv422p"),
+        ("yuyv422", "yuv422p"),
+        ("gray", "yuv420p"),
+        ("gray10le", "yuv420p10le"),
+        ("rgb24", "yuv444p"),
+        ("gbrp10le", "yuv444p10le"),
+        ("pal8", "yuv444p"),
+    ],
+)
+def test_plane_format_keeps_what_it_can(pix_fmt: str, planes: str) -> None:
+    assert plane_format(pix_fmt) == planes
+
+
+def test_semi_planar_pictures_are_only_unpacked(h264: Path) -> None:
+    video = probe_source(h264, Settings()).video.model_copy(update={"pix_fmt": "nv12"})
+    random = np.random.default_rng(1)
+    luma: npt.NDArray[np.uint8] = random.integers(16, 236, (synth.HEIGHT, synth.WIDTH), np.uint8)
+    chroma: npt.NDArray[np.uint8] = random.integers(16, 241, (synth.HEIGHT // 2, synth.WIDTH), np.uint8)
+    frame = av.VideoFrame.from_ndarray(np.concatenate([luma, chroma]), format="nv12")
+    planes = to_planes(frame, video)
+    assert np.array_equal(planes.y, luma)
+    assert np.array_equal(planes.u, chroma[:, ::2])
+    assert np.array_equal(planes.v, chroma[:, 1::2])
+
+
+def test_real_clips(clips: Path) -> None:
+    for path, frames in (("address.mp4", 200), ("portrait_hevc.mp4", 250), ("studio_silent.mp4", 550)):
+        video, timeline = opened(clips / path)
+        assert timeline.count == frames
+        assert timeline.seconds(frames) == Fraction(frames, 25)
+        late = read(clips / path, video, timeline, frames - 3, frames)
+        around = read(clips / path, video, timeline, frames - 12, frames)
+        assert all(same(a, b) for a, b in zip(late, around[-3:], strict=True))
