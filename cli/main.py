@@ -29,6 +29,10 @@ EPILOGUE = (
 )
 
 
+INTERRUPTED = 130
+"""As `loc.errors.ExitCode`, which is not imported for `--help`."""
+
+
 class LazyGroup(TyperGroup):
     """Lists every command without importing any of them."""
 
@@ -82,25 +86,27 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv[1:]
     # `--debug` may stand anywhere; the group alone declares it.
     arguments = (["--debug"] if debug else []) + [item for item in sys.argv[1:] if item != "--debug"]
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    signals = _Signals()
     try:
         code = app(args=arguments, prog_name="loc")
     except SystemExit as end:
         code = end.code
-    except BrokenPipeError:
-        # Whoever read stdout has gone; the rest of the output has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
     except Exception as error:  # noqa: BLE001 - the one place where every error becomes words and a code
         code = report_error(error, debug=debug)
-    _leave(code if isinstance(code, int) else 1 if code else 0)
+    _leave(INTERRUPTED if signals.came else code if isinstance(code, int) else 1 if code else 0)
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    from loc.errors import Interrupted
+class _Signals:
+    """Makes every signal that asks for an end a KeyboardInterrupt, which no handler of errors swallows."""
 
-    raise Interrupted(f"Ended by {signal.Signals(number).name}.")
+    def __init__(self) -> None:
+        self.came = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._interrupt)
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        self.came = True
+        raise KeyboardInterrupt
 
 
 def report_error(error: Exception, *, debug: bool) -> int:
@@ -131,8 +137,12 @@ def print_error(error: Any, prefix: str = "error") -> None:
 def _leave(code: int) -> NoReturn:
     """End the process. After an interrupt, without waiting for threads whose work is not kept; children die
     with the process."""
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read stdout has gone; the interpreter must not try again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stderr.flush()
-    if code == 130:
+    if code == INTERRUPTED:
         os._exit(code)
     sys.exit(code)

@@ -125,8 +125,10 @@ class Bars:
         self._progress.console.print(Text(describe(event) or ""), highlight=False)
 
     def _plan(self, event: events.WorkPlanned) -> None:
-        name = event.action.removeprefix(f"{event.stage}.")
-        self._batches[event.stage, event.action] = self._progress.add_task(
+        key, name = (event.stage, event.action), event.action.removeprefix(f"{event.stage}.")
+        if key in self._batches:
+            self._progress.remove_task(self._batches[key])
+        self._batches[key] = self._progress.add_task(
             f"{_stage(event.stage, event.language)}: {name}", total=event.total
         )
 

@@ -101,7 +101,7 @@ def exit_codes() -> str:
         "Several inputs: 8 if any failed, else 3 if any has defects, else 0. What loc wrote is skipped.",
         "An existing output that loc did not write is not replaced: 2, before any work.",
         "`loc doctor` ends with 5 when the main job cannot run, `loc cache verify` with 7 on damage.",
-        "Not ours but the shell's: 137 for a kill, 141 where whoever read stdout closed it.",
+        "Not ours but the shell's: 137 for a process that was killed; the next run goes on from there too.",
     )
     lines += ["", *(f"- {rule}" for rule in rules)]
     return "\n".join(lines) + "\n"

@@ -229,7 +229,7 @@ class _Run:
                     self._stage(stage, context, None)
             for language in self.job.languages:
                 self.results[language] = self._language(context, language)
-        except DamagedObjectError:
+        except (DamagedObjectError, Interrupted):
             raise
         except LocError as error:
             return error

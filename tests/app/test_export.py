@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +104,22 @@ def test_folder_that_cannot_be_written_is_found_before_work(
     targets = export.targets_for(tmp_path / "talk.mp4", "ja", settings(output=str(blocker / "x.{lang}.mp4")))
     with pytest.raises(StorageError, match="cannot be written"):
         export.check_writable(store, targets, settings())
+
+
+def test_read_only_folder_is_found_before_work(store: WorkDir, tmp_path: Path, settings: Make) -> None:
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("may not mount a read-only file system")
+    try:
+        targets = export.targets_for(Path("talk.mp4"), "ja", settings(output=f"{folder}/"))
+        with pytest.raises(StorageError, match="cannot be written"):
+            export.check_writable(store, targets, settings())
+        with pytest.raises(StorageError):
+            export.put_bytes(store, b"data", targets.video, settings())
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_copy_falls_back_where_ranges_cannot_be_copied(

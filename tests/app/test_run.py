@@ -176,6 +176,19 @@ def test_interrupt_is_recorded_and_the_next_run_goes_on(toy: Toy, video: Path, s
     assert toy.made == ["deliver.mux"]
 
 
+def test_interrupt_ends_the_whole_command(toy: Toy, video: Path, settings: Make) -> None:
+    second = video.with_name("second.mp4")
+    second.write_bytes(video.read_bytes())
+
+    def interrupt(name: str) -> None:
+        raise KeyboardInterrupt
+
+    toy.before_make = interrupt
+    with pytest.raises(Interrupted):
+        run_all([video, second], toy.graph(), settings(source_language="en"))
+    assert len(list(runs(store_of(settings())))) == 1
+
+
 def test_a_fault_is_recorded_and_raised(toy: Toy, video: Path, settings: Make) -> None:
     def fault(name: str) -> None:
         raise ZeroDivisionError

@@ -170,9 +170,7 @@ def transcribe(context: Context, _inputs: Nothing) -> Transcript:
                 words=(), confidence=None)
         for line in lines
     )  # fmt: skip
-    return Transcript(
-        language="en", origin="recognised", segments=segments, dropped=(), speakers=()
-    )
+    return Transcript(language="en", origin="recognised", segments=segments, dropped=(), speakers=())
 
 
 class Case:
