@@ -19,8 +19,15 @@ from loc.media.frames import Plane, Planes, plane_depth
 
 Matrix = npt.NDArray[np.float64]
 
-REACH = 8
-"""Luma pixels on each side that a chroma sample is computed from; the filter's next tap is under 1 %."""
+Siting = tuple[int, int, float, float]
+"""As `chroma_siting` gives it."""
+
+REACH = 2
+"""Luma pixels on each side that one chroma sample colours."""
+
+RIM = 4
+"""Chroma samples around the mask that are computed too: the sharpening filter's taps fall by 3 each, its next
+one is under 1 %."""
 
 MIN_CUBIC_SCALE = 0.75
 """Below this scale (picture pixels per patch pixel) the four taps of the cubic would skip patch pixels, so
@@ -55,26 +62,29 @@ def apply_patch(
     """
     if opacity <= 0:
         return planes
-    sx, sy, ox, oy = chroma_siting(planes.u.shape, planes.y.shape, video)
+    siting = chroma_siting(planes.u.shape, planes.y.shape, video)
+    sx, sy = siting[:2]
     box = _reached_box(polygon, patch.shape, matrix, planes.y.shape, (sx, sy))
     if box is None:
         return planes
-    wide = (box[0] - REACH, box[1] - REACH, box[2] + REACH, box[3] + REACH)
+    wide = (box[0] - RIM * sx, box[1] - RIM * sy, box[2] + RIM * sx, box[3] + RIM * sy)
     mask = opacity * _placed(
         soft_mask(polygon, feather, patch.shape), matrix, wide, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT
     )
     rgb = _placed(patch.astype(np.float32), matrix, wide, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-    yuv = rgb_to_yuv(rgb.clip(0, 255), video)
+    yuv = cv2.split(rgb_to_yuv(rgb.clip(0, 255), video))
+    luma, *chroma = (np.asarray(values, np.float32) for values in yuv)
 
     limit = (1 << plane_depth(video)) - 1
-    luma = (slice(REACH, -REACH), slice(REACH, -REACH))
-    y = _blended(planes.y, box[0], box[1], yuv[(*luma, 0)], mask[luma], limit)
-    fitting = (_fitting_taps(sx, ox), _fitting_taps(sy, oy))
-    chroma = _decimated(np.ascontiguousarray(yuv[..., 1:]), *fitting, sx, sy)
-    share = _decimated(mask, _covering_taps(sx, ox), _covering_taps(sy, oy), sx, sy)
+    inner = (slice(RIM * sy, -RIM * sy), slice(RIM * sx, -RIM * sx))
+    y = _blended(planes.y, box[0], box[1], luma[inner], mask[inner], limit)
+    rim = (slice(RIM, -RIM), slice(RIM, -RIM))
+    share = _gathered(mask, siting)[rim]
     left, top = box[0] // sx, box[1] // sy
-    u = _blended(planes.u, left, top, chroma[..., 0], share, limit)
-    v = _blended(planes.v, left, top, chroma[..., 1], share, limit)
+    u, v = (
+        _blended(plane, left, top, _sharpened(_gathered(full, siting), siting)[rim], share, limit)
+        for plane, full in zip((planes.u, planes.v), chroma, strict=True)
+    )
     return Planes(y, u, v)
 
 
@@ -148,42 +158,50 @@ def _averaged_down(image: Floats, matrix: Matrix) -> tuple[Floats, Matrix]:
     return np.asarray(smaller, np.float32), matrix @ larger
 
 
-@functools.cache
-def _fitting_taps(step: int, offset: float) -> Floats:
-    """Taps at -REACH..REACH luma pixels from `step` * k that give chroma sample k.
+def _gathered(full: Floats, siting: Siting) -> Floats:
+    """`full` averaged to chroma samples: the mean over the luma pixels each one colours."""
+    sx, sy, ox, oy = siting
+    if (sx, sy) == (1, 1):
+        return full
+    return _filtered(full, _gathering_taps(sx, ox), _gathering_taps(sy, oy))[::sy, ::sx]
 
-    The least-squares inverse of the linear interpolation that RGB is made with: chroma that came from the
-    picture goes back to its own samples instead of being blurred twice, and what is new is fitted best.
+
+def _sharpened(chroma: Floats, siting: Siting) -> Floats:
+    """What `_gathered` gave, without the blur that interpolation and gathering are together.
+
+    The two make the least-squares inverse of the interpolation: chroma that came from the picture goes back
+    to its own samples instead of being blurred twice, and what is new is fitted best.
     """
-    taps = np.zeros(2 * REACH + 1, np.float32)
-    if step == 1:
-        taps[REACH] = 1
-        return taps
-    count = 4 * REACH
+    sx, sy, ox, oy = siting
+    if (sx, sy) == (1, 1):
+        return chroma
+    return _filtered(chroma, _sharpening_taps(sx, ox), _sharpening_taps(sy, oy))
+
+
+def _filtered(image: Floats, across: Floats, down: Floats) -> Floats:
+    return np.asarray(cv2.sepFilter2D(image, -1, across, down), np.float32)
+
+
+@functools.cache
+def _gathering_taps(step: int, offset: float) -> Floats:
+    """Weights of the luma pixels at -REACH..REACH from `step` * k in chroma sample k, summing to 1.
+
+    Each pixel weighs what the sample weighs in it when RGB is made, by linear interpolation.
+    """
+    distance = np.arange(-REACH, REACH + 1) / step + offset
+    taps = np.maximum(0, 1 - np.abs(distance))
+    return np.asarray(taps / taps.sum(), np.float32)
+
+
+@functools.cache
+def _sharpening_taps(step: int, offset: float) -> Floats:
+    """Weights of the chroma samples at -RIM..RIM: a row of the inverse of interpolating, then gathering."""
+    count = 8 * RIM
     position = np.arange(step * count) / step + offset
     interpolation = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(count)[None, :]))
     middle = count // 2
-    row = np.linalg.pinv(interpolation)[middle, step * middle - REACH : step * middle + REACH + 1]
-    taps[:] = row / row.sum()
-    return taps
-
-
-@functools.cache
-def _covering_taps(step: int, offset: float) -> Floats:
-    """Like `_fitting_taps` for a mask: the mean over the luma pixels a chroma sample colours."""
-    taps = np.zeros(2 * REACH + 1, np.float32)
-    if step == 1:
-        taps[REACH] = 1
-    else:
-        taps[REACH - 1 : REACH + 2] = (0.25, 0.5, 0.25) if offset == 0 else (0, 0.5, 0.5)
-    return taps
-
-
-def _decimated(full: Floats, across: Floats, down: Floats, sx: int, sy: int) -> Floats:
-    """`full` (with a rim of REACH) filtered and thinned to chroma samples, the rim cut off."""
-    if (sx, sy) != (1, 1):
-        full = np.asarray(cv2.sepFilter2D(full, -1, across, down, anchor=(REACH, REACH)), np.float32)
-    return full[REACH:-REACH:sy, REACH:-REACH:sx]
+    taps = np.linalg.inv(interpolation.T @ interpolation)[middle, middle - RIM : middle + RIM + 1]
+    return np.asarray(taps / taps.sum(), np.float32)
 
 
 def _blended(plane: Plane, left: int, top: int, values: Floats, mask: Floats, limit: int) -> Plane:

@@ -46,7 +46,7 @@ def encode_chunks(
 def composite(
     frames: Iterable[Planes], first: int, video: VideoStream, layers: Sequence[Layer]
 ) -> Iterator[Planes]:
-    """Frames from number `first` of the source on, with the patches that lie on each, in the layers' order."""
+    """Frames from number `first` of the source on, each with its patches on, in the layers' order."""
     from loc.media.compose import apply_patch
 
     for number, planes in enumerate(frames, start=first):

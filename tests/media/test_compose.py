@@ -91,9 +91,10 @@ def test_nothing_outside_the_mask_changes(
         assert now.dtype == was.dtype
         rows, columns = np.nonzero(now != was)
         assert len(rows) > 100 / (step_x * step_y)
-        # The mask's ellipse, in patch pixels; a chroma sample may also see half a luma step beyond it.
+        # The mask's ellipse, in patch pixels; a chroma sample also sees the luma pixels it colours. Chroma
+        # sited `left` lies between two lines.
         across = (columns * step_x - place[0] - 19.5) / (0.9 * 19.5 + step_x)
-        down = (rows * step_y - place[1] - 14.5) / (0.9 * 14.5 + step_y)
+        down = (rows * step_y + (step_y - 1) / 2 - place[1] - 14.5) / (0.9 * 14.5 + step_y)
         assert np.all(across**2 + down**2 <= 1.0)
 
 
