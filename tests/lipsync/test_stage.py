@@ -1,0 +1,302 @@
+"""The whole lip-sync stage on a drawn film of two shots: what is made, keyed, drawn and survived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loc.artifacts import (
+    SAMPLE_RATE,
+    Chunk,
+    Clip,
+    DubTrack,
+    Fit,
+    FrameRange,
+    LipSync,
+    Loudness,
+    Phone,
+    Phones,
+    Sound,
+    Source,
+    Stems,
+)
+from loc.backend import Host
+from loc.events import ActionDone, EventBus
+from loc.media.patches import load_placement, read_patches
+from loc.media.sound import encode_flac
+from loc.runner import NotMade, Runner
+from loc.settings import Settings
+from loc.stage import Context, Job, Slot
+from loc.store.keys import digest_file
+from loc.store.workdir import WorkDir
+from stages.ingest import stage as ingest
+from stages.ingest.contract import Inputs as IngestInputs
+from stages.lipsync import stage as lipsync
+from stages.lipsync.contract import Drafter, Inputs, Patch, RedrawWindow
+from stages.lipsync.warp import Warp
+from tests.presenter import Film
+
+FRAME = SAMPLE_RATE // 25
+
+
+@dataclass
+class Rig:
+    """A source ingested once, and everything a run of the stage needs."""
+
+    store: WorkDir
+    source: Source
+    path: Path
+    backend: Drafter
+    events: list[Any] = field(default_factory=list)
+    runners: list[Runner] = field(default_factory=list)
+
+    def context(self, mode: str = "make", **settings: Any) -> Context:
+        runner = Runner(self.store, EventBus(self.events.append), run="test", mode=mode)  # type: ignore[arg-type]
+        self.runners.append(runner)
+        return Context(
+            runner=runner,
+            settings=Settings(**settings),
+            job=Job(self.path, self.source.digest, self.source.size, ("es",), "en"),
+            backend=lambda _stage, _language: self.backend,
+            language="es",
+        )
+
+    def run(self, dub: DubTrack, source: Source | None = None, stems: Stems | None = None) -> LipSync:
+        return lipsync.run(
+            self.context(), inputs(source or self.source, stems or SILENT_STEMS, Slot("dub", dub))
+        )
+
+    def made(self) -> list[str]:
+        """Names of the actions that were made since this was last asked for."""
+        names = [event.action for event in self.events if isinstance(event, ActionDone) and not event.hit]
+        self.events.clear()
+        return names
+
+    def clip(self, place: int, symbols: str = "amasapa", line: str = "1") -> Clip:
+        """A spoken clip: a tone, with phones of a tenth of a second."""
+        length = SAMPLE_RATE // 10
+        phones = Phones(
+            alphabet="espeak",
+            phones=tuple(
+                Phone(symbol=symbol, start=i * length, stop=(i + 1) * length)
+                for i, symbol in enumerate(symbols)
+            ),
+        )
+        samples = len(symbols) * length
+        tone = 0.3 * np.sin(np.arange(samples) * 2 * np.pi * 400 / SAMPLE_RATE)
+        return Clip(
+            line=line,
+            speaker="S1",
+            voice="test",
+            place=place,
+            samples=samples,
+            audio=self.store.put_bytes(encode_flac(tone.astype(np.float32))),
+            phones=self.store.put_bytes(phones.model_dump_json().encode()),
+            fit=Fit(natural=samples, slot=samples, borrowed=0, rate=1.0, stretch=1.0, overrun=0),
+        )
+
+
+def inputs(source: Source, stems: Stems, dub: Slot[DubTrack]) -> Inputs:
+    return Inputs(source=Slot("ingest", source), stems=Slot("separate", stems), dub=dub)
+
+
+SILENT_STEMS = Stems(speech=None, background=None, speech_snr_db=None)
+
+
+def dub_of(*clips: Clip) -> DubTrack:
+    quiet = Loudness(
+        integrated_lufs=None, true_peak_dbtp=None, speech_lufs=None, source_speech_lufs=None
+    )
+    return DubTrack(
+        language="es", clips=clips, silent=(), mix=Sound(channels=1, samples=0, blocks=()), loudness=quiet
+    )
+
+
+@pytest.fixture(scope="module")
+def ingested(two_shot_film: Film, tmp_path_factory: pytest.TempPathFactory) -> tuple[WorkDir, Source]:
+    store = WorkDir(tmp_path_factory.mktemp("lipsync") / "store")
+    runner = Runner(store, EventBus(), run="test")
+    path = two_shot_film.path
+    job = Job(path, digest_file(path), path.stat().st_size, ("es",), "en")
+    context = Context(runner=runner, settings=Settings(), job=job, backend=_no_backend)
+    source = ingest.run(context, IngestInputs())
+    runner.close()
+    return store, source
+
+
+def _no_backend(_stage: str, _language: str | None) -> Any:
+    raise AssertionError("ingest asks for no backend")
+
+
+@pytest.fixture
+def rig(ingested: tuple[WorkDir, Source], two_shot_film: Film, tmp_path: Path) -> Iterator[Rig]:
+    store, source = ingested
+    rig = Rig(store, source, two_shot_film.path, Warp(Host(Settings(), tmp_path)))
+    yield rig
+    for runner in rig.runners:
+        runner.close()
+
+
+@pytest.fixture
+def two_lines(rig: Rig) -> tuple[Clip, Clip]:
+    """A line in each shot."""
+    second = rig.source.shots[1].start
+    return rig.clip(5 * FRAME), rig.clip((second + 5) * FRAME, line="2")
+
+
+def test_each_shot_is_a_cut_with_its_frames_drawn(rig: Rig, two_lines: tuple[Clip, Clip]) -> None:
+    made = rig.run(dub_of(*two_lines))
+    assert [(cut.shot, cut.frames) for cut in made.cuts] == list(enumerate(rig.source.shots))
+    assert {cut.route for cut in made.cuts} == {"draft"}
+    assert {cut.score_state for cut in made.cuts} == {"unscored"}
+    for cut in made.cuts:
+        # Seven tenths of a second of speech, and fades of two frames.
+        assert 17 <= cut.drawn_frames <= 23
+        assert cut.skipped_frames == 0
+        assert (cut.backend, cut.speaker) == ("warp", "S1")
+    assert sum(track.count for track in made.patches) == sum(cut.drawn_frames for cut in made.cuts)
+
+
+def test_patches_read_back_inside_their_chunks(rig: Rig, two_lines: tuple[Clip, Clip]) -> None:
+    made = rig.run(dub_of(*two_lines))
+    for track in made.patches:
+        assert 0 <= track.offset < track.offset + track.count <= len(rig.source.chunks[track.chunk].frames)
+        placement = load_placement(rig.store.open_object(track.placement))
+        assert len(placement) == track.count
+        assert placement.opacity.max() == 1
+        assert placement.opacity.min() > 0
+        pixels = rig.store.open_object(track.pixels)
+        assert len(list(read_patches(pixels, track.width, track.height, track.count))) == track.count
+
+
+def test_a_second_run_makes_nothing(rig: Rig, two_lines: tuple[Clip, Clip]) -> None:
+    first = rig.run(dub_of(*two_lines))
+    rig.made()
+    assert rig.run(dub_of(*two_lines)) == first
+    assert rig.made() == []
+
+
+def test_a_changed_line_costs_its_own_redraw(rig: Rig, two_lines: tuple[Clip, Clip]) -> None:
+    first, second = two_lines
+    before = rig.run(dub_of(first, second))
+    rig.made()
+    other = rig.clip(second.place, "atakala", line="2")
+    after = rig.run(dub_of(first, other))
+    assert rig.made() == ["lipsync.draw"]
+    assert after.patches[0] == before.patches[0]
+    assert after.patches[1].pixels != before.patches[1].pixels
+
+
+def test_the_name_of_a_line_changes_nothing(rig: Rig, two_lines: tuple[Clip, Clip]) -> None:
+    first, second = two_lines
+    rig.run(dub_of(first, second))
+    rig.made()
+    rig.run(dub_of(first, second.model_copy(update={"line": "new name", "voice": "other"})))
+    assert rig.made() == []
+
+
+def test_off_means_off(rig: Rig) -> None:
+    context = rig.context(lipsync=False)
+    pending: Slot[Any] = Slot.pending("anything")
+    made = lipsync.run(context, Inputs(source=pending, stems=pending, dub=pending))
+    assert made == LipSync(cuts=(), patches=())
+    assert rig.made() == []
+
+
+def test_a_silent_shot_passes_through(rig: Rig) -> None:
+    made = rig.run(dub_of(rig.clip(5 * FRAME)))
+    assert [cut.route for cut in made.cuts] == ["draft", "passthrough"]
+    assert [reason.code for reason in made.cuts[1].reasons] == ["no-speech"]
+    assert {track.chunk for track in made.patches} == {0}
+
+
+def test_the_mouth_is_closed_where_only_the_source_speaks(rig: Rig) -> None:
+    stems = Stems(speech=rig.source.master, background=None, speech_snr_db=20.0)
+    made = rig.run(dub_of(), stems=stems)
+    assert all(cut.drawn_frames > 10 for cut in made.cuts)
+
+
+def test_what_needs_no_dub_is_looked_at_before_it_is_asked_for(
+    rig: Rig, two_lines: tuple[Clip, Clip]
+) -> None:
+    rig.run(dub_of(*two_lines))
+    stems = Stems(speech=rig.source.master, background=None, speech_snr_db=20.0)
+    rig.run(dub_of(*two_lines), stems=stems)
+    context = rig.context("look")
+    with pytest.raises(NotMade, match="dub"):
+        lipsync.run(context, inputs(rig.source, stems, Slot.pending("dub")))
+    looked = {look.action.name for look in context.runner.looks}
+    assert looked == {"faces.track", "analysis.voice", "lipsync.profile"}
+    assert all(look.hit for look in context.runner.looks)
+
+
+class Breaking(Warp):
+    """Fails in the second shot."""
+
+    def draw(self, window: RedrawWindow) -> Iterator[Patch]:
+        if window.first_frame >= BREAK_FROM:
+            raise RuntimeError("no luck")
+        yield from super().draw(window)
+
+
+BREAK_FROM = 40
+
+
+def test_a_cut_that_fails_passes_through_and_the_others_are_drawn(
+    rig: Rig, two_lines: tuple[Clip, Clip], tmp_path: Path
+) -> None:
+    assert rig.source.shots[1].start >= BREAK_FROM
+    rig.backend = Breaking(Host(Settings(), tmp_path))
+    # A place of its own: what another test has drawn already could not fail.
+    first, second = (one.model_copy(update={"place": one.place + 7}) for one in two_lines)
+    made = rig.run(dub_of(first, second))
+    good, bad = made.cuts
+    assert good.route == "draft"
+    assert bad.route == "passthrough"
+    assert bad.reasons[-1].code == "failed"
+    assert bad.drawn_frames == 0
+    assert bad.skipped_frames > 10
+    assert {track.chunk for track in made.patches} == {0}
+    (defect,) = rig.runners[-1].defects
+    assert (defect.code, defect.unit, defect.language) == ("failed", "cut 2", "es")
+    assert "no luck" in defect.message
+
+
+def split(source: Source, at: int) -> Source:
+    """The source with another joint in its last chunk."""
+    *others, last = source.chunks
+    first = Chunk(shot=last.shot, frames=FrameRange(start=last.frames.start, stop=at))
+    second = Chunk(shot=last.shot, frames=FrameRange(start=at, stop=last.frames.stop))
+    return source.model_copy(update={"chunks": (*others, first, second)})
+
+
+def placed(rig: Rig, source: Source, made: LipSync) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """(patch, its corner) by frame of the source."""
+    found = {}
+    for track in made.patches:
+        placement = load_placement(rig.store.open_object(track.placement))
+        pixels = read_patches(rig.store.open_object(track.pixels), track.width, track.height, track.count)
+        start = source.chunks[track.chunk].frames.start + track.offset
+        for index, patch in enumerate(pixels):
+            found[start + index] = patch.astype(int), placement.matrix[index, :, 2]
+    return found
+
+
+def test_a_joint_of_chunks_does_not_show(rig: Rig) -> None:
+    shot = rig.source.shots[1]
+    joint = (shot.start + shot.stop) // 2
+    dub = dub_of(rig.clip((joint - 8) * FRAME))
+    whole, cut = rig.source, split(rig.source, joint)
+    one, two = placed(rig, whole, rig.run(dub)), placed(rig, cut, rig.run(dub, cut))
+    assert one.keys() == two.keys()
+    for frame in range(joint - 3, joint + 3):
+        (patch, corner), (other, place) = one[frame], two[frame]
+        assert patch.shape == other.shape, "the profile is the shot's, not the chunk's"
+        assert np.abs(corner - place).max() <= 1
+        if (corner == place).all():
+            assert np.abs(patch - other).mean() < 1.5
