@@ -59,7 +59,7 @@ GATE_FADE = 5
 """Frames over which it moves: 50 ms make no click."""
 
 SPELL, SPELL_EVERY = SAMPLE_RATE, 3 * SAMPLE_RATE
-"""A survey listens with RNNoise to 1 s in every 3: the SNR comes out within 2 dB at a third of the cost."""
+"""A survey listens with RNNoise to 1 s in every 3: the SNR comes out within 3 dB at a third of the cost."""
 SPEECH_PROBABILITY, PAUSE_PROBABILITY = 0.7, 0.1
 """Probability over which a frame is counted as speech, and under which as pause."""
 MIN_PAUSE_SHARE = 0.02
