@@ -108,8 +108,7 @@ def draw_sheet(source_path: Path, output_path: Path, wanted: int, reach: float) 
     whole = FrameRange(start=0, stop=count)
     faces = Faces.join(track_range(source.path, source.video, source.timeline, whole))
     cells = [
-        cell(source, output, faces, index, reach)
-        for index in choose(changes(source, output, faces), wanted)
+        cell(source, output, faces, index, reach) for index in choose(changes(source, output, faces), wanted)
     ]
     cells += [np.zeros_like(cells[0])] * (-len(cells) % COLUMNS)
     return np.vstack([np.hstack(cells[row : row + COLUMNS]) for row in range(0, len(cells), COLUMNS)])

@@ -2,7 +2,7 @@
 
     python bench/figures.py VIDEO --first es=FIRST.srt --second de=SECOND.srt [-o RESULT.json]
 
-All runs happen one after the other on the same machine, so the ratios mean something where the seconds do not.
+All runs happen one after the other on the same machine: the ratios mean something, the seconds little.
 Needs nothing but an installed `loc`; writes one JSON file.
 """
 
@@ -26,7 +26,9 @@ import pysubs2
 Event = dict[str, Any]
 
 
-def loc_run(video: Path, language: str, translation: Path, work: Path, out: Path) -> tuple[float, list[Event]]:
+def loc_run(
+    video: Path, language: str, translation: Path, work: Path, out: Path
+) -> tuple[float, list[Event]]:
     """Run `loc run` once; wall seconds and its events."""
     started = time.monotonic()
     done = subprocess.run(
@@ -111,7 +113,9 @@ def pair(text: str) -> tuple[str, Path]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("video", type=Path)
     parser.add_argument("--first", type=pair, required=True)
     parser.add_argument("--second", type=pair, required=True)

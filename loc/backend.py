@@ -177,7 +177,9 @@ def _language_reason(card: Card, request: Request) -> str | None:
     return None
 
 
-def _reject(card: Card, request: Request, installed: Callable[[Need], bool], purpose: Purpose) -> Rejected | None:
+def _reject(
+    card: Card, request: Request, installed: Callable[[Need], bool], purpose: Purpose
+) -> Rejected | None:
     if request.named is not None and card.name != request.named:
         return Rejected(card, "name", f"{request.named!r} was asked for")
     for part in card.licences:
@@ -243,9 +245,11 @@ def require(resolution: Resolution, *, ways_out: str = "") -> Card:
         )
     what = f"No backend can {request.stage}"
     if request.target:
-        what += f" {request.source or 'an unknown language'} to {request.target}" if (
-            request.stage == "translate"
-        ) else f" {request.target}"
+        what += (
+            f" {request.source or 'an unknown language'} to {request.target}"
+            if (request.stage == "translate")
+            else f" {request.target}"
+        )
     why = "; ".join(f"{item.card.name}: {item.reason}" for item in considered) or "None is installed."
     installs = [need.install for item in considered for need in item.missing if need.install]
     fix = " ".join(part for part in (ways_out, *dict.fromkeys(installs)) if part)

@@ -1,8 +1,8 @@
 """Devices: one user of a device at a time, across processes.
 
-A backend that fills a device's memory takes its lease while it is loaded, so that four `loc run` side by side
-do not load four models at once. The lease is a lock file in the data folder, which all work directories share;
-the kernel releases it when its holder dies.
+A backend that fills a device's memory takes its lease while it is loaded, so that four `loc run` side by
+side do not load four models at once. The lease is a lock file in the data folder, which all work directories
+share; the kernel releases it when its holder dies.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class DamagedObjectError(StorageError):
         self.sha256 = sha256
 
 
-class Interrupted(LocError):
+class Interrupted(LocError):  # noqa: N818 - a wish of the user, not an error
     """Ctrl-C or a termination signal."""
 
     code = ExitCode.INTERRUPTED

@@ -1,7 +1,7 @@
 """What happens in a run, as it happens: one stream of events, several readers.
 
-Readers: the NDJSON log (always), progress bars or plain lines on stderr, `--json` on stdout. Events carry ids,
-digests, counts and seconds; never text, pixels or voice.
+Readers: the NDJSON log (always), progress bars or plain lines on stderr, `--json` on stdout. Events carry
+ids, digests, counts and seconds; never text, pixels or voice.
 """
 
 from __future__ import annotations

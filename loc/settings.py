@@ -1,7 +1,7 @@
 """One frozen settings model: every flag, `LOC_...` variable and `loc.toml` key is one field of it.
 
-Order of strength: flag, environment variable, `loc.toml` in the current folder, default. The reference page and
-`--help` are generated from the fields' descriptions.
+Order of strength: flag, environment variable, `loc.toml` in the current folder, default. The reference page
+and `--help` are generated from the fields' descriptions.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ X264_PRESETS = (
 
 def default_data_dir() -> Path:
     """The user's XDG data folder, `loc` inside it."""
-    base = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
-    return Path(base) / "loc"
+    named = os.environ.get("XDG_DATA_HOME")
+    base = Path(named) if named else Path.home() / ".local" / "share"
+    return base / "loc"
 
 
 def _setting(default: Any, description: str, *flags: str, topic: Topic, **limits: Any) -> Any:
@@ -211,8 +212,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - given by pydantic-settings
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 

@@ -106,5 +106,5 @@ class Stage:
     makes: str
     inputs: type
     run: Callable[[Context, Any], Any]
-    per_language: bool
-    backend: bool
+    per_language: bool = False
+    backend: bool = False

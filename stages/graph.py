@@ -19,11 +19,13 @@ from stages.translate import contract as translate_contract
 from stages.translate import stage as translate
 
 STAGES: tuple[Stage, ...] = (
-    Stage("ingest", "source", ingest_contract.Inputs, ingest.run, per_language=False, backend=False),
-    Stage("separate", "stems", separate_contract.Inputs, separate.run, per_language=False, backend=True),
-    Stage("transcribe", "transcript", transcribe_contract.Inputs, transcribe.run, per_language=False, backend=True),
-    Stage("translate", "translation", translate_contract.Inputs, translate.run, per_language=True, backend=True),
+    Stage("ingest", "source", ingest_contract.Inputs, ingest.run),
+    Stage("separate", "stems", separate_contract.Inputs, separate.run, backend=True),
+    Stage("transcribe", "transcript", transcribe_contract.Inputs, transcribe.run, backend=True),
+    Stage(
+        "translate", "translation", translate_contract.Inputs, translate.run, per_language=True, backend=True
+    ),
     Stage("dub", "dub", dub_contract.Inputs, dub.run, per_language=True, backend=True),
     Stage("lipsync", "lipsync", lipsync_contract.Inputs, lipsync.run, per_language=True, backend=True),
-    Stage("deliver", "render", deliver_contract.Inputs, deliver.run, per_language=True, backend=False),
+    Stage("deliver", "render", deliver_contract.Inputs, deliver.run, per_language=True),
 )

@@ -24,7 +24,8 @@ _PCM24 = float(1 << 23)
 def quantise(audio: Samples) -> npt.NDArray[np.int32]:
     """Round to 24 bits in the upper bits of int32, clipping at full scale: what a FLAC block stores."""
     scaled = np.rint(np.asarray(audio, dtype=np.float64) * _PCM24)
-    return (np.clip(scaled, -_PCM24, _PCM24 - 1).astype(np.int64) << 8).astype(np.int32)
+    clipped: npt.NDArray[np.float64] = np.clip(scaled, -_PCM24, _PCM24 - 1)
+    return (clipped.astype(np.int64) << 8).astype(np.int32)
 
 
 def encode_flac(audio: Samples, sample_rate: int = SAMPLE_RATE) -> bytes:
