@@ -210,7 +210,7 @@ class _Square:
         return np.array([(self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Detection:
     """A face the detector saw: centre and longest side in coded pixels of the unstretched axis, and score."""
 
