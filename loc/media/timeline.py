@@ -5,7 +5,9 @@ Zero is the first video frame's presentation time, for frames and for 48 kHz sam
 
 from __future__ import annotations
 
+import functools
 import io
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -42,16 +44,22 @@ class Timeline:
         return ticks * self.time_base
 
     def sample(self, frame: int) -> int:
-        """The sample at which a frame appears, rounded to nearest; `count` gives the picture's end."""
-        return round(self.seconds(frame) * SAMPLE_RATE)
+        """The sample at which a frame appears, rounded half up; `count` gives the picture's end."""
+        return math.floor(self.seconds(frame) * SAMPLE_RATE + Fraction(1, 2))
 
     def samples(self) -> npt.NDArray[np.int64]:
-        """The sample at which each frame appears, int64 [n + 1]; the last is the picture's end."""
+        """`sample` of each frame and of the end, int64 [n + 1], read-only."""
+        return self._samples
+
+    @functools.cached_property
+    def _samples(self) -> npt.NDArray[np.int64]:
+        # Python integers: a nanosecond clock times a sample rate would overflow 64 bits.
         ticks = np.append(self.pts - self.pts[0], self.duration).astype(object)
         scale = self.time_base * SAMPLE_RATE
-        # Exact integer rounding: ticks * num / den, half up.
         doubled = 2 * ticks * scale.numerator + scale.denominator
-        return np.asarray(doubled // (2 * scale.denominator), dtype=np.int64)
+        samples = np.asarray(doubled // (2 * scale.denominator), dtype=np.int64)
+        samples.setflags(write=False)
+        return samples
 
     def frame_at(self, sample: int) -> int:
         """The frame on screen at a sample, clamped to 0..count-1."""
