@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import shutil
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from loc.app.run import Graph
-from loc.backend import Backend, Card, Need, installed
+from loc.backend import Card, Need, installed
 from loc.errors import LocError
 from loc.policy.licences import refusal
 from loc.process import run as run_child
@@ -77,7 +78,7 @@ def _platform() -> Check:
 
 def _ffmpeg(settings: Settings) -> Iterator[Check]:
     for program in (settings.ffmpeg, settings.ffprobe):
-        yield _try("tools", program, lambda program=program: _version(program), INSTALL_FFMPEG)  # type: ignore[misc]
+        yield _try("tools", program, functools.partial(_version, program), INSTALL_FFMPEG)
     for option, names in (("-filters", FILTERS), ("-encoders", ENCODERS)):
         try:
             listed = _second_words(run_child([settings.ffmpeg, "-hide_banner", option]))
@@ -113,7 +114,7 @@ def _backends(graph: Graph, settings: Settings) -> Iterator[Check]:
         if not stage.backend:
             continue
         cards = [card for card in graph.cards if card.stage == stage.name]
-        checks = [_backend(graph.backends[card.id], card, settings) for card in cards]
+        checks = [_backend(card, settings) for card in cards]
         yield from checks
         if not any(check.ok for check in checks):
             supplied = stage.name in TEXT_STAGES
@@ -127,7 +128,7 @@ def _backends(graph: Graph, settings: Settings) -> Iterator[Check]:
             )
 
 
-def _backend(_kind: type[Backend], card: Card, settings: Settings) -> Check:
+def _backend(card: Card, settings: Settings) -> Check:
     """One backend. A language pair whose data is missing is told, and does not make the backend missing."""
     name = f"{card.stage} {card.name}"
     for part in card.licences:

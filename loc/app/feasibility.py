@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from loc.app.languages import NAMES
 from loc.backend import Card, Need, Request, Resolution, require, resolve
-from loc.errors import MissingError, UsageError
+from loc.errors import MissingError, RefusedError, UsageError
+from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
 from loc.stage import Job, Stage
 
@@ -99,12 +100,18 @@ def decide(
     return Choices(resolutions)
 
 
-def require_all(choices: Choices, job: Job) -> None:
+def require_all(choices: Choices, job: Job, settings: Settings) -> None:
     """Raise for the first place that has no backend, naming the ways out.
 
     Raises:
         MissingError, RefusedError, UsageError.
     """
+    if settings.purpose is Purpose.DELIVERY:
+        raise RefusedError(
+            "Nothing can be made for delivery yet.",
+            why="It demands consent records, signed provenance and passed gates, which this version lacks.",
+            fix="Use --purpose internal, and do not ship the result.",
+        )
     for (stage, _), resolution in choices.resolutions.items():
         if resolution.choice is None and stage == "transcribe" and job.source_language is None:
             raise MissingError(
@@ -113,6 +120,18 @@ def require_all(choices: Choices, job: Job) -> None:
                 fix=f"Say it with --from, e.g. --from en, or put {job.path.stem}.LANG.srt beside the video.",
             )
         require(resolution, ways_out=_ways_out(stage, resolution.request, job))
+
+
+def restricted(choices: Choices) -> list[str]:
+    """What of the chosen backends may not be used commercially, in words: only `research` chooses such."""
+    cards = {resolution.choice.id: resolution.choice for resolution in choices.resolutions.values()
+             if resolution.choice is not None}  # fmt: skip
+    return [
+        f"{card.id} uses {part.item}: {why}. The output is for research only."
+        for card in cards.values()
+        for part in card.licences
+        if (why := refusal(part.licence, Purpose.INTERNAL))
+    ]
 
 
 def _ways_out(stage: str, request: Request, job: Job) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 import loc
 from loc.app import export, report
 from loc.app.export import Targets
-from loc.app.feasibility import Choices, cut_graph, decide, require_all, text_supplied
+from loc.app.feasibility import Choices, cut_graph, decide, require_all, restricted, text_supplied
 from loc.app.inputs import open_job
 from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime
@@ -112,9 +112,11 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
             fix=f"Supply what is to be said, e.g. as {path.stem}.{job.languages[0]}.srt beside it.",
         )
     choices = decide(stages, job, settings, graph.cards, installed, has_sound)
+    for words in restricted(choices):
+        say("non-commercial", words)
     targets = {language: export.targets_for(path, language, settings) for language in job.languages}
     if not look:
-        require_all(choices, job)
+        require_all(choices, job, settings)
         if settings.until is None:
             for target in targets.values():
                 export.check_writable(store, target, settings)

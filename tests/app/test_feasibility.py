@@ -1,0 +1,114 @@
+"""Which stages need a backend, and what is said when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loc.app.feasibility import cut_graph, decide, needed, require_all, restricted
+from loc.artifacts import Ref
+from loc.backend import Card, Languages, LicensedPart
+from loc.errors import ExitCode, MissingError, RefusedError
+from loc.policy.licences import Licence, Purpose, ReadOn, table
+from loc.settings import Settings
+from loc.stage import Job, Stage, SuppliedText
+from tests.app.toy import NoInputs
+
+Make = Callable[..., Settings]
+
+NAMES = ("ingest", "separate", "transcribe", "translate", "dub", "lipsync", "deliver")
+SHARED = ("ingest", "separate", "transcribe")
+STAGES = tuple(
+    Stage(
+        name, name, NoInputs, lambda ctx, inputs: None, name not in SHARED, name not in ("ingest", "deliver")
+    )
+    for name in NAMES
+)
+CARD = Card(
+    stage="dub", name="a", version="1", summary="", family="embedded", quality="basic", runs="in-process"
+)
+CARDS = [replace(CARD, stage=stage.name) for stage in STAGES if stage.backend]
+TEXT = SuppliedText("en", Ref(sha256="0" * 64, size=1), "talk.en.srt")
+
+
+def job(**changes: Any) -> Job:
+    given = {"languages": ("ja", "es"), "source_language": "en", **changes}
+    return Job(path=Path("talk.mp4"), digest="1" * 64, size=1, **given)
+
+
+def places(settings: Settings, sound: bool = True, **changes: Any) -> set[str]:
+    stages = cut_graph(STAGES, settings)
+    choices = decide(stages, job(**changes), settings, CARDS, lambda need: True, sound)
+    return {f"{stage}.{language}" if language else stage for stage, language in choices.resolutions}
+
+
+def test_a_bare_job_needs_every_backend(settings: Make) -> None:
+    per_language = {f"{stage}.{tag}" for stage in ("translate", "dub", "lipsync") for tag in ("ja", "es")}
+    assert places(settings()) == {"separate", "transcribe"} | per_language
+
+
+@pytest.mark.parametrize(
+    ("changes", "settled"),
+    [
+        ({"transcript": TEXT}, {"transcribe"}),
+        ({"translations": {"ja": TEXT}}, {"translate.ja"}),
+        ({"translations": {"ja": TEXT, "es": TEXT}}, {"transcribe", "translate.ja", "translate.es"}),
+        ({"sound": False, "transcript": TEXT}, {"separate", "transcribe"}),
+    ],
+)
+def test_supplied_text_and_silence_need_less(
+    settings: Make, changes: dict[str, Any], settled: set[str]
+) -> None:
+    assert places(settings()) - places(settings(), **changes) == settled
+
+
+def test_switches_need_less(settings: Make) -> None:
+    assert not any(place.startswith("lipsync") for place in places(settings(lipsync=False)))
+    assert places(settings(until="transcribe")) == {"separate", "transcribe"}
+    assert not needed(STAGES[0], job(), settings(), None)
+
+
+def test_unknown_source_language_names_its_ways_out(settings: Make) -> None:
+    hears = replace(CARD, stage="transcribe", languages=Languages(source=("en",)))
+    cards = [card for card in CARDS if card.stage != "transcribe"] + [hears]
+    unknown = job(source_language=None)
+    choices = decide(STAGES, unknown, settings(), cards, lambda need: True)
+    with pytest.raises(MissingError) as missing:
+        require_all(choices, unknown, settings())
+    assert "--from" in missing.value.fix
+    assert "talk.LANG.srt" in missing.value.fix
+
+
+def test_recogniser_of_another_language_names_its_ways_out(settings: Make) -> None:
+    hears = replace(CARD, stage="transcribe", languages=Languages(source=("en",)))
+    cards = [card for card in CARDS if card.stage != "transcribe"] + [hears]
+    german = job(source_language="de")
+    choices = decide(STAGES, german, settings(), cards, lambda need: True)
+    with pytest.raises(MissingError, match=r"talk\.de\.srt"):
+        require_all(choices, german, settings())
+
+
+def test_delivery_is_refused_while_its_demands_cannot_be_met(settings: Make) -> None:
+    given = settings(purpose=Purpose.DELIVERY)
+    choices = decide(STAGES, job(), given, CARDS, lambda need: True)
+    with pytest.raises(RefusedError) as refused:
+        require_all(choices, job(), given)
+    assert refused.value.code == ExitCode.REFUSED
+
+
+def test_research_says_what_may_not_be_sold(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Licence(
+        name="NC 1.0", commercial="no", read=ReadOn(source="https://example.org", date="2026-01-01")
+    )
+    rows = {**table(), "nc": row}
+    monkeypatch.setattr("loc.policy.licences.table", lambda: rows)
+    cards = [replace(card, licences=(LicensedPart("weights", "w.bin", "nc"),)) for card in CARDS]
+    given = settings(purpose=Purpose.RESEARCH)
+    choices = decide(STAGES, job(), given, cards, lambda need: True)
+    require_all(choices, job(), given)
+    assert any("w.bin" in words and "research only" in words for words in restricted(choices))
+    assert restricted(decide(STAGES, job(), settings(), CARDS, lambda need: True)) == []
