@@ -12,7 +12,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,6 +121,13 @@ class Out:
         """Store output `name` at once."""
         self._refs[name] = self.store.put_bytes(data)
         return self._refs[name]
+
+    def keep(self, name: str, refs: Iterable[Ref]) -> None:
+        """Declare objects stored along the way as outputs `name-0`, `name-1`, ...
+
+        What a model merely refers to would otherwise be missed only when it is read, and collected as waste.
+        """
+        self._refs.update({f"{name}-{number}": ref for number, ref in enumerate(refs)})
 
     def model(self, name: str, model: BaseModel) -> Ref:
         """Store a model as JSON."""

@@ -157,7 +157,9 @@ def _master(ctx: Context, track: AudioStream, timeline: Timeline) -> Made:
 
     def make(out: Out) -> None:
         pieces = decode_track(ctx.job.path, track, start, picture)
-        out.model("sound", store_sound(out.store, _reported(pieces, out, picture), channels))
+        sound = store_sound(out.store, _reported(pieces, out, picture), channels)
+        out.keep("block", sound.blocks)
+        out.model("sound", sound)
 
     action = Action(
         name="ingest.master",

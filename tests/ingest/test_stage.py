@@ -139,3 +139,13 @@ def test_real_clips(clips: Path, ingest: Ingest) -> None:
     source = ingest(clips / "address.mp4")
     assert (source.frames.count, source.samples) == (200, 8 * SAMPLE_RATE)
     assert len(source.chunks) == 1
+
+
+def test_a_lost_block_of_sound_is_missed_when_it_is_looked_for(video: Path, ingest: Ingest) -> None:
+    source = ingest(video)
+    assert source.master is not None
+    block = ingest.store.object_path(source.master.blocks[0].sha256)
+    block.unlink()
+    assert ingest(video) == source
+    assert ingest.made == ["ingest.master"]
+    assert block.exists()
