@@ -16,6 +16,8 @@ each pair is doing nothing: the mix taken as the voice, the mix taken as the bac
     stereo      10    11.4       10.0 -> 14.4     -9.8 ->  2.6
     stereo      20    21.4       20.0 -> 21.3    -19.4 -> -4.3
     stereo      30    28.3       30.0 -> 27.5    -28.2 -> -12.3
+
+One draw of the music: over three draws, of 15 and 30 s, gains at 0 to 10 dB spread by about 2 dB.
 """
 
 from __future__ import annotations

@@ -16,18 +16,24 @@ from tests.voices import music, pause, speak
 SEPARATOR = CentreMask(Host(settings=None, scratch=Path()))
 
 
+SEEDS = 0, 1, 2
+"""One draw of 15 s of music moves the gain by up to 2 dB, for any mask: figures are means over three."""
+
+
 @cache
-def separated(snr_db: float, stereo: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, float]]:
+def separated(
+    snr_db: float, stereo: bool, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, float]]:
     """Speech, music, estimated speech and the parameters of a scene of about 15 s."""
-    speech, background = scene(snr_db, stereo=stereo, sentences=4)
+    speech, background = scene(snr_db, stereo=stereo, sentences=4, seed=seed)
     mix = speech + background
     parameters = SEPARATOR.combine([SEPARATOR.survey(mix)])
     return speech, background, SEPARATOR.separate(mix, parameters), parameters
 
 
-def gains(snr_db: float, stereo: bool) -> tuple[float, float]:
+def gains(snr_db: float, stereo: bool, seed: int = 0) -> tuple[float, float]:
     """SI-SDR of voice and background over that of the mix, dB."""
-    speech, background, voice, _ = separated(snr_db, stereo)
+    speech, background, voice, _ = separated(snr_db, stereo, seed)
     mix = speech + background
     return (
         si_sdr(voice, speech) - si_sdr(mix, speech),
@@ -42,13 +48,13 @@ def gains(snr_db: float, stereo: bool) -> tuple[float, float]:
         (5, True, 4.0, 7.0),
         (10, True, 2.0, 8.0),
         (0, False, 3.5, 3.5),
-        (5, False, 1.5, 5.0),
+        (5, False, 2.0, 5.0),
     ],
 )
 def test_voice_and_music_come_apart(
     snr_db: float, stereo: bool, voice_gain: float, background_gain: float
 ) -> None:
-    voice, background = gains(snr_db, stereo)
+    voice, background = np.mean([gains(snr_db, stereo, seed) for seed in SEEDS], axis=0)
     assert voice >= voice_gain
     assert background >= background_gain
 
