@@ -23,8 +23,8 @@ HIGH_PASS_HZ, HIGH_PASS_ORDER = 120, 4
 """Rumble and room modes lie under 120 Hz, the model's filter bank above: word error rate on a public speech
 falls from 0.27 to 0.18."""
 BEAM, WORD_BEAM = 1e-60, 1e-40
-"""Wider than pocketsphinx's own 1e-48 and 7e-29, for a third more time. On the same speech they help where the
-rumble is left in (0.27 against 0.64) and change nothing after the high-pass: a margin for worse recordings."""
+"""Wider than pocketsphinx's own 1e-48 and 7e-29, for a third more time. On the same speech they help where
+rumble is left in (0.27 against 0.64) and change nothing after the high-pass: a margin for worse sound."""
 FRAME = RECOGNISER_RATE // 100
 """Samples per decoder frame: words lie on a grid of 10 ms."""
 
