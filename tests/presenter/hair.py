@@ -61,7 +61,7 @@ def front_hair(pen: Pen, who: Presenter) -> None:
     pen.soft(ellipse(0.34, -0.93, 0.22, 0.06, tilt=0.5), gloss, opacity=0.35, blur=0.06, within=clip)
     away = [(0.5, -1.1), (1.0, -0.7), (1.0, 1.1), (0.72, 1.0), (0.72, -0.2)]
     pen.soft(spline(away), dark, opacity=0.5, blur=0.1, within=clip)
-    _strands(pen, who, mix(who.hair_colour, dark, 0.35))
+    _strands(pen, who, mix(who.hair_colour, dark, 0.28))
 
 
 def _frame(who: Presenter) -> Points:
@@ -80,4 +80,4 @@ def _strands(pen: Pen, who: Presenter, colour: Colour) -> None:
             top = -0.84 - 0.24 * share
             bend = (0.5 * (part + reach), top + 0.03)
             path = [(part + side * 0.03, top - 0.03), bend, (reach, top + 0.33 - 0.05 * share)]
-            pen.stroke(spline(path, closed=False), colour, 0.009)
+            pen.stroke(spline(path, closed=False), colour, 0.007)
