@@ -75,7 +75,7 @@ def _encode(
     patches: Sequence[PatchTrack],
 ) -> tuple[Action, Make]:
     from loc.media.encode import X264_THREADS, coding_for, encode_chunk
-    from loc.media.frames import read_frames
+    from loc.media.frames import frames_key, read_frames
 
     video, program = source.video, ctx.settings.ffmpeg
     coding = coding_for(video, ctx.settings.crf, ctx.settings.preset)
@@ -96,11 +96,14 @@ def _encode(
         version=1,
         site=ctx.site(STAGE, f"chunk {index + 1}"),
         inputs={
-            "source": source.digest,
-            "frames": chunk.frames,
+            "pictures": frames_key(source.digest, video, timeline, chunk.frames),
             "patches": [_patch_key(patch) for patch in patches],
         },
-        params={"video": _colour_facts(video), "coding": coding, "threads": X264_THREADS},
+        params={
+            "coding": coding,
+            "threads": X264_THREADS,
+            **({"chroma_location": video.chroma_location} if patches else {}),
+        },
         programs=_programs(program, patched=bool(patches)),
     )
     return action, make
@@ -121,17 +124,6 @@ def _patch_key(patch: PatchTrack) -> dict[str, Any]:
         "size": [patch.width, patch.height],
         "pixels": patch.pixels,
         "placement": patch.placement,
-    }
-
-
-def _colour_facts(video: VideoStream) -> dict[str, Any]:
-    """What decoding and compositing read of the stream besides the file, whether declared or assumed."""
-    return {
-        "stream": video.index,
-        "pix_fmt": video.pix_fmt,
-        "matrix": video.matrix,
-        "full_range": video.full_range,
-        "chroma_location": video.chroma_location,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Iterator, Sequence
 
@@ -45,10 +46,9 @@ def cues(lines: Sequence[Line], dub: DubTrack, end: int) -> list[Cue]:
             shown.append(Cue(before.start, max(before.stop, cue.stop), join_lines([before.text, cue.text])))
         else:
             shown.append(cue)
-    limits = [cue.start - GAP for cue in shown[1:]] + [end]
     return [
-        Cue(cue.start, min(limit, cue.stop + _linger(cue)), cue.text)
-        for cue, limit in zip(shown, limits, strict=True)
+        Cue(cue.start, min(after.start - GAP if after else end, cue.stop + _linger(cue)), cue.text)
+        for cue, after in itertools.zip_longest(shown, shown[1:])
     ]
 
 

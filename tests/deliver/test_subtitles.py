@@ -1,0 +1,93 @@
+"""Display times: where the line is spoken, long enough to read, never two at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loc.artifacts import SAMPLE_RATE, Clip, DubTrack, Fit, Line, Loudness, Ref, Sound
+from loc.media.subtitles import Cue
+from stages.deliver.subtitles import GAP, LINGER, SHORTEST, TOGETHER, cues
+
+SECOND = SAMPLE_RATE
+NOTHING = Ref(sha256="0" * 64, size=0)
+
+
+def line(name: str, start: int, stop: int, text: str) -> Line:
+    return Line(
+        id=name,
+        start=start,
+        stop=stop,
+        speaker=None,
+        segments=(),
+        text=text,
+        unknown_words=0,
+        failed=None if text else "no translation",
+    )
+
+
+def dub(spoken: dict[str, tuple[int, int]]) -> DubTrack:
+    """A dub whose lines sound at (place, samples)."""
+    fit = Fit(natural=1, slot=1, borrowed=0, rate=1.0, stretch=1.0, overrun=0)
+    clips = [
+        Clip(
+            line=name,
+            speaker=None,
+            voice="test",
+            place=place,
+            samples=samples,
+            audio=NOTHING,
+            phones=NOTHING,
+            fit=fit,
+        )
+        for name, (place, samples) in spoken.items()
+    ]
+    loudness = Loudness(integrated_lufs=None, true_peak_dbtp=None, speech_lufs=None, source_speech_lufs=None)
+    mix = Sound(channels=2, samples=0, blocks=())
+    return DubTrack(language="es", clips=tuple(clips), silent=(), mix=mix, loudness=loudness)
+
+
+def test_a_line_is_shown_while_it_is_spoken() -> None:
+    lines = [line("1", 0, SECOND, "Hello there.")]
+    found = cues(lines, dub({"1": (1000, 2 * SECOND)}), 10 * SECOND)
+    assert found == [Cue(1000, 1000 + 2 * SECOND, "Hello there.")]
+
+
+def test_a_short_line_stays_long_enough_to_read() -> None:
+    lines = [line("1", 0, SECOND, "No."), line("2", 0, SECOND, "これは長い一行の字幕です。")]
+    found = cues(lines, dub({"1": (0, 4800), "2": (4 * SECOND, SECOND)}), 20 * SECOND)
+    assert found[0].stop == SHORTEST
+    assert found[1].stop == 4 * SECOND + SECOND + LINGER, "13 signs at 4 a second would need 3.25 s"
+
+
+def test_the_next_line_and_the_end_cut_it_short() -> None:
+    texts = ("A somewhat longer first line of text.", "And the second one here.")
+    lines = [line(str(number), 0, 1, text) for number, text in enumerate(texts, start=1)]
+    found = cues(lines, dub({"1": (0, SECOND), "2": (SECOND + GAP, SECOND)}), 2 * SECOND + GAP + 100)
+    assert found[0].stop == SECOND
+    assert found[1].stop == 2 * SECOND + GAP + 100
+
+
+def test_lines_that_begin_together_are_shown_together() -> None:
+    lines = [line("1", 0, 1, "One."), line("2", 0, 1, "Two.")]
+    found = cues(lines, dub({"1": (0, SECOND), "2": (TOGETHER - 1, SECOND)}), 9 * SECOND)
+    assert found == [Cue(0, TOGETHER - 1 + SECOND, "One. Two.")]
+
+
+def test_a_line_that_could_not_be_spoken_is_still_read() -> None:
+    lines = [line("1", SECOND, 3 * SECOND, "Unspoken."), line("2", 5 * SECOND, 6 * SECOND, "")]
+    assert cues(lines, dub({}), 9 * SECOND) == [Cue(SECOND, 3 * SECOND, "Unspoken.")]
+
+
+@given(st.lists(st.tuples(st.integers(0, 20 * SECOND), st.integers(1, 5 * SECOND)), max_size=12))
+def test_nothing_overlaps_or_outlasts_the_programme(places: Sequence[tuple[int, int]]) -> None:
+    end = 18 * SECOND
+    lines = [line(str(number), 0, 1, "Some words to read.") for number in range(len(places))]
+    found = cues(lines, dub({str(number): place for number, place in enumerate(places)}), end)
+    assert all(cue.start < cue.stop <= end for cue in found)
+    assert all(one.stop <= other.start for one, other in itertools.pairwise(found))
+    spoken = sum(place < end for place, _ in places)
+    assert sum(cue.text.count("Some") for cue in found) == spoken
