@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from loc.artifacts import Fit, FrameRange
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +81,32 @@ class ActionDone(_Event):
     """Figures of this unit: score, fit, skipped frames, peak memory."""
 
 
+class LineFitted(_Event):
+    """How a line of the dub was fitted to its time: as made now or found made. Samples at 48 kHz."""
+
+    type: Literal["line-fitted"] = "line-fitted"
+    language: str
+    line: str
+    fit: Fit
+
+
+class CutDecided(_Event):
+    """What was decided for a cut, and what became of it."""
+
+    type: Literal["cut-decided"] = "cut-decided"
+    language: str
+    shot: int
+    frames: FrameRange
+    route: Literal["draft", "passthrough"]
+    reasons: tuple[str, ...]
+    """Codes."""
+    backend: str | None
+    drawn_frames: int
+    skipped_frames: int
+    score: float | None
+    score_state: str
+
+
 class Notice(_Event):
     """Something a person should know: a fallback, an assumption, a repair."""
 
@@ -124,6 +152,8 @@ Event = Annotated[
     | WorkPlanned
     | Progress
     | ActionDone
+    | LineFitted
+    | CutDecided
     | Notice
     | Defect
     | OutputWritten

@@ -17,10 +17,21 @@ from loc.app.inputs import open_job
 from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime
 from loc.app.walk import Slots, make_stage
-from loc.artifacts import Ref, Render
+from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render
 from loc.backend import Backend, Card, Host, installed
 from loc.errors import DamagedObjectError, ExitCode, InputError, Interrupted, LocError, StorageError
-from loc.events import Defect, Event, EventBus, Notice, OutputWritten, RunDone, RunStarted, Sink
+from loc.events import (
+    CutDecided,
+    Defect,
+    Event,
+    EventBus,
+    LineFitted,
+    Notice,
+    OutputWritten,
+    RunDone,
+    RunStarted,
+    Sink,
+)
 from loc.media.probe import chosen_track, probe_source
 from loc.runner import Runner
 from loc.settings import Settings
@@ -264,6 +275,17 @@ class _Run:
                 }
             )
         self.spent[place] = spent
+        self._log_decisions(stage, language)
+
+    def _log_decisions(self, stage: Stage, language: str | None) -> None:
+        """Put the fit of each line and the route of each cut into the log, whether made now or found made."""
+        made = self.slots.value(stage.makes, language)
+        if isinstance(made, DubTrack):
+            for clip in made.clips:
+                self.runner.events.emit(LineFitted(language=made.language, line=clip.line, fit=clip.fit))
+        elif isinstance(made, LipSync) and language is not None:
+            for cut in made.cuts:
+                self.runner.events.emit(_decided(cut, language))
 
     def _deliver(self, language: str) -> LanguageResult:
         """Put a finished language where the user wants it."""
@@ -375,3 +397,18 @@ class _Run:
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.started, 3)
+
+
+def _decided(cut: Cut, language: str) -> CutDecided:
+    return CutDecided(
+        language=language,
+        shot=cut.shot,
+        frames=cut.frames,
+        route=cut.route,
+        reasons=tuple(reason.code for reason in cut.reasons),
+        backend=cut.backend,
+        drawn_frames=cut.drawn_frames,
+        skipped_frames=cut.skipped_frames,
+        score=cut.score,
+        score_state=cut.score_state,
+    )

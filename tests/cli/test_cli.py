@@ -140,6 +140,9 @@ def test_first_to_last_step_of_a_job(folder: Path) -> None:
     again = loc("run", *args, "--json", cwd=folder)
     lines = [json.loads(line) for line in again.stdout.splitlines()]
     assert lines[0]["type"] == "run-started"
+    fits = [line["fit"] for line in lines if line["type"] == "line-fitted"]
+    assert fits
+    assert all(fit["rate"] <= 1.35 for fit in fits)
     result = lines[-1]
     assert (result["type"], result["exit_code"], result["inputs"][0]["misses"]) == ("result", 0, 0)
     assert result["inputs"][0]["languages"][0]["written"] == []
