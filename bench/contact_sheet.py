@@ -95,7 +95,7 @@ def cell(source: Film, output: Film, faces: Faces, index: int, reach: float) -> 
         cv2.resize(to_rgb(next(film.frames(index, index + 1)), film.video, box), (CELL, CELL))
         for film in (source, output)
     ]
-    shown = np.ascontiguousarray(np.hstack(pair))
+    shown = np.ascontiguousarray(np.hstack(pair), dtype=np.uint8)
     label = f"{index}  {float(source.timeline.seconds(index)):.2f} s"
     cv2.putText(shown, label, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 0), 1, cv2.LINE_AA)
     return shown
@@ -111,7 +111,8 @@ def draw_sheet(source_path: Path, output_path: Path, wanted: int, reach: float) 
         cell(source, output, faces, index, reach) for index in choose(changes(source, output, faces), wanted)
     ]
     cells += [np.zeros_like(cells[0])] * (-len(cells) % COLUMNS)
-    return np.vstack([np.hstack(cells[row : row + COLUMNS]) for row in range(0, len(cells), COLUMNS)])
+    rows = [np.hstack(cells[row : row + COLUMNS]) for row in range(0, len(cells), COLUMNS)]
+    return np.asarray(np.vstack(rows), dtype=np.uint8)
 
 
 def main() -> None:

@@ -341,7 +341,7 @@ class Reason(Frozen):
 class ChunkTracks(Frozen):
     """Faces of one chunk, with context frames from the same shot on both sides.
 
-    `arrays` is a .npz file over n frames and f tracks, documented in `loc.analysis.faces`.
+    `arrays` is a .npz file over n frames, documented in `loc.analysis.faces`.
     """
 
     chunk: int
