@@ -40,7 +40,7 @@ from loc.artifacts import Chunk, ChunkTracks, FaceTracks, FrameRange, Source, Vi
 from loc.media.arrays import load_arrays, save_arrays
 from loc.media.colour import Rgb, to_rgb
 from loc.media.ffmpeg import decoder_fingerprint
-from loc.media.frames import Plane, Planes, read_frames
+from loc.media.frames import Plane, Planes, frames_key, read_frames
 from loc.media.timeline import Timeline
 from loc.runner import Action, Make, Out, Runner, Site
 from loc.store.workdir import WorkDir
@@ -501,10 +501,7 @@ def track_faces(runner: Runner, site: Site, source: Source, path: Path, timeline
     """
     spans = [_with_context(source, chunk) for chunk in source.chunks]
     made = runner.map(
-        [
-            _tracking(site, source, path, timeline, index, frames)
-            for index, frames in enumerate(spans)
-        ],
+        [_tracking(site, source, path, timeline, index, frames) for index, frames in enumerate(spans)],
         parallel=True,
     )
     return FaceTracks(
@@ -554,7 +551,12 @@ def _tracking(
         name="faces.track",
         version=1,
         site=Site(site.stage, f"chunk {index + 1}", site.language),
-        inputs={"source": source.digest, "frames": [frames.start, frames.stop]},
+        inputs={"pictures": frames_key(source.digest, source.video, timeline, frames)},
+        params={
+            "chroma_location": source.video.chroma_location,
+            "sample_aspect": source.video.sample_aspect,
+            "rotation": source.video.rotation,
+        },
         programs=fingerprint(),
     )
     return action, make

@@ -70,8 +70,8 @@ def recognise_english(audio: npt.NDArray[np.float32]) -> list[Heard]:
 
 
 def fingerprint() -> Mapping[str, str]:
-    """The decoder's version; its model and dictionary come in the same package."""
-    return {"pocketsphinx": metadata.version("pocketsphinx")}
+    """Versions of the decoder, whose model and dictionary come in its package, and of the high-pass."""
+    return {"pocketsphinx": metadata.version("pocketsphinx"), "scipy": metadata.version("scipy")}
 
 
 def _heard(part: Any) -> Heard:

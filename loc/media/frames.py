@@ -28,6 +28,7 @@ from loc.artifacts import FrameRange, VideoStream
 from loc.errors import InputError
 from loc.media.ffmpeg import LOCAL_ONLY, file_url
 from loc.media.timeline import Timeline
+from loc.store.keys import digest_bytes
 
 Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -198,6 +199,27 @@ def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | N
             repaired=decoder.repaired,
             damaged=decoder.damaged,
         )
+
+
+def frames_key(source: str, video: VideoStream, timeline: Timeline, frames: FrameRange) -> dict[str, Any]:
+    """How a range of frames stands in an action's inputs: all that `read_frames` goes by.
+
+    Args:
+        source: digest of the file.
+    """
+    return {
+        "source": source,
+        "stream": video.index,
+        "frames": [frames.start, frames.stop],
+        "pts": digest_bytes(timeline.pts[frames.start : frames.stop].tobytes()),
+        "planes": {
+            "pix_fmt": video.pix_fmt,
+            "bit_depth": video.bit_depth,
+            "size": [video.width, video.height],
+            "matrix": video.matrix,
+            "full_range": video.full_range,
+        },
+    }
 
 
 def read_frames(path: Path, video: VideoStream, timeline: Timeline, frames: FrameRange) -> Iterator[Planes]:

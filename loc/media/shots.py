@@ -32,9 +32,12 @@ STANDS_OUT = 3.0
 """How many times the mean change of the two frames before and after a cut must change; the default."""
 
 
-def shots_fingerprint() -> str:
+def fingerprint() -> dict[str, str]:
     """The versions of what finds shots."""
-    return f"scenedetect {metadata.version('scenedetect')} opencv {cv2.__version__}"
+    return {
+        "scenedetect": metadata.version("scenedetect"),
+        "opencv": metadata.version("opencv-contrib-python"),
+    }
 
 
 class ShotFinder:

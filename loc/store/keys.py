@@ -22,7 +22,7 @@ def canonical(value: Any) -> Any:
 
     Raises:
         TypeError: a type that has no canonical form.
-        ValueError: NaN or infinity.
+        ValueError: NaN or infinity; names of a mapping that are the same as text.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -35,7 +35,10 @@ def canonical(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return canonical(value.model_dump())
     if isinstance(value, Mapping):
-        return {str(key): canonical(item) for key, item in value.items()}
+        named = {str(key): canonical(item) for key, item in value.items()}
+        if len(named) < len(value):
+            raise ValueError(f"cannot stand in a key: two names of {sorted(named)} are the same")
+        return named
     if isinstance(value, Sequence):
         return [canonical(item) for item in value]
     raise TypeError(f"cannot stand in a key: {value!r}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,8 @@ def meter(context: Context, sound: Sound, *, true_peak: bool) -> list[tuple[Acti
 
 def _meter_block(context: Context, sound: Sound, start: int, true_peak: bool) -> tuple[Action, Make]:
     stop = min(start + BLOCK_SAMPLES, sound.samples)
-    low, high = start - loudness.FILTER_CONTEXT, stop + loudness.PEAK_CONTEXT
+    low = start - loudness.FILTER_CONTEXT
+    high = stop + (loudness.PEAK_CONTEXT if true_peak else 0)
 
     def make(out: Out) -> None:
         audio = read_sound(context.store, sound, low, high)
@@ -130,6 +132,7 @@ def _meter_block(context: Context, sound: Sound, start: int, true_peak: bool) ->
         site=context.site("dub", f"block {start // BLOCK_SAMPLES}"),
         inputs={"sound": slice_key(sound, low, high)},
         params={"channels": sound.channels, "samples": stop - start, "true_peak": true_peak},
+        programs={"scipy": metadata.version("scipy")},
     )
     return action, make
 
@@ -212,6 +215,7 @@ def mix_block(
             "clips": [{"audio": clip.audio, "at": clip.place - start} for clip in clips],
         },
         params={"weights": list(weights), "gain_db": gain_db, "samples": stop - start},
+        programs={"scipy": metadata.version("scipy")},
     )
     return action, make
 
@@ -281,9 +285,11 @@ def measured(
     context: Context, mix: Sequence[Made], clips: Sequence[Made], level: Level, weights: Sequence[float]
 ) -> tuple[Action, Make]:
     """The action that sums up all meters. Output `loudness`: `Loudness`."""
+    # Where a clip lies does not matter, so neither may the order in which clips are summed up.
+    unplaced = sorted(clips, key=lambda made: made.ref("hops").sha256)
 
     def make(out: Out) -> None:
-        own = loudness.integrated([_hops(made, "hops") for made in clips])
+        own = loudness.integrated([_hops(made, "hops") for made in unplaced])
         peak = max((_peak(made) for made in mix), default=0.0)
         report = Loudness(
             integrated_lufs=_rounded(loudness.integrated(_programme_hops(mix))),
@@ -300,7 +306,7 @@ def measured(
         site=context.site("dub"),
         inputs={
             "mix": [made.ref("meter") for made in mix],
-            "clips": sorted(made.ref("hops").sha256 for made in clips),
+            "clips": [made.ref("hops") for made in unplaced],
         },
         params={"weights": list(weights), **level.model_dump()},
     )

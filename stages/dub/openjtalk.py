@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -70,6 +71,10 @@ class OpenJTalk:
 
     def fingerprint(self) -> Mapping[str, str]:
         """Versions of the package and of the dictionary that settles readings, digest of the voice."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> Mapping[str, str]:
         versions = {name: metadata.version(name) for name in _PACKAGES}
         return {**versions, "voice mei": digest_file(_voice_file())}
 

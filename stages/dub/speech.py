@@ -139,7 +139,10 @@ def clip(context: Context, unit: str, speech: Speech, samples: int) -> tuple[Act
         site=context.site("dub", unit),
         inputs={"audio": speech.audio, "phones": speech.phones},
         params={"samples": samples, "lufs": CLIP_LUFS},
-        programs=compressor_fingerprint(program) if compress else {},
+        programs={
+            "scipy": metadata.version("scipy"),
+            **(compressor_fingerprint(program) if compress else {}),
+        },
     )
     return action, make
 

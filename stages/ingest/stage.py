@@ -107,13 +107,13 @@ def _probe(ctx: Context) -> Made:
 
 
 def _scan(ctx: Context, facts: Facts) -> Made:
+    from loc.media import shots
     from loc.media.frames import scan_frames
-    from loc.media.shots import ShotFinder, shots_fingerprint
 
     video = facts.video
 
     def make(out: Out) -> None:
-        finder = ShotFinder(video.average_rate)
+        finder = shots.ShotFinder(video.average_rate)
         expected = round(facts.duration * video.average_rate) if facts.duration else 0
         seen = 0
 
@@ -143,7 +143,7 @@ def _scan(ctx: Context, facts: Facts) -> Made:
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest, "stream": video.index},
         params={"rate": video.average_rate},
-        programs={"decoder": ffmpeg.decoder_fingerprint(), "shots": shots_fingerprint()},
+        programs={"decoder": ffmpeg.decoder_fingerprint(), **shots.fingerprint()},
     )
     return ctx.runner.do(action, make)
 
@@ -166,7 +166,7 @@ def _master(ctx: Context, track: AudioStream, timeline: Timeline) -> Made:
         version=1,
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest, "stream": track.index, "start": start, "picture": picture},
-        params={"channels": channels},
+        params={"channels": channels, "sample_rate": track.sample_rate},
         programs={"decoder": ffmpeg.decoder_fingerprint(), "soxr": metadata.version("soxr")},
     )
     return ctx.runner.do(action, make)

@@ -6,14 +6,16 @@ import contextlib
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from loc.artifacts import ChunkTracks, Clip, FrameRange, PatchTrack, Phones, Ref, Source
 from loc.errors import LocError
+from loc.media.ffmpeg import decoder_fingerprint
 from loc.media.sound import decode_flac
 from loc.media.timeline import Timeline
 from loc.runner import Action, Made, Make, Out
@@ -57,6 +59,22 @@ class Film:
         from loc.media.frames import read_frames
 
         return read_frames(self.path, self.source.video, self.timeline, frames)
+
+    def key(self, frames: FrameRange) -> dict[str, Any]:
+        """How some of the frames stand in an action's inputs."""
+        from loc.media.frames import frames_key
+
+        return frames_key(self.source.digest, self.source.video, self.timeline, frames)
+
+    def times(self, frames: FrameRange) -> npt.NDArray[np.int64]:
+        """The samples in the middle of each frame's time on screen, counted from the first one's start."""
+        edges = self.edges[frames.start : frames.stop + 1]
+        return np.asarray(plan.frame_times(edges) - edges[0], dtype=np.int64)
+
+    def tracks_key(self, chunk: int) -> dict[str, Any]:
+        """How a chunk's tracks stand in an action's inputs."""
+        tracks = self.tracks[chunk]
+        return {"arrays": tracks.arrays, "start": tracks.frames.start}
 
     def faces(self, context: Context, chunk: int, frames: FrameRange) -> Faces:
         """Tracks of some of a chunk's frames, gaps filled and smoothed with the chunk's context."""
@@ -118,13 +136,13 @@ def profile(
         version=1,
         site=context.site(STAGE, f"shot {shot + 1}"),
         inputs={
-            "source": film.source.digest,
-            "tracks": [film.tracks[index].arrays for index in chunks],
+            "pictures": [film.key(stretch.frames) for stretch in stretches],
+            "tracks": [film.tracks_key(index) for index in chunks],
             "chunks": [_span(film.source.chunks[index].frames) for index in chunks],
-            "stretches": [_span(stretch.frames) for stretch in stretches],
         },
+        params={"video": film.source.video},
         backend=(backend.card.id, backend.card.version),
-        programs=backend.fingerprint(),
+        programs={**backend.fingerprint(), **_programs()},
     )
     return action, make
 
@@ -150,24 +168,23 @@ def draw(
         with _contained("The mouth could not be drawn."):
             _draw(context, film, backend, redraw, person, near, out)
 
-    tracks = film.tracks[redraw.chunk]
     action = Action(
         name="lipsync.draw",
         version=1,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
-            "source": film.source.digest,
-            "frames": _span(redraw.frames),
-            "tracks": tracks.arrays,
-            "tracks_from": tracks.frames.start,
+            "pictures": film.key(redraw.frames),
+            "times": digest_bytes(film.times(redraw.frames).tobytes()),
+            "tracks": film.tracks_key(redraw.chunk),
             "profile": person,
             "opacity": digest_bytes(redraw.opacity.tobytes()),
             "clips": [
                 {"audio": clip.audio, "phones": clip.phones, "place": clip.place - zero} for clip in near
             ],
         },
+        params={"video": film.source.video},
         backend=(backend.card.id, backend.card.version),
-        programs=backend.fingerprint(),
+        programs={**backend.fingerprint(), **_programs()},
     )
     return action, make
 
@@ -214,7 +231,6 @@ def _draw(
 
 def _mouth_plan(context: Context, film: Film, redraw: Redraw, clips: Sequence[Clip]) -> MouthPlan:
     zero = int(film.edges[redraw.frames.start])
-    times = plan.frame_times(film.edges[redraw.frames.start : redraw.frames.stop + 1]) - zero
     sounding = [
         plan.Sounding(
             phones=Phones.model_validate_json(context.store.read_bytes(clip.phones)),
@@ -223,7 +239,7 @@ def _mouth_plan(context: Context, film: Film, redraw: Redraw, clips: Sequence[Cl
         )
         for clip in clips
     ]
-    aperture, width = plan.mouth(times, sounding)
+    aperture, width = plan.mouth(film.times(redraw.frames), sounding)
     return MouthPlan(aperture=aperture, width=width, opacity=redraw.opacity)
 
 
@@ -268,6 +284,11 @@ def _contained(what: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise LocError(what, why=f"{type(error).__name__}: {error}") from error
+
+
+def _programs() -> dict[str, str]:
+    """What shapes the pictures, tracks and curves that a backend is given."""
+    return {"decoder": decoder_fingerprint(), "scipy": metadata.version("scipy")}
 
 
 def _span(frames: FrameRange) -> list[int]:

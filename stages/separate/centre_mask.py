@@ -97,7 +97,7 @@ class CentreMask:
         del host
 
     def fingerprint(self) -> Mapping[str, str]:
-        return {"pyrnnoise": metadata.version("pyrnnoise")}
+        return {"pyrnnoise": metadata.version("pyrnnoise"), "scipy": metadata.version("scipy")}
 
     def close(self) -> None:
         """Nothing is held between pieces."""

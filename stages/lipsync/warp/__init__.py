@@ -41,13 +41,10 @@ class Warp:
         self._host = host
 
     def fingerprint(self) -> Mapping[str, str]:
-        """What shapes a patch besides this package: resampling, solving, decoding."""
-        from loc.media.ffmpeg import decoder_fingerprint
-
+        """What shapes a patch besides this package: resampling, solving."""
         return {
             "opencv": metadata.version("opencv-contrib-python"),
             "numpy": metadata.version("numpy"),
-            "decoder": decoder_fingerprint(),
         }
 
     def profile(self, shot: ShotView) -> Profile:
