@@ -1,0 +1,205 @@
+"""The whole job on a drawn film, held against what is true of it: `loc run` as its user gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.stats import spearmanr
+
+from cli.graph import load_graph
+from loc.analysis.faces import Faces, lip_aperture, track_range, transform, upright_transform
+from loc.analysis.phones import closed_at, mouth_curve
+from loc.app.pool import Pool
+from loc.app.run import RunResult, prepare, run_job
+from loc.app.walk import Slots, make_stage
+from loc.artifacts import SAMPLE_RATE, Clip, FrameRange, Phones
+from loc.backend import Host
+from loc.errors import ExitCode
+from loc.events import ActionDone, CutDecided, Event, EventBus, LineFitted
+from loc.media.audio import decode_track
+from loc.media.frames import first_look, scan_frames
+from loc.media.probe import chosen_track, probe_source
+from loc.media.sound import Samples
+from loc.media.timeline import Timeline
+from loc.runner import Runner
+from loc.settings import Settings
+from loc.stage import Context
+from loc.store.workdir import WorkDir
+from tests.presenter import SHORT_TWO_SHOTS, Truth, shoot, write_subtitles
+
+SPANISH = ("Mi mamá baila bien.", "Papá bebe poca agua.")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A film with its subtitles, a store, and what a run of it said."""
+
+    folder: Path
+    truth: Truth
+
+    @property
+    def video(self) -> Path:
+        return self.folder / "film.mp4"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "film.es.mp4"
+
+    @property
+    def store(self) -> WorkDir:
+        return WorkDir(self.folder / "store")
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(languages=("es",), source_language="en", work_dir=self.folder / "store")
+
+    def say(self, texts: Sequence[str]) -> None:
+        write_subtitles(self.folder / "film.es.srt", self.truth.lines, texts)
+
+    def run(self) -> tuple[RunResult, list[Event]]:
+        store, graph = self.store, load_graph()
+        said: list[Event] = []
+        prepared = prepare(self.video, graph, store, self.settings)
+        return run_job(prepared, graph, store, self.settings, [said.append]), said
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    folder = tmp_path_factory.mktemp("localize")
+    film = shoot(SHORT_TWO_SHOTS, folder / "film.mp4")
+    job = Job(folder, film.truth)
+    write_subtitles(folder / "film.en.srt", film.truth.lines, [line.text for line in film.truth.lines])
+    job.say(SPANISH)
+    return job
+
+
+@pytest.fixture(scope="module")
+def first(job: Job) -> tuple[RunResult, list[Event]]:
+    return job.run()
+
+
+@pytest.fixture(scope="module")
+def clips(first: tuple[RunResult, list[Event]], job: Job) -> list[tuple[Clip, Phones]]:
+    """The spoken lines, found by walking the graph again without making anything."""
+    settings, graph, store = job.settings, load_graph(), job.store
+    prepared = prepare(job.video, graph, store, settings, look=True)
+    runner, slots = Runner(store, EventBus(), mode="look"), Slots()
+    with Pool(graph.backends, prepared.choices, Host(settings, job.folder)) as pool:
+        context = Context(runner, settings, prepared.job, pool.get)
+        for stage in prepared.stages:
+            make_stage(stage, context, slots, "es" if stage.per_language else None)
+    dub = slots.value("dub", "es")
+    assert dub is not None
+    return [(clip, Phones.model_validate_json(store.read_bytes(clip.phones))) for clip in dub.clips]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A video, scanned and tracked."""
+
+    timeline: Timeline
+    faces: Faces
+    aperture: npt.NDArray[np.float64]
+
+
+def look(path: Path) -> Seen:
+    video = probe_source(path, Settings()).video
+    scan = scan_frames(path, video)
+    timeline = Timeline(scan.pts, scan.key, first_look(path, video.index).time_base, scan.duration)
+    whole = FrameRange(start=0, stop=timeline.count)
+    faces = Faces.join(track_range(path, video, timeline, whole))
+    return Seen(timeline, faces, lip_aperture(transform(faces.points, upright_transform(video))))
+
+
+@pytest.fixture(scope="module")
+def output(first: tuple[RunResult, list[Event]], job: Job) -> Seen:
+    return look(job.output)
+
+
+def test_it_succeeds_and_says_what_it_did(first: tuple[RunResult, list[Event]], job: Job) -> None:
+    result, said = first
+    assert result.exit_code is ExitCode.DONE
+    assert [event.line for event in said if isinstance(event, LineFitted)] == ["l0001", "l0002"]
+    decided = [event for event in said if isinstance(event, CutDecided)]
+    assert [(cut.frames.start, cut.frames.stop) for cut in decided] == [
+        (shot.start, shot.stop) for shot in job.truth.shots
+    ]
+    assert all(cut.route == "draft" and cut.drawn_frames > 0 for cut in decided)
+    assert all(cut.score is None and cut.score_state == "unscored" for cut in decided)
+
+
+def test_no_text_is_in_the_log(first: tuple[RunResult, list[Event]]) -> None:
+    log = "".join(event.model_dump_json() for event in first[1])
+    for text in (*SPANISH, *(said.text for said in SHORT_TWO_SHOTS.lines)):
+        assert not [word for word in text.rstrip(".").split() if len(word) > 3 and word in log]
+
+
+def test_frames_and_length_are_the_source_s(output: Seen, job: Job) -> None:
+    with av.open(str(job.video)) as source, av.open(str(job.output)) as made:
+        wanted = [frame.pts * frame.time_base for frame in source.decode(video=0)]
+        got = [frame.pts * frame.time_base for frame in made.decode(video=0)]
+        assert [at - got[0] for at in got] == [at - wanted[0] for at in wanted]
+        sizes = {(item.streams.video[0].width, item.streams.video[0].height) for item in (source, made)}
+    assert len(sizes) == 1
+    assert len(got) == job.truth.frames
+
+
+def rms(sound: Samples) -> float:
+    return float(np.sqrt(np.mean(np.square(sound))))
+
+
+def test_every_line_is_heard_in_its_place(job: Job, clips: list[tuple[Clip, Phones]], output: Seen) -> None:
+    facts = probe_source(job.output, Settings())
+    track = chosen_track(facts.audio, None)
+    assert track is not None
+    begin = output.timeline.pts[0] * output.timeline.time_base
+    sound = np.concatenate(
+        list(decode_track(job.output, track, begin, output.timeline.sample(output.timeline.count)))
+    )
+    before_speech = rms(sound[: min(clip.place for clip, _ in clips) - SAMPLE_RATE // 20])
+    for clip, _ in clips:
+        assert rms(sound[clip.place : clip.place + clip.samples]) > 2 * before_speech
+
+
+def test_mouths_follow_the_new_voice(
+    job: Job, clips: list[tuple[Clip, Phones]], output: Seen, first: tuple[RunResult, list[Event]]
+) -> None:
+    """Aperture measured on the output's pixels against the phones, in the middle of each frame."""
+    assert output.faces.found.all()
+    middles = (output.timeline.samples()[:-1] + output.timeline.samples()[1:]) // 2
+    expected, closed, spoken = (
+        np.zeros(len(middles)),
+        np.zeros(len(middles), bool),
+        np.zeros(len(middles), bool),
+    )
+    for clip, phones in clips:
+        own = (middles >= clip.place) & (middles < clip.place + clip.samples)
+        expected[own] = mouth_curve(phones, middles[own] - clip.place)[0]
+        closed[own] = closed_at(phones, middles[own] - clip.place)
+        spoken |= own
+    assert closed.sum() >= 4
+    rank = spearmanr(output.aperture[spoken], expected[spoken]).statistic
+    assert rank > 0.7
+    wide = np.quantile(output.aperture[spoken], 0.9)
+    assert np.median(output.aperture[closed]) < 0.25 * wide
+
+
+def test_one_changed_line_costs_its_own_actions_only(
+    job: Job, first: tuple[RunResult, list[Event]], output: Seen
+) -> None:
+    """The second line lies in the second shot. A redraw of the first that reaches it is drawn again, to the
+    same pixels, so the first shot's picture is not encoded again."""
+    job.say((SPANISH[0], "Papá bebe mucha agua."))
+    result, said = job.run()
+    assert result.exit_code is ExitCode.DONE
+    made = sorted((e.action, e.unit) for e in said if isinstance(e, ActionDone) and not e.hit)
+    actions = {action for action, _ in made}
+    assert {unit for action, unit in made if action in ("dub.speak", "dub.clip")} == {"line l0002"}
+    assert [unit for action, unit in made if action == "deliver.encode"] == ["chunk 2"]
+    assert not actions & {"ingest.scan", "separate.block", "faces.track", "lipsync.profile", "dub.level"}
