@@ -107,14 +107,18 @@ def placement_gain_db(weights: Sequence[float]) -> float:
     return 10 * math.log10(energy)
 
 
-def meter(context: Context, sound: Sound, *, true_peak: bool) -> list[tuple[Action, Make]]:
-    """One action per block of a sound. Output `meter`: `hops` float64 [k], `peak` float64 [1], linear."""
+def meter(context: Context, name: str, sound: Sound, *, true_peak: bool) -> list[tuple[Action, Make]]:
+    """One action per block of a sound, which people know by `name`. Output `meter`: `hops` float64 [k], `peak`
+    float64 [1], linear."""
     return [
-        _meter_block(context, sound, start, true_peak) for start in range(0, sound.samples, BLOCK_SAMPLES)
+        _meter_block(context, name, sound, start, true_peak)
+        for start in range(0, sound.samples, BLOCK_SAMPLES)
     ]
 
 
-def _meter_block(context: Context, sound: Sound, start: int, true_peak: bool) -> tuple[Action, Make]:
+def _meter_block(
+    context: Context, name: str, sound: Sound, start: int, true_peak: bool
+) -> tuple[Action, Make]:
     stop = min(start + BLOCK_SAMPLES, sound.samples)
     low = start - loudness.FILTER_CONTEXT
     high = stop + (loudness.PEAK_CONTEXT if true_peak else 0)
@@ -129,7 +133,7 @@ def _meter_block(context: Context, sound: Sound, start: int, true_peak: bool) ->
     action = Action(
         name="dub.meter",
         version=METER_VERSION,
-        site=context.site("dub", f"block {start // BLOCK_SAMPLES}"),
+        site=context.site("dub", f"{name}, block {start // BLOCK_SAMPLES + 1}"),
         inputs={"sound": slice_key(sound, low, high)},
         params={"channels": sound.channels, "samples": stop - start, "true_peak": true_peak},
         programs={"scipy": metadata.version("scipy")},
@@ -209,7 +213,7 @@ def mix_block(
     action = Action(
         name="dub.mix",
         version=MIX_VERSION,
-        site=context.site("dub", f"block {start // BLOCK_SAMPLES}"),
+        site=context.site("dub", f"block {start // BLOCK_SAMPLES + 1}"),
         inputs={
             "bed": None if bed is None else slice_key(bed, low, high),
             "clips": [{"audio": clip.audio, "at": clip.place - start} for clip in clips],

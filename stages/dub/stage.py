@@ -140,7 +140,7 @@ def _speak(
             speech.speak(
                 context,
                 backend,
-                _unit(line),
+                _unit(line) if rate == 1.0 else f"{_unit(line)}, faster",
                 line.text,
                 requests.get(line.speaker or "", UNKNOWN_VOICE),
                 rate,
@@ -225,7 +225,7 @@ def _mix(
     mixed = Sound(
         channels=channels, samples=source.samples, blocks=tuple(block.ref("audio") for block in blocks)
     )
-    meters = context.runner.map(mix.meter(context, mixed, true_peak=True), parallel=True)
+    meters = context.runner.map(mix.meter(context, "mix", mixed, true_peak=True), parallel=True)
     report = context.runner.do(*mix.measured(context, meters, made, level, weights))
     return mixed, report.model("loudness", Loudness)
 
@@ -233,7 +233,7 @@ def _mix(
 def _level(context: Context, speech_stem: Sound | None, weights: Sequence[float]) -> mix.Level:
     meters: list[Made] = []
     if speech_stem is not None:
-        meters = context.runner.map(mix.meter(context, speech_stem, true_peak=False), parallel=True)
+        meters = context.runner.map(mix.meter(context, "speech", speech_stem, true_peak=False), parallel=True)
     return context.runner.do(*mix.level(context, meters, weights)).model("level", mix.Level)
 
 

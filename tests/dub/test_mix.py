@@ -166,7 +166,7 @@ def test_gain_matches_the_source(context: Context, level_db: float) -> None:
     """A clip raised by the level's gain, in both channels, is as loud as the source's speech."""
     source = noise(4 * SAMPLE_RATE, 0.2) * np.float32(10 ** (level_db / 20))
     sound = store_sound(context.store, [source], 2)
-    meters = [context.runner.do(*work) for work in mix.meter(context, sound, true_peak=False)]
+    meters = [context.runner.do(*work) for work in mix.meter(context, "sound", sound, true_peak=False)]
     level = context.runner.do(*mix.level(context, meters, STEREO)).model("level", Level)
     measure = pyloudnorm.Meter(SAMPLE_RATE)
     wanted = min(max(measure.integrated_loudness(source), mix.QUIETEST_LUFS), mix.LOUDEST_LUFS)
@@ -187,7 +187,7 @@ def test_the_finished_mix_is_measured_across_blocks(context: Context) -> None:
     envelope = 0.55 + 0.45 * np.sin(np.arange(samples) / 9000)
     audio = noise(samples, 0.2) * envelope[:, None].astype(np.float32)
     sound = store_sound(context.store, [audio], 2)
-    meters = [context.runner.do(*work) for work in mix.meter(context, sound, true_peak=True)]
+    meters = [context.runner.do(*work) for work in mix.meter(context, "sound", sound, true_peak=True)]
     level = Level(source_speech_lufs=None, gain_db=0.0)
     report = context.runner.do(*mix.measured(context, meters, [], level, STEREO)).model(
         "loudness", mix.Loudness
