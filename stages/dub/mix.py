@@ -108,8 +108,10 @@ def placement_gain_db(weights: Sequence[float]) -> float:
 
 
 def meter(context: Context, name: str, sound: Sound, *, true_peak: bool) -> list[tuple[Action, Make]]:
-    """One action per block of a sound, which people know by `name`. Output `meter`: `hops` float64 [k], `peak`
-    float64 [1], linear."""
+    """One action per block of a sound; people are told it by `name`.
+
+    Output `meter`: `hops` float64 [k], `peak` float64 [1], linear.
+    """
     return [
         _meter_block(context, name, sound, start, true_peak)
         for start in range(0, sound.samples, BLOCK_SAMPLES)
