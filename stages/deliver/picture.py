@@ -15,6 +15,7 @@ from loc.stage import Context
 from loc.store.workdir import WorkDir
 
 if TYPE_CHECKING:
+    from loc.media.encode import Coding
     from loc.media.frames import Planes
 
 STAGE = "deliver"
@@ -36,10 +37,17 @@ def encode_chunks(
     ctx: Context, source: Source, timeline: Timeline, patches: Sequence[PatchTrack]
 ) -> list[Made]:
     """Every chunk of the source, coded; output `video` of each is an MP4 of its pictures alone."""
+    from loc.media.encode import coding_for
+
+    video = source.video
+    coding = coding_for(video, ctx.settings.crf, ctx.settings.preset)
+    if (coding.width, coding.height) != (video.width, video.height):
+        sizes = f"{video.width}x{video.height} becomes {coding.width}x{coding.height}"
+        ctx.runner.notice("odd-size", f"H.264 needs even sides here: {sizes}, the last line repeated.")
     work = []
-    for index, chunk in enumerate(source.chunks):
+    for index in range(len(source.chunks)):
         own = [patch for patch in patches if patch.chunk == index]
-        work.append(_encode(ctx, source, timeline, index, chunk, own))
+        work.append(_encode(ctx, source, timeline, coding, index, own))
     return ctx.runner.map(work, parallel=True)
 
 
@@ -70,15 +78,14 @@ def _encode(
     ctx: Context,
     source: Source,
     timeline: Timeline,
+    coding: Coding,
     index: int,
-    chunk: Chunk,
     patches: Sequence[PatchTrack],
 ) -> tuple[Action, Make]:
-    from loc.media.encode import X264_THREADS, coding_for, encode_chunk
+    from loc.media.encode import X264_THREADS, encode_chunk
     from loc.media.frames import frames_key, read_frames
 
-    video, program = source.video, ctx.settings.ffmpeg
-    coding = coding_for(video, ctx.settings.crf, ctx.settings.preset)
+    video, chunk, program = source.video, source.chunks[index], ctx.settings.ffmpeg
 
     def make(out: Out) -> None:
         def tell(done: int) -> None:
