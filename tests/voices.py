@@ -38,6 +38,8 @@ import espeakng_loader
 voice, rate, pitch, text = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4].encode()
 engine = ctypes.CDLL(espeakng_loader.get_library_path())
 sample_rate = engine.espeak_Initialize(2, 0, espeakng_loader.get_data_path().encode(), 0)
+# It seeds the noise of its consonants with the time of day.
+engine.espeak_ng_SetRandSeed(ctypes.c_long(1))
 heard = []
 @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 def take(samples, count, events):
