@@ -2,7 +2,7 @@
 
 A backend that fills a device's memory takes its lease while it is loaded, so that four `loc run` side by
 side do not load four models at once. The lease is a lock file in the data folder, which all work directories
-share; the kernel releases it when its holder dies.
+share; the kernel hands it to those who wait in their order, and releases it when its holder dies.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import filelock
-
+from loc.store import locks
 from loc.store.workdir import storage_error
 
 _NAME = re.compile(r"[a-z0-9]+(:[0-9]+)?")
@@ -37,16 +36,8 @@ def lease(data_dir: Path, device: str, waiting: Callable[[], None] | None = None
     folder = data_dir / "leases"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{device.replace(':', '-')}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            if waiting is not None:
-                waiting()
-            lock.acquire()
+        held = locks.acquire(folder / f"{device.replace(':', '-')}.lock", waiting=waiting)
     except OSError as error:
         raise storage_error(f"Could not take the lease of {device} in {folder}.", error) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()

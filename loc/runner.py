@@ -24,7 +24,7 @@ from loc.artifacts import Ref
 from loc.errors import ChildError, Interrupted, LocError, StorageError
 from loc.events import ActionDone, Defect, EventBus, Notice, Progress, WorkPlanned
 from loc.store.keys import canonical, digest_value
-from loc.store.workdir import ActionRecord, WorkDir, storage_error
+from loc.store.workdir import NO_SPACE, ActionRecord, WorkDir, storage_error
 
 Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
@@ -179,20 +179,40 @@ class Look:
 Make = Callable[[Out], None]
 
 
+_PROBE = bytes(1 << 16)
+"""What is written to find out whether a disk is full: a writer that failed for want of room has taken all
+but the last blocks."""
+
+
 @contextlib.contextmanager
-def _space_errors(name: str) -> Iterator[None]:
-    """Turn a full disk, met by an action itself or by a child it runs, into the error that says so."""
-    what = f"There was no room for what {name} makes."
+def _space_errors(name: str, folder: Path) -> Iterator[None]:
+    """Turn a full disk, met by an action itself or by a child it runs, into the error that says so.
+
+    Not every library and program tells why it could not write, so where one failed, whether there is room is
+    tried out.
+    """
     try:
         yield
+    except (StorageError, Interrupted):
+        raise
+    except Exception as error:
+        said = isinstance(error, ChildError) and os.strerror(errno.ENOSPC) in error.why
+        if not said and not (isinstance(error, OSError) and error.errno in NO_SPACE) and _has_room(folder):
+            raise
+        full = OSError(errno.ENOSPC, str(error))
+        raise storage_error(f"There was no room for what {name} makes.", full) from error
+
+
+def _has_room(folder: Path) -> bool:
+    path = folder / ".room"
+    try:
+        path.write_bytes(_PROBE)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise storage_error(what, error) from error
-    except ChildError as error:
-        if os.strerror(errno.ENOSPC) not in error.why:
-            raise
-        raise storage_error(what, OSError(errno.ENOSPC, error.why)) from error
+        return error.errno not in NO_SPACE
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    return True
 
 
 class Runner:
@@ -347,6 +367,8 @@ class Runner:
         """A record whose objects are all there at full size; their bytes are verified when read."""
         record = self.store.find_action(key)
         if record is None:
+            if say and self.store.action_path(key).exists():
+                self.notice("record-damaged", f"The record of action {key[:12]} is damaged; making it again.")
             return None
         for ref in record.outputs.values():
             if not self.store.has(ref):
@@ -365,7 +387,7 @@ class Runner:
                 Progress(stage=site.stage, action=action.name, unit=site.unit, done=done, total=total)
             )
 
-        with self.store.scratch() as folder, _space_errors(action.name):
+        with self.store.scratch() as folder, _space_errors(action.name, folder):
             out = Out(folder, self.store, report)
             make(out)
             outputs = out.collect()

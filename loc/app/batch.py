@@ -10,7 +10,7 @@ from loc.app import export
 from loc.app.feasibility import cut_graph
 from loc.app.inputs import OwnOutputError, target_languages
 from loc.app.run import Graph, Prepared, RunResult, prepare, run_job
-from loc.errors import ExitCode, LocError
+from loc.errors import ExitCode, LocError, StorageError
 from loc.events import Notice, Sink
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -55,11 +55,20 @@ def run_all(
         if isinstance(item, Outcome) and item.error is not None and len(inputs) > 1:
             _say(sinks, item)
     return [
-        Outcome(item.job.path, run_job(item, graph, store, settings, sinks))
-        if isinstance(item, Prepared)
-        else item
+        _run(item, graph, store, settings, sinks) if isinstance(item, Prepared) else item
         for item in looked_at
     ]
+
+
+def _run(
+    prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings, sinks: Sequence[Sink]
+) -> Outcome:
+    path = prepared.job.path
+    try:
+        return Outcome(path, run_job(prepared, graph, store, settings, sinks))
+    except StorageError as error:
+        # Its record could not even be begun.
+        return Outcome(path, error=error)
 
 
 def overall(outcomes: Sequence[Outcome]) -> ExitCode:

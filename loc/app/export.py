@@ -2,6 +2,8 @@
 
 Beside `video.mp4` or where `-o` says: `video.ja.mp4`, `video.ja.dub.srt`, `video.ja.report.json`. A file is
 written under a temporary name in its own folder, flushed, recorded as an output of this store, and renamed.
+The temporary name is the same each time, so what a killed run left is gone with the next; and two runs that
+write the same file do so one after the other.
 An existing file is replaced only if its digest is that of a recorded output, or with `--overwrite`.
 """
 
@@ -20,7 +22,8 @@ from pathlib import Path
 from loc.artifacts import Ref
 from loc.errors import UsageError
 from loc.settings import Settings
-from loc.store.keys import digest_bytes
+from loc.store.keys import digest_bytes, digest_value
+from loc.store.locks import Lock
 from loc.store.workdir import WorkDir, storage_error
 
 DEFAULT_TEMPLATE = "{stem}.{lang}{ext}"
@@ -155,19 +158,21 @@ def put_object(store: WorkDir, ref: Ref, path: Path, settings: Settings) -> bool
         UsageError: another file is in the way.
         StorageError: no space or not writable; nothing is left half-written.
     """
-    if _holds(store, path, ref.sha256, ref.size):
-        return False
-    source = store.open_object(ref)
-    _put(store, path, ref.sha256, settings, lambda part: _copy(source, part))
+    with _writing(store, path):
+        if _holds(store, path, ref.sha256, ref.size):
+            return False
+        source = store.open_object(ref)
+        _put(store, path, ref.sha256, settings, lambda part: _copy(source, part))
     return True
 
 
 def put_bytes(store: WorkDir, data: bytes, path: Path, settings: Settings) -> bool:
     """Write bytes to `path` under the same rules as `put_object`."""
     sha256 = digest_bytes(data)
-    if _holds(store, path, sha256, len(data)):
-        return False
-    _put(store, path, sha256, settings, lambda part: part.write_bytes(data))
+    with _writing(store, path):
+        if _holds(store, path, sha256, len(data)):
+            return False
+        _put(store, path, sha256, settings, lambda part: part.write_bytes(data))
     return True
 
 
@@ -175,9 +180,10 @@ def _put(
     store: WorkDir, path: Path, sha256: str, settings: Settings, write: Callable[[Path], object]
 ) -> None:
     check_replaceable(store, path, settings)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{digest_value(str(store.root))[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
         write(part)
         with part.open("rb+") as stream:
             os.fsync(stream.fileno())
@@ -188,6 +194,11 @@ def _put(
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _writing(store: WorkDir, path: Path) -> contextlib.AbstractContextManager[Lock]:
+    """The right to write one output."""
+    return store.lock(f"output-{digest_value(str(path.resolve()))}")
 
 
 def _holds(store: WorkDir, path: Path, sha256: str, size: int) -> bool:

@@ -7,23 +7,37 @@ lease           locked while the run lives; a record without an end and with a f
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import IO
 
-import filelock
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 import loc
 from loc.events import Event, Progress
 from loc.settings import Settings
 from loc.stage import Job
+from loc.store import locks
 from loc.store.keys import digest_value
-from loc.store.workdir import WorkDir, storage_error, write_atomically
+from loc.store.locks import Lock
+from loc.store.workdir import WorkDir, storage_error
 
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+
+_ID_TIME = "%Y%m%dT%H%M%S.%fZ"
+_ID = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-[0-9a-f]{4}")
+
+_SHAPES_NOTHING = frozenset(
+    {"languages", "source_language", "output", "overwrite", "force", "workers", "work_dir", "data_dir"}
+    | {"ffmpeg", "ffprobe"}
+)
+"""Settings that do not tell one variant of a job from another: where things lie, how the work is done, and
+the languages, since those a job has do not all come from settings."""
 
 
 class StageTime(BaseModel):
@@ -51,7 +65,7 @@ class RunRecord(BaseModel):
     """SHA-256 of the input."""
     languages: tuple[str, ...]
     settings: str
-    """Digest of the settings, which tells runs of one source apart."""
+    """Digest of the settings that shape the result, which tells variants of one job apart."""
     started: str
     """ISO 8601, UTC."""
     finished: str | None = None
@@ -61,6 +75,8 @@ class RunRecord(BaseModel):
     defects: int = 0
     stages: tuple[StageTime, ...] = ()
     outputs: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    """Languages that failed while others did not."""
     error: str | None = None
 
 
@@ -69,50 +85,88 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def new_run_id() -> str:
-    """A name that sorts by time: `20261120T111650.042137Z-3fa9`."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}"
+def variant(job: Job, settings: Settings) -> str:
+    """Digest of the settings that shape a result, whatever its language."""
+    shaping = settings.model_dump(mode="json", exclude=set(_SHAPES_NOTHING))
+    return digest_value({**shaping, "source_language": job.source_language})
+
+
+def new_run_id(newest: str | None) -> str:
+    """A name that sorts behind every run before it: `20261120T111650.042137Z-3fa9`.
+
+    It holds the time at which the run began; where the clock has gone back, the time of the newest run and a
+    microsecond more. So the order of runs does not depend on the clock; `RunRecord.started` tells its time.
+    """
+    moment = datetime.now(UTC)
+    match = _ID.fullmatch(newest or "")
+    if match is not None:
+        last = datetime.strptime(match[1], _ID_TIME).replace(tzinfo=UTC)
+        moment = max(moment, last + timedelta(microseconds=1))
+    return f"{moment.strftime(_ID_TIME)}-{secrets.token_hex(2)}"
 
 
 class Recorder:
     """Writes one run's folder. Use as a context manager: the lease is held inside it."""
 
     def __init__(self, store: WorkDir, job: Job, settings: Settings) -> None:
-        self.record = RunRecord(
-            id=new_run_id(),
-            loc_version=loc.__version__,
-            input=str(job.path),
-            source=job.digest,
-            languages=job.languages,
-            settings=digest_value(settings.model_dump(mode="json")),
-            started=now(),
-        )
-        self._folder = store.root / "runs" / self.record.id
-        self._lease = filelock.FileLock(self._folder / "lease", thread_local=False)
-        self._log: IO[str] | None = None
+        self._store = store
+        self._job = job
+        self._settings = settings
+        self._lease: Lock | None = None
+        self._log: IO[bytes] | None = None
 
     def __enter__(self) -> Recorder:
         try:
-            self._folder.mkdir(parents=True)
-            self._lease.acquire()
-            self._log = (self._folder / "events.ndjson").open("a", encoding="utf-8", buffering=1)
+            with self._store.lock("runs"):
+                newest = max((path.name for path in (self._store.root / "runs").iterdir()), default=None)
+                self.record = self._begin(new_run_id(newest))
+                self._folder.mkdir()
+            self._lease = locks.acquire(self._folder / "lease")
+            self._log = (self._folder / "events.ndjson").open("ab", buffering=0)
         except OSError as error:
             raise storage_error("Could not begin the run's record.", error) from error
         self._write()
         return self
 
+    def _begin(self, run: str) -> RunRecord:
+        return RunRecord(
+            id=run,
+            loc_version=loc.__version__,
+            input=str(self._job.path),
+            source=self._job.digest,
+            languages=self._job.languages,
+            settings=variant(self._job, self._settings),
+            started=now(),
+        )
+
+    @property
+    def _folder(self) -> Path:
+        return self._store.root / "runs" / self.record.id
+
     def __exit__(self, *_: object) -> None:
+        self._close_log()
+        if self._lease is not None:
+            self._lease.release()
+
+    def _close_log(self) -> None:
         if self._log is not None:
             self._log.close()
-        self._lease.release()
+            self._log = None
 
     def sink(self, event: Event) -> None:
-        """Log one event. Progress inside an action is for bars only and is not kept."""
+        """Log one event. Progress inside an action is for bars only and is not kept.
+
+        Raises:
+            StorageError: no space; nothing is logged any more, and the run should end.
+        """
         if isinstance(event, Progress) or self._log is None:
             return
+        line = event.model_dump_json().encode() + b"\n"
         try:
-            self._log.write(event.model_dump_json() + "\n")
+            while line:
+                line = line[self._log.write(line) :]
         except OSError as error:
+            self._close_log()
             raise storage_error("Could not write the run's event log.", error) from error
 
     def finish(self, **fields: object) -> RunRecord:
@@ -122,34 +176,48 @@ class Recorder:
         return self.record
 
     def _write(self) -> None:
-        write_atomically(self._folder / "run.json", self.record.model_dump_json(indent=2).encode())
+        self._store.write(self._folder / "run.json", self.record.model_dump_json(indent=2).encode())
 
 
 def runs(store: WorkDir) -> Iterator[RunRecord]:
     """Every readable run record, newest first."""
-    for folder in sorted((store.root / "runs").iterdir(), reverse=True):
-        try:
-            yield RunRecord.model_validate_json((folder / "run.json").read_bytes())
-        except (OSError, ValidationError):
-            continue
+    for run in run_ids(store):
+        record = read_run(store, run)
+        if record is not None:
+            yield record
+
+
+def run_ids(store: WorkDir) -> list[str]:
+    """The id of every run, readable or not, newest first."""
+    return sorted((path.name for path in (store.root / "runs").iterdir()), reverse=True)
+
+
+def read_run(store: WorkDir, run: str) -> RunRecord | None:
+    """The record of a run, or None where it cannot be read."""
+    with contextlib.suppress(OSError, ValidationError):
+        return RunRecord.model_validate_json((store.root / "runs" / run / "run.json").read_bytes())
+    return None
 
 
 def is_alive(store: WorkDir, run: str) -> bool:
     """Whether the process of a run still holds its lease."""
-    lease = filelock.FileLock(store.root / "runs" / run / "lease")
+    folder = store.root / "runs" / run
+    if not folder.is_dir():
+        return False
     try:
-        with lease.acquire(timeout=0):
-            return False
-    except filelock.Timeout:
-        return True
+        # Shared: two who ask at the same time must not take each other for the run.
+        lease = locks.try_acquire(folder / "lease", shared=True)
     except OSError:
         return False
+    if lease is not None:
+        lease.release()
+    return lease is None
 
 
 def events(store: WorkDir, run: str) -> Iterator[Event]:
-    """The events of a run in order. A line cut short by a kill is left out."""
+    """The events of a run in order. A line that was cut short or damaged is left out."""
     try:
-        with (store.root / "runs" / run / "events.ndjson").open(encoding="utf-8") as log:
+        with (store.root / "runs" / run / "events.ndjson").open("rb") as log:
             for line in log:
                 try:
                     yield _EVENTS.validate_python(json.loads(line))

@@ -166,20 +166,25 @@ def run_job(
             error = run.work()
             finished = True
         except (KeyboardInterrupt, Interrupted) as interrupt:
-            run.end(recorder, ExitCode.INTERRUPTED, "interrupted")
+            with contextlib.suppress(StorageError):
+                run.end(recorder, ExitCode.INTERRUPTED, "interrupted")
             raise Interrupted(
                 "Interrupted.",
                 why="Everything finished so far is kept.",
                 fix="Run the same command again to go on from there.",
             ) from interrupt
         except BaseException as fault:
-            run.end(recorder, ExitCode.INTERNAL, type(fault).__name__)
+            with contextlib.suppress(StorageError):
+                run.end(recorder, ExitCode.INTERNAL, type(fault).__name__)
             raise
         finally:
             runner.close(wait=finished)
-        code = run.exit_code(error)
-        run.end(recorder, code, error.what if error else None)
-        return run.result(code, error)
+        try:
+            run.end(recorder, run.exit_code(error), error.what if error else None)
+        except StorageError as full:
+            # The first error tells more than that its record could not be written either.
+            error = error or full
+        return run.result(run.exit_code(error), error)
 
 
 @dataclass
@@ -201,6 +206,19 @@ class _Run:
         return self.prepared.job
 
     def work(self) -> LocError | None:
+        """Do everything; the error that ended it, if any.
+
+        Raises:
+            Interrupted, KeyboardInterrupt.
+        """
+        try:
+            return self._work()
+        except Interrupted:
+            raise
+        except LocError as error:
+            return error
+
+    def _work(self) -> LocError | None:
         """Walk the graph until it is done; a walk that meets a damaged object mends it and starts again."""
         self.runner.events.emit(
             RunStarted(
@@ -377,6 +395,7 @@ class _Run:
                 if result.targets is not None
                 for path in result.targets.all
             ),
+            failed=tuple(item.language for item in self.results.values() if item.error is not None),
             error=error,
         )
 

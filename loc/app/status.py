@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +64,9 @@ def _stages(store: WorkDir, run: str) -> Iterator[StageProgress]:
                 if place in found:
                     found[place] = _count(found[place], event)
             case StageDone():
-                known = found[event.stage, event.language]
-                found[event.stage, event.language] = StageProgress(
-                    event.stage, event.language, known.done, known.planned, event.seconds
-                )
+                place = (event.stage, event.language)
+                known = found.get(place, StageProgress(*place, event.hits + event.misses, None, None))
+                found[place] = dataclasses.replace(known, seconds=event.seconds)
     yield from found.values()
 
 
@@ -76,4 +76,4 @@ def _count(known: StageProgress, event: WorkPlanned | ActionDone) -> StageProgre
         planned = (planned or 0) + event.total
     else:
         done += 1
-    return StageProgress(known.stage, known.language, done, planned, None)
+    return dataclasses.replace(known, done=done, planned=planned)

@@ -7,8 +7,11 @@ Layout:
     outputs/<sha>.json     digests of files this store wrote for the user
     supplied/<digest>/     text a user handed in for a source, as references to objects
     runs/<id>/             one record, event log and lease per run
-    locks/, tmp/           working space
-Objects hold no clock, host, path or duration; those stand in action and run records.
+    locks/                 locks of actions, outputs and the collector
+    tmp/                   scratch and claims of living processes (`loc.store.presence`)
+    damaged/               objects whose bytes did not match their names
+Objects hold no clock, host, path or duration; those stand in action and run records. Records carry their own
+digest, so that a damaged one is known as such. Nothing depends on where the directory lies.
 """
 
 from __future__ import annotations
@@ -17,54 +20,65 @@ import contextlib
 import errno
 import json
 import os
+import re
+import secrets
 import shutil
-import tempfile
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import filelock
-
 from loc.artifacts import Ref
 from loc.errors import DamagedObjectError, InputError, StorageError
-from loc.store.keys import canonical_json, digest_bytes, digest_file
+from loc.store import locks
+from loc.store.keys import canonical_json, digest_bytes, digest_file, digest_value
+from loc.store.locks import Lock
+from loc.store.presence import Presence
 
 LAYOUT_VERSION = 1
-_FREE_SPACE_HINT = "Free some space, or move the store with --work-dir."
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""What the system answers where a disk, or a user's share of it, is full."""
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""What flock answers where the file system cannot lock."""
+
+_NAME = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+"""A digest in an artifact's JSON."""
 
 
 def storage_error(what: str, error: OSError) -> StorageError:
-    """A `StorageError` that names the cause: no space, not writable, or the system's own words."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(what, why="There is no space left on the device.", fix=_FREE_SPACE_HINT)
+    """A `StorageError` that names the cause: no space, no right, or the system's own words."""
+    if error.errno in NO_SPACE:
+        return StorageError(
+            what,
+            why="There is no space left on the device.",
+            fix="Free some space (`loc cache gc` removes what is no longer needed), or choose another place "
+            "with --work-dir or -o. The next run goes on from here.",
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(
-            what, why="The folder cannot be written.", fix="Choose another with --work-dir or -o."
+            what,
+            why=f"{error.strerror}{f': {error.filename}' if error.filename else ''}",
+            fix="Choose another folder with --work-dir or -o, or have the right to write it granted.",
         )
     return StorageError(what, why=str(error))
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside `path`, fsync, rename over it.
+def seal(value: Mapping[str, Any]) -> bytes:
+    """Canonical JSON of a record, with its own digest."""
+    return canonical_json({**value, "digest": digest_value(value)})
+
+
+def unseal(data: bytes) -> dict[str, Any]:
+    """The record that was sealed.
 
     Raises:
-        StorageError: no space or not writable; `path` is as it was before.
+        ValueError: the bytes are not what was written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise storage_error(f"Could not write {path}.", error) from error
+    value = json.loads(data)
+    if not isinstance(value, dict) or value.pop("digest", None) != digest_value(value):
+        raise ValueError("not what was written")
+    return value
 
 
 @dataclass(frozen=True)
@@ -104,26 +118,25 @@ class WorkDir:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._presence = Presence(self.root)
+        self._verified: set[str] = set()
         try:
             for name in ("objects", "actions", "inputs", "outputs", "supplied", "runs", "locks", "tmp"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+            self._check_locks()
         except OSError as error:
             raise storage_error(f"Could not open the work directory {self.root}.", error) from error
         self._check_layout()
-        self._check_locks()
-        self._verified: set[str] = set()
-        self._tmp: Path | None = None
-        self._tmp_owner = 0
-        self._tmp_lease: filelock.FileLock | None = None
-        self._tmp_guard = threading.Lock()
 
     def _check_layout(self) -> None:
         marker = self.root / "layout.json"
-        if not marker.exists():
-            write_atomically(marker, canonical_json({"version": LAYOUT_VERSION}))
-            return
         try:
-            version = json.loads(marker.read_text())["version"]
+            version = json.loads(marker.read_bytes())["version"]
+        except FileNotFoundError:
+            self.write(marker, canonical_json({"version": LAYOUT_VERSION}))
+            return
+        except PermissionError as error:
+            raise storage_error(f"Could not open the work directory {self.root}.", error) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 f"{marker} is damaged.", fix="Choose another --work-dir, or restore the file."
@@ -135,25 +148,56 @@ class WorkDir:
             )
 
     def _check_locks(self) -> None:
-        probe = self.root / "locks" / f"probe-{os.getpid()}"
-        first, second = filelock.FileLock(probe), filelock.FileLock(probe)
+        """Refuse a file system whose locks do not lock: two processes would take the same work for theirs."""
         try:
-            with first, contextlib.suppress(filelock.Timeout):
-                second.acquire(timeout=0)
-                second.release()
-                raise StorageError(
-                    f"The file system of {self.root} has no working locks.",
-                    why="Two holders got the same lock.",
-                    fix="Put the work directory on a local disk with --work-dir.",
-                )
-        except (OSError, NotImplementedError) as error:
+            why = "" if locks.are_exclusive(self._free_name("locks")) else "Two holders got the same lock."
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            why = str(error)
+        if why:
             raise StorageError(
                 f"The file system of {self.root} has no working locks.",
-                why=str(error),
+                why=why,
                 fix="Put the work directory on a local disk with --work-dir.",
-            ) from error
-        finally:
-            probe.unlink(missing_ok=True)
+            )
+
+    def _free_name(self, folder: str) -> Path:
+        return self.root / folder / secrets.token_hex(8)
+
+    def claim(self, *names: str) -> None:
+        """Keep names (digests of objects, keys of actions) from being collected while this process lives.
+
+        Whatever looks for a name claims it first; only who has a name from elsewhere needs this.
+
+        Raises:
+            StorageError: no space or not writable.
+        """
+        try:
+            self._presence.claim(*names)
+        except OSError as error:
+            raise storage_error("Could not claim what this run needs.", error) from error
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write under `tmp/`, fsync, rename to `path` in this work directory.
+
+        Raises:
+            StorageError: no space or not writable; `path` is as it was before.
+        """
+        temporary: Path | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._presence.folder() / secrets.token_hex(8)
+            with temporary.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+            raise storage_error(f"Could not write {path}.", error) from error
 
     # Objects
 
@@ -166,20 +210,20 @@ class WorkDir:
         return self._intact(self.object_path(ref.sha256), ref.size)
 
     def put_bytes(self, data: bytes) -> Ref:
-        """Store bytes; storing what is there already costs a look."""
-        sha256 = digest_bytes(data)
-        path = self.object_path(sha256)
-        if not self._intact(path, len(data)):
-            write_atomically(path, data)
-        return Ref(sha256=sha256, size=len(data))
+        """Store bytes; storing what is there already costs reading it once."""
+        ref = Ref(sha256=digest_bytes(data), size=len(data))
+        self.claim(ref.sha256)
+        if not self._whole(ref):
+            self.write(self.object_path(ref.sha256), data)
+        return ref
 
     def adopt(self, path: Path) -> Ref:
         """Move a finished file from `tmp/` into the store."""
         try:
-            sha256 = digest_file(path)
-            size = path.stat().st_size
-            target = self.object_path(sha256)
-            if self._intact(target, size):
+            ref = Ref(sha256=digest_file(path), size=path.stat().st_size)
+            self.claim(ref.sha256)
+            target = self.object_path(ref.sha256)
+            if self._whole(ref):
                 path.unlink()
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +232,17 @@ class WorkDir:
                 path.replace(target)
         except OSError as error:
             raise storage_error("Could not store an object.", error) from error
-        return Ref(sha256=sha256, size=size)
+        return ref
+
+    def _whole(self, ref: Ref) -> bool:
+        """Whether an object is there with its own bytes; a damaged one is set aside."""
+        if not self._intact(self.object_path(ref.sha256), ref.size):
+            return False
+        try:
+            self.open_object(ref)
+        except DamagedObjectError:
+            return False
+        return True
 
     @staticmethod
     def _intact(path: Path, size: int) -> bool:
@@ -207,10 +261,15 @@ class WorkDir:
         if ref.sha256 in self._verified and self._intact(path, ref.size):
             return path
         if not self._intact(path, ref.size):
-            raise DamagedObjectError(
-                f"Object {ref.sha256[:12]} is missing or truncated.", sha256=ref.sha256
-            )
-        if digest_file(path) != ref.sha256:
+            raise DamagedObjectError(f"Object {ref.sha256[:12]} is missing or truncated.", sha256=ref.sha256)
+        try:
+            found = digest_file(path)
+        except PermissionError as error:
+            raise storage_error(f"Object {ref.sha256[:12]} cannot be read.", error) from error
+        except OSError as error:
+            # EIO of a failing disk; a file that went meanwhile.
+            raise DamagedObjectError(f"Object {ref.sha256[:12]}: {error}.", sha256=ref.sha256) from error
+        if found != ref.sha256:
             self.set_aside(ref.sha256)
             raise DamagedObjectError(
                 f"Object {ref.sha256[:12]} was damaged and has been set aside.", sha256=ref.sha256
@@ -242,41 +301,66 @@ class WorkDir:
         """
         forgotten = 0
         for record in list(self.actions()):
-            if any(self._names(ref, sha256) for ref in record.outputs.values()):
-                self._action_path(record.key).unlink(missing_ok=True)
+            outputs = {ref.sha256 for ref in record.outputs.values()}
+            if sha256 in outputs or any(sha256 in self.named_in(output) for output in outputs):
+                self.forget_action(record.key)
                 forgotten += 1
         return forgotten
 
-    def _names(self, ref: Ref, sha256: str) -> bool:
-        """Whether an object is `sha256`, or is JSON that mentions it."""
-        if ref.sha256 == sha256:
-            return True
+    def forget_action(self, key: str) -> None:
+        """Remove a record; its objects stay until they are collected."""
         try:
-            with self.object_path(ref.sha256).open("rb") as stream:
-                return stream.read(1) == b"{" and sha256.encode() in stream.read()
-        except OSError:
-            return False
+            self.action_path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(f"Could not forget action {key[:12]}.", error) from error
+
+    def artifact(self, sha256: str) -> bytes:
+        """An artifact's JSON, not verified; nothing where the object is missing or holds something else."""
+        with contextlib.suppress(OSError), self.object_path(sha256).open("rb") as stream:
+            first = stream.read(1)
+            if first in (b"{", b"["):
+                return first + stream.read()
+        return b""
+
+    def named_in(self, sha256: str) -> frozenset[str]:
+        """Every digest that stands in an artifact's JSON."""
+        return frozenset(name.decode() for name in _NAME.findall(self.artifact(sha256)))
 
     def objects(self) -> Iterator[tuple[str, Path]]:
-        """Every object as (digest, path)."""
+        """Every object as (digest, path). One may be collected before it is looked at."""
         for folder in sorted((self.root / "objects").iterdir()):
             for path in sorted(folder.iterdir()):
-                if not path.name.startswith("."):
-                    yield folder.name + path.name, path
+                yield folder.name + path.name, path
+
+    def sizes(self) -> dict[str, int]:
+        """Digest -> bytes of every object."""
+        found: dict[str, int] = {}
+        for sha256, path in self.objects():
+            with contextlib.suppress(FileNotFoundError):
+                found[sha256] = path.stat().st_size
+        return found
 
     def bytes_kept(self) -> int:
         """Size of all objects."""
-        return sum(path.stat().st_size for _, path in self.objects())
+        return sum(self.sizes().values())
 
     # Actions
 
-    def _action_path(self, key: str) -> Path:
+    def action_path(self, key: str) -> Path:
+        """Where an action's record lies or would lie; nothing is checked."""
         return self.root / "actions" / key[:2] / f"{key[2:]}.json"
 
     def find_action(self, key: str) -> ActionRecord | None:
-        """The record under a key, or None. A record that cannot be read counts as none."""
+        """The record under a key, claimed with all it names; or None, also where it cannot be read."""
+        self.claim(key)
+        return self.read_action(key)
+
+    def read_action(self, key: str) -> ActionRecord | None:
+        """The record under a key as it stands, not claimed; None where there is none that can be read."""
         try:
-            raw = json.loads(self._action_path(key).read_bytes())
+            raw = unseal(self.action_path(key).read_bytes())
+            if raw["key"] != key:
+                return None
             return ActionRecord(
                 key=raw["key"],
                 name=raw["name"],
@@ -286,16 +370,15 @@ class WorkDir:
                 run=raw["run"],
                 detail=raw["detail"],
             )
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def record_action(self, record: ActionRecord) -> None:
         """Write a success. Its objects must be stored already."""
-        write_atomically(
-            self._action_path(record.key),
-            canonical_json(
+        self.claim(record.key)
+        self.write(
+            self.action_path(record.key),
+            seal(
                 {
                     "key": record.key,
                     "name": record.name,
@@ -308,62 +391,47 @@ class WorkDir:
             ),
         )
 
-    def actions(self) -> Iterator[ActionRecord]:
-        """Every readable action record."""
+    def keys(self) -> Iterator[str]:
+        """The key of every record, readable or not."""
         for folder in sorted((self.root / "actions").iterdir()):
             for path in sorted(folder.glob("*.json")):
-                record = self.find_action(folder.name + path.stem)
-                if record is not None:
-                    yield record
+                yield folder.name + path.stem
 
-    def lock(self, name: str) -> filelock.FileLock:
-        """A lock across processes that the kernel releases when its holder dies."""
-        return filelock.FileLock(self.root / "locks" / name)
+    def actions(self) -> Iterator[ActionRecord]:
+        """Every readable action record."""
+        for key in self.keys():
+            record = self.read_action(key)
+            if record is not None:
+                yield record
 
     @contextlib.contextmanager
-    def making(self, key: str) -> Iterator[None]:
-        """Hold the right to make one action, across processes and threads.
+    def lock(self, name: str) -> Iterator[Lock]:
+        """Hold a lock across processes and threads. Its file is removed at the end, or there would be one for
+        everything that was ever locked.
 
-        The lock file is removed on leaving, or there would be one for every action ever made. Whoever waited
-        on the removed file finds the record that was written before it went; if there is none, the action
-        failed, and at worst two try again at once, which is waste but never wrong.
+        Raises:
+            StorageError: no space or not writable.
         """
-        lock = self.lock(f"action-{key}")
         try:
-            with lock:
-                try:
-                    yield
-                finally:
-                    Path(lock.lock_file).unlink(missing_ok=True)
-        except PermissionError as error:
-            raise storage_error("Could not lock an action.", error) from error
+            lock = locks.acquire(self.root / "locks" / name)
+        except OSError as error:
+            raise storage_error("Could not take a lock in the work directory.", error) from error
+        try:
+            yield lock
+        finally:
+            with contextlib.suppress(OSError):
+                lock.release(remove=True)
 
-    def _own_tmp(self) -> Path:
-        """This process's folder under `tmp/`, locked while it lives; those of dead processes are swept."""
-        with self._tmp_guard:
-            if self._tmp is None or self._tmp_owner != os.getpid():
-                folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
-                self._tmp_lease = filelock.FileLock(f"{folder}.lock", thread_local=False)
-                self._tmp_lease.acquire()
-                # Another process may have swept the folder between its making and its lock.
-                folder.mkdir(exist_ok=True)
-                self._tmp, self._tmp_owner = folder, os.getpid()
-                self._sweep()
-            return self._tmp
-
-    def _sweep(self) -> None:
-        """Remove what processes that were killed left under `tmp/`."""
-        for lock_path in (self.root / "tmp").glob("*.lock"):
-            lease = filelock.FileLock(lock_path)
-            with contextlib.suppress(filelock.Timeout, OSError), lease.acquire(timeout=0):
-                shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
-                lock_path.unlink(missing_ok=True)
+    def making(self, key: str) -> contextlib.AbstractContextManager[Lock]:
+        """Hold the right to make one action."""
+        return self.lock(f"action-{key}")
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """A private folder under `tmp/`, removed on leaving."""
         try:
-            folder = Path(tempfile.mkdtemp(dir=self._own_tmp()))
+            folder = self._presence.folder() / secrets.token_hex(8)
+            folder.mkdir()
         except OSError as error:
             raise storage_error("Could not make a temporary folder.", error) from error
         try:
@@ -388,7 +456,7 @@ class WorkDir:
             identity = f"{before.st_dev}:{before.st_ino}:{before.st_size}:{before.st_mtime_ns}"
             note = self.root / "inputs" / f"{digest_bytes(identity.encode())}.json"
             with contextlib.suppress(OSError, ValueError, KeyError):
-                return json.loads(note.read_bytes())["sha256"], before.st_size
+                return unseal(note.read_bytes())["sha256"], before.st_size
             sha256 = digest_file(path)
             after = path.stat()
         except FileNotFoundError as error:
@@ -401,13 +469,13 @@ class WorkDir:
                 why="Its size or time changed while it was read.",
                 fix="Wait until it is complete, then run again.",
             )
-        write_atomically(note, canonical_json({"sha256": sha256, "size": before.st_size}))
+        self.write(note, seal({"sha256": sha256, "size": before.st_size}))
         return sha256, before.st_size
 
     def record_output(self, sha256: str) -> None:
         """Remember that a file with this digest was written for the user: it may be replaced, and is
         never an input. Call before the rename."""
-        write_atomically(self.root / "outputs" / f"{sha256}.json", canonical_json({"sha256": sha256}))
+        self.write(self.root / "outputs" / f"{sha256}.json", canonical_json({"sha256": sha256}))
 
     def is_output(self, sha256: str) -> bool:
         """Whether this store wrote a file with this digest."""
@@ -422,15 +490,15 @@ class WorkDir:
 
     def supply(self, source: str, record: SuppliedRecord) -> None:
         """Register text for the source with this digest; its object must be stored already."""
-        write_atomically(
+        self.write(
             self._supplied_path(source, record.kind, record.language),
-            canonical_json(
+            seal(
                 {
                     "kind": record.kind,
                     "language": record.language,
                     "name": record.name,
-                    "ref": record.ref,
-                    "ids": record.ids,
+                    "ref": record.ref.model_dump(),
+                    "ids": list(record.ids),
                 }
             ),
         )
@@ -444,7 +512,7 @@ class WorkDir:
         records = []
         for path in sorted((self.root / "supplied" / source).glob("*.json")):
             try:
-                raw = json.loads(path.read_bytes())
+                raw = unseal(path.read_bytes())
                 record = SuppliedRecord(
                     raw["kind"], raw["language"], raw["name"], Ref(**raw["ref"]), tuple(raw["ids"])
                 )
@@ -452,6 +520,7 @@ class WorkDir:
                 raise StorageError(
                     f"The imported subtitles in {path} are damaged.", fix="Delete it, or import them again."
                 ) from error
+            self.claim(record.ref.sha256)
             records.append(record)
         return records
 

@@ -1,0 +1,202 @@
+"""`loc cache ls` and `loc cache gc`: what the work directory holds, for whom, and what of it may go.
+
+Kept for every source, target language and variant of the settings: what its newest finished and its newest
+unfinished run touched. Besides: everything any run of a source touched that is being worked on now, since the
+run at work may come to want it; edited subtitles that were imported; and what living processes claim.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loc.app.record import RunRecord, events, is_alive, read_run, run_ids
+from loc.errors import ExitCode
+from loc.events import ActionDone
+from loc.store.collect import Collected, Collection, alone
+from loc.store.workdir import WorkDir
+
+FINISHED = (ExitCode.DONE, ExitCode.DEFECTS)
+
+SHARED = "shared"
+"""Under which name stands what serves all languages."""
+
+_ROOT_FOLDERS = ("supplied", "avatars", "baselines")
+"""Folders of the work directory whose JSON files name objects to keep, where they are there."""
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+Needed = Mapping[str, frozenset[str] | None]
+"""Run id -> the languages for which it is needed; None: for all it touched."""
+
+
+def collect(store: WorkDir, *, dry_run: bool = False) -> Collected:
+    """Remove what is not kept; with `dry_run` only count it. Runs may be at work meanwhile.
+
+    Raises:
+        StorageError: something may not be read or removed.
+    """
+    with alone(store):
+        collection = Collection(store)
+        collection.keep(_roots(store))
+        return collection.remove(dry_run=dry_run)
+
+
+def needed(store: WorkDir) -> Needed:
+    """The runs whose work is kept. One whose record cannot be read is needed: nobody knows what for."""
+    records = {run: read_run(store, run) for run in run_ids(store)}
+    alive = {run for run in records if is_alive(store, run)}
+    busy = {record.source for run, record in records.items() if record is not None and run in alive}
+    taken: set[tuple[str, str, str, bool]] = set()
+    found: dict[str, frozenset[str] | None] = {}
+    for run, record in records.items():
+        if record is None:
+            found[run] = None
+            continue
+        newest = {place for place in _places(record) if place not in taken}
+        taken |= newest
+        if run in alive or record.source in busy:
+            found[run] = None
+        elif newest:
+            found[run] = frozenset(language for _, language, _, _ in newest)
+    return found
+
+
+def _places(record: RunRecord) -> Iterator[tuple[str, str, str, bool]]:
+    """(source, language, variant, finished) for each language of a run."""
+    for language in record.languages:
+        finished = record.exit_code in FINISHED and language not in record.failed
+        yield record.source, language, record.settings, finished
+
+
+def touched(store: WorkDir, run: str) -> dict[str, set[str | None]]:
+    """Key of every action a run made or found -> the languages it did so for; None: for all."""
+    found: dict[str, set[str | None]] = defaultdict(set)
+    for event in events(store, run):
+        if isinstance(event, ActionDone):
+            found[event.key].add(event.language)
+    return found
+
+
+def _roots(store: WorkDir) -> Iterator[str]:
+    for name in _ROOT_FOLDERS:
+        for path in (store.root / name).rglob("*.json"):
+            yield from _NAME.findall(path.read_text())
+    yield from needed_keys(store)
+
+
+def needed_keys(store: WorkDir) -> Iterator[str]:
+    """The keys of the actions whose results are kept for the runs that are needed."""
+    made = _made_by(store)
+    for run, languages in needed(store).items():
+        keys = touched(store, run)
+        for key, served in keys.items():
+            if languages is None or None in served or languages & served:
+                yield key
+        # Made and recorded, but killed before it was logged.
+        yield from made.get(run, set()) - keys.keys()
+
+
+def _made_by(store: WorkDir) -> Mapping[str, set[str]]:
+    made: dict[str, set[str]] = defaultdict(set)
+    for record in store.actions():
+        made[record.run].add(record.key)
+    return made
+
+
+@dataclass(frozen=True)
+class Share:
+    """Objects that belong to something; what several share counts for each."""
+
+    name: str
+    objects: int
+    bytes: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a work directory holds, four times divided."""
+
+    total: Share
+    kinds: tuple[Share, ...]
+    """By the action that made it."""
+    languages: tuple[Share, ...]
+    sources: tuple[Share, ...]
+    runs: tuple[Share, ...]
+    """Newest first; the note says whether a collection keeps what it touched."""
+
+
+def survey(store: WorkDir) -> Survey:
+    """Count the objects by kind, language, source and run."""
+    sizes = store.sizes()
+    reach: dict[str, frozenset[str]] = {}
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for record in store.actions():
+        reach[record.key] = _reach(store, [ref.sha256 for ref in record.outputs.values()], sizes)
+        kinds[record.name] |= reach[record.key]
+    kinds["supplied text"] |= _reach(store, _supplied(store), sizes)
+    kinds["in no record"] = sizes.keys() - set().union(*kinds.values())
+    return Survey(
+        total=_share("total", sizes, sizes), kinds=_shares(kinds, sizes), **_by_run(store, reach, sizes)
+    )
+
+
+def _by_run(
+    store: WorkDir, reach: Mapping[str, frozenset[str]], sizes: Mapping[str, int]
+) -> dict[str, tuple[Share, ...]]:
+    """What the logs of the runs tell: languages, sources, runs."""
+    languages: dict[str, set[str]] = defaultdict(set)
+    sources: dict[str, set[str]] = defaultdict(set)
+    names: dict[str, str] = {}
+    runs: list[Share] = []
+    keep = needed(store)
+    for run in run_ids(store):
+        own: set[str] = set()
+        for key, served in touched(store, run).items():
+            own |= reach.get(key, frozenset())
+            for language in served:
+                languages[language or SHARED] |= reach.get(key, frozenset())
+        runs.append(_share(run, own, sizes, "kept" if run in keep else "may go"))
+        record = read_run(store, run)
+        if record is not None:
+            sources[record.source] |= own
+            names.setdefault(record.source, Path(record.input).name)
+    return {
+        "languages": _shares(languages, sizes),
+        "sources": _shares(sources, sizes, names),
+        "runs": tuple(runs),
+    }
+
+
+def _supplied(store: WorkDir) -> Iterator[str]:
+    for path in (store.root / "supplied").rglob("*.json"):
+        yield from _NAME.findall(path.read_text())
+
+
+def _reach(store: WorkDir, names: Iterable[str], sizes: Mapping[str, int]) -> frozenset[str]:
+    """Objects that are named, and those that these name, and so on."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in sizes and name not in found:
+            found.add(name)
+            waiting += store.named_in(name)
+    return frozenset(found)
+
+
+def _shares(
+    groups: Mapping[str, Iterable[str]], sizes: Mapping[str, int], notes: Mapping[str, str] | None = None
+) -> tuple[Share, ...]:
+    """The largest first; what is empty is left out."""
+    shares = [_share(name, group, sizes, (notes or {}).get(name, "")) for name, group in groups.items()]
+    return tuple(sorted((item for item in shares if item.objects), key=lambda item: (-item.bytes, item.name)))
+
+
+def _share(name: str, objects: Iterable[str], sizes: Mapping[str, int], note: str = "") -> Share:
+    counted = [sizes[sha256] for sha256 in objects]
+    return Share(name, len(counted), sum(counted), note)
