@@ -51,6 +51,9 @@ _CLEAN_KEYS = frozenset(
 _SLICE, _SLICE_PARTITION_A, _IDR_SLICE = 1, 2, 5
 _START_CODE = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
 
+_PACKED = re.compile(rb"DivX\d+(?:Build|b)\d+p")
+"""The mark of packed B-pictures in the headers of MPEG-4: two pictures in one packet, an empty one behind."""
+
 ASSUMED_RATE = 25
 """Frames per second where a stream states none; only spaces pictures that have no timestamps."""
 
@@ -347,7 +350,15 @@ class _Decoder:
         self.rate = Fraction(stream.average_rate or stream.base_rate or ASSUMED_RATE)
         self.step = max(1, round(1 / (self.rate * self.time_base)))
         """Ticks between pictures at the stated rate."""
+        packed = _PACKED.search(stream.codec_context.extradata or b"") is not None
+        self._on_arrival = packed or container.format.name == "avi"
+        """AVI stores no presentation times; libavformat guesses, and guesses wrong behind packed B-pictures
+        and in H.264. There a picture is shown at the time of the packet with which the decoder gives it."""
+        self._late = self.step if packed else 0
+        """Packing is there to let a picture be shown a packet earlier than this decoder gives it."""
         self._last: int | None = None
+        self._pace = self.step
+        """Ticks between the last two pictures."""
         self._shift = 0
 
     def seek(self, pts: int, *, clean: bool) -> bool:
@@ -355,11 +366,11 @@ class _Decoder:
 
         False where the container does not lead there, or where `clean` is demanded and the key frame is not.
         """
-        margin = round(SEEK_MARGIN_S / self.time_base)
+        margin = 0 if self._on_arrival else round(SEEK_MARGIN_S / self.time_base)
         try:
             self._container.seek(pts - margin, stream=self._stream, backward=True, any_frame=False)
             for packet in self._container.demux(self._stream):
-                if _packet_time(packet) == pts:
+                if self._leads_to(packet, pts):
                     break
                 if packet.dts is not None and packet.dts > pts:
                     return False
@@ -369,6 +380,13 @@ class _Decoder:
             return False
         self._demuxed = itertools.chain([packet], self._container.demux(self._stream))
         return not clean or self._is_clean(packet)
+
+    def _leads_to(self, packet: Any, pts: int) -> bool:
+        """Whether a packet is that of the key frame shown at `pts`; on arrival the last key frame before."""
+        if self._on_arrival:
+            return bool(packet.is_keyframe and packet.dts is not None and packet.dts <= pts)
+        time: int | None = packet.pts if packet.pts is not None else packet.dts
+        return time == pts
 
     def _is_clean(self, packet: Any) -> bool:
         """Whether nothing shown after this key frame refers to anything before it."""
@@ -401,7 +419,7 @@ class _Decoder:
 
     def _time(self, frame: Any) -> int:
         """The picture's pts, made up where the file has none or goes back in time."""
-        given = frame.pts if frame.pts is not None else frame.dts
+        given = self._given(frame)
         if self._last is None:
             self._last = 0 if given is None else given
             return self._last
@@ -415,17 +433,22 @@ class _Decoder:
                 if self._is_discontinuity(back):
                     self._shift = now - given
         self.repaired += given is None or now != given
+        self._pace = now - self._last
         self._last = now
         return now
 
+    def _given(self, frame: Any) -> int | None:
+        """What the file says of a picture's time."""
+        if not self._on_arrival:
+            pts: int | None = frame.pts if frame.pts is not None else frame.dts
+            return pts
+        if frame.dts is not None:
+            return int(frame.dts) - self._late
+        # The last pictures come with no packet; they go on at the pace of those before them.
+        return None if self._last is None else self._last - self._shift + self._pace
+
     def _is_discontinuity(self, ticks: int) -> bool:
         return bool(ticks * self.time_base >= DISCONTINUITY_S)
-
-
-def _packet_time(packet: Any) -> int | None:
-    """When a packet's picture is shown, as far as the container says: ticks."""
-    time: int | None = packet.pts if packet.pts is not None else packet.dts
-    return time
 
 
 def _begins_with_idr(packet: bytes, extradata: bytes) -> bool:

@@ -139,7 +139,7 @@ def _scan(ctx: Context, facts: Facts) -> Made:
 
     action = Action(
         name="ingest.scan",
-        version=1,
+        version=2,
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest, "stream": video.index},
         params={"rate": video.average_rate},

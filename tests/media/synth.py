@@ -6,12 +6,15 @@ codec did.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import ffmpeg
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +70,7 @@ RECIPES: Mapping[str, Recipe] = {
     "vp9": Recipe(
         ".webm", {"vcodec": "libvpx-vp9", "deadline": "realtime", "cpu-used": 8, "g": 24}, sound="libopus"
     ),
+    "h264-avi": Recipe(".avi", {**_X264, "bf": 3, "g": 24}, sound="pcm_s16le"),
     "vfr": Recipe(".mp4", {**_X264, "bf": 3, "g": 24}, pts="(4*N+mod(N*N,5))/(100*TB)"),
     "mjpeg": Recipe(".mov", {"vcodec": "mjpeg", "q:v": 3}, pix_fmt="yuvj422p", sound="pcm_s16le"),
 }
@@ -168,6 +172,129 @@ def copy(source: Path, target: Path, given: Mapping[str, Any], **options: Any) -
     stream = ffmpeg.input(file_url(source), **given)
     run(ffmpeg.output(stream, file_url(target), c="copy", **options), "ffmpeg")
     return target
+
+
+EDIT = 33
+"""The picture with which the films of edit lists begin; the group it is in begins earlier."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A film to be had by rewriting that of a recipe; `first` is the number of its first picture."""
+
+    recipe: str
+    suffix: str
+    rewrite: Callable[[Path, Path], Path]
+    first: int = 0
+
+
+def _edited(source: Path, target: Path) -> Path:
+    return copy(source, target, {"ss": EDIT / RATE})
+
+
+def _edited_inside(source: Path, target: Path) -> Path:
+    """Begin half a picture before picture `EDIT`."""
+    return move_edit(_edited(source, target), -Fraction(1, 2 * RATE))
+
+
+def move_edit(path: Path, by: Fraction) -> Path:
+    """Move the beginning of the picture's edit list (ISO 14496-12, 8.6.6) by `by` seconds, in place."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        base = container.streams.video[0].time_base
+    entry = data.index(b"elst") + 12
+    (begin,) = struct.unpack_from(">i", data, entry + 4)
+    struct.pack_into(">i", data, entry + 4, begin + round(by / base))
+    path.write_bytes(data)
+    return path
+
+
+def film(folder: Path, kind: str, *, frames: int = 75, **options: Any) -> Path:
+    """`make`, for every recipe and every kind made from one."""
+    if kind in RECIPES:
+        return make(folder, kind, frames=frames, **options)
+    how = KINDS[kind]
+    return how.rewrite(make(folder, how.recipe, frames=frames, **options), folder / f"{kind}{how.suffix}")
+
+
+def first_number(kind: str) -> int:
+    """The number drawn into the first picture that a film of this kind shows."""
+    return KINDS[kind].first if kind in KINDS else 0
+
+
+_VOP = b"\x00\x00\x01\xb6"
+_USER_DATA = re.compile(rb"\x00\x00\x01\xb2[^\x00]*")
+_PACKED_MARK = b"\x00\x00\x01\xb2DivX503b1393p"
+_RATE_BITS = (RATE - 1).bit_length()
+"""Bits of `vop_time_increment`: ffmpeg's encoder counts in pictures per second."""
+
+
+def pack(source: Path, target: Path) -> Path:
+    """An MPEG-4 AVI as DivX wrote them: the first B-picture rides in its reference's packet, and an empty
+    picture (N-VOP) follows the last, so that packets lie at the places of the pictures they show."""
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        streams = {}
+        for stream in reader.streams:
+            streams[stream.index] = writer.add_stream_from_template(stream)
+        picture = reader.streams.video[0]
+        marked = _USER_DATA.sub(_PACKED_MARK, picture.codec_context.extradata)
+        streams[picture.index].codec_context.extradata = marked
+        coded = [bytes(packet) for packet in reader.demux(picture) if packet.size]
+        for place, data in enumerate(_packed(coded)):
+            packet = av.Packet(_USER_DATA.sub(_PACKED_MARK, data))
+            packet.stream, packet.time_base = streams[picture.index], picture.time_base
+            packet.pts = packet.dts = place
+            packet.is_keyframe = _kind(data) == "I"
+            writer.mux_one(packet)
+        reader.seek(0)
+        for packet in reader.demux(reader.streams.audio):
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                writer.mux(packet)
+    return target
+
+
+def _packed(coded: Sequence[bytes]) -> list[bytes]:
+    """Packets in decode order, each reference with the first B-picture behind it."""
+    packets: list[bytes] = []
+    reference = b""
+    for data, following in zip(coded, [*coded[1:], b""], strict=True):
+        if _kind(data) != "B":
+            reference = data
+            packets.append(data)
+        elif packets[-1] is reference:
+            packets[-1] += data
+        else:
+            packets.append(data)
+        if _kind(data) == "B" and _kind(following) != "B":
+            packets.append(_not_coded(reference))
+    return packets
+
+
+def _kind(data: bytes) -> str:
+    """Kind of a packet's first VOP (ISO/IEC 14496-2, 6.3.5)."""
+    place = data.find(_VOP)
+    return "IPBS"[data[place + 4] >> 6] if place >= 0 else ""
+
+
+def _not_coded(reference: bytes) -> bytes:
+    """A P-VOP at a reference's time in which nothing is coded."""
+    place = reference.index(_VOP) + 4
+    bits = "".join(f"{byte:08b}" for byte in reference[place : place + 4])
+    seconds = bits.index("0", 2) + 1
+    time = bits[2 : seconds + 1 + _RATE_BITS + 1]
+    unstuffed = "01" + time + "0"
+    stuffed = unstuffed + "0" + "1" * (-(len(unstuffed) + 1) % 8)
+    return _VOP + int(stuffed, 2).to_bytes(len(stuffed) // 8, "big")
+
+
+KINDS: Mapping[str, Kind] = {
+    "mpeg4-packed": Kind("mpeg4", ".avi", pack),
+    "edit-on": Kind("h264", ".mp4", _edited, EDIT),
+    "edit-inside": Kind("h264", ".mp4", _edited_inside, EDIT),
+}
+
+ALL = (*RECIPES, *KINDS)
 
 
 def _wav(folder: Path, index: int, sound: npt.NDArray[np.float32]) -> Path:

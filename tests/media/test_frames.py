@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import subprocess
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -37,31 +40,80 @@ def same(one: Planes, other: Planes) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
+def undisturbed(path: Path) -> Iterator[Planes]:
+    """What ffmpeg's own program decodes from start to end on one thread."""
+    video = probe_source(path, Settings()).video
+    form = plane_format(video.pix_fmt)
+    command = ["ffmpeg", "-v", "error", "-threads", "1", "-i", str(path), "-map", "0:v"]
+    command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", form, "-"]
+    data = subprocess.run(command, check=True, capture_output=True).stdout
+    layout = av.VideoFormat(form, video.width, video.height)
+    kind = np.dtype(np.uint16 if "10" in form else np.uint8)
+    shapes = [(component.height, component.width) for component in layout.components]
+    place = 0
+    while place < len(data):
+        planes = []
+        for height, width in shapes:
+            size = height * width * kind.itemsize
+            planes.append(np.frombuffer(data[place : place + size], kind).reshape(height, width))
+            place += size
+        yield Planes(*planes)
+
+
 @pytest.fixture(scope="module")
 def h264(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synth.make(tmp_path_factory.mktemp("h264"), "h264", frames=FRAMES)
 
 
-@pytest.mark.parametrize("recipe", synth.RECIPES)
-def test_every_range_equals_a_sequential_decode(recipe: str, tmp_path: Path) -> None:
-    path = synth.make(tmp_path, recipe, frames=FRAMES)
+@pytest.mark.parametrize("kind", synth.ALL)
+def test_every_range_equals_a_sequential_decode(kind: str, tmp_path: Path) -> None:
+    path = synth.film(tmp_path, kind, frames=FRAMES)
     video, timeline = opened(path)
     whole = read(path, video, timeline, 0, timeline.count)
-    assert [synth.number_of(planes.y) for planes in whole] == list(range(FRAMES))
-    for start in range(0, FRAMES, 6):
-        part = read(path, video, timeline, start, min(FRAMES, start + 5))
+    assert [synth.number_of(planes.y) for planes in whole] == list(range(synth.first_number(kind), FRAMES))
+    assert all(same(planes, other) for planes, other in zip(whole, undisturbed(path), strict=True))
+    for start in range(0, timeline.count, 6):
+        part = read(path, video, timeline, start, min(timeline.count, start + 5))
         assert all(same(a, b) for a, b in zip(part, whole[start : start + 5], strict=True)), start
 
 
-@pytest.mark.parametrize("recipe", [name for name in synth.RECIPES if name != "h264-refresh"])
+@pytest.mark.parametrize("kind", [name for name in synth.ALL if name != "h264-refresh"])
 def test_a_late_range_is_reached_by_seeking(
-    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = synth.make(tmp_path, recipe, frames=FRAMES)
+    path = synth.film(tmp_path, kind, frames=FRAMES)
     video, timeline = opened(path)
     entries = module._entries
     monkeypatch.setattr(module, "_entries", lambda *args: entries(*args)[:-1])
-    assert synth.number_of(read(path, video, timeline, 60, 61)[0].y) == 60
+    late = 60 - synth.first_number(kind)
+    assert synth.number_of(read(path, video, timeline, late, late + 1)[0].y) == 60
+
+
+@pytest.mark.parametrize("kind", ["mpeg4", "mpeg4-packed", "h264-avi"])
+def test_a_container_without_presentation_times_gives_even_ones(kind: str, tmp_path: Path) -> None:
+    path = synth.film(tmp_path, kind, frames=FRAMES)
+    video = probe_source(path, Settings()).video
+    scan = scan_frames(path, video)
+    assert set(np.diff(scan.pts)) == {1}
+    assert (scan.repaired, scan.duration * video.time_base) == (0, Fraction(FRAMES, synth.RATE))
+
+
+def test_packed_pictures_are_packed_as_divx_did_it(tmp_path: Path) -> None:
+    path = synth.film(tmp_path, "mpeg4-packed", frames=FRAMES)
+    command = ["ffmpeg", "-v", "verbose", "-i", str(path), "-map", "0:v", "-f", "null", "-"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    assert "packed B-frames" in said
+
+
+def test_pictures_left_out_of_a_container_without_times_leave_gaps(tmp_path: Path) -> None:
+    """AVI has a packet of no bytes for each."""
+    recipe = dataclasses.replace(synth.RECIPES["mpeg4"], pts="4*N+4*floor(N/4)")
+    path = synth.make(tmp_path, recipe, frames=FRAMES)
+    video, timeline = opened(path)
+    number = np.arange(FRAMES)
+    assert np.array_equal(timeline.pts - timeline.pts[0], 4 * number + 4 * (number // 4))
+    whole = read(path, video, timeline, 0, timeline.count)
+    assert [synth.number_of(planes.y) for planes in whole] == number.tolist()
 
 
 def test_table_lists_the_times_of_a_variable_rate(tmp_path: Path) -> None:
