@@ -235,9 +235,7 @@ class Child:
             raise self.error() from value
 
 
-def run(
-    args: Sequence[str], *, stdin: bytes | None = None, env: Mapping[str, str] | None = None
-) -> bytes:
+def run(args: Sequence[str], *, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
     """Run to the end and return stdout.
 
     Raises:

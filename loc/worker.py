@@ -225,9 +225,7 @@ class Worker:
     def _fail_dead(self, child: Child) -> NoReturn:
         returncode = self._drop()
         how = "it is gone" if returncode is None else describe_exit(returncode)
-        raise ChildError(
-            f"The worker {self.name} died ({how}).", why=child.tail() or "It printed nothing."
-        )
+        raise ChildError(f"The worker {self.name} died ({how}).", why=child.tail() or "It printed nothing.")
 
     def _fail_garbled(self, child: Child, why: str) -> NoReturn:
         child.kill()

@@ -125,9 +125,7 @@ def read_patches(path: Path, width: int, height: int, count: int) -> Iterator[Pi
             container.streams.video[0].codec_context.thread_count = 1
             for frame in container.decode(video=0):
                 if (frame.width, frame.height) != (width, height):
-                    raise StorageError(
-                        f"Patches are {frame.width}x{frame.height}, not {width}x{height}."
-                    )
+                    raise StorageError(f"Patches are {frame.width}x{frame.height}, not {width}x{height}.")
                 seen += 1
                 yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
     except (av.FFmpegError, IndexError) as error:

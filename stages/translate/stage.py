@@ -112,9 +112,7 @@ def _translated(ctx: Context, transcript: Transcript) -> list[Line]:
         source = _source_language(ctx, transcript)
         translator = cast(Translator, ctx.backend(NAME, ctx.language))
         work = _work(ctx, translator, spoken, source)
-        made = {
-            segment.id: result for segment, result in zip(spoken, ctx.runner.attempt(work), strict=True)
-        }
+        made = {segment.id: result for segment, result in zip(spoken, ctx.runner.attempt(work), strict=True)}
     elif transcript.segments:
         raise MissingError(
             f"There is nothing to translate to {ctx.language}.",

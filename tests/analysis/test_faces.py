@@ -120,9 +120,7 @@ def test_a_picture_that_lies_on_its_side_is_tracked_upright(reel: Reel, rotation
 def test_pixels_that_are_not_square_are_seen_square(reel: Reel) -> None:
     upright = reel.frames(0, 8)
     squeezed = [Planes(*(np.ascontiguousarray(p[:, ::2]) for p in (f.y, f.u, f.v))) for f in upright]
-    video = reel.video.model_copy(
-        update={"width": reel.video.width // 2, "sample_aspect": Fraction(2)}
-    )
+    video = reel.video.model_copy(update={"width": reel.video.width // 2, "sample_aspect": Fraction(2)})
     straight, seen = tracked(reel.video, upright), tracked(video, squeezed)
     assert seen.found.all()
     np.testing.assert_allclose(seen.size, straight.size, rtol=0.05)

@@ -336,9 +336,7 @@ def test_the_patch_is_seen_in_the_output(bench: Callable[..., Bench], tmp_path: 
         lumas = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
     with av.open(str(it.clip)) as container:
         sources = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
-    changes = [
-        np.abs(now - was)[64:100, 80:110].mean() for now, was in zip(lumas, sources, strict=True)
-    ]
+    changes = [np.abs(now - was)[64:100, 80:110].mean() for now, was in zip(lumas, sources, strict=True)]
     patched = [number for number, change in enumerate(changes) if change > 8]
     assert patched == list(range(34, 44))
 

@@ -109,9 +109,7 @@ SILENT_STEMS = Stems(speech=None, background=None, speech_snr_db=None)
 
 
 def dub_of(*clips: Clip) -> DubTrack:
-    quiet = Loudness(
-        integrated_lufs=None, true_peak_dbtp=None, speech_lufs=None, source_speech_lufs=None
-    )
+    quiet = Loudness(integrated_lufs=None, true_peak_dbtp=None, speech_lufs=None, source_speech_lufs=None)
     return DubTrack(
         language="es", clips=clips, silent=(), mix=Sound(channels=1, samples=0, blocks=()), loudness=quiet
     )

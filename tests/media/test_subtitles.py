@@ -160,9 +160,9 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 # Writing
 
-WORDS = st.text(
-    st.sampled_from("abc é日本語かなッー、。「」　한 .,-"), min_size=1, max_size=120
-).map(lambda text: join_lines([text]))
+WORDS = st.text(st.sampled_from("abc é日本語かなッー、。「」　한 .,-"), min_size=1, max_size=120).map(
+    lambda text: join_lines([text])
+)
 
 
 def test_srt_written_byte_for_byte() -> None:

@@ -227,9 +227,7 @@ def test_cues_that_are_the_segments_match_them_even_where_they_overlap(context: 
     cues = [cue(0, 4, "uno"), cue(0, 4, "dos")]
     spans = [{"start": item.start, "stop": item.stop} for item in cues]
     spoken = transcript("", "", origin="cues", language=None)
-    segments = [
-        segment.model_copy(update=span) for segment, span in zip(spoken.segments, spans, strict=True)
-    ]
+    segments = [segment.model_copy(update=span) for segment, span in zip(spoken.segments, spans, strict=True)]
     made = translate(context(cues), spoken.model_copy(update={"segments": tuple(segments)}))
     assert [line.segments for line in made.lines] == [("s0001",), ("s0002",)]
 

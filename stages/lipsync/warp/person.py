@@ -127,9 +127,7 @@ def _sheet(extent: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> S
     return Sheet(width, height, shrink)
 
 
-def _bank(
-    shot: ShotView, frame: int, points: npt.NDArray[np.float32], sheet: Sheet, upright: Affine
-) -> Bank:
+def _bank(shot: ShotView, frame: int, points: npt.NDArray[np.float32], sheet: Sheet, upright: Affine) -> Bank:
     """The mouth of one frame, cut out."""
     import cv2
 

@@ -309,4 +309,3 @@ def _show_inside(pixels: Rgb, canvas: Canvas, face: FaceFrame, lips: Lips, bank:
     inside = draw_interior(bank, lips, at[..., 0], at[..., 1], skin_colour(canvas, face))
     box = pixels[y0:y1, x0:x1]
     box[:] = np.rint(np.clip(box * (1 - share[..., None]) + inside * share[..., None], 0, 255))
-
