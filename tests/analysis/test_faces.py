@@ -30,6 +30,7 @@ from loc.media.timeline import Timeline
 from loc.runner import Runner, Site
 from loc.settings import Settings
 from tests.presenter import SHORT_PAIR, Film, render
+from tests.streams import video_stream
 
 
 class Reel:
@@ -128,7 +129,7 @@ def test_pixels_that_are_not_square_are_seen_square(reel: Reel) -> None:
 
 
 def test_upright_corners() -> None:
-    video = _stream(width=40, height=30)
+    video = video_stream(width=40, height=30)
     for rotation, corner in ((0, (0, 0)), (90, (0, 39)), (180, (39, 29)), (270, (29, 0))):
         turned = video.model_copy(update={"rotation": rotation})
         np.testing.assert_allclose(transform(np.zeros(2), upright_transform(turned)), corner)
@@ -211,25 +212,3 @@ def test_places_follow_the_order_asked_for() -> None:
 def test_real_faces_are_never_lost(clips: Path) -> None:
     reel = Reel(clips / "address.mp4")
     assert reel.track(0, 60).found.all()
-
-
-def _stream(width: int, height: int) -> VideoStream:
-    return VideoStream(
-        index=0,
-        codec="h264",
-        profile=None,
-        width=width,
-        height=height,
-        pix_fmt="yuv420p",
-        bit_depth=8,
-        time_base=Fraction(1, 25),
-        average_rate=Fraction(25),
-        sample_aspect=Fraction(1),
-        rotation=0,
-        matrix="bt709",
-        matrix_declared=True,
-        full_range=False,
-        primaries=None,
-        transfer=None,
-        chroma_location="left",
-    )

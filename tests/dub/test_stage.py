@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,7 +26,6 @@ from loc.artifacts import (
     Stems,
     Transcript,
     Translation,
-    VideoStream,
 )
 from loc.backend import Card, Host
 from loc.errors import InputError
@@ -40,6 +38,7 @@ from loc.store.workdir import WorkDir
 from stages.dub import stage
 from stages.dub.contract import Inputs, Spoken, VoiceRequest
 from stages.dub.fit import GAP
+from tests.streams import video_stream
 
 ENGINE_RATE = 24_000
 
@@ -135,12 +134,7 @@ def transcript() -> Transcript:
 
 def a_source(samples: int, channels: int) -> Source:
     nothing = Ref(sha256="0" * 64, size=0)
-    video = VideoStream(
-        index=0, codec="h264", profile=None, width=64, height=64, pix_fmt="yuv420p", bit_depth=8,
-        time_base=Fraction(1, 25), average_rate=Fraction(25), sample_aspect=Fraction(1), rotation=0,
-        matrix="bt601", matrix_declared=False, full_range=False, primaries=None, transfer=None,
-        chroma_location="left",
-    )  # fmt: skip
+    video = video_stream(matrix="bt601", matrix_declared=False)
     track = AudioStream(
         index=1, track=1, codec="aac", sample_rate=48_000, channels=channels,
         layout={1: "mono", 2: "stereo", 6: "5.1"}[channels], language=None, title=None, default=True,

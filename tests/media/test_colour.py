@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,31 +10,13 @@ import pytest
 from loc.artifacts import VideoStream
 from loc.media.colour import rgb_to_yuv, to_rgb
 from loc.media.frames import Planes
+from tests.streams import video_stream
 
 MATRICES = ("bt601", "bt709", "bt2020nc")
 
 
 def stream(**changes: Any) -> VideoStream:
-    facts: dict[str, Any] = {
-        "index": 0,
-        "codec": "h264",
-        "profile": None,
-        "width": 64,
-        "height": 48,
-        "pix_fmt": "yuv420p",
-        "bit_depth": 8,
-        "time_base": Fraction(1, 25),
-        "average_rate": Fraction(25),
-        "sample_aspect": Fraction(1),
-        "rotation": 0,
-        "matrix": "bt709",
-        "matrix_declared": True,
-        "full_range": False,
-        "primaries": None,
-        "transfer": None,
-        "chroma_location": "left",
-    }
-    return VideoStream(**{**facts, **changes})
+    return video_stream(width=64, height=48, **changes)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -14,6 +13,7 @@ from loc.artifacts import VideoStream
 from loc.media.colour import rgb_to_yuv, to_rgb
 from loc.media.compose import apply_patch, soft_mask
 from loc.media.frames import Planes
+from tests.streams import video_stream
 
 WIDTH, HEIGHT = 98, 74
 LAYOUTS = {"yuv420p": (2, 2, 8), "yuv422p": (2, 1, 8), "yuv444p": (1, 1, 8), "yuv420p10le": (2, 2, 10)}
@@ -23,26 +23,8 @@ SITINGS = ("left", "center", "topleft")
 
 
 def stream(pix_fmt: str, **changes: Any) -> VideoStream:
-    fields: dict[str, Any] = {
-        "index": 0,
-        "codec": "h264",
-        "profile": None,
-        "width": WIDTH,
-        "height": HEIGHT,
-        "pix_fmt": pix_fmt,
-        "bit_depth": LAYOUTS[pix_fmt][2],
-        "time_base": Fraction(1, 25),
-        "average_rate": Fraction(25),
-        "sample_aspect": Fraction(1),
-        "rotation": 0,
-        "matrix": "bt709",
-        "matrix_declared": True,
-        "full_range": False,
-        "primaries": None,
-        "transfer": None,
-        "chroma_location": "left",
-    }
-    return VideoStream(**(fields | changes))
+    facts = {"width": WIDTH, "height": HEIGHT, "bit_depth": LAYOUTS[pix_fmt][2], **changes}
+    return video_stream(pix_fmt=pix_fmt, **facts)
 
 
 def texture(height: int, width: int, low: float, high: float, seed: int) -> np.ndarray[Any, Any]:

@@ -17,32 +17,14 @@ from loc.artifacts import SAMPLE_RATE, VideoStream
 from loc.errors import ChildError
 from loc.media.encode import Coding, coding_for, encode_chunk, encode_sound
 from loc.media.frames import Planes
+from tests.streams import video_stream
 
 SIZES = {"yuv420p": (2, 2, 8), "yuv422p": (2, 1, 8), "yuv444p": (1, 1, 8), "yuvj420p": (2, 2, 8)}
 SIZES |= {"yuv420p10le": (2, 2, 10), "yuv422p10le": (2, 1, 10), "yuv444p10le": (1, 1, 10)}
 
 
 def stream(pix_fmt: str = "yuv420p", **changes: Any) -> VideoStream:
-    fields: dict[str, Any] = {
-        "index": 0,
-        "codec": "h264",
-        "profile": None,
-        "width": 96,
-        "height": 64,
-        "pix_fmt": pix_fmt,
-        "bit_depth": SIZES[pix_fmt][2],
-        "time_base": Fraction(1, 25),
-        "average_rate": Fraction(25),
-        "sample_aspect": Fraction(1),
-        "rotation": 0,
-        "matrix": "bt709",
-        "matrix_declared": True,
-        "full_range": False,
-        "primaries": None,
-        "transfer": None,
-        "chroma_location": "left",
-    }
-    return VideoStream(**(fields | changes))
+    return video_stream(pix_fmt=pix_fmt, bit_depth=SIZES[pix_fmt][2], **changes)
 
 
 def pictures(video: VideoStream, start: int, stop: int) -> Iterator[Planes]:

@@ -19,37 +19,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loc.artifacts import SAMPLE_RATE, VideoStream
+from loc.artifacts import SAMPLE_RATE
 from loc.errors import StorageError
 from loc.media.encode import Coding, coding_for, encode_chunk, encode_sound
 from loc.media.frames import Planes
 from loc.media.languages import three_letters
 from loc.media.mux import About, Chapter, Container, Picture, decode_times, mux
 from loc.media.subtitles import Cue
+from tests.streams import video_stream
 
 FRAMES = 100
 JOINTS = (0, 37, 38, 40, FRAMES)
 
 
 def coding(rotation: Literal[0, 90, 180, 270] = 0) -> Coding:
-    stream = VideoStream(
-        index=0,
-        codec="h264",
-        profile=None,
-        width=96,
-        height=64,
-        pix_fmt="yuv420p",
-        bit_depth=8,
-        time_base=Fraction(1, 25),
-        average_rate=Fraction(25),
-        sample_aspect=Fraction(4, 3),
-        rotation=rotation,
-        matrix="bt709",
-        matrix_declared=True,
-        full_range=False,
-        primaries="bt709",
-        transfer="bt709",
-        chroma_location="left",
+    stream = video_stream(
+        sample_aspect=Fraction(4, 3), rotation=rotation, primaries="bt709", transfer="bt709"
     )
     return coding_for(stream, crf=30, preset="veryfast")
 
