@@ -29,13 +29,13 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from loc import packages
 from loc.artifacts import Chunk, ChunkTracks, FaceTracks, FrameRange, Source, VideoStream
 from loc.media.arrays import load_arrays, save_arrays
 from loc.media.colour import Rgb, to_rgb
@@ -520,8 +520,8 @@ def read_faces(store: WorkDir, tracks: ChunkTracks) -> Faces:
 def fingerprint() -> dict[str, str]:
     """Versions of what shapes tracks: the networks inside the package, scaling, decoding."""
     return {
-        "mediapipe": metadata.version("mediapipe"),
-        "opencv": metadata.version("opencv-contrib-python"),
+        "mediapipe": packages.version("mediapipe"),
+        "opencv": packages.version("opencv-contrib-python"),
         "decoder": decoder_fingerprint(),
     }
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from loc import packages
 from loc.analysis.voice_activity import ANALYSIS_RATE
 
 RECOGNISER_RATE = ANALYSIS_RATE
@@ -71,7 +71,7 @@ def recognise_english(audio: npt.NDArray[np.float32]) -> list[Heard]:
 
 def fingerprint() -> Mapping[str, str]:
     """Versions of the decoder, whose model and dictionary come in its package, and of the high-pass."""
-    return {"pocketsphinx": metadata.version("pocketsphinx"), "scipy": metadata.version("scipy")}
+    return {"pocketsphinx": packages.version("pocketsphinx"), "scipy": packages.version("scipy")}
 
 
 def _heard(part: Any) -> Heard:

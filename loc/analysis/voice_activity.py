@@ -11,11 +11,11 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 
 import numpy as np
 import numpy.typing as npt
 
+from loc import packages
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, Sound
 from loc.media.sound import Samples, read_sound, slice_key
 from loc.runner import Action, Make, Out, Runner, Site
@@ -181,7 +181,7 @@ def _measuring(store: WorkDir, site: Site, sound: Sound, index: int) -> tuple[Ac
         version=1,
         site=Site(site.stage, f"block {index + 1}", site.language),
         inputs={"sound": slice_key(sound, heard, stop), "warm_up": start - heard},
-        programs={"webrtcvad": metadata.version("webrtcvad-wheels"), "soxr": metadata.version("soxr")},
+        programs={"webrtcvad": packages.version("webrtcvad-wheels"), "soxr": packages.version("soxr")},
     )
     return action, make
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
-from importlib import metadata
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from loc import packages
 from loc.artifacts import FrameRange
 
 LOOK_SIZE = 256
@@ -35,8 +35,8 @@ STANDS_OUT = 3.0
 def fingerprint() -> dict[str, str]:
     """The versions of what finds shots."""
     return {
-        "scenedetect": metadata.version("scenedetect"),
-        "opencv": metadata.version("opencv-contrib-python"),
+        "scenedetect": packages.version("scenedetect"),
+        "opencv": packages.version("opencv-contrib-python"),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from loc import packages
 from loc.artifacts import Chunk, FrameRange, PatchTrack, Source, VideoStream
 from loc.media import ffmpeg
 from loc.media.patches import Pixels, Placement, load_placement, read_patches
@@ -137,7 +138,5 @@ def _patch_key(patch: PatchTrack) -> dict[str, Any]:
 def _programs(program: str, *, patched: bool) -> dict[str, str]:
     programs = {"ffmpeg": ffmpeg.fingerprint(program), "decoder": ffmpeg.decoder_fingerprint()}
     if patched:
-        from importlib.metadata import version
-
-        programs["opencv"] = version("opencv-contrib-python")
+        programs["opencv"] = packages.version("opencv-contrib-python")
     return programs

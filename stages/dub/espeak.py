@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from functools import cached_property
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from loc import packages
 from loc.artifacts import Phone
 from loc.backend import Card, Host, Languages, LicensedPart, Need
 from loc.errors import MissingError
@@ -87,7 +87,7 @@ class Espeak:
         data = folder / "espeak-ng-data"
         files = sorted(path for path in data.rglob("*") if path.is_file())
         return {
-            "espeakng-loader": metadata.version("espeakng-loader"),
+            "espeakng-loader": packages.version("espeakng-loader"),
             "libespeak-ng": digest_file(folder / "libespeak-ng.so"),
             "espeak-ng-data": digest_value(
                 {path.relative_to(data).as_posix(): digest_file(path) for path in files}

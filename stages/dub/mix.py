@@ -15,12 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from loc import packages
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, Frozen, Loudness, Ref, Sound
 from loc.media.arrays import load_arrays, save_arrays
 from loc.media.sound import Samples, decode_flac, encode_flac, quantise, read_sound, slice_key
@@ -138,7 +138,7 @@ def _meter_block(
         site=context.site("dub", f"{name}, block {start // BLOCK_SAMPLES + 1}"),
         inputs={"sound": slice_key(sound, low, high)},
         params={"channels": sound.channels, "samples": stop - start, "true_peak": true_peak},
-        programs={"scipy": metadata.version("scipy")},
+        programs={"scipy": packages.version("scipy")},
     )
     return action, make
 
@@ -221,7 +221,7 @@ def mix_block(
             "clips": [{"audio": clip.audio, "at": clip.place - start} for clip in clips],
         },
         params={"weights": list(weights), "gain_db": gain_db, "samples": stop - start},
-        programs={"scipy": metadata.version("scipy")},
+        programs={"scipy": packages.version("scipy")},
     )
     return action, make
 

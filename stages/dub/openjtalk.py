@@ -13,13 +13,13 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
 import numpy as np
 
+from loc import packages
 from loc.artifacts import Phone
 from loc.backend import Card, Host, Languages, LicensedPart, Need
 from loc.errors import InputError, MissingError
@@ -75,7 +75,7 @@ class OpenJTalk:
 
     @cached_property
     def _fingerprint(self) -> Mapping[str, str]:
-        versions = {name: metadata.version(name) for name in _PACKAGES}
+        versions = {name: packages.version(name) for name in _PACKAGES}
         return {**versions, "voice mei": digest_file(_voice_file())}
 
     def close(self) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 
 import numpy as np
 
+from loc import packages
 from loc.artifacts import SAMPLE_RATE, Frozen, Phone, Phones, Ref
 from loc.errors import InputError
 from loc.media import ffmpeg
@@ -102,7 +102,7 @@ def speak(
             "rate": rate,
         },
         backend=(backend.card.id, backend.card.version),
-        programs={**backend.fingerprint(), "soxr": metadata.version("soxr")},
+        programs={**backend.fingerprint(), "soxr": packages.version("soxr")},
     )
     return action, make
 
@@ -140,7 +140,7 @@ def clip(context: Context, unit: str, speech: Speech, samples: int) -> tuple[Act
         inputs={"audio": speech.audio, "phones": speech.phones},
         params={"samples": samples, "lufs": CLIP_LUFS},
         programs={
-            "scipy": metadata.version("scipy"),
+            "scipy": packages.version("scipy"),
             **(compressor_fingerprint(program) if compress else {}),
         },
     )

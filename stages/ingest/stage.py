@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 
+from loc import packages
 from loc.analysis.voice_activity import speech_regions
 from loc.artifacts import SAMPLE_RATE, AudioStream, Chunk, FrameRange, FrameTable, Frozen, Sound, Source
 from loc.media import ffmpeg
@@ -167,7 +167,7 @@ def _master(ctx: Context, track: AudioStream, timeline: Timeline) -> Made:
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest, "stream": track.index, "start": start, "picture": picture},
         params={"channels": channels, "sample_rate": track.sample_rate},
-        programs={"decoder": ffmpeg.decoder_fingerprint(), "soxr": metadata.version("soxr")},
+        programs={"decoder": ffmpeg.decoder_fingerprint(), "soxr": packages.version("soxr")},
     )
     return ctx.runner.do(action, make)
 

@@ -6,13 +6,13 @@ import contextlib
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from loc import packages
 from loc.artifacts import ChunkTracks, Clip, FrameRange, PatchTrack, Phones, Ref, Source
 from loc.errors import LocError
 from loc.media.ffmpeg import decoder_fingerprint
@@ -288,7 +288,7 @@ def _contained(what: str) -> Iterator[None]:
 
 def _programs() -> dict[str, str]:
     """What shapes the pictures, tracks and curves that a backend is given."""
-    return {"decoder": decoder_fingerprint(), "scipy": metadata.version("scipy")}
+    return {"decoder": decoder_fingerprint(), "scipy": packages.version("scipy")}
 
 
 def _span(frames: FrameRange) -> list[int]:

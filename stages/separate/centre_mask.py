@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from loc import packages
 from loc.artifacts import SAMPLE_RATE
 from loc.backend import Card, Host, LicensedPart, Need
 
@@ -97,7 +97,7 @@ class CentreMask:
         del host
 
     def fingerprint(self) -> Mapping[str, str]:
-        return {"pyrnnoise": metadata.version("pyrnnoise"), "scipy": metadata.version("scipy")}
+        return {"pyrnnoise": packages.version("pyrnnoise"), "scipy": packages.version("scipy")}
 
     def close(self) -> None:
         """Nothing is held between pieces."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Literal, cast
 
+from loc import packages
 from loc.analysis import speakers, voice_activity
 from loc.analysis.voice_activity import FRAME_48K, RATIO, VoiceFrames, read_analysis
 from loc.artifacts import Dropped, Frozen, Segment, Sound, Speaker, Transcript, Word
@@ -208,7 +208,7 @@ def _window(
         inputs={"speech": slice_key(speech, *span)},
         params={"language": language},
         backend=(recogniser.card.id, recogniser.card.version),
-        programs={**recogniser.fingerprint(), "soxr": metadata.version("soxr")},
+        programs={**recogniser.fingerprint(), "soxr": packages.version("soxr")},
     )
     return action, make
 
@@ -259,7 +259,7 @@ def _with_speakers(
         site=ctx.site(NAME),
         inputs={"prints": [item.ref("print") for item in prints], "samples": lengths},
         params={"min_speakers": least, "max_speakers": most},
-        programs={"scipy": metadata.version("scipy")},
+        programs={"scipy": packages.version("scipy")},
     )
     grouping = ctx.runner.do(action, make).model("grouping", speakers.Grouping)
     told = tuple(
@@ -279,6 +279,6 @@ def _print(ctx: Context, speech: Sound, segment: Segment) -> tuple[Action, Make]
         version=1,
         site=ctx.site(NAME, f"line {segment.id}"),
         inputs={"speech": slice_key(speech, segment.start, segment.stop)},
-        programs={"scipy": metadata.version("scipy"), "soxr": metadata.version("soxr")},
+        programs={"scipy": packages.version("scipy"), "soxr": packages.version("soxr")},
     )
     return action, make

@@ -7,9 +7,9 @@ close lips and jaw; the inside of the mouth comes from the person's own widest-o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from typing import ClassVar
 
+from loc import packages
 from loc.backend import Card, Host, LicensedPart, Need
 from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
 
@@ -43,8 +43,8 @@ class Warp:
     def fingerprint(self) -> Mapping[str, str]:
         """What shapes a patch besides this package: resampling, solving."""
         return {
-            "opencv": metadata.version("opencv-contrib-python"),
-            "numpy": metadata.version("numpy"),
+            "opencv": packages.version("opencv-contrib-python"),
+            "numpy": packages.version("numpy"),
         }
 
     def profile(self, shot: ShotView) -> Profile:
