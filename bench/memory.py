@@ -1,0 +1,155 @@
+"""How memory grows with the length of the video: the peak of `loc run` and its children, by minutes.
+
+    python bench/memory.py [--minutes 1 3 6] [--size 640x360] [-o bench/results/memory.json]
+
+The runs that the goal is stated for:
+
+    python bench/memory.py --minutes 1 5 10 --size 1920x1080
+    python bench/memory.py --minutes 1 60 --size 320x180
+
+Each length is a cold run of its own in an empty work directory. Resident memory is read from /proc every
+tenth of a second: of `loc` alone its own high-water mark, which misses nothing; of `loc` with all its
+children the largest sum seen. A page that processes share counts in each of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from bench.film import Film, draw, lengthen, pixels
+from bench.machine import Result, goal, machine, show
+
+LIMIT_MB_PER_MINUTE = 1.0
+
+INTERVAL_S = 0.1
+
+MEGABYTE = 1_000_000
+
+
+def high_water(pid: int) -> int:
+    """The largest resident size a process has had, bytes; 0 once it is gone."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
+        return int(found[1]) * 1024 if found else 0
+    return 0
+
+
+class Watch:
+    """The memory of a process and of its descendants, over its life."""
+
+    def __init__(self, pid: int) -> None:
+        self._root = psutil.Process(pid)
+        self.own = 0
+        self.tree = 0
+        self.children: dict[str, int] = defaultdict(int)
+        """Largest sum seen of all children of one program."""
+
+    def look(self) -> None:
+        """Read once."""
+        self.own = max(self.own, high_water(self._root.pid))
+        total, programs = 0, defaultdict[str, int](int)
+        for process in [self._root, *self._descendants()]:
+            with contextlib.suppress(psutil.Error):
+                size = process.memory_info().rss
+                total += size
+                if process != self._root:
+                    programs[_program(process)] += size
+        self.tree = max(self.tree, total)
+        for name, size in programs.items():
+            self.children[name] = max(self.children[name], size)
+
+    def _descendants(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.Error):
+            return self._root.children(recursive=True)
+        return []
+
+
+def _program(process: psutil.Process) -> str:
+    """A worker's module, else the program's name."""
+    words = process.cmdline()
+    if "-m" in words[:-1]:
+        return words[words.index("-m") + 1]
+    return process.name()
+
+
+def measure_one(film: Film, language: str, folder: Path) -> Result:
+    """A cold run of one film, in megabytes (10^6 bytes)."""
+    (folder / "out").mkdir(parents=True)
+    command = [
+        str(Path(sys.executable).with_name("loc")), "run", str(film.video), "--lang", language,
+        "--translation", f"{language}={film.texts[language]}", "--work-dir", str(folder / "store"),
+        "-o", f"{folder / 'out'}/", "--quiet",
+    ]  # fmt: skip
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    watch = Watch(process.pid)
+    ended = 0
+    while not ended:
+        watch.look()
+        time.sleep(INTERVAL_S)
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, 3):
+        raise SystemExit(f"loc run ended with {code}.")
+    return {
+        "seconds": round(time.monotonic() - started, 1),
+        "loc_mb": round(watch.own / MEGABYTE, 1),
+        "tree_mb": round(watch.tree / MEGABYTE, 1),
+        "largest_process_mb": round(usage.ru_maxrss * 1024 / MEGABYTE, 1),
+        "children_mb": {name: round(size / MEGABYTE, 1) for name, size in sorted(watch.children.items())},
+    }
+
+
+def slope(minutes: Sequence[float], megabytes: Sequence[float]) -> float:
+    """Least squares, MB per minute."""
+    return float(np.polyfit(minutes, megabytes, 1)[0])
+
+
+def measure(minutes: Sequence[float], size: tuple[int, int], language: str) -> Result:
+    """One cold run for each length."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        clip = draw(Path(name), size)
+        for length in minutes:
+            with tempfile.TemporaryDirectory(dir=name) as own:
+                film = lengthen(clip, length, Path(own))
+                rows.append({"minutes": length, **measure_one(film, language, Path(own))})
+            print(rows[-1], file=sys.stderr)
+    goals = [
+        goal(what, slope(minutes, [row[key] for row in rows]), LIMIT_MB_PER_MINUTE)
+        for what, key in (
+            ("growth of loc, MB per minute of video", "loc_mb"),
+            ("growth of loc with its children, MB per minute of video", "tree_mb"),
+        )
+        if len(rows) > 1
+    ]
+    return {"machine": machine(), "size": list(size), "runs": rows, "goals": goals}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 3, 6])
+    parser.add_argument("--size", type=pixels, default=(640, 360))
+    parser.add_argument("--lang", default="ja", choices=("ja", "es"))
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    show(measure(options.minutes, options.size, options.lang), options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Which actions an edited line must make again, by place and time alone: not by asking the store.
+
+What an edit may reach follows from what a line is: it is spoken, made a clip, mixed into the blocks where it
+sounds, seen on the mouth while it sounds and a little around, and it is part of the finished file. Lines that
+have to give way to it are refitted, and count as it does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, FrameTable
+from loc.media.probe import Facts
+from loc.media.timeline import load_timeline
+from loc.runner import Made
+from loc.store.workdir import WorkDir
+from stages.dub.loudness import FILTER_CONTEXT, PEAK_CONTEXT
+from stages.dub.mix import CONTEXT
+from stages.ingest.stage import ScanFacts
+from stages.lipsync.plan import REACH
+
+Event = dict[str, Any]
+Report = dict[str, Any]
+Range = tuple[int, int]
+
+ONCE = ("dub.loudness", "deliver.audio", "deliver.mux", "deliver.subtitles")
+"""What holds every line, and is made once."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run that has ended: its events, its report, and the work directory."""
+
+    events: Sequence[Event]
+    report: Report
+    store: WorkDir
+
+    def made(self, action: str) -> Iterator[Made]:
+        """What the actions of one name made, now or earlier."""
+        for event in self.events:
+            if event["type"] == "action-done" and event["action"] == action:
+                record = self.store.find_action(event["key"])
+                assert record is not None
+                yield Made(self.store, record.key, record.outputs, record.detail, event["hit"])
+
+    def frames(self, action: str) -> set[Range]:
+        """The frames that each action of one name reads."""
+        found = set()
+        for made in self.made(action):
+            record = self.store.find_action(made.key)
+            assert record is not None
+            start, stop = record.fields["inputs"]["pictures"]["frames"]
+            found.add((start, stop))
+        return found
+
+    def edges(self) -> npt.NDArray[np.int64]:
+        """The sample at which each frame appears, and the picture's end."""
+        (probe,), (scanned,) = self.made("ingest.probe"), self.made("ingest.scan")
+        scan = scanned.model("scan", ScanFacts)
+        table = FrameTable(count=scan.count, table=scanned.ref("table"), duration=scan.duration)
+        return load_timeline(self.store, table, probe.model("facts", Facts).video.time_base).samples()
+
+    def lines(self) -> dict[str, Report]:
+        """The report's lines by id."""
+        return {line["line"]: line for line in self.report["lines"]}
+
+
+def edited_line_misses(before: Ran, after: Ran, edited: str) -> dict[str, int]:
+    """Action -> how often it must be made when the text of line `edited` changes.
+
+    Args:
+        before, after: the runs with the old and with the new text.
+    """
+    old, new = before.lines(), after.lines()
+    refitted = {line for line in new if line == edited or _fit(old[line]) != _fit(new[line])}
+    moved = {line for line in new if line in refitted or old[line]["start"] != new[line]["start"]}
+    sounding = [_span(lines[line]) for line in moved for lines in (old, new)]
+    faster = [line for line in refitted if new[line]["rate"] != 1.0]
+    blocks = _blocks(sounding, CONTEXT, CONTEXT)
+    redraws = _redraws(before, after, sounding)
+    expected = Counter(
+        {
+            **dict.fromkeys(ONCE, 1),
+            "dub.speak": 1 + len(faster),
+            "dub.clip": len(refitted),
+            "dub.mix": len(blocks),
+            "dub.meter": len(_metered(blocks, before.report)),
+            "lipsync.draw": len(redraws & after.frames("lipsync.draw")),
+            "deliver.encode": sum(
+                any(start < stop_of and first < stop for start, stop_of in redraws)
+                for first, stop in after.frames("deliver.encode")
+            ),
+        }
+    )
+    return dict(sorted((+expected).items()))
+
+
+def _fit(line: Report) -> tuple[float, float]:
+    return line["seconds"], line["rate"]
+
+
+def _span(line: Report) -> Range:
+    start = round(line["start"] * SAMPLE_RATE)
+    return start, start + round(line["seconds"] * SAMPLE_RATE)
+
+
+def _blocks(spans: Iterable[Range], before: int, after: int) -> set[int]:
+    """The blocks of a sound whose reach, so much before and after them, spans fall on."""
+    return {
+        block
+        for start, stop in spans
+        for block in range(max(0, start - after) // BLOCK_SAMPLES, (stop + before) // BLOCK_SAMPLES + 1)
+    }
+
+
+def _metered(blocks: Iterable[int], report: Report) -> set[int]:
+    """The blocks whose meter reads one of some blocks: themselves, the one after and the one before."""
+    last = (round(report["source"]["seconds"] * SAMPLE_RATE) - 1) // BLOCK_SAMPLES
+    around = _blocks(
+        [(block * BLOCK_SAMPLES, (block + 1) * BLOCK_SAMPLES - 1) for block in blocks],
+        FILTER_CONTEXT,
+        PEAK_CONTEXT,
+    )
+    return {block for block in around if block <= last}
+
+
+def _redraws(before: Ran, after: Ran, sounding: Sequence[Range]) -> set[Range]:
+    """Frames of the redraws, of either run, that a changed line shapes or that only one of the runs has."""
+    edges = after.edges()
+    both = before.frames("lipsync.draw"), after.frames("lipsync.draw")
+    shaped = {
+        (first, last)
+        for first, last in both[0] | both[1]
+        if any(start < edges[last] + REACH and stop > edges[first] - REACH for start, stop in sounding)
+    }
+    return shaped | (both[0] ^ both[1])
