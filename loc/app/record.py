@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 import loc
+from loc.errors import StorageError
 from loc.events import Event, Progress
 from loc.settings import Settings
 from loc.stage import Job
@@ -116,21 +118,24 @@ class Recorder:
         self._log: IO[bytes] | None = None
 
     def __enter__(self) -> Recorder:
-        try:
-            with self._store.lock("runs"):
-                newest = max((path.name for path in (self._store.root / "runs").iterdir()), default=None)
-                self.record = self._begin(new_run_id(newest))
+        with self._store.lock("runs"):
+            self.record = self._begin()
+            try:
                 self._folder.mkdir()
-            self._lease = locks.acquire(self._folder / "lease")
-            self._log = (self._folder / "events.ndjson").open("ab", buffering=0)
-        except OSError as error:
-            raise storage_error("Could not begin the run's record.", error) from error
-        self._write()
+                self._lease = locks.acquire(self._folder / "lease")
+                self._log = (self._folder / "events.ndjson").open("ab", buffering=0)
+                self._write()
+            except (OSError, StorageError) as error:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self.__exit__()
+                if isinstance(error, StorageError):
+                    raise
+                raise storage_error("Could not begin the run's record.", error) from error
         return self
 
-    def _begin(self, run: str) -> RunRecord:
+    def _begin(self) -> RunRecord:
         return RunRecord(
-            id=run,
+            id=new_run_id(next(iter(run_ids(self._store)), None)),
             loc_version=loc.__version__,
             input=str(self._job.path),
             source=self._job.digest,

@@ -74,14 +74,23 @@ class Presence:
     def _begin(self) -> Lock:
         with self._guard:
             if self._lease is None or self._owner != os.getpid():
-                token = secrets.token_hex(8)
-                # Locked before there is a folder: a folder without a lock is nobody's.
-                self._lease = locks.acquire(self._root / "tmp" / f"{token}.lock")
-                self._folder = self._root / "tmp" / token
-                self._folder.mkdir()
-                self._claimed, self._owner = set(), os.getpid()
+                # First, since it may make the room that is needed.
                 _sweep_unless_collecting(self._root)
+                self._folder = self._root / "tmp" / secrets.token_hex(8)
+                self._lease = _take(self._folder)
+                self._claimed, self._owner = set(), os.getpid()
             return self._lease
+
+
+def _take(folder: Path) -> Lock:
+    """Make a folder and its lock; the lock first, since a folder without one is nobody's."""
+    lease = locks.acquire(folder.with_suffix(".lock"))
+    try:
+        folder.mkdir()
+    except OSError:
+        lease.release(remove=True)
+        raise
+    return lease
 
 
 def _sweep_unless_collecting(root: Path) -> None:
