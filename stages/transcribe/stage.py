@@ -12,7 +12,7 @@ from loc.artifacts import Dropped, Frozen, Segment, Sound, Speaker, Transcript, 
 from loc.errors import InputError, MissingError
 from loc.media.sound import slice_key
 from loc.media.subtitles import Cue, join_lines, read_cues
-from loc.runner import Action, Make, Out
+from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, Job, SuppliedText
 from stages.transcribe import phrases
 from stages.transcribe.contract import Inputs, Recogniser
@@ -242,6 +242,16 @@ def _with_speakers(
         return segments, ()
     prints = ctx.runner.map([_print(ctx, speech, segment) for segment in segments], parallel=True)
     lengths = [segment.stop - segment.start for segment in segments]
+    grouping = _grouped(ctx, prints, lengths)
+    told = tuple(
+        segment.model_copy(update={"speaker": speaker})
+        for segment, speaker in zip(segments, grouping.assignment, strict=True)
+    )
+    return told, grouping.speakers
+
+
+def _grouped(ctx: Context, prints: Sequence[Made], lengths: Sequence[int]) -> speakers.Grouping:
+    """Who speaks each line, from the lines' voice prints and lengths in samples."""
     least, most = ctx.settings.min_speakers, max(ctx.settings.min_speakers, ctx.settings.max_speakers)
 
     def make(out: Out) -> None:
@@ -261,12 +271,7 @@ def _with_speakers(
         params={"min_speakers": least, "max_speakers": most},
         programs={"scipy": packages.version("scipy")},
     )
-    grouping = ctx.runner.do(action, make).model("grouping", speakers.Grouping)
-    told = tuple(
-        segment.model_copy(update={"speaker": speaker})
-        for segment, speaker in zip(segments, grouping.assignment, strict=True)
-    )
-    return told, grouping.speakers
+    return ctx.runner.do(action, make).model("grouping", speakers.Grouping)
 
 
 def _print(ctx: Context, speech: Sound, segment: Segment) -> tuple[Action, Make]:
