@@ -91,6 +91,7 @@ class Scan:
         pts: int64 [n], ticks, strictly increasing.
         key: bool [n], pictures the decoder calls key frames.
         duration: ticks from the first picture to the end of the last.
+        lead: ticks by which all pictures are later on the container's clock than `pts` says.
         repaired: timestamps that were missing or did not advance, and were made up.
         damaged: packets the decoder refused.
     """
@@ -98,6 +99,7 @@ class Scan:
     pts: npt.NDArray[np.int64]
     key: npt.NDArray[np.bool_]
     duration: int
+    lead: int
     repaired: int
     damaged: int
 
@@ -199,6 +201,7 @@ def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | N
             pts=np.array(pts, dtype=np.int64),
             key=np.array(key, dtype=bool),
             duration=pts[-1] - pts[0] + length,
+            lead=_edit_lead(path, video.index),
             repaired=decoder.repaired,
             damaged=decoder.damaged,
         )
@@ -223,6 +226,28 @@ def frames_key(source: str, video: VideoStream, timeline: Timeline, frames: Fram
             "full_range": video.full_range,
         },
     }
+
+
+def _edit_lead(path: Path, stream_index: int) -> int:
+    """Ticks by which libavformat shows the pictures of an MP4 too early, against its sound.
+
+    Where an edit list begins inside a picture, the first whole one is shown later than the sound begins. Its
+    full handling of edit lists puts that picture at 0; the simple one, which hides nothing, has it in place.
+    """
+    full = _first_packet(path, stream_index, "1")
+    simple = _first_packet(path, stream_index, "0")
+    if full is None or simple is None or full.pos != simple.pos:
+        return 0
+    if full.pts is None or simple.pts is None:
+        return 0
+    lead = int(simple.pts - full.pts)
+    return lead if 0 < lead < full.duration else 0
+
+
+def _first_packet(path: Path, stream_index: int, advanced_editlist: str) -> Any:
+    """The first packet of a stream of an MP4; None in other containers."""
+    with _open(path, stream_index, advanced_editlist=advanced_editlist) as decoder:
+        return decoder.first_packet() if "mp4" in decoder.container else None
 
 
 def read_frames(path: Path, video: VideoStream, timeline: Timeline, frames: FrameRange) -> Iterator[Planes]:
@@ -344,6 +369,8 @@ class _Decoder:
         self._container = container
         self._stream = stream
         self._demuxed: Iterator[Any] = container.demux(stream)
+        self.container = str(container.format.name)
+        """ffmpeg's name of the format; several, with commas between, where one demuxer reads them."""
         self.repaired = 0
         self.damaged = 0
         self.time_base = Fraction(stream.time_base)
@@ -351,7 +378,7 @@ class _Decoder:
         self.step = max(1, round(1 / (self.rate * self.time_base)))
         """Ticks between pictures at the stated rate."""
         packed = _PACKED.search(stream.codec_context.extradata or b"") is not None
-        self._on_arrival = packed or container.format.name == "avi"
+        self._on_arrival = packed or self.container == "avi"
         """AVI stores no presentation times; libavformat guesses, and guesses wrong behind packed B-pictures
         and in H.264. There a picture is shown at the time of the packet with which the decoder gives it."""
         self._late = self.step if packed else 0
@@ -394,6 +421,10 @@ class _Decoder:
         if codec.name == "h264":
             return _begins_with_idr(bytes(packet), codec.extradata or b"")
         return codec.name in _CLEAN_KEYS
+
+    def first_packet(self) -> Any:
+        """The first packet in decode order; None without any."""
+        return next((packet for packet in self._packets() if packet.size), None)
 
     def pictures(self) -> Iterator[_Picture]:
         """Every picture from here to the end. Damaged packets are counted and passed over."""
@@ -473,14 +504,14 @@ def _nal_kinds(packet: bytes, extradata: bytes) -> Iterator[int]:
 
 
 @contextmanager
-def _open(path: Path, stream_index: int) -> Iterator[_Decoder]:
-    """The decoder of one stream of a local file.
+def _open(path: Path, stream_index: int, **options: str) -> Iterator[_Decoder]:
+    """The decoder of one stream of a local file; `options` are the demuxer's.
 
     Raises:
         InputError: the file or the stream cannot be opened.
     """
     try:
-        container = av.open(file_url(path), options=dict(LOCAL_ONLY), metadata_errors="replace")
+        container = av.open(file_url(path), options={**LOCAL_ONLY, **options}, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(
             f"{path} cannot be opened as video.", why=str(error), fix="Check that the file plays."

@@ -11,7 +11,7 @@ Nothing here depends on any setting but the sound track (and the programs in use
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ class ScanFacts(Frozen):
     count: int
     duration: int
     """Ticks."""
+    lead: int
+    """Ticks from the first picture's timestamp to its place among the sounds, see `loc.media.frames.Scan`."""
     shots: tuple[FrameRange, ...]
     repaired: int
     """Timestamps made up."""
@@ -72,8 +74,9 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
     table = FrameTable(count=scan.count, table=scanned.ref("table"), duration=scan.duration)
     timeline = load_timeline(ctx.store, table, facts.video.time_base)
     _tell(ctx, facts, scan, timeline, track)
-    master = None if track is None else _master(ctx, track, timeline).model("sound", Sound)
-    chunks = _cuts(ctx, scanned, scan, timeline, master).model("chunks", Chunks)
+    master = None if track is None else _master(ctx, track, timeline, scan.lead).model("sound", Sound)
+    speech = [] if master is None else speech_regions(ctx.runner, ctx.site(STAGE), master)
+    chunks = _cuts(ctx, scanned, scan, timeline, speech).model("chunks", Chunks)
     return Source(
         digest=ctx.job.digest,
         size=ctx.job.size,
@@ -130,6 +133,7 @@ def _scan(ctx: Context, facts: Facts) -> Made:
         found = ScanFacts(
             count=len(scan.pts),
             duration=scan.duration,
+            lead=scan.lead,
             shots=finder.shots(),
             repaired=scan.repaired,
             damaged=scan.damaged,
@@ -148,10 +152,10 @@ def _scan(ctx: Context, facts: Facts) -> Made:
     return ctx.runner.do(action, make)
 
 
-def _master(ctx: Context, track: AudioStream, timeline: Timeline) -> Made:
+def _master(ctx: Context, track: AudioStream, timeline: Timeline, lead: int) -> Made:
     from loc.media.audio import decode_track, output_channels
 
-    start = int(timeline.pts[0]) * timeline.time_base
+    start = (int(timeline.pts[0]) + lead) * timeline.time_base
     picture = timeline.sample(timeline.count)
     channels = output_channels(track)
 
@@ -183,9 +187,9 @@ def _reported(pieces: Iterable[Samples], out: Out, expected: int) -> Iterator[Sa
             out.progress(done, max(done, expected))
 
 
-def _cuts(ctx: Context, scanned: Made, scan: ScanFacts, timeline: Timeline, master: Sound | None) -> Made:
-    speech = [] if master is None else speech_regions(ctx.runner, ctx.site(STAGE), master)
-
+def _cuts(
+    ctx: Context, scanned: Made, scan: ScanFacts, timeline: Timeline, speech: Sequence[tuple[int, int]]
+) -> Made:
     def make(out: Out) -> None:
         changes = np.load(scanned.path("changes"), allow_pickle=False)
         out.model("chunks", Chunks(chunks=cut_chunks(timeline, scan.shots, changes, speech)))

@@ -124,14 +124,17 @@ def clicks(seconds: Fraction, offset: Fraction = Fraction(0)) -> npt.NDArray[np.
 
 def click_errors(sound: npt.NDArray[np.float32], first: int = 1) -> list[float]:
     """By how many ms the click of each whole second from `first` on is off, for float32 [n] at 48 kHz."""
-    errors = []
-    for second in range(first, len(sound) // SAMPLE_RATE):
-        middle = second * SAMPLE_RATE + CLICK_SAMPLES // 2
-        reach = SAMPLE_RATE // 10
-        power = np.square(sound[middle - reach : middle + reach].astype(np.float64))
-        centre = (power * (np.arange(2 * reach) + 0.5)).sum() / power.sum() - reach
-        errors.append(float(centre / SAMPLE_RATE * 1000))
-    return errors
+    return [click_error(sound, Fraction(second)) for second in range(first, len(sound) // SAMPLE_RATE)]
+
+
+def click_error(sound: npt.NDArray[np.float32], at: Fraction) -> float:
+    """By how many ms the click due `at` seconds is late, for float32 [n] at 48 kHz; 100 ms at most."""
+    reach = SAMPLE_RATE // 10
+    middle = at * SAMPLE_RATE + CLICK_SAMPLES // 2
+    first = round(middle) - reach
+    power = np.square(sound[first : first + 2 * reach].astype(np.float64))
+    centre = first + (power * (np.arange(len(power)) + 0.5)).sum() / power.sum()
+    return float((centre - float(middle)) / SAMPLE_RATE * 1000)
 
 
 def make(
@@ -167,6 +170,62 @@ def make(
     return path
 
 
+TINY = (64, 48)
+
+
+@dataclass(frozen=True)
+class Flashes:
+    """A tiny film; `at`: seconds of the pictures with a flash, each with a click, from the first picture."""
+
+    path: Path
+    at: tuple[Fraction, ...]
+
+
+def flashes(path: Path, ticks: npt.NDArray[np.int64], base: Fraction, every: int) -> Flashes:
+    """Encode a film of pictures at the given times, with a flash and a click after every `every` seconds.
+
+    Args:
+        ticks: int64 [n], from 0.
+        base: seconds per tick.
+    """
+    seconds = [int(tick) * base for tick in ticks]
+    due = np.searchsorted(np.array(seconds, dtype=np.float64), np.arange(every, float(seconds[-1]), every))
+    at = tuple(seconds[picture] for picture in due)
+    silent, sound = path.with_name("silent.mp4"), path.with_name("clicks.wav")
+    _write_flashes(silent, ticks, base, set(due.tolist()))
+    wave = np.zeros((int((seconds[-1] + 1) * SAMPLE_RATE), 2), dtype=np.int16)
+    for second in at:
+        start = round(second * SAMPLE_RATE)
+        # Beside the middle: no separation takes it for speech.
+        wave[start : start + CLICK_SAMPLES] = (26_000, -26_000)
+    soundfile.write(sound, wave, SAMPLE_RATE)
+    streams = [ffmpeg.input(file_url(silent)), ffmpeg.input(file_url(sound))]
+    run(ffmpeg.output(*streams, file_url(path), vcodec="copy", acodec="aac"), "ffmpeg")
+    return Flashes(path, at)
+
+
+def _write_flashes(path: Path, ticks: npt.NDArray[np.int64], base: Fraction, bright: set[int]) -> None:
+    width, height = TINY
+    pictures = np.full((2, height * 3 // 2, width), 128, dtype=np.uint8)
+    pictures[:, :height] = np.linspace(60, 120, width, dtype=np.uint8)
+    for picture, level in zip(pictures, (DARK, BRIGHT), strict=True):
+        picture[:CELL, :CELL] = level
+    with av.open(str(path), "w", options={"video_track_timescale": str(base.denominator)}) as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast", "bf": "2"})
+        stream.width, stream.height = TINY
+        stream.codec_context.time_base = base
+        for number, tick in enumerate(ticks.tolist()):
+            frame = av.VideoFrame.from_ndarray(pictures[int(number in bright)], format="yuv420p")
+            frame.pts, frame.time_base = tick, base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def is_bright(luma: npt.NDArray[Any]) -> bool:
+    """Whether a picture of `flashes` carries the flash."""
+    return bool(luma[4 : CELL - 4, 4 : CELL - 4].mean() > (DARK + BRIGHT) / 2)
+
+
 def copy(source: Path, target: Path, given: Mapping[str, Any], **options: Any) -> Path:
     """Rewrap without encoding: `given` are input options (e.g. `ss`, which leaves an edit list in MP4)."""
     stream = ffmpeg.input(file_url(source), **given)
@@ -198,13 +257,15 @@ def _edited_inside(source: Path, target: Path) -> Path:
 
 
 def move_edit(path: Path, by: Fraction) -> Path:
-    """Move the beginning of the picture's edit list (ISO 14496-12, 8.6.6) by `by` seconds, in place."""
+    """Move the beginning of every track's edit list (ISO 14496-12, 8.6.6) by `by` seconds, in place."""
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
-        base = container.streams.video[0].time_base
-    entry = data.index(b"elst") + 12
-    (begin,) = struct.unpack_from(">i", data, entry + 4)
-    struct.pack_into(">i", data, entry + 4, begin + round(by / base))
+        bases = [stream.time_base for stream in container.streams]
+    place = 0
+    for base in bases:
+        place = data.index(b"elst", place) + 16
+        (begin,) = struct.unpack_from(">i", data, place)
+        struct.pack_into(">i", data, place, begin + round(by / base))
     path.write_bytes(data)
     return path
 
