@@ -44,7 +44,7 @@ class StageDone(_Event):
 
 
 class WorkPlanned(_Event):
-    """A batch of like actions begins: how many units it will finish, for bars and ETAs."""
+    """A batch begins: how many actions of one name it will finish, for bars and ETAs."""
 
     type: Literal["work-planned"] = "work-planned"
     stage: str

@@ -12,6 +12,7 @@ import errno
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -327,14 +328,11 @@ class Runner:
     ) -> list[Result]:
         if not work:
             return []
-        first = work[0][0]
         if self.mode == "look":
             return self._look_at_all(work, do)
-        self.events.emit(
-            WorkPlanned(
-                stage=first.site.stage, action=first.name, language=first.site.language, total=len(work)
-            )
-        )
+        site = work[0][0].site
+        for name, total in Counter(action.name for action, _ in work).items():
+            self.events.emit(WorkPlanned(stage=site.stage, action=name, language=site.language, total=total))
         if not parallel:
             return [do(action, make) for action, make in work]
         futures = [self._pool.submit(do, action, make) for action, make in work]

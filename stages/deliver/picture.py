@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from loc.artifacts import Chunk, FrameRange, PatchTrack, Source, VideoStream
 from loc.media import ffmpeg
 from loc.media.patches import Pixels, Placement, load_placement, read_patches
 from loc.media.timeline import Timeline
-from loc.runner import Action, Made, Make, Out
+from loc.runner import Action, Make, Out
 from loc.stage import Context
 from loc.store.workdir import WorkDir
 
@@ -36,8 +37,8 @@ class Layer:
 
 def encode_chunks(
     ctx: Context, source: Source, timeline: Timeline, patches: Sequence[PatchTrack]
-) -> list[Made]:
-    """Every chunk of the source, coded; output `video` of each is an MP4 of its pictures alone."""
+) -> list[tuple[Action, Make]]:
+    """An action for each chunk of the source, which codes it; output `video` is an MP4 of its pictures alone."""
     from loc.media.encode import coding_for
 
     video = source.video
@@ -45,11 +46,12 @@ def encode_chunks(
     if (coding.width, coding.height) != (video.width, video.height):
         sizes = f"{video.width}x{video.height} becomes {coding.width}x{coding.height}"
         ctx.runner.notice("odd-size", f"H.264 needs even sides here: {sizes}, the last line repeated.")
-    work = []
-    for index in range(len(source.chunks)):
-        own = [patch for patch in patches if patch.chunk == index]
-        work.append(_encode(ctx, source, timeline, coding, index, own))
-    return ctx.runner.map(work, parallel=True)
+    by_chunk: dict[int, list[PatchTrack]] = defaultdict(list)
+    for patch in patches:
+        by_chunk[patch.chunk].append(patch)
+    return [
+        _encode(ctx, source, timeline, coding, index, by_chunk[index]) for index in range(len(source.chunks))
+    ]
 
 
 def composite(

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from loc.artifacts import DubTrack, LipSync, Render, Source, Translation
+from loc.artifacts import DubTrack, Render, Source
 from loc.media import ffmpeg
 from loc.media.probe import Facts, probe_source
 from loc.media.sound import iter_blocks
 from loc.media.subtitles import Cue, write_srt
 from loc.media.timeline import Timeline, load_timeline
-from loc.runner import Action, Made, NotMade, Out
+from loc.runner import Action, Made, Make, NotMade, Out
 from loc.stage import Context
 from loc.store.keys import digest_value
 from stages.deliver.contract import Inputs
@@ -29,9 +29,7 @@ from stages.deliver.subtitles import cues
 if TYPE_CHECKING:
     from loc.media.mux import About, Container
 
-One = TypeVar("One")
-Two = TypeVar("Two")
-Three = TypeVar("Three")
+Work = tuple[Action, Make]
 
 CONTAINER: Container = "mp4"
 """H.264, AAC and timed text, in whatever depth and subsampling, are at home in it."""
@@ -45,46 +43,51 @@ def run(ctx: Context, inputs: Inputs) -> Render:
     """
     source = inputs.source.get()
     timeline = load_timeline(ctx.store, source.frames, source.video.time_base)
-    subtitles, sound, chunks = _each(
-        lambda: _subtitles(ctx, source, inputs.translation.get(), inputs.dub.get()),
-        lambda: _sound(ctx, inputs.dub.get()),
-        lambda: _picture(ctx, source, timeline, inputs.lipsync.get()),
+
+    def shown() -> list[Cue]:
+        return cues(inputs.translation.get().lines, inputs.dub.get(), source.samples)
+
+    sound, subtitles, *chunks = _side_by_side(
+        ctx,
+        lambda: [_sound(ctx, inputs.dub.get())],
+        lambda: [_subtitles(ctx, shown())],
+        lambda: encode_chunks(ctx, source, timeline, inputs.lipsync.get().patches),
     )
-    shown, written = subtitles
-    media = _mux(ctx, source, timeline, chunks, sound, shown)
+    media = _mux(ctx, source, timeline, chunks, sound, shown())
     assert ctx.language is not None
     return Render(
         language=ctx.language,
         media=media.ref("media"),
         container=CONTAINER,
-        subtitles=written.ref("subtitles"),
+        subtitles=subtitles.ref("subtitles"),
     )
 
 
-def _each(
-    first: Callable[[], One], second: Callable[[], Two], third: Callable[[], Three]
-) -> tuple[One, Two, Three]:
-    """What three independent parts give; in look mode each is looked at before `NotMade` is raised for any.
+def _side_by_side(ctx: Context, *parts: Callable[[], list[Work]]) -> list[Made]:
+    """What independent parts make, in one batch: the sound takes one core as long as half the picture takes
+    both, so it begins first and the picture is coded beside it.
 
-    An earlier stage that has not been made is the better news than a part of this one.
+    In look mode each part is looked at before `NotMade` is raised for any. An earlier stage that has not been
+    made is the better news than a part of this one.
     """
-    made: list[One | Two | Three] = []
+    work: list[Work] = []
     missing: list[NotMade] = []
-    for part in (first, second, third):
+    made: list[Made] = []
+    for part in parts:
         try:
-            made.append(part())
+            work += part()
         except NotMade as error:
             missing.append(error)
+    try:
+        made = ctx.runner.map(work, parallel=True)
+    except NotMade as error:
+        missing.append(error)
     if missing:
         raise next((error for error in missing if error.stage != STAGE), missing[0])
-    return tuple(made)  # type: ignore[return-value]
+    return made
 
 
-def _picture(ctx: Context, source: Source, timeline: Timeline, lipsync: LipSync) -> list[Made]:
-    return encode_chunks(ctx, source, timeline, lipsync.patches)
-
-
-def _sound(ctx: Context, dub: DubTrack) -> Made:
+def _sound(ctx: Context, dub: DubTrack) -> Work:
     def make(out: Out) -> None:
         from loc.media.encode import encode_sound
 
@@ -100,20 +103,17 @@ def _sound(ctx: Context, dub: DubTrack) -> Made:
         params={"channels": dub.mix.channels, "bitrate": ctx.settings.audio_bitrate},
         programs={"ffmpeg": ffmpeg.fingerprint(ctx.settings.ffmpeg)},
     )
-    return ctx.runner.do(action, make)
+    return action, make
 
 
-def _subtitles(
-    ctx: Context, source: Source, translation: Translation, dub: DubTrack
-) -> tuple[list[Cue], Made]:
-    shown = cues(translation.lines, dub, source.samples)
+def _subtitles(ctx: Context, shown: Sequence[Cue]) -> Work:
     action = Action(
         name="deliver.subtitles",
         version=1,
         site=ctx.site(STAGE),
         inputs={"cues": _cues_key(shown)},
     )
-    return shown, ctx.runner.do(action, lambda out: _write_subtitles(out, shown))
+    return action, lambda out: _write_subtitles(out, shown)
 
 
 def _write_subtitles(out: Out, shown: Sequence[Cue]) -> None:
