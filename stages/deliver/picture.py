@@ -38,7 +38,7 @@ class Layer:
 def encode_chunks(
     ctx: Context, source: Source, timeline: Timeline, patches: Sequence[PatchTrack]
 ) -> list[tuple[Action, Make]]:
-    """An action for each chunk of the source, which codes it; output `video` is an MP4 of its pictures alone."""
+    """An action for each chunk, which codes it: output `video`, an MP4 of its pictures alone."""
     from loc.media.encode import coding_for
 
     video = source.video
