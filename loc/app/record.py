@@ -194,7 +194,8 @@ def runs(store: WorkDir) -> Iterator[RunRecord]:
 
 def run_ids(store: WorkDir) -> list[str]:
     """The id of every run, readable or not, newest first."""
-    return sorted((path.name for path in (store.root / "runs").iterdir()), reverse=True)
+    names = (path.name for path in (store.root / "runs").iterdir())
+    return sorted(filter(_ID.fullmatch, names), reverse=True)
 
 
 def read_run(store: WorkDir, run: str) -> RunRecord | None:

@@ -55,7 +55,7 @@ def verify(store: WorkDir, progress: Callable[[int, int], None] | None = None) -
     with alone(store):
         sizes = store.sizes()
         damaged = _damaged_objects(store, sizes, progress)
-        keys = list(store.keys())
+        keys = list(store.action_keys())
         records = [record for record in map(store.read_action, keys) if record is not None]
         unreadable = sorted(set(keys) - {record.key for record in records})
         unrecorded = sorted(set(needed_keys(store)).difference(keys))

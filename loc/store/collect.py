@@ -67,7 +67,7 @@ class Collection:
 
     def __init__(self, store: WorkDir) -> None:
         self._store = store
-        self._keys = list(store.keys())
+        self._keys = list(store.action_keys())
         self._sizes = store.sizes()
         self._claims = Claims(store.root)
         self._kept: set[str] = set()

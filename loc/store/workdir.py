@@ -391,7 +391,7 @@ class WorkDir:
             ),
         )
 
-    def keys(self) -> Iterator[str]:
+    def action_keys(self) -> Iterator[str]:
         """The key of every record, readable or not."""
         for folder in sorted((self.root / "actions").iterdir()):
             for path in sorted(folder.glob("*.json")):
@@ -399,7 +399,7 @@ class WorkDir:
 
     def actions(self) -> Iterator[ActionRecord]:
         """Every readable action record."""
-        for key in self.keys():
+        for key in self.action_keys():
             record = self.read_action(key)
             if record is not None:
                 yield record
