@@ -128,9 +128,12 @@ def _open(path: Path) -> int:
     """A descriptor of its own, since a lock belongs to the descriptor: so threads exclude one another too."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-    except PermissionError:
+    except PermissionError as refusal:
         # Another user's file: locking it needs no right to write it.
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise refusal from None
 
 
 def _is_named(descriptor: int, path: Path) -> bool:

@@ -1,0 +1,131 @@
+"""A work directory that two users share."""
+
+from __future__ import annotations
+
+import _strptime  # noqa: F401 - imported late by datetime, from where the other user may not read
+import multiprocessing
+import os
+import pwd
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from loc.app.batch import run_all
+from loc.app.cache import collect
+from loc.errors import ExitCode, LocError
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+from tests.app.toy import Toy
+
+OTHER = "nobody"
+Answer = TypeVar("Answer")
+
+
+@dataclass
+class Office:
+    """A place both users can reach, with a film in it."""
+
+    folder: Path
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    def run(self, toy: Toy) -> tuple[int, str, list[str]]:
+        """Run the job; its exit code, its error, and what was made."""
+        toy.made.clear()
+        settings = Settings(
+            work_dir=self.work, languages=("ja",), output=f"{self.folder}/out/", source_language="en"
+        )
+        try:
+            [outcome] = run_all([self.folder / "talk.mp4"], toy.graph(), settings)
+        except LocError as error:
+            return error.code, str(error), toy.made
+        error = outcome.error or (outcome.result.error if outcome.result else None)
+        return outcome.code, str(error or ""), toy.made
+
+    def open_to_all(self) -> None:
+        """As with a umask of 0: every folder may be written by everybody."""
+        for folder, _, _ in os.walk(self.folder):
+            Path(folder).chmod(0o777)
+
+
+@pytest.fixture
+def office(video: Path) -> Iterator[Office]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be two users")
+    # Not under pytest's own folder, which is closed to others.
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    shutil.copy(video, folder)
+    (folder / "out").mkdir(mode=0o777)
+    (folder / "out").chmod(0o777)
+    yield Office(folder)
+    shutil.rmtree(folder)
+
+
+def as_other(do: Callable[[], Answer]) -> Answer:
+    """Have a child do something as another user."""
+
+    def work(pipe: Connection) -> None:
+        user = pwd.getpwnam(OTHER)
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+        pipe.send(do())
+
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe()
+    child = fork.Process(target=work, args=(theirs,))
+    child.start()
+    theirs.close()
+    answer: Answer = ours.recv()
+    child.join()
+    return answer
+
+
+def test_who_may_write_goes_on_with_the_work_of_another(office: Office, toy: Toy) -> None:
+    assert office.run(toy) == (ExitCode.DONE, "", ["ingest.read", "translate.line", "deliver.mux"])
+    office.open_to_all()
+    assert as_other(lambda: office.run(toy)) == (ExitCode.DONE, "", [])
+    (office.folder / "talk.ja.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nyaa\n")
+    assert as_other(lambda: office.run(toy)) == (ExitCode.DONE, "", ["translate.take", "deliver.mux"])
+    assert as_other(lambda: collect(WorkDir(office.work))).actions == 2
+    assert office.run(toy) == (ExitCode.DONE, "", [])
+
+
+def test_what_one_user_claims_another_does_not_collect(office: Office) -> None:
+    store = WorkDir(office.work)
+    ref = store.put_bytes(b"claimed")
+    office.open_to_all()
+    assert as_other(lambda: collect(WorkDir(office.work))).objects == 0
+    assert store.read_bytes(ref) == b"claimed"
+
+
+def test_who_may_not_write_is_told_so(office: Office, toy: Toy) -> None:
+    office.run(toy)
+    code, error, made = as_other(lambda: office.run(toy))
+    assert (code, made) == (ExitCode.STORAGE, [])
+    assert f"Could not open the work directory {office.work}." in error
+    assert "Permission denied" in error
+    assert "--work-dir" in error
+
+
+def test_work_that_may_not_be_read_is_not_taken_for_damaged(office: Office, toy: Toy) -> None:
+    """Of a user who lets nobody read: neither harmed nor collected."""
+    office.run(toy)
+    office.open_to_all()
+    for folder, _, files in os.walk(office.work):
+        for name in files:
+            Path(folder, name).chmod(0o600)
+    code, error, made = as_other(lambda: office.run(toy))
+    assert (code, made) == (ExitCode.STORAGE, [])
+    assert "Permission denied" in error
+    assert not (office.work / "damaged").exists()
+    assert office.run(toy) == (ExitCode.DONE, "", [])
