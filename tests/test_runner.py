@@ -161,7 +161,7 @@ def test_parallel_batches_keep_order_and_count_right(store: WorkDir) -> None:
 def test_a_batch_of_several_actions_is_planned_by_name(store: WorkDir) -> None:
     seen: list[Event] = []
     runner = Runner(store, EventBus(seen.append))
-    other = [(replace(action(n=n), name="toy.other"), write(b"")) for n in range(3)]
+    other = [(action("toy.other", n=n), write(b"")) for n in range(3)]
     runner.map([(action(n=0), write(b"")), *other], parallel=True)
     planned = {event.action: event.total for event in seen if isinstance(event, WorkPlanned)}
     assert planned == {action(n=0).name: 1, "toy.other": 3}

@@ -30,7 +30,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,12 +38,14 @@ import numpy.typing as npt
 from loc import packages
 from loc.artifacts import Chunk, ChunkTracks, FaceTracks, FrameRange, Source, VideoStream
 from loc.media.arrays import load_arrays, save_arrays
-from loc.media.colour import Rgb, to_rgb
 from loc.media.ffmpeg import decoder_fingerprint
 from loc.media.frames import Plane, Planes, frames_key, read_frames
 from loc.media.timeline import Timeline
 from loc.runner import Action, Make, Out, Runner, Site
 from loc.store.workdir import WorkDir
+
+if TYPE_CHECKING:
+    from loc.media.colour import Rgb
 
 Floats = npt.NDArray[np.float32]
 Affine = npt.NDArray[np.float64]
@@ -363,6 +365,8 @@ class FaceTracker:
 
         The planes are scaled before their colours are converted: a large face costs no more than a small one.
         """
+        from loc.media.colour import to_rgb
+
         small = Planes(
             *(
                 _scaled(plane, planes.y.shape, square, columns, rows)

@@ -32,6 +32,7 @@ from loc.events import (
     RunStarted,
     Sink,
 )
+from loc.media import ffmpeg
 from loc.media.probe import chosen_track, probe_source
 from loc.runner import Runner
 from loc.settings import Settings
@@ -114,6 +115,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
         notices.append(Notice(code=code, message=message))
 
     stages = cut_graph(graph.stages, settings)
+    ffmpeg.foresee(settings.ffmpeg, settings.ffprobe)
     job = open_job(path, store, settings, say)
     facts = probe_source(path, settings)
     has_sound = chosen_track(facts.audio, settings.audio_track) is not None

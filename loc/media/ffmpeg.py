@@ -7,14 +7,16 @@ name is ever read as an option, a protocol or a numbered pattern.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from loc.errors import ChildError, MissingError
+from loc.errors import ChildError, LocError, MissingError
 from loc.process import Child
 from loc.process import run as run_child
 from loc.store.keys import digest_bytes
@@ -113,7 +115,19 @@ def start(stream: Any, program: str, *, stdin: bool = False, stdout: bool = Fals
     return Child(compile_args(stream, program, stdin=stdin), stdin=stdin, stdout=stdout)
 
 
-@functools.cache
+def _once(find: Callable[[str], str]) -> Callable[[str], str]:
+    """Remember what is found out about each program; a thread that asks while another finds it out waits."""
+    remembered, asking = functools.cache(find), threading.Lock()
+
+    @functools.wraps(find)
+    def ask(program: str) -> str:
+        with asking:
+            return remembered(program)
+
+    return ask
+
+
+@_once
 def fingerprint(program: str) -> str:
     """What of this ffmpeg shapes a result: version, x264 core, and a digest over libraries and configuration.
 
@@ -128,7 +142,7 @@ def fingerprint(program: str) -> str:
     return f"{version} x264 {x264} {digest[:16]}"
 
 
-@functools.cache
+@_once
 def probe_fingerprint(program: str) -> str:
     """The same for ffprobe, which encodes nothing: version, and a digest over libraries and configuration.
 
@@ -137,6 +151,21 @@ def probe_fingerprint(program: str) -> str:
     """
     version, text = _version(program, "ffprobe")
     return f"{version} {digest_bytes(text)[:16]}"
+
+
+def foresee(program: str, probe: str) -> None:
+    """Begin to find out both fingerprints beside other work; whoever asks later gets them, or the error.
+
+    Their three children take a fifth of a second, much of a run that has nothing to do. What they say cannot
+    be remembered from run to run: the libraries behind a program may be replaced while its file stays.
+    """
+
+    def ask() -> None:
+        for find, name in ((probe_fingerprint, probe), (fingerprint, program)):
+            with contextlib.suppress(LocError):
+                find(name)
+
+    threading.Thread(target=ask, name="fingerprints", daemon=True).start()
 
 
 def _version(program: str, name: str) -> tuple[str, bytes]:

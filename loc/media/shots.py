@@ -11,7 +11,6 @@ import itertools
 from fractions import Fraction
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -61,6 +60,8 @@ class ShotFinder:
 
     def look(self, frame: Any) -> None:
         """Take in the next `av.VideoFrame`."""
+        import cv2
+
         small = _small(frame)
         luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
         self._cuts += self._detector.process_frame(len(self._changes), small)
