@@ -55,7 +55,7 @@ class Lock:
 
 
 def acquire(path: Path, *, shared: bool = False, waiting: Callable[[], None] | None = None) -> Lock:
-    """Wait for a lock. The kernel serves those who wait in their order.
+    """Wait for a lock. A newcomer may get it before one who waits.
 
     Args:
         path: the lock file, made where it is not there.

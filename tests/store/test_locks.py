@@ -70,32 +70,6 @@ def test_many_who_remove_the_file_each_time_never_meet(tmp_path: Path) -> None:
     assert set(met) == {1}
 
 
-def test_the_kernel_serves_those_who_wait_in_their_order(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    order: list[int] = []
-    first = locks.acquire(path)
-
-    def work(number: int) -> None:
-        with locks.acquire(path):
-            order.append(number)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
-    for number, thread in enumerate(threads, start=1):
-        thread.start()
-        while waiting_in_line(path) < number:
-            pass
-    first.release()
-    for thread in threads:
-        thread.join()
-    assert order == [0, 1, 2, 3, 4]
-
-
-def waiting_in_line(path: Path) -> int:
-    """How many wait for a lock, by the kernel's own list."""
-    inode = f":{path.stat().st_ino} "
-    return sum("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines())
-
-
 def _hold(path: Path, held: Callable[[], None], wait: Callable[[], None]) -> None:
     with locks.acquire(path):
         held()

@@ -19,7 +19,7 @@ from tests.stress.job import ROOT, Ended, Job
 
 PEAK_LIMIT_MIB = 1024
 """What one run may take at its peak on a small picture: the embedded models and libraries, each loaded once,
-are most of it. `docs/how-to/dub-many-videos.md` states it."""
+are most of it. `docs/explanation/work-directory.md` states it."""
 
 
 PAUSE_S = 0.05
