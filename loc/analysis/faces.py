@@ -541,6 +541,12 @@ def _with_context(source: Source, chunk: Chunk) -> FrameRange:
 def _tracking(
     site: Site, source: Source, path: Path, timeline: Timeline, index: int, frames: FrameRange
 ) -> tuple[Action, Make]:
+    """Track one chunk.
+
+    Reads: the chunk's frames, and 12 more of its shot on each side.
+    Leaves out: the sound; whatever is said or set.
+    """
+
     def make(out: Out) -> None:
         parts = []
         for part in track_range(path, source.video, timeline, frames):

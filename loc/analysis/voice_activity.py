@@ -160,6 +160,12 @@ def in_samples(runs: Sequence[Range], samples: int) -> list[Range]:
 
 
 def _measuring(store: WorkDir, site: Site, sound: Sound, index: int) -> tuple[Action, Make]:
+    """Measure one block.
+
+    Reads: the block, and 3 s before it, in which webrtcvad's noise model settles.
+    Leaves out: which sound and which block of it it is.
+    """
+
     start = index * BLOCK_SAMPLES
     stop = min(sound.samples, start + BLOCK_SAMPLES)
     heard = max(0, start - WARM_UP_FRAMES * FRAME_48K)

@@ -85,6 +85,12 @@ def _encode(
     index: int,
     patches: Sequence[PatchTrack],
 ) -> tuple[Action, Make]:
+    """Encode one chunk.
+
+    Reads: its frames and its patches.
+    Leaves out: text, language and sound; what drew the patches; opencv, where there are none.
+    """
+
     from loc.media.encode import X264_THREADS, encode_chunk
     from loc.media.frames import frames_key, read_frames
 

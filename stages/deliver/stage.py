@@ -88,6 +88,12 @@ def _side_by_side(ctx: Context, *parts: Callable[[], list[Work]]) -> list[Made]:
 
 
 def _sound(ctx: Context, dub: DubTrack) -> Work:
+    """Encode the sound.
+
+    Reads: the whole mix.
+    Leaves out: the language; the pictures.
+    """
+
     def make(out: Out) -> None:
         from loc.media.encode import encode_sound
 
@@ -107,6 +113,12 @@ def _sound(ctx: Context, dub: DubTrack) -> Work:
 
 
 def _subtitles(ctx: Context, shown: Sequence[Cue]) -> Work:
+    """Write the subtitles.
+
+    Reads: what is shown, and when.
+    Leaves out: the language; whether it was supplied or translated.
+    """
+
     action = Action(
         name="deliver.subtitles",
         version=1,
@@ -133,6 +145,13 @@ def _mux(
     sound: Made,
     shown: Sequence[Cue],
 ) -> Made:
+    """Put everything into one file.
+
+    Reads: the coded chunks and sound, what is shown as subtitles, the times of all frames, the source's tags
+        and chapters.
+    Leaves out: how any of it came about.
+    """
+
     language = ctx.language or "und"
     video = source.video
 

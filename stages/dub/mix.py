@@ -121,6 +121,12 @@ def meter(context: Context, name: str, sound: Sound, *, true_peak: bool) -> list
 def _meter_block(
     context: Context, name: str, sound: Sound, start: int, true_peak: bool
 ) -> tuple[Action, Make]:
+    """Measure one block.
+
+    Reads: the block, 0.2 s before it and, for true peaks, 64 samples behind it.
+    Leaves out: which sound it is; the language.
+    """
+
     stop = min(start + BLOCK_SAMPLES, sound.samples)
     low = start - loudness.FILTER_CONTEXT
     high = stop + (loudness.PEAK_CONTEXT if true_peak else 0)
@@ -144,7 +150,11 @@ def _meter_block(
 
 
 def level(context: Context, speech: Sequence[Made], weights: Sequence[float]) -> tuple[Action, Make]:
-    """The action that sets the dub's gain from the meters of the source's speech (none: no speech stem)."""
+    """The action that sets the dub's gain from the meters of the source's speech (none: no speech stem).
+
+    Reads: the meters of all blocks of the source's speech.
+    Leaves out: the clips, which are all equally loud; the language.
+    """
 
     def make(out: Out) -> None:
         lufs = loudness.integrated(_programme_hops(speech))
@@ -184,6 +194,9 @@ def mix_block(
     gain_db: float,
 ) -> tuple[Action, Make]:
     """The action that mixes samples `start` <= i < `stop`.
+
+    Reads: the background and the clips in the block and up to 11 ms from it.
+    Leaves out: clips that sound elsewhere; text, language and speakers.
 
     Args:
         bed: the background; None is silence.
@@ -290,7 +303,11 @@ def missing(clips: Sequence[Placement], found: Sequence[tuple[Sequence[int], Pre
 def measured(
     context: Context, mix: Sequence[Made], clips: Sequence[Made], level: Level, weights: Sequence[float]
 ) -> tuple[Action, Make]:
-    """The action that sums up all meters. Output `loudness`: `Loudness`."""
+    """The action that sums up all meters. Output `loudness`: `Loudness`.
+
+    Reads: the meters of all blocks of the mix, and the loudness of every clip.
+    Leaves out: where the clips lie.
+    """
     # Where a clip lies does not matter, so neither may the order in which clips are summed up.
     unplaced = sorted(clips, key=lambda made: made.ref("hops").sha256)
 

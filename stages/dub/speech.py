@@ -73,6 +73,9 @@ def speak(
 ) -> tuple[Action, Make]:
     """The action that speaks a text.
 
+    Reads: the text.
+    Leaves out: how long it may take, but for the rate; who says it, but for the voice.
+
     Raises (when made):
         LocError: the engine failed, or there is nothing to be heard in what it made.
     """
@@ -114,6 +117,9 @@ def speech_of(made: Made) -> Speech:
 
 def clip(context: Context, unit: str, speech: Speech, samples: int) -> tuple[Action, Make]:
     """The action that makes a clip of `samples` length out of an utterance.
+
+    Reads: the utterance.
+    Leaves out: text, language and engine; ffmpeg, where nothing is compressed.
 
     Outputs: `audio` (FLAC, 48 kHz, mono, `CLIP_LUFS`), `phones`, `hops` (its loudness hops, .npz).
     """

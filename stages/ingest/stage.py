@@ -93,6 +93,12 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
 
 
 def _probe(ctx: Context) -> Made:
+    """Read the container.
+
+    Reads: what the container says, and the first picture.
+    Leaves out: the file's name and dates.
+    """
+
     def make(out: Out) -> None:
         out.model("facts", probe_source(ctx.job.path, ctx.settings))
 
@@ -110,6 +116,12 @@ def _probe(ctx: Context) -> Made:
 
 
 def _scan(ctx: Context, facts: Facts) -> Made:
+    """Decode every picture.
+
+    Reads: every picture of the stream.
+    Leaves out: the sound.
+    """
+
     from loc.media import shots
     from loc.media.frames import scan_frames
 
@@ -153,6 +165,12 @@ def _scan(ctx: Context, facts: Facts) -> Made:
 
 
 def _master(ctx: Context, track: AudioStream, timeline: Timeline, lead: int) -> Made:
+    """Decode the sound track.
+
+    Reads: the sound track, from the first picture on.
+    Leaves out: the pictures, but for when they begin and end.
+    """
+
     from loc.media.audio import decode_track, output_channels
 
     start = (int(timeline.pts[0]) + lead) * timeline.time_base
@@ -190,6 +208,12 @@ def _reported(pieces: Iterable[Samples], out: Out, expected: int) -> Iterator[Sa
 def _cuts(
     ctx: Context, scanned: Made, scan: ScanFacts, timeline: Timeline, speech: Sequence[tuple[int, int]]
 ) -> Made:
+    """Cut the programme into chunks.
+
+    Reads: times, changes and shots of all pictures, and where somebody speaks.
+    Leaves out: the file: programmes with the same times and pauses are cut alike.
+    """
+
     def make(out: Out) -> None:
         changes = np.load(scanned.path("changes"), allow_pickle=False)
         out.model("chunks", Chunks(chunks=cut_chunks(timeline, scan.shots, changes, speech)))

@@ -108,6 +108,9 @@ def profile(
 ) -> tuple[Action, Make]:
     """`lipsync.profile`: measure the person in those stretches of one shot that may be drawn.
 
+    Reads: the frames of the shot that may be drawn, and the tracks of its chunks.
+    Leaves out: the dub and its language; when the source speaks.
+
     Args:
         stretches: at least one, all of one shot.
     """
@@ -151,6 +154,10 @@ def draw(
     context: Context, film: Film, backend: Drafter, redraw: Redraw, person: Ref, clips: Sequence[Clip]
 ) -> tuple[Action, Make]:
     """`lipsync.draw`: the patches of one redraw.
+
+    Reads: the frames of the redraw and how far each is drawn; the tracks of its chunk; the dry clips that
+        sound in it or less than 0.3 s from it.
+    Leaves out: the mix; text, language and speakers; the numbers of cut and chunk.
 
     Args:
         person: the profile.

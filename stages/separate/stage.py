@@ -70,6 +70,12 @@ def _bounds(master: Sound, index: int) -> tuple[int, int]:
 
 
 def _survey(ctx: Context, separator: Separator, master: Sound, index: int) -> tuple[Action, Make]:
+    """Survey one block.
+
+    Reads: the block.
+    Leaves out: which block it is.
+    """
+
     start, stop = _bounds(master, index)
 
     def make(out: Out) -> None:
@@ -88,6 +94,12 @@ def _survey(ctx: Context, separator: Separator, master: Sound, index: int) -> tu
 
 
 def _combine(ctx: Context, separator: Separator, surveys: list[Made]) -> tuple[Action, Make]:
+    """Settle what holds for the whole track.
+
+    Reads: the surveys of all blocks, in order.
+    Leaves out: the sound itself.
+    """
+
     def make(out: Out) -> None:
         parameters = separator.combine(
             [json.loads(made.store.read_bytes(made.ref("survey"))) for made in surveys]
@@ -109,6 +121,12 @@ def _combine(ctx: Context, separator: Separator, surveys: list[Made]) -> tuple[A
 def _separate(
     ctx: Context, separator: Separator, master: Sound, index: int, parameters: Ref
 ) -> tuple[Action, Make]:
+    """Separate one block.
+
+    Reads: the block, and as much on each side of it as the backend asks for: 2 s for `centre-mask`.
+    Leaves out: the other blocks, but for the parameters that all share.
+    """
+
     start, stop = _bounds(master, index)
     # A context that lies outside the sound is not heard: silence that was never there would teach the
     # backend a wrong noise floor.

@@ -192,6 +192,12 @@ def _window(
     language: str,
     index: int,
 ) -> tuple[Action, Make]:
+    """Recognise one window.
+
+    Reads: the window, at most as long as the backend takes: 20 s for `pocketsphinx`.
+    Leaves out: the windows around it; the target languages.
+    """
+
     def make(out: Out) -> None:
         heard = recogniser.recognise(read_analysis(ctx.store, speech, *span), language)
         words = tuple(
@@ -251,7 +257,11 @@ def _with_speakers(
 
 
 def _grouped(ctx: Context, prints: Sequence[Made], lengths: Sequence[int]) -> speakers.Grouping:
-    """Who speaks each line, from the lines' voice prints and lengths in samples."""
+    """Who speaks each line, from the lines' voice prints and lengths in samples.
+
+    Reads: voice prints and lengths of all lines, in order.
+    Leaves out: their texts and times.
+    """
     least, most = ctx.settings.min_speakers, max(ctx.settings.min_speakers, ctx.settings.max_speakers)
 
     def make(out: Out) -> None:
@@ -275,6 +285,12 @@ def _grouped(ctx: Context, prints: Sequence[Made], lengths: Sequence[int]) -> sp
 
 
 def _print(ctx: Context, speech: Sound, segment: Segment) -> tuple[Action, Make]:
+    """Measure the voice of one line.
+
+    Reads: what is heard in the line's time.
+    Leaves out: its text.
+    """
+
     def make(out: Out) -> None:
         audio = read_analysis(ctx.store, speech, segment.start, segment.stop)
         out.model("print", speakers.measure(audio))

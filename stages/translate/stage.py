@@ -142,6 +142,12 @@ def _work(
 def _translate(
     ctx: Context, translator: Translator, programs: dict[str, str], segment: Segment, source: str
 ) -> tuple[Action, Make]:
+    """Translate one line.
+
+    Reads: its text.
+    Leaves out: the lines around it; who says it and when; the data of other pairs of languages.
+    """
+
     target = ctx.language
     assert target is not None
 
