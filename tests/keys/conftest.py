@@ -1,0 +1,26 @@
+"""One cold run of the real graph, whose store every test of the keys starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loc.backend import installed
+from stages.translate.apertium import Apertium
+from tests.keys.rig import Rig, draw
+
+
+@pytest.fixture(scope="session")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """A film with two sound tracks and its text, localized to Japanese and Spanish. Not to be changed."""
+    pairs = Apertium.card.languages.pairs or {}
+    if not all(installed(need) for need in (*Apertium.card.needs, *pairs["en", "es"])):
+        pytest.skip("apertium-eng-spa is not installed")
+    return draw(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def copy(rig: Rig, tmp_path: Path) -> Rig:
+    """The same with a store and a folder of its own, to be changed."""
+    return rig.copied(tmp_path)

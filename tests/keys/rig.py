@@ -1,0 +1,138 @@
+"""A finished job to be run again with something changed: which actions are made then?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cli.graph import load_graph
+from loc.app.plan import looking
+from loc.app.run import prepare, run_job
+from loc.app.walk import look_at
+from loc.events import ActionDone, Event
+from loc.settings import Settings
+from loc.store.workdir import ActionRecord, WorkDir
+from tests.presenter import OTTO, LineTruth, Said, Script, Shot, shoot, write_subtitles
+
+ENGLISH = ("Dogs move.", "Bob saw a bear.")
+JAPANESE = ("人は動きます。", "ボブは森で熊を見ました。")
+"""The second takes longer than the source: it is spoken faster and compressed."""
+
+FILM = Script(
+    lines=(Said(OTTO, ENGLISH[0], pause=0.3), Said(OTTO, ENGLISH[1], pause=1.3)),
+    shots=(Shot(0, "medium", "study", (OTTO,)), Shot(1, "close", "plain", (OTTO,))),
+    tail=0.2,
+    size=(480, 270),
+)
+"""A line in each of two shots, so far apart that neither reaches into the other's shot."""
+
+HEARD: Mapping[str, Any] = {"languages": ("es",), "source_language": "en", "until": "transcribe"}
+"""Settings of a run that listens, before any text is supplied."""
+
+EARLIER = "atrim=start=0.2,asetpts=PTS-STARTPTS,apad=pad_dur=0.2"
+"""Sound moved by 0.2 s, of the same length."""
+
+Names = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The actions of a walk through the graph, by what people call them: `dub.mix ja block 1`.
+
+    Two languages may share an action; then it has both names.
+    """
+
+    met: Names
+    missed: Names
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A job in a folder: the video, its subtitle files, the store."""
+
+    folder: Path
+    lines: tuple[LineTruth, ...]
+    video: str = "talk.mp4"
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.video
+
+    @property
+    def work_dir(self) -> Path:
+        return self.folder / "work"
+
+    def copied(self, folder: Path) -> Rig:
+        """The same job elsewhere. Objects are shared by hard links, since nothing ever writes to one."""
+        target = folder / "job"
+        shutil.copytree(self.folder, target, copy_function=os.link)
+        return replace(self, folder=target)
+
+    def say(self, language: str, texts: Sequence[str], shifts: Sequence[int] = (0, 0)) -> None:
+        """Write a subtitle file, its cues moved by `shifts` samples."""
+        moved = [
+            line.model_copy(update={"start": line.start + shift, "stop": line.stop + shift})
+            for line, shift in zip(self.lines, shifts, strict=True)
+        ]
+        path = self.folder / f"{Path(self.video).stem}.{language}.srt"
+        path.unlink(missing_ok=True)
+        write_subtitles(path, moved, texts)
+
+    def settings(self, **changes: Any) -> Settings:
+        """The settings of the job with some changed."""
+        return Settings(**{"languages": ("ja", "es"), "work_dir": self.work_dir, **changes})
+
+    def records(self) -> list[ActionRecord]:
+        """Every action made so far."""
+        return list(WorkDir(self.work_dir).actions())
+
+    def run(self, **changes: Any) -> Outcome:
+        """Run the job with some settings changed; plan it first, and find that the plan tells the truth."""
+        settings, graph = self.settings(**changes), load_graph()
+        store = WorkDir(settings.work_dir)
+        prepared = prepare(self.path, graph, store, settings)
+        with looking(prepared, graph, store, settings) as context:
+            look_at(prepared.stages, context, prepared.job.languages)
+            looks = context.runner.looks
+        events: list[Event] = []
+        result = run_job(prepared, graph, store, settings, [events.append])
+        assert result.error is None, result.error
+        done = [event for event in events if isinstance(event, ActionDone)]
+        missed = {event.key for event in done if not event.hit}
+        assert {look.key for look in looks if not look.hit} <= missed
+        assert {look.key for look in looks if look.hit}.isdisjoint(missed)
+        assert bool(missed) == any(not look.hit for look in looks)
+        names = defaultdict(set)
+        for event in done:
+            names[event.key].add(_name(event))
+        return Outcome(
+            met=frozenset(name for own in names.values() for name in own),
+            missed=frozenset(name for key in missed for name in names[key]),
+        )
+
+
+def _name(event: ActionDone) -> str:
+    owner = event.action.split(".")[0]
+    parts = [event.action, "" if owner in (event.stage, "faces") else f"({event.stage})", event.language]
+    return " ".join(part for part in (*parts, event.unit) if part)
+
+
+def draw(folder: Path) -> Rig:
+    """A new job, finished: a film with two sound tracks, heard first, then with its text supplied."""
+    film = shoot(FILM, folder / "film.mp4")
+    rig = Rig(folder / "job", film.truth.lines)
+    rig.folder.mkdir()
+    args = ["ffmpeg", "-v", "error", "-i", str(film.path), "-map", "0:v", "-map", "0:a", "-map", "0:a"]
+    args += ["-c:v", "copy", "-filter:a:1", EARLIER, "-disposition:a:0", "default", str(rig.path)]
+    subprocess.run(args, check=True)
+    rig.run(**HEARD)
+    rig.say("en", ENGLISH)
+    rig.say("ja", JAPANESE)
+    rig.run()
+    return rig

@@ -1,0 +1,291 @@
+"""What is made again when one thing changes: exactly what reads it, and what reads the changed result.
+
+Every case changes one input of a finished job and runs the real graph again. The names expected are patterns
+(`fnmatch`) over the names of all actions met; what no pattern names has to be found made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from cli.graph import load_graph
+from loc import packages
+from loc.app.plan import looking
+from loc.app.run import prepare
+from loc.app.walk import look_at
+from loc.media import ffmpeg
+from loc.policy.licences import Purpose
+from loc.store.workdir import WorkDir
+from stages.dub import espeak, openjtalk
+from stages.lipsync.warp import Warp
+from stages.translate.apertium import Apertium
+from tests.keys.rig import ENGLISH, HEARD, JAPANESE, Names, Outcome, Rig
+
+PICTURE = ("deliver.encode * chunk *", "deliver.mux *")
+SOUND = ("dub.mix {0} *", "dub.meter {0} mix, *", "dub.loudness {0}", "deliver.audio {0}", "deliver.mux {0}")
+"""What follows from other clips, or the same at other places."""
+SEEN = ("lipsync.draw {0} cut {1}, *", "deliver.encode {0} chunk {1}")
+"""What follows in the picture. Each line has a cut, and a chunk, of its own."""
+
+
+def heard_in(language: str, *lines: int) -> tuple[str, ...]:
+    """What follows from other speech in some lines."""
+    sound = [pattern.format(language) for pattern in SOUND]
+    return (*sound, *(pattern.format(language, line) for line in lines for pattern in SEEN))
+
+
+def spoken(language: str, line: int) -> tuple[str, ...]:
+    """What follows from another text of one line."""
+    return (
+        f"dub.speak {language} line l000{line}*",
+        f"dub.clip {language} line l000{line}",
+        f"deliver.subtitles {language}",
+        *heard_in(language, line),
+    )
+
+
+def matching(names: Names, patterns: tuple[str, ...]) -> Names:
+    """The names that a pattern matches; a pattern that matches none is a mistake in the table."""
+    for pattern in patterns:
+        assert any(fnmatchcase(name, pattern) for name in names), f"no action is called {pattern}"
+    return frozenset(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
+
+
+def check(outcome: Outcome, *patterns: str) -> None:
+    assert outcome.missed == matching(outcome.met, patterns)
+
+
+def another_version(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """Let a package of this environment say that it is another version."""
+    installed = packages.version
+    monkeypatch.setattr(packages, "version", lambda name: "0.0" if name == package else installed(name))
+
+
+def another_program(program: str, folder: Path) -> str:
+    """A program that does as `program` does and calls itself another build."""
+    wrapper = folder / f"other-{program}"
+    real = shutil.which(program)
+    wrapper.write_text(
+        "#!/bin/sh\n"
+        f'[ "$*" = -version ] || exec {real} "$@"\n'
+        f'{real} -version | sed "s/^configuration:/configuration: --another/"\n'
+    )
+    wrapper.chmod(0o755)
+    return str(wrapper)
+
+
+def test_nothing_is_made_where_nothing_it_reads_has_changed(copy: Rig, tmp_path: Path) -> None:
+    """Another place of the store and of the outputs, other file names and forms, purpose and threads."""
+    for path in copy.folder.glob("talk.*"):
+        if "dub" not in path.name and "report" not in path.name:
+            path.rename(copy.folder / path.name.replace("talk", "renamed"))
+    japanese = copy.folder / "renamed.ja.srt"
+    text = japanese.read_text(encoding="utf-8")
+    japanese.unlink()
+    japanese.write_text("\ufeff" + text.replace("\n", "\r\n"), encoding="utf-8")
+    moved = Rig(copy.folder, copy.lines, "renamed.mp4")
+    elsewhere = {"output": f"{tmp_path}/out/", "data_dir": tmp_path / "data"}
+    check(moved.run(purpose=Purpose.RESEARCH, workers=1, languages=("es", "ja"), **elsewhere))
+
+
+SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "quality of the picture": ({"crf": 30}, PICTURE),
+    "preset": ({"preset": "ultrafast"}, PICTURE),
+    "bit rate of the sound": ({"audio_bitrate": 96}, ("deliver.audio *", "deliver.mux *")),
+    "most speakers": ({"max_speakers": 7}, ("transcribe.speakers",)),
+    "no lip-sync": ({"lipsync": False}, PICTURE),
+    # Made again, and the same again: nothing follows.
+    "stages by force": ({"force": ("separate", "dub")}, ("separate.*", "dub.*")),
+    "another sound track": (
+        {"audio_track": 2},
+        (
+            *("ingest.master", "analysis.voice *", "ingest.cuts", "separate.*", "transcribe.*"),
+            *("dub.meter * speech, *", "dub.level *"),
+            # Mouths close where the source speaks and the dub does not.
+            *heard_in("ja", 1, 2),
+            *heard_in("es", 1, 2),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_settings(copy: Rig, case: str) -> None:
+    changes, misses = SETTINGS[case]
+    check(copy.run(**changes), *misses)
+
+
+def test_another_language(copy: Rig) -> None:
+    """Its own lines, and only the frames in which they are spoken."""
+    copy.say("de", ("Vielleicht bewegen sich Leute.", "Bob sah einen Bären."))
+    check(
+        copy.run(languages=("ja", "es", "de")),
+        *("dub.speak de *", "dub.clip de *", "deliver.subtitles de", *heard_in("de", 1, 2)),
+    )
+
+
+def test_one_line_of_the_transcript(copy: Rig) -> None:
+    copy.say("en", ("Cats move.", ENGLISH[1]))
+    check(copy.run(), "translate.line es l0001", *spoken("es", 1))
+
+
+def test_one_line_of_a_translation(copy: Rig) -> None:
+    copy.say("ja", ("猫は泳ぎます。", JAPANESE[1]))
+    check(copy.run(), *spoken("ja", 1))
+
+
+def test_the_time_of_one_cue(copy: Rig) -> None:
+    """A line that is as long as before is not spoken again when it moves, but heard and seen elsewhere."""
+    copy.say("ja", JAPANESE, shifts=(-480, 0))
+    check(copy.run(), "deliver.subtitles ja", *heard_in("ja", 1))
+
+
+def test_the_language_of_a_transcript(copy: Rig) -> None:
+    """What is spoken does not matter to a translation that was supplied."""
+    (copy.folder / "talk.en.srt").rename(copy.folder / "talk.fr.srt")
+    check(copy.run(languages=("ja",)))
+
+
+def test_what_is_heard(copy: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recogniser, its language and its version matter to its windows, and to nothing before them."""
+    (copy.folder / "talk.en.srt").unlink()
+    check(copy.run(**HEARD))
+    with monkeypatch.context() as patch:
+        another_version(patch, "pocketsphinx")
+        check(copy.run(**HEARD), "transcribe.window window *")
+    graph, settings = load_graph(), copy.settings(**HEARD)
+    store = WorkDir(settings.work_dir)
+    prepared = prepare(copy.path, graph, store, settings)
+    # No recogniser of this installation knows another language, but its key can be asked for.
+    german = replace(prepared, job=replace(prepared.job, source_language="de"))
+    with looking(german, graph, store, settings) as context:
+        look_at(german.stages, context, german.job.languages)
+        looks = context.runner.looks
+    assert {look.action.name for look in looks if not look.hit} == {"transcribe.window"}
+    assert {look.action.name for look in looks if look.hit} >= {"separate.block", "analysis.voice"}
+
+
+def test_another_file_with_the_same_sound(copy: Rig) -> None:
+    """What was made of the sound is found by the sound, what was made of the pictures is made again."""
+    titled = copy.folder / "titled.mp4"
+    args = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        str(copy.path),
+        "-map",
+        "0",
+        "-c",
+        "copy",
+        "-metadata",
+        "title=Talk",
+    ]
+    subprocess.run([*args, str(titled)], check=True)
+    titled.replace(copy.path)
+    check(
+        copy.run(),
+        *("ingest.probe", "ingest.scan", "ingest.master", "faces.track *", "lipsync.*", *PICTURE),
+    )
+
+
+LISTENING = ("analysis.voice *", "transcribe.voice *")
+DRAWING = ("lipsync.profile *", "lipsync.draw *")
+
+VERSIONS: dict[str, tuple[str, ...]] = {
+    "mediapipe": ("faces.track *",),
+    "opencv-contrib-python": ("ingest.scan", "faces.track *", *DRAWING, "deliver.encode *"),
+    "scenedetect": ("ingest.scan",),
+    "webrtcvad-wheels": ("analysis.voice *",),
+    "soxr": ("ingest.master", *LISTENING, "dub.speak *"),
+    "scipy": (
+        *("separate.*", "transcribe.*", "dub.clip *", "dub.meter *", "dub.mix *"),
+        *DRAWING,
+    ),
+    "pyrnnoise": ("separate.*",),
+    "espeakng-loader": ("dub.speak es *",),
+}
+
+
+@pytest.mark.parametrize("package", VERSIONS)
+def test_another_package_that_gives_the_same(
+    copy: Rig, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    """Whoever works with it works again; the result is the same, so nothing follows."""
+    another_version(monkeypatch, package)
+    check(copy.run(), *VERSIONS[package])
+
+
+def test_another_decoder(copy: Rig, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    request.addfinalizer(ffmpeg.decoder_fingerprint.cache_clear)
+    monkeypatch.setattr(av, "__version__", "0.0")
+    ffmpeg.decoder_fingerprint.cache_clear()
+    check(
+        copy.run(),
+        *("ingest.probe", "ingest.scan", "ingest.master", "faces.track *", *DRAWING, *PICTURE),
+    )
+
+
+def test_another_ffmpeg(copy: Rig, tmp_path: Path) -> None:
+    """Whatever it encodes, and the one clip that it compressed."""
+    other = another_program("ffmpeg", tmp_path)
+    check(copy.run(ffmpeg=other), "dub.clip ja line l0002", "deliver.encode *", "deliver.audio *")
+
+
+def test_another_ffprobe(copy: Rig, tmp_path: Path) -> None:
+    check(copy.run(ffprobe=another_program("ffprobe", tmp_path)), "ingest.probe", "deliver.mux *")
+
+
+def test_another_version_of_a_backend(copy: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Warp, "card", replace(Warp.card, version="0"))
+    check(copy.run(), *DRAWING)
+
+
+def test_another_dictionary_of_a_pair(copy: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Apertium, "pair_fingerprint", lambda *_: {"apertium-eng-spa": "another"})
+    check(copy.run(), "translate.line es *")
+
+
+def another_voice(monkeypatch: pytest.MonkeyPatch, folder: Path, old: bytes, new: bytes) -> None:
+    """Open JTalk's voice with something else in its header."""
+    voice = folder / "another.htsvoice"
+    data = openjtalk._voice_file().read_bytes()
+    assert data.count(old) == 1
+    voice.write_bytes(data.replace(old, new))
+    monkeypatch.setattr(openjtalk, "_voice_file", lambda: voice)
+
+
+def test_another_voice_that_sounds_the_same(
+    copy: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    another_voice(monkeypatch, tmp_path, b"COMMENT:\n", b"COMMENT:another\n")
+    check(copy.run(), "dub.speak ja *")
+
+
+def test_another_voice(copy: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every line of its language, and what follows from its sound."""
+    another_voice(monkeypatch, tmp_path, b"ALPHA=0.55", b"ALPHA=0.50")
+    check(copy.run(), "dub.speak ja *", "dub.clip ja *", *heard_in("ja", 1, 2))
+
+
+def test_other_data_of_espeak(copy: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another package found first on the import path, by us and by the worker, whose low voice is lower."""
+    package = tmp_path / "site" / "espeakng_loader"
+    shutil.copytree(espeak._package_folder(), package, copy_function=os.link)
+    voice = package / "espeak-ng-data" / "voices" / "!v" / espeak.VOICES["low"][0][1:]
+    text = voice.read_text()
+    assert "pitch 80 122" in text
+    voice.unlink()
+    voice.write_text(text.replace("pitch 80 122", "pitch 70 110"))
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    check(copy.run(), "dub.speak es *", "dub.clip es *", "deliver.subtitles es", *heard_in("es", 1, 2))
