@@ -45,6 +45,7 @@ lint: setup
 
 docs: setup
 	@$(BIN)/python -m cli.reference
+	@$(BIN)/python -m tests.actions --page
 
 clean:
 	rm -rf sample build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
