@@ -72,7 +72,7 @@ def records(store: WorkDir) -> list[Path]:
         (records, remove, None),
     ],
 )
-@pytest.mark.parametrize("share", [0.3, 1.0])
+@pytest.mark.parametrize("share", [0.3, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_harm_is_found_said_and_mended(
     finished: Job,
     reference: Reference,

@@ -118,9 +118,9 @@ def after_actions(running: Running, count: int) -> None:
     ("number", "whole_group", "actions"),
     [
         (signal.SIGTERM, False, 3),
-        (signal.SIGINT, True, 8),
         (signal.SIGINT, True, 17),
-        (signal.SIGTERM, True, 26),
+        pytest.param(signal.SIGINT, True, 8, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, True, 26, marks=pytest.mark.slow),
     ],
 )
 def test_signals_end_a_run_that_can_go_on(
