@@ -7,9 +7,9 @@ The runs that the goal is stated for:
     python bench/memory.py --minutes 1 5 10 --size 1920x1080
     python bench/memory.py --minutes 1 60 --size 320x180
 
-Each length is a cold run of its own in an empty work directory. Resident memory is read from /proc every
-tenth of a second: of `loc` alone its own high-water mark, which misses nothing; of `loc` with all its
-children the largest sum seen. A page that processes share counts in each of them.
+Each length is a cold run of its own in an empty work directory. Memory is read from /proc every tenth of a
+second: of `loc` alone the high-water mark of its resident size, which misses nothing; of `loc` with all its
+children the largest sum seen of their proportional sizes, in which a page that processes share counts once.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ INTERVAL_S = 0.1
 MEGABYTE = 1_000_000
 
 
-def high_water(pid: int) -> int:
-    """The largest resident size a process has had, bytes; 0 once it is gone."""
+def memory(pid: int, file: str, field: str) -> int:
+    """One figure that the kernel gives of a process, bytes; 0 once it is gone."""
     with contextlib.suppress(OSError):
-        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
+        text = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8")
+        found = re.search(rf"^{field}:\s+(\d+)", text, re.MULTILINE)
         return int(found[1]) * 1024 if found else 0
     return 0
 
@@ -59,11 +60,11 @@ class Watch:
 
     def look(self) -> None:
         """Read once."""
-        self.own = max(self.own, high_water(self._root.pid))
+        self.own = max(self.own, memory(self._root.pid, "status", "VmHWM"))
         total, programs = 0, defaultdict[str, int](int)
         for process in [self._root, *self._descendants()]:
             with contextlib.suppress(psutil.Error):
-                size = process.memory_info().rss
+                size = memory(process.pid, "smaps_rollup", "Pss")
                 total += size
                 if process != self._root:
                     programs[_program(process)] += size

@@ -211,12 +211,13 @@ def _add_picture(output: Any, template: Any, picture: Picture) -> Iterator[_Time
 
 def _picture_packets(track: Any, picture: Picture, depth: int) -> Iterator[_Timed]:
     """All chunks' packets, in decode order, at the frame table's times."""
-    pts, total = picture.pts, len(picture.pts)
-    dts = decode_times(pts, depth, picture.duration)
-    end = int(pts[0]) + picture.duration
-    shown = np.diff(pts, append=end)
+    total, end = len(picture.pts), int(picture.pts[0]) + picture.duration
+    # Python's own integers: taken out of an array one by one, they cost more than the muxing.
+    dts = decode_times(picture.pts, depth, picture.duration).tolist()
+    pts, shown = picture.pts.tolist(), np.diff(picture.pts, append=end).tolist()
     # MP4 adds up decode times; the last packet sees to it that the sum is the length of the picture.
-    rest = picture.duration - int(dts[-1] - dts[0])
+    rest = picture.duration - (dts[-1] - dts[0])
+    base = picture.time_base
     first = count = 0
     for chunk in picture.chunks:
         with av.open(file_url(chunk)) as source:
@@ -227,12 +228,11 @@ def _picture_packets(track: Any, picture: Picture, depth: int) -> Iterator[_Time
                 frame = first + packet.pts // packet.duration
                 if frame >= total or pts[frame] < dts[count]:
                     raise StorageError("The chunks do not hold the pictures that the frame table lists.")
-                packet.stream, packet.time_base = track, picture.time_base
-                packet.pts, packet.dts = int(pts[frame]), int(dts[count])
-                packet.duration = int(shown[frame])
+                packet.stream, packet.time_base = track, base
+                packet.pts, packet.dts, packet.duration = pts[frame], dts[count], shown[frame]
                 if count == total - 1:
-                    packet.duration = max(1, min(rest, end - packet.pts))
-                yield _Timed(float(dts[count] * picture.time_base), packet)
+                    packet.duration = max(1, min(rest, end - pts[frame]))
+                yield _Timed(dts[count] * base.numerator / base.denominator, packet)
                 count += 1
         first = count
     if count != total:
@@ -248,10 +248,11 @@ def _add_sound(output: Any, source: Any, language: str) -> Iterator[_Timed]:
 
 
 def _sound_packets(track: Any, source: Any, stream: Any) -> Iterator[_Timed]:
+    base = stream.time_base
     for packet in source.demux(stream):
         if packet.dts is not None:
             packet.stream = track
-            yield _Timed(float(packet.dts * packet.time_base), packet)
+            yield _Timed(packet.dts * base.numerator / base.denominator, packet)
 
 
 def _add_subtitles(output: Any, cues: Sequence[Cue], language: str, container: Container) -> Iterator[_Timed]:
