@@ -98,15 +98,15 @@ def are_exclusive(path: Path) -> bool:
     Raises:
         OSError: the file cannot be made, or the file system knows no locks.
     """
-    first = second = None
+    # Waits where a collector is just looking whether the file is a leftover.
+    first = acquire(path)
     try:
-        first = try_acquire(path)
         second = try_acquire(path)
-        return first is not None and second is None
+        if second is not None:
+            second.release()
+        return second is None
     finally:
-        for lock in (first, second):
-            if lock is not None:
-                lock.release(remove=True)
+        first.release(remove=True)
 
 
 def _attempt(path: Path, operation: int) -> Lock | None:

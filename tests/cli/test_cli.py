@@ -152,6 +152,15 @@ def test_first_to_last_step_of_a_job(folder: Path) -> None:
     changed = json.loads(loc("explain", *args, "--crf", "30", "--json", cwd=folder).stdout)["actions"]
     assert {change["field"].split(".")[-1] for item in changed for change in item["changes"]} == {"crf"}
 
+    held = json.loads(loc("cache", "ls", "--json", cwd=folder).stdout)
+    [source] = held["sources"]
+    # No action made the sidecar's text.
+    assert held["total"]["objects"] == source["objects"] + 1
+    assert loc("cache", "ls", "--by", "run", cwd=folder).stdout.count("kept") == 1
+    would = json.loads(loc("cache", "gc", "--dry-run", "--json", cwd=folder).stdout)
+    assert (would["actions"], would["dry_run"]) == (0, True)
+    assert "objects" in loc("cache", "gc", cwd=folder).stdout
+
     assert loc("cache", "verify", cwd=folder).returncode == 0
     victim = next(path for path in (folder / ".loc" / "objects").rglob("*") if path.is_file())
     victim.chmod(0o644)
