@@ -139,3 +139,29 @@ def test_a_collector_that_keeps_nothing_takes_nothing_from_those_at_work(
     for collector in collectors:
         collector.join()
     assert [process.exitcode for process in (*workers, *collectors)] == [0] * 5
+
+
+def test_a_collector_that_is_killed_leaves_no_record_without_its_objects(
+    filled: WorkDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time it comes to remove one name and is killed at the next."""
+    real = Path.unlink
+    removed: list[Path] = []
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.parent.name in ("actions", "objects"):
+            if removed:
+                raise KeyboardInterrupt
+            removed.append(path)
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    for left in (5, 4, 3, 2, 1):
+        removed.clear()
+        with pytest.raises(KeyboardInterrupt):
+            gone(filled)
+        records = list(filled.actions())
+        assert len(records) + len(filled.sizes()) == left
+        for record in records:
+            index = record.outputs["index"].sha256
+            assert {index, *filled.named_in(index)} <= filled.sizes().keys()
