@@ -9,7 +9,7 @@ Sound is float32 [n, channels] at 48 kHz, full scale 1.0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,13 @@ PEAK_CONTEXT = 64
 """Samples the oversampling filter reaches on each side, generously (it has 21 taps per phase)."""
 
 _PEAK_PIECE = 5 * SAMPLE_RATE
+
+_LOOK = 2048
+"""Samples that are oversampled or left out together, 43 ms; more than `PEAK_CONTEXT`."""
+
+OVERSHOOT = 2.25
+"""No oversampled peak is this many times the largest sample around it: the sum of the magnitudes of the
+oversampling filter's taps, 2.241 in its worst phase."""
 
 OVERSAMPLING = 4
 """BS.1770-5 annex 2 asks for at least 192 kHz."""
@@ -115,21 +122,48 @@ def alone(audio: Samples) -> Energies:
     return hop_energies(np.pad(audio, ((padding, tail), (0, 0))))
 
 
-def oversampled_peaks(audio: Samples) -> Samples:
+def oversampled_peaks(audio: Samples, floor: float = 0.0) -> Samples:
     """Largest magnitude at and just after each sample at four times the rate, over all channels: float32 [n].
 
     Zero is assumed beyond both ends. Worked off in pieces, to hold one piece oversampled at a time.
+
+    Args:
+        floor: peaks that do not pass it need not be told: they may be given as 0, which is quicker.
     """
     from scipy.signal import resample_poly
 
     padded = np.pad(audio, ((PEAK_CONTEXT, PEAK_CONTEXT), (0, 0)))
     peaks = np.zeros(len(audio), dtype=np.float32)
-    for start in range(0, len(audio), _PEAK_PIECE):
-        stop = min(start + _PEAK_PIECE, len(audio))
+    for start, stop in _where_above(audio, floor):
         fine = resample_poly(padded[start : stop + 2 * PEAK_CONTEXT], OVERSAMPLING, 1, axis=0)
         highest = np.abs(fine).max(axis=1).reshape(-1, OVERSAMPLING).max(axis=1)
         peaks[start:stop] = highest[PEAK_CONTEXT:-PEAK_CONTEXT]
     return peaks
+
+
+def _where_above(audio: Samples, floor: float) -> Iterator[tuple[int, int]]:
+    """Ranges, each at most a piece long, outside which no oversampled peak passes `floor`."""
+    edges = np.arange(0, len(audio), _LOOK)
+    if not len(edges):
+        return
+    loudest = np.pad(np.maximum.reduceat(np.abs(audio).max(axis=1), edges), 1)
+    around = np.maximum(np.maximum(loudest[:-2], loudest[1:-1]), loudest[2:])
+    possible = np.concatenate(([False], around * OVERSHOOT > floor, [False]))
+    first, last = np.flatnonzero(np.diff(possible.astype(np.int8))).reshape(-1, 2).T * _LOOK
+    for start, stop in zip(first.tolist(), np.minimum(last, len(audio)).tolist(), strict=True):
+        for piece in range(start, stop, _PEAK_PIECE):
+            yield piece, min(piece + _PEAK_PIECE, stop)
+
+
+def true_peak(audio: Samples, start: int, stop: int) -> float:
+    """The largest of `oversampled_peaks` among samples `start` <= i < `stop`; 0 of none."""
+    if start >= stop:
+        return 0.0
+    loudest = start + int(np.abs(audio[start:stop]).max(axis=1).argmax())
+    low = max(0, loudest - PEAK_CONTEXT)
+    # The peak at the loudest sample is a floor for the highest, and spares most of the rest.
+    floor = oversampled_peaks(audio[low : loudest + PEAK_CONTEXT])[loudest - low]
+    return float(max(floor, oversampled_peaks(audio, float(floor))[start:stop].max()))
 
 
 def decibels(amplitude: float) -> float | None:

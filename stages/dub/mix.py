@@ -133,9 +133,9 @@ def _meter_block(
 
     def make(out: Out) -> None:
         audio = read_sound(context.store, sound, low, high)
-        inside = slice(start - low, stop - low)
-        hops = loudness.hop_energies(audio[: inside.stop], loudness.FILTER_CONTEXT)
-        peak = loudness.oversampled_peaks(audio)[inside].max(initial=0.0) if true_peak else 0.0
+        first, last = start - low, stop - low
+        hops = loudness.hop_energies(audio[:last], loudness.FILTER_CONTEXT)
+        peak = loudness.true_peak(audio, first, last) if true_peak else 0.0
         out.bytes("meter", save_arrays({"hops": hops, "peak": np.array([peak], dtype=np.float64)}))
 
     action = Action(
@@ -217,7 +217,7 @@ def mix_block(
         mixed = background.copy()
         for at, voice in voices:
             mixed[at : at + len(voice)] += voice[:, None] * amplitudes
-        mixed *= limiter_gain(loudness.oversampled_peaks(mixed))[:, None]
+        mixed *= limiter_gain(loudness.oversampled_peaks(mixed, CEILING))[:, None]
         inside = slice(CONTEXT, CONTEXT + stop - start)
         finished = _as_stored(mixed[inside])
         out.bytes("audio", encode_flac(finished))
@@ -267,7 +267,7 @@ def limiter_gain(peaks: Samples) -> Samples:
     gain that a peak needs.
 
     Args:
-        peaks: float32 [n], from `oversampled_peaks`.
+        peaks: float32 [n], from `oversampled_peaks`; what does not pass the ceiling may be anything below.
     """
     from scipy.ndimage import maximum_filter1d
     from scipy.signal import oaconvolve

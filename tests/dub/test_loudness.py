@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pyloudnorm
 import pytest
+from scipy.signal import resample_poly
 
 from loc.artifacts import SAMPLE_RATE
 from stages.dub.loudness import (
     FILTER_CONTEXT,
     HOP,
+    OVERSHOOT,
     alone,
     channel_weights,
     decibels,
     hop_energies,
     integrated,
     oversampled_peaks,
+    true_peak,
     ungated,
 )
 
@@ -84,3 +87,37 @@ def test_peaks_between_samples_are_found() -> None:
 def test_peaks_do_not_depend_on_the_pieces_they_are_found_in() -> None:
     audio = speech_like(11, 1)
     assert np.allclose(oversampled_peaks(audio)[3000:9000], oversampled_peaks(audio[2000:10000])[1000:7000])
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.1, 0.5, 0.9, 10.0])
+def test_peaks_above_a_floor_are_all_told_exactly(floor: float) -> None:
+    audio = speech_like(7, 2)
+    whole, some = oversampled_peaks(audio), oversampled_peaks(audio, floor)
+    assert np.array_equal(whole[whole > floor], some[whole > floor])
+    assert (some[whole <= floor] <= floor).all()
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, 48_000), (500, 700), (7 * SAMPLE_RATE - 900, 7 * SAMPLE_RATE)]
+)
+def test_the_true_peak_is_the_largest_of_all(start: int, stop: int) -> None:
+    audio = speech_like(7, 2)
+    assert true_peak(audio, start, stop) == oversampled_peaks(audio)[start:stop].max()
+
+
+def test_no_true_peak_without_sound() -> None:
+    assert true_peak(np.zeros((5000, 2), np.float32), 0, 5000) == 0
+    assert true_peak(np.zeros((0, 1), np.float32), 0, 0) == 0
+
+
+def test_the_worst_wave_overshoots_no_more_than_is_said() -> None:
+    """Signs of the oversampling filter's worst phase, backwards: every tap adds up."""
+    response = oversampled_impulse()
+    worst = max(np.abs(response[phase::4]).sum() for phase in range(4))
+    assert OVERSHOOT - 0.02 < worst < OVERSHOOT
+
+
+def oversampled_impulse() -> np.ndarray:
+    impulse = np.zeros(201, np.float32)
+    impulse[100] = 1
+    return resample_poly(impulse, 4, 1)
