@@ -204,7 +204,8 @@ def test_interrupt_ends_with_130_and_leaves_no_child(folder: Path, tmp_path: Pat
         assert alive.readline() == "started\n"
         running.send_signal(number)
         _, words = running.communicate(timeout=60)
-        assert alive.read() == ""
+        # The end of the pipe is what counts: several stand-ins may have started.
+        assert set(alive.read().split()) <= {"started"}
     assert running.returncode == ExitCode.INTERRUPTED
     assert "Traceback" not in words
 
