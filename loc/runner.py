@@ -84,6 +84,8 @@ def _as_input(value: Any) -> Any:
     """References count by their digest alone, at any depth."""
     if isinstance(value, Ref):
         return value.sha256
+    if isinstance(value, BaseModel):
+        return {name: _as_input(item) for name, item in value}
     if isinstance(value, Mapping):
         return {key: _as_input(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
