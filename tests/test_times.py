@@ -21,9 +21,14 @@ from tests.media import synth
 FRAMES = 75
 SPOKEN = {"en": "Good day.", "ja": "こんにちは。"}
 
-HEARD_EARLY = {"mpeg4": Fraction(1, 25), "h264-avi": Fraction(2, 25)}
-"""Seconds by which the clicks of a file come before their flashes in the file itself: AVI has no times, so
-pictures that a decoder holds back are shown late, by any player."""
+KINDS = (
+    *("h264", "h264-open", "h264-ts", "hevc-open", "h264-avi", "mpeg4-packed", "vp9", "vfr"),
+    *("edit-on", "edit-inside"),
+)
+
+HEARD_EARLY = {"h264-avi": Fraction(2, 25), "vp9": Fraction(7, 1000)}
+"""Seconds by which the clicks of a file come before their flashes in the file itself. AVI has no times, so
+pictures that a decoder holds back are shown late; ffmpeg 5 writes Opus into WebM 7 ms before the picture."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("times") / "store"
 
 
-@pytest.mark.parametrize("kind", synth.ALL)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_picture_keeps_its_time_and_its_sound(kind: str, store: Path, tmp_path: Path) -> None:
     sound = beside(synth.clicks(Fraction(FRAMES, synth.RATE)))
     source = synth.film(tmp_path, kind, frames=FRAMES, tracks=[sound])
@@ -101,7 +106,7 @@ def test_every_picture_keeps_its_time_and_its_sound(kind: str, store: Path, tmp_
     assert len(clicked) == 2 - (first > synth.RATE)
     early = HEARD_EARLY.get(kind, 0)
     errors = [synth.click_error(heard, flash - early) for flash in clicked]
-    assert max(map(abs, errors)) < 8
+    assert max(map(abs, errors)) < 1
 
 
 def _constant(rate: Fraction, seconds: int) -> npt.NDArray[np.int64]:
@@ -142,7 +147,7 @@ RATES = {
 }
 
 
-@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("rate", ["30000/1001", "variable"])
 def test_sound_stays_with_the_picture_for_a_minute(rate: str, store: Path, tmp_path: Path) -> None:
     errors = _offsets(*RATES[rate](62), store, tmp_path)
     assert len(errors) == 6
