@@ -9,7 +9,8 @@ The runs that the goal is stated for:
 
 Each length is a cold run of its own in an empty work directory. Memory is read from /proc every tenth of a
 second: of `loc` alone the high-water mark of its resident size, which misses nothing; of `loc` with all its
-children the largest sum seen of their proportional sizes, in which a page that processes share counts once.
+children the largest sum seen of its resident size and of the pages that are each child's own (what a child
+shares, with `loc` until it becomes another program, or with other ffmpegs, would count twice).
 """
 
 from __future__ import annotations
@@ -40,11 +41,10 @@ MEGABYTE = 1_000_000
 
 
 def memory(pid: int, file: str, field: str) -> int:
-    """One figure that the kernel gives of a process, bytes; 0 once it is gone."""
+    """What the kernel says of a process, summed over all fields that match; bytes, 0 once it is gone."""
     with contextlib.suppress(OSError):
         text = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8")
-        found = re.search(rf"^{field}:\s+(\d+)", text, re.MULTILINE)
-        return int(found[1]) * 1024 if found else 0
+        return sum(int(size) * 1024 for size in re.findall(rf"^{field}:\s+(\d+)", text, re.MULTILINE))
     return 0
 
 
@@ -61,14 +61,11 @@ class Watch:
     def look(self) -> None:
         """Read once."""
         self.own = max(self.own, memory(self._root.pid, "status", "VmHWM"))
-        total, programs = 0, defaultdict[str, int](int)
-        for process in [self._root, *self._descendants()]:
+        programs = defaultdict[str, int](int)
+        for process in self._descendants():
             with contextlib.suppress(psutil.Error):
-                size = memory(process.pid, "smaps_rollup", "Pss")
-                total += size
-                if process != self._root:
-                    programs[_program(process)] += size
-        self.tree = max(self.tree, total)
+                programs[_program(process)] += memory(process.pid, "smaps_rollup", "Private_.*")
+        self.tree = max(self.tree, memory(self._root.pid, "status", "VmRSS") + sum(programs.values()))
         for name, size in programs.items():
             self.children[name] = max(self.children[name], size)
 
