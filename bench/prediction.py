@@ -93,8 +93,8 @@ def edited_line_misses(before: Ran, after: Ran, edited: str) -> dict[str, int]:
             "dub.meter": len(_metered(blocks, before.report)),
             "lipsync.draw": len(redraws & after.frames("lipsync.draw")),
             "deliver.encode": sum(
-                any(start < stop_of and first < stop for start, stop_of in redraws)
-                for first, stop in after.frames("deliver.encode")
+                any(start < last and first < stop for start, stop in redraws)
+                for first, last in after.frames("deliver.encode")
             ),
         }
     )
