@@ -152,7 +152,7 @@ def prepared(film: Path, folder: Path, chunks: tuple[Chunk, ...] | None = None) 
     runner = Runner(store, EventBus(), run="test")
     job = Job(film, digest_file(film), film.stat().st_size, ("es",), "en")
     source = ingest.run(
-        Context(runner=runner, settings=Settings(), job=job, backend=lambda *_: None),  # type: ignore[arg-type,return-value]
+        Context(runner=runner, settings=Settings(), job=job, backend=lambda *_: None),  # type: ignore[arg-type]
         IngestInputs(),
     )
     if chunks is not None:
