@@ -35,6 +35,7 @@ LOOK_FIELDS = (
     "crf",
     "preset",
     "audio_bitrate",
+    "page",
     "ffmpeg",
     "ffprobe",
     "work_dir",

@@ -60,6 +60,7 @@ def _language_json(item: LanguageResult) -> dict[str, Any]:
         "video": str(item.targets.video) if item.targets else None,
         "subtitles": str(item.targets.subtitles) if item.targets else None,
         "report": str(item.targets.report) if item.targets else None,
+        "page": str(item.targets.page) if item.targets and item.targets.with_page else None,
         "written": [str(path) for path in item.written],
         "lines": item.lines,
         "cuts": item.cuts,
@@ -94,6 +95,8 @@ def _print_language(result: RunResult, item: LanguageResult, *, paths: bool) -> 
     state = "written" if item.targets.video in item.written else "unchanged"
     say(f"{item.language}: {item.targets.video} {state}, with {item.targets.subtitles.name} and "
         f"{item.targets.report.name}")  # fmt: skip
+    if item.targets.with_page:
+        say(f"    report: {item.targets.page}")
     say(f"    {item.lines} lines spoken, {item.cuts_drawn} of {item.cuts} cuts drawn")
     basic = [f"{card.stage} {card.name}" for card in cards_used(result.choices, item.language)
              if card.quality == "basic"]  # fmt: skip

@@ -132,6 +132,13 @@ def report_page() -> str:
         "by id, never by their text. Everything but `run` depends on the work alone. `schema_version` is "
         "raised when a field changes its meaning or goes; new fields may come without."
     )
+    lines += [""]
+    lines += _prose(
+        "`video.ja.report.html` shows the same to people ([how to read it](../how-to/read-the-report.md)). "
+        "With `--page full`, the default, it also holds what is said in both languages and stills of the "
+        "cuts, as the video and its subtitles do: hand it on as you would those. With `--page bare` it holds "
+        "neither. A run that finds everything made leaves both files as they are."
+    )
     for model in _models(Report):
         lines += ["", f"## {model.__name__}", ""]
         if model.__doc__:

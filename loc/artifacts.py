@@ -22,6 +22,9 @@ BLOCK_SAMPLES = 30 * SAMPLE_RATE
 """Samples in a block of a `Sound` (the last may be shorter): small enough that an edit remixes little,
 large enough that an hour is 120 objects."""
 
+PEAKS_PER_SECOND = 40
+"""Steps in which the report's page shows a sound: 25 ms tell syllables apart, and two hours are 0.3 MB."""
+
 
 def _to_fraction(value: object) -> Fraction:
     if isinstance(value, Fraction):
@@ -400,6 +403,27 @@ class LipSync(Frozen):
     patches: tuple[PatchTrack, ...]
 
 
+class Still(Frozen):
+    """A cut as it was and as it became, for people to look at. WebP, turned upright, square pixels."""
+
+    frames: FrameRange
+    """The cut's."""
+    frame: int
+    """The frame shown, an index of the source."""
+    before: Ref
+    after: Ref | None
+    """The same part of the same frame in the finished picture; None where the cut was not drawn."""
+
+
+class Evidence(Frozen):
+    """What the report's page shows of picture and sound."""
+
+    stills: tuple[Still, ...]
+    source_peaks: tuple[Ref, ...]
+    """Of each block of the source's sound: uint8, 255 * sqrt(peak) of each 1 / `PEAKS_PER_SECOND` s."""
+    dub_peaks: tuple[Ref, ...]
+
+
 class Render(Frozen):
     schema_version: Literal[1] = 1
     language: str
@@ -407,3 +431,5 @@ class Render(Frozen):
     container: Literal["mp4", "mkv", "webm"]
     subtitles: Ref
     """SubRip, UTF-8."""
+    evidence: Evidence | None = None
+    """None where no page is wanted."""

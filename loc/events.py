@@ -129,7 +129,7 @@ class Defect(_Event):
 class OutputWritten(_Event):
     type: Literal["output-written"] = "output-written"
     language: str
-    kind: Literal["video", "subtitles", "report"]
+    kind: Literal["video", "subtitles", "report", "page"]
     sha256: str
     bytes: int
 

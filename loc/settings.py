@@ -176,6 +176,12 @@ class Settings(BaseSettings):
     audio_bitrate: int = _setting(
         192, "AAC bit rate of the output, kbit/s.", "--audio-bitrate", topic="Output", ge=32, le=512
     )
+    page: Literal["full", "bare", "none"] = _setting(
+        "full",
+        "The report as a page: full shows what is said and stills of the cuts, bare neither; none: no page.",
+        "--page",
+        topic="Output",
+    )
     overwrite: bool = _setting(
         False,
         "Replace an existing output that loc did not write or that was changed since.",

@@ -1,7 +1,8 @@
 """From the store to the user's folder: where the outputs go, and how they get there whole.
 
-Beside `video.mp4` or where `-o` says: `video.ja.mp4`, `video.ja.dub.srt`, `video.ja.report.json`. A file is
-written under a temporary name in its own folder, flushed, recorded as an output of this store, and renamed.
+Beside `video.mp4` or where `-o` says: `video.ja.mp4`, `video.ja.dub.srt`, `video.ja.report.json` and
+`video.ja.report.html`. A file is written under a temporary name in its own folder, flushed, recorded as an
+output of this store, and renamed.
 The temporary name is the same each time, so what a killed run left is gone with the next; and two runs that
 write the same file do so one after the other.
 An existing file is replaced only if its digest is that of a recorded output, or with `--overwrite`.
@@ -38,9 +39,11 @@ _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 @dataclass(frozen=True)
 class Targets:
-    """Where one language's three files go."""
+    """Where one language's files go."""
 
     video: Path
+    with_page: bool = True
+    """Whether the report is written as a page too."""
 
     @property
     def subtitles(self) -> Path:
@@ -52,8 +55,12 @@ class Targets:
         return self.video.with_name(f"{self.video.stem}.report.json")
 
     @property
-    def all(self) -> tuple[Path, Path, Path]:
-        return self.video, self.subtitles, self.report
+    def page(self) -> Path:
+        return self.video.with_name(f"{self.video.stem}.report.html")
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return self.video, self.subtitles, self.report, *([self.page] if self.with_page else ())
 
 
 def targets_for(source: Path, language: str, settings: Settings, suffix: str = DEFAULT_SUFFIX) -> Targets:
@@ -62,18 +69,22 @@ def targets_for(source: Path, language: str, settings: Settings, suffix: str = D
     Raises:
         UsageError: a template with an unknown field, or a file suffix that is not the container's.
     """
+    return Targets(_video_path(source, language, settings, suffix), with_page=settings.page != "none")
+
+
+def _video_path(source: Path, language: str, settings: Settings, suffix: str) -> Path:
     wanted = settings.output
     if wanted is None:
-        return Targets(source.with_name(_fill(DEFAULT_TEMPLATE, source, language, suffix)))
+        return source.with_name(_fill(DEFAULT_TEMPLATE, source, language, suffix))
     if wanted.endswith("/") or (Path(wanted).is_dir() and "{" not in wanted):
-        return Targets(Path(wanted) / _fill(DEFAULT_TEMPLATE, source, language, suffix))
+        return Path(wanted) / _fill(DEFAULT_TEMPLATE, source, language, suffix)
     path = Path(_fill(wanted, source, language, suffix))
     if path.suffix.lower() != suffix:
         raise UsageError(
             f"-o names {path.name}, but the output of {source.name} is a {suffix[1:]} file.",
             fix=f"End the name in {suffix} or {{ext}}, or name a folder with a slash at its end.",
         )
-    return Targets(path)
+    return path
 
 
 def _fill(template: str, source: Path, language: str, suffix: str) -> str:

@@ -16,9 +16,22 @@ import loc
 from loc.app.feasibility import Choices
 from loc.app.record import StageTime
 from loc.app.walk import Slots
-from loc.artifacts import SAMPLE_RATE, Clip, Cut, DubTrack, LipSync, Render, Source, Transcript, Translation
+from loc.artifacts import (
+    SAMPLE_RATE,
+    Clip,
+    Cut,
+    DubTrack,
+    Line,
+    LipSync,
+    Render,
+    Silent,
+    Source,
+    Transcript,
+    Translation,
+)
 from loc.backend import Card
 from loc.events import Defect, Notice
+from loc.media.timeline import Timeline
 from loc.policy.licences import table
 from loc.stage import Job
 
@@ -82,10 +95,19 @@ class LineFit(_Part):
 class LineFailed(_Part):
     line: str
     reason: str
+    start: float | None
+    """Where the source speaks it, seconds."""
+    seconds: float | None
 
 
 class CutReport(_Part):
+    shot: int
+    """Counted from 1."""
     frames: tuple[int, int]
+    start: float
+    """Seconds from the first frame."""
+    seconds: float
+    speaker: str | None
     route: str
     reasons: tuple[str, ...]
     backend: str | None
@@ -150,8 +172,13 @@ def build(
     notices: Sequence[Notice],
     run: str,
     bytes_kept: int,
+    timeline: Timeline | None,
 ) -> Report:
-    """Gather the report of one language from the artifacts and the run."""
+    """Gather the report of one language from the artifacts and the run.
+
+    Args:
+        timeline: of the source; needed where there are cuts.
+    """
     source: Source | None = slots.value("source")
     transcript: Transcript | None = slots.value("transcript")
     translation: Translation | None = slots.value("translation", language)
@@ -166,8 +193,8 @@ def build(
         output_sha256=render.media.sha256,
         backends=tuple(_backend(card) for card in cards_used(choices, language)),
         lines=_lines(dub, translation),
-        silent=tuple(LineFailed(line=item.line, reason=item.reason) for item in dub.silent) if dub else (),
-        cuts=tuple(_cut(cut) for cut in lipsync.cuts) if lipsync else (),
+        silent=_silent(dub, translation),
+        cuts=tuple(_cut(cut, timeline) for cut in lipsync.cuts) if lipsync and timeline else (),
         loudness=LoudnessReport(**dub.loudness.model_dump()) if dub else None,
         defects=tuple(_defect(item) for item in defects if item.language in (None, language)),
         run=RunReport(
@@ -265,9 +292,30 @@ def _line(clip: Clip, unknown_words: int) -> LineFit:
     )
 
 
-def _cut(cut: Cut) -> CutReport:
+def _silent(dub: DubTrack | None, translation: Translation | None) -> tuple[LineFailed, ...]:
+    if dub is None:
+        return ()
+    lines = {line.id: line for line in translation.lines} if translation else {}
+    return tuple(_failed(item, lines.get(item.line)) for item in dub.silent)
+
+
+def _failed(item: Silent, line: Line | None) -> LineFailed:
+    return LineFailed(
+        line=item.line,
+        reason=item.reason,
+        start=_seconds(line.start) if line else None,
+        seconds=_seconds(line.stop - line.start) if line else None,
+    )
+
+
+def _cut(cut: Cut, timeline: Timeline) -> CutReport:
+    start, stop = timeline.seconds(cut.frames.start), timeline.seconds(cut.frames.stop)
     return CutReport(
+        shot=cut.shot + 1,
         frames=(cut.frames.start, cut.frames.stop),
+        start=round(float(start), 3),
+        seconds=round(float(stop - start), 3),
+        speaker=cut.speaker,
         route=cut.route,
         reasons=tuple(f"{reason.code}: {reason.detail}" for reason in cut.reasons),
         backend=cut.backend,

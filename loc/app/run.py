@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 import loc
-from loc.app import export, report
+from loc.app import export, page, report
 from loc.app.export import Targets
 from loc.app.feasibility import Choices, cut_graph, decide, require_all, restricted, text_supplied
 from loc.app.inputs import open_job
 from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime
 from loc.app.walk import Slots, make_stage
-from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render
+from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render, Source, Transcript, Translation
 from loc.backend import Backend, Card, Host, installed
 from loc.errors import DamagedObjectError, ExitCode, InputError, Interrupted, LocError, StorageError
 from loc.events import (
@@ -34,6 +34,7 @@ from loc.events import (
 )
 from loc.media import ffmpeg
 from loc.media.probe import chosen_track, probe_source
+from loc.media.timeline import Timeline, load_timeline
 from loc.runner import Runner
 from loc.settings import Settings
 from loc.stage import Context, Job, Stage
@@ -326,8 +327,7 @@ class _Run:
                 self.runner.events.emit(
                     OutputWritten(language=language, kind=kind, sha256=ref.sha256, bytes=ref.size)
                 )
-        if self._write_report(language, render, targets):
-            written.append(targets.report)
+        written += self._write_report(language, render, targets)
         dub, lipsync = self.slots.value("dub", language), self.slots.value("lipsync", language)
         cuts = lipsync.cuts if lipsync is not None else ()
         return LanguageResult(
@@ -339,8 +339,11 @@ class _Run:
             cuts_drawn=sum(cut.drawn_frames > 0 for cut in cuts),
         )
 
-    def _write_report(self, language: str, render: Render, targets: Targets) -> bool:
+    def _write_report(self, language: str, render: Render, targets: Targets) -> list[Path]:
+        """Write the report and its page where they would tell of other work than the ones that are there."""
+        source: Source | None = self.slots.value("source")
         store = self.runner.store
+        timeline = load_timeline(store, source.frames, source.video.time_base) if source else None
         content = report.build(
             job=self.job,
             language=language,
@@ -352,18 +355,55 @@ class _Run:
             notices=self.notices,
             run=self.runner.run_id,
             bytes_kept=store.bytes_kept(),
+            timeline=timeline,
         )
+        written = []
+        if not self._has_report(targets.report, content):
+            data = content.model_dump_json(indent=2).encode() + b"\n"
+            written += self._put("report", language, data, targets.report)
+        if targets.with_page:
+            subject = self._subject(language, render, targets, timeline)
+            if not page.is_current(targets.page, page.made_from(content, subject)):
+                written += self._put("page", language, page.build(content, subject, store), targets.page)
+        return written
+
+    @staticmethod
+    def _has_report(path: Path, content: report.Report) -> bool:
         with contextlib.suppress(OSError):
-            if report.same_work(targets.report.read_bytes(), content):
-                return False
-        data = content.model_dump_json(indent=2).encode() + b"\n"
-        if not export.put_bytes(store, data, targets.report, self.settings):
-            return False
-        ref = Ref(sha256=digest_bytes(data), size=len(data))
-        self.runner.events.emit(
-            OutputWritten(language=language, kind="report", sha256=ref.sha256, bytes=ref.size)
+            return report.same_work(path.read_bytes(), content)
+        return False
+
+    def _subject(
+        self, language: str, render: Render, targets: Targets, timeline: Timeline | None
+    ) -> page.Subject:
+        source: Source | None = self.slots.value("source")
+        return page.Subject(
+            name=self.job.path.name,
+            title=targets.video.name,
+            said=self._said(language) if self.settings.page == "full" else {},
+            shots=[float(timeline.seconds(shot.start)) for shot in source.shots]
+            if source and timeline
+            else [],
+            evidence=render.evidence,
         )
-        return True
+
+    def _said(self, language: str) -> dict[str, page.Said]:
+        translation: Translation | None = self.slots.value("translation", language)
+        transcript: Transcript | None = self.slots.value("transcript")
+        heard = {segment.id: segment.text for segment in transcript.segments} if transcript else {}
+        return {
+            line.id: page.Said(line.text, " ".join(filter(None, (heard.get(each) for each in line.segments))))
+            for line in (translation.lines if translation else ())
+        }
+
+    def _put(self, kind: Literal["report", "page"], language: str, data: bytes, path: Path) -> list[Path]:
+        """Write a file of the application's own; [path] if it changed."""
+        if not export.put_bytes(self.runner.store, data, path, self.settings):
+            return []
+        self.runner.events.emit(
+            OutputWritten(language=language, kind=kind, sha256=digest_bytes(data), bytes=len(data))
+        )
+        return [path]
 
     def exit_code(self, error: LocError | None) -> ExitCode:
         """The code of what ended the run; else 3 where something is defective; else 0."""

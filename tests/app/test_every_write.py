@@ -90,8 +90,8 @@ def attempt(video: Path, toy: Toy, settings: Settings) -> tuple[int, str]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What a run wrote for the user, but the report, which tells of the run."""
-    return {path.name: path.read_bytes() for path in folder.glob("*") if path.suffix != ".json"}
+    """What a run wrote for the user, but the report and its page, which tell of the run."""
+    return {path.name: path.read_bytes() for path in folder.glob("*") if ".report." not in path.name}
 
 
 def test_a_disk_full_from_any_write_on(

@@ -135,7 +135,9 @@ def test_first_to_last_step_of_a_job(folder: Path) -> None:
         "talk.ja.mp4",
         "talk.ja.dub.srt",
         "talk.ja.report.json",
+        "talk.ja.report.html",
     }
+    assert "report: talk.ja.report.html" in done.stderr
 
     again = loc("run", *args, "--json", cwd=folder)
     lines = [json.loads(line) for line in again.stdout.splitlines()]

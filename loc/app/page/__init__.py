@@ -1,0 +1,218 @@
+"""The report as a page: one file that needs nothing else, for the person who decides whether a dub goes out.
+
+`page.html.j2` on `base.html.j2`, with `page.css` and `page.js` put inside. The page loads nothing and sends
+nothing: its content security policy allows its own style and script by their digests, images inside the page,
+and nothing more. All text is escaped by the template engine, so what a file name or subtitle says stays text.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loc.app.page.attention import attention, cut_state, line_flags, score_words
+from loc.app.report import Report
+from loc.artifacts import PEAKS_PER_SECOND, Evidence, Ref
+from loc.errors import ExitCode
+from loc.store.keys import digest_bytes, digest_value
+from loc.store.workdir import WorkDir
+
+if TYPE_CHECKING:
+    import jinja2
+
+_MARK = re.compile(rb'<meta name="loc-made-from" content="([0-9a-f]{64})">')
+_MARK_WITHIN = 4096
+"""Bytes at the start of a page in which its mark stands."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a line says in both languages."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a page tells of besides the report: what the report's JSON does not hold.
+
+    Args:
+        name: the input's file name.
+        title: of the programme's output, its file name.
+        said: line id -> its text; empty in a bare page.
+        shots: where each shot begins, seconds.
+    """
+
+    name: str
+    title: str
+    said: Mapping[str, Said] = field(default_factory=dict)
+    shots: Sequence[float] = ()
+    evidence: Evidence | None = None
+
+
+def made_from(report: Report, subject: Subject) -> str:
+    """Digest of all that a page shows but for the run that wrote it, its own templates included."""
+    return digest_value(
+        {
+            "report": report.model_dump(mode="json", exclude={"run"}),
+            "name": subject.name,
+            "title": subject.title,
+            "said": {line: [said.text, said.source] for line, said in subject.said.items()},
+            "shots": list(subject.shots),
+            "evidence": subject.evidence.model_dump(mode="json") if subject.evidence else None,
+            "parts": [digest_bytes(_part(name).encode()) for name in _PARTS],
+        }
+    )
+
+
+def is_current(path: Path, mark: str) -> bool:
+    """Whether a page that is there already was made from the same."""
+    try:
+        with path.open("rb") as stream:
+            found = _MARK.search(stream.read(_MARK_WITHIN))
+    except OSError:
+        return False
+    return found is not None and found[1].decode() == mark
+
+
+def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
+    """The whole page."""
+    data = report.model_dump(mode="json")
+    evidence = subject.evidence
+    stills = {(still.frames.start, still.frames.stop): still for still in evidence.stills} if evidence else {}
+    for cut in data["cuts"]:
+        still = stills.get(tuple(cut["frames"]))
+        cut["state"], cut["score_words"] = cut_state(cut), score_words(cut)
+        cut["still"] = {
+            "frame": still.frame,
+            "before": _image(store, still.before),
+            "after": _image(store, still.after) if still.after else None,
+        } if still else None  # fmt: skip
+    for line in data["lines"]:
+        line["flags"] = line_flags(line)
+    return render(
+        "page.html.j2",
+        report=data,
+        subject=subject,
+        mark=made_from(report, subject),
+        exit_code=ExitCode.DEFECTS if report.defects else ExitCode.DONE,
+        attention=attention(data),
+        speakers=_speakers(data),
+        timeline=_timeline(data, subject, store),
+    )
+
+
+def _speakers(data: Mapping[str, Any]) -> list[str]:
+    return sorted({line["speaker"] for line in data["lines"] if line["speaker"]})
+
+
+def _timeline(data: Mapping[str, Any], subject: Subject, store: WorkDir) -> dict[str, Any]:
+    """What `page.js` draws: numbers and names; the words are in the page's tables."""
+    evidence, speakers = subject.evidence, _speakers(data)
+    ends = [part["start"] + part["seconds"] for part in (*data["lines"], *data["cuts"])]
+    return {
+        "seconds": data["source"]["seconds"] if data["source"] else max(ends, default=0),
+        "shots": [round(start, 3) for start in subject.shots],
+        "peaksPerSecond": PEAKS_PER_SECOND,
+        "sourcePeaks": _peaks(store, evidence.source_peaks if evidence else ()),
+        "dubPeaks": _peaks(store, evidence.dub_peaks if evidence else ()),
+        "lines": [
+            {
+                "name": line["line"],
+                "start": line["start"],
+                "seconds": line["seconds"],
+                "slot": line["slot_seconds"],
+                "rate": line["rate"],
+                "stretch": line["stretch"],
+                "over": line["overrun_seconds"],
+                "speaker": speakers.index(line["speaker"]) if line["speaker"] else 0,
+                "flagged": bool(line["flags"]),
+            }
+            for line in data["lines"]
+        ],
+        "silent": [
+            {"name": line["line"], "start": line["start"], "seconds": line["seconds"]}
+            for line in data["silent"]
+        ],
+        "cuts": [
+            {
+                "start": cut["start"],
+                "seconds": cut["seconds"],
+                "state": cut["state"],
+                "why": "; ".join(cut["reasons"]),
+            }
+            for cut in data["cuts"]
+        ],
+    }
+
+
+def render(template: str, **values: Any) -> bytes:
+    """A page from one of the templates of this folder, which may build on `base.html.j2`."""
+    style, script = _part("page.css"), _part("page.js")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_source_hash(style)}'; "
+        f"script-src '{_source_hash(script)}'; base-uri 'none'; form-action 'none'"
+    )
+    text = _environment().get_template(template).render(style=style, script=script, policy=policy, **values)
+    return text.encode()
+
+
+_PARTS = ("base.html.j2", "page.html.j2", "page.css", "page.js")
+
+
+def _part(name: str) -> str:
+    return resources.files(__name__).joinpath(name).read_text("utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__name__, ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(clock=clock, bytes=_bytes)
+    return environment
+
+
+def clock(seconds: float | None) -> str:
+    """`1:02:03.4` or `2:03.4`."""
+    if seconds is None:
+        return "?"
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02}" if hours else f"{minutes}"
+    return f"{head}:{rest // 10:02}.{rest % 10}"
+
+
+def _bytes(size: int) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size = size / 1000  # type: ignore[assignment]
+    return f"{size:.3g} GB"
+
+
+def _source_hash(text: str) -> str:
+    import hashlib
+
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _image(store: WorkDir, ref: Ref) -> str:
+    return "data:image/webp;base64," + base64.b64encode(store.read_bytes(ref)).decode()
+
+
+def _peaks(store: WorkDir, blocks: Iterable[Ref]) -> str:
+    return base64.b64encode(b"".join(store.read_bytes(ref) for ref in blocks)).decode()

@@ -1,0 +1,184 @@
+"""What a person should look at first: all that failed, was left out, or was done less well than it could be.
+
+Works on the report as JSON, so that a report that knows more or less is shown as far as it is understood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+HURRIED = 1.4
+"""Speech this many times the voice's own pace is worth a listen: beyond it syllables are swallowed. The
+hardest fit is 1.35 * 1.25 = 1.69."""
+
+QUIET_REASONS = frozenset({"no-speech"})
+"""Reasons to leave a cut as it is that ask nothing of anybody: nothing is said in it."""
+
+_NUMBER = re.compile(r"\d+")
+
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Something on the page to go to."""
+
+    kind: Literal["line", "cut"]
+    number: int
+    """Index into the report's lines or cuts."""
+    start: float
+    """Seconds."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to look at, or several of one kind."""
+
+    level: Literal["failed", "check", "note"]
+    title: str
+    detail: str = ""
+    places: tuple[Place, ...] = ()
+
+
+def attention(report: Data) -> list[Item]:
+    """Everything that needs eyes, what failed before what is merely worth knowing."""
+    found = [*_defects(report), *_silent(report), *_lines(report), *_cuts(report), *_choices(report)]
+    return sorted(found, key=lambda item: ("failed", "check", "note").index(item.level))
+
+
+def line_flags(line: Data) -> list[str]:
+    """What is wrong with the fit of a line, in words."""
+    flags = []
+    if line["overrun_seconds"] > 0:
+        flags.append(f"runs {line['overrun_seconds']:.2f} s over")
+    if (pace := line["rate"] * line["stretch"]) >= HURRIED:
+        flags.append(f"hurried, {pace:.2f} times the voice's pace")
+    if count := line["unknown_words"]:
+        flags.append(f"{count} word{'s' * (count != 1)} not translated")
+    return flags
+
+
+def cut_state(cut: Data) -> Literal["drawn", "partly", "passed"]:
+    """Whether a cut was drawn, drawn with gaps inside its speech, or left as it is."""
+    if not cut["drawn_frames"]:
+        return "passed"
+    return "partly" if cut["skipped_frames"] else "drawn"
+
+
+def score_words(cut: Data) -> str:
+    """A cut's score with all that is known of it, or that there is none."""
+    score = cut.get("score")
+    if not isinstance(score, Mapping):
+        return cut.get("score_state", "unscored") if score is None else f"{score:.2f}"
+    state = str(score.get("state", ""))
+    value = score.get("value")
+    if value is None:
+        return state or "unscored"
+    known = [f"{name} {score[name]}" for name in ("n", "offset", "confidence") if score.get(name) is not None]
+    measure = f"{score['measure']} " if score.get("measure") else ""
+    return (
+        f"{measure}{value:.2f}"
+        + (f" ({', '.join(known)})" if known else "")
+        + (f", {state}" if state else "")
+    )
+
+
+def _defects(report: Data) -> Iterator[Item]:
+    for defect in report["defects"]:
+        where = " ".join(filter(None, (defect["stage"], defect["unit"])))
+        yield Item(
+            "failed", f"{where}: {defect['message']}", defect["code"], _places_of(report, defect["unit"])
+        )
+
+
+def _places_of(report: Data, unit: str) -> tuple[Place, ...]:
+    """The line or cut that a unit of work names, if the report has it."""
+    kind, _, name = unit.partition(" ")
+    if kind == "cut" and (digits := _NUMBER.match(name)):
+        found = [(index, cut) for index, cut in enumerate(report["cuts"]) if index + 1 == int(digits[0])]
+        return tuple(Place("cut", index, cut["start"]) for index, cut in found)
+    if kind == "line":
+        found = [(index, line) for index, line in enumerate(report["lines"]) if line["line"] == name]
+        return tuple(Place("line", index, line["start"]) for index, line in found)
+    return ()
+
+
+def _silent(report: Data) -> Iterator[Item]:
+    told = {defect["unit"] for defect in report["defects"]}
+    for line in report["silent"]:
+        if not told & {line["line"], f"line {line['line']}"}:
+            yield Item("failed", f"Line {line['line']} is not heard", line["reason"])
+
+
+def _lines(report: Data) -> Iterator[Item]:
+    over, hurried, unknown = [], [], []
+    for number, line in enumerate(report["lines"]):
+        place = Place("line", number, line["start"])
+        over += [place] if line["overrun_seconds"] > 0 else []
+        hurried += [place] if line["rate"] * line["stretch"] >= HURRIED else []
+        unknown += [place] if line["unknown_words"] else []
+    if over:
+        yield Item("check", f"{_count(over, 'line')} longer than the room there was", places=tuple(over))
+    if hurried:
+        yield Item(
+            "check",
+            f"{_count(hurried, 'line')} spoken in a hurry",
+            f"{HURRIED} times the voice's own pace or more.",
+            tuple(hurried),
+        )
+    if unknown:
+        yield Item(
+            "check", f"{_count(unknown, 'line')} with words that were not translated", places=tuple(unknown)
+        )
+
+
+def _cuts(report: Data) -> Iterator[Item]:
+    left: dict[str, list[Place]] = defaultdict(list)
+    details: dict[str, str] = {}
+    gaps, unscored = [], []
+    for number, cut in enumerate(report["cuts"]):
+        place = Place("cut", number, cut["start"])
+        state = cut_state(cut)
+        if state == "passed":
+            for reason in cut["reasons"][:1] or ("no reason given",):
+                code, _, detail = reason.partition(": ")
+                left[code].append(place)
+                details.setdefault(code, detail)
+            continue
+        gaps += [place] if state == "partly" else []
+        score = cut.get("score")
+        unscored += [place] if score is None or _is_unscored(score) else []
+    for code, places in left.items():
+        level: Literal["note", "check"] = "note" if code in QUIET_REASONS else "check"
+        yield Item(level, f"{_count(places, 'cut')} left as filmed: {code}", details[code], tuple(places))
+    if gaps:
+        yield Item(
+            "check", f"{_count(gaps, 'cut')} with speech over mouths that were not drawn", "", tuple(gaps)
+        )
+    if unscored:
+        yield Item(
+            "note",
+            f"{_count(unscored, 'drawn cut')} unscored",
+            "No measure says how well the mouth follows the speech: look at them.",
+            tuple(unscored),
+        )
+
+
+def _is_unscored(score: Any) -> bool:
+    return isinstance(score, Mapping) and (score.get("value") is None or score.get("state") == "unscored")
+
+
+def _choices(report: Data) -> Iterator[Item]:
+    basic = [f"{used['stage']} {used['name']}" for used in report["backends"] if used["quality"] == "basic"]
+    if basic:
+        yield Item("note", "Basic quality", f"{', '.join(basic)}. `loc plan` shows what else there is.")
+    for notice in report["run"]["notices"]:
+        yield Item("note", notice)
+
+
+def _count(places: Sequence[Place], what: str) -> str:
+    return f"{len(places)} {what}{'s' * (len(places) != 1)}"

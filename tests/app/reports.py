@@ -1,0 +1,137 @@
+"""A report made up for the tests of its page: every kind of trouble there is, and text that means harm."""
+
+from __future__ import annotations
+
+from loc.app.page import Said, Subject
+from loc.app.record import StageTime
+from loc.app.report import (
+    BackendUsed,
+    CutReport,
+    DefectReport,
+    LicenceUsed,
+    LineFailed,
+    LineFit,
+    LoudnessReport,
+    Report,
+    RunReport,
+    SourceFacts,
+)
+from loc.artifacts import Evidence
+
+HARM = '</script><script>window.harmed = 1</script><img src=x onerror="window.harmed = 1">'
+"""In a file name, in what is said and in why a cut was left: it must stay text."""
+
+SECONDS = 60.0
+
+
+def line(number: int, **changes: object) -> LineFit:
+    """A line of two seconds, one every four."""
+    fields: dict[str, object] = {
+        "line": f"l{number:04}",
+        "speaker": f"speaker{number % 2 + 1}",
+        "voice": "mei",
+        "start": 4.0 * number,
+        "seconds": 2.0,
+        "slot_seconds": 2.2,
+        "rate": 1.1,
+        "stretch": 1.0,
+        "borrowed_seconds": 0.0,
+        "overrun_seconds": 0.0,
+        "unknown_words": 0,
+    }
+    return LineFit.model_validate({**fields, **changes})
+
+
+def cut(number: int, route: str = "draft", **changes: object) -> CutReport:
+    """A cut of five seconds, one after the other, drawn unless it passes through."""
+    drawn = route == "draft"
+    fields: dict[str, object] = {
+        "shot": number + 1,
+        "frames": (125 * number, 125 * (number + 1)),
+        "start": 5.0 * number,
+        "seconds": 5.0,
+        "speaker": "speaker1" if drawn else None,
+        "route": route,
+        "reasons": () if drawn else ("profile: turned by 61 degrees",),
+        "backend": "lipsync/warp" if drawn else None,
+        "drawn_frames": 110 if drawn else 0,
+        "skipped_frames": 0,
+        "score": None,
+        "score_state": "unscored",
+    }
+    return CutReport.model_validate({**fields, **changes})
+
+
+def troubled() -> Report:
+    """One minute with 12 lines and 12 cuts, among them one of every trouble."""
+    lines = [line(number) for number in range(12)]
+    lines[2] = line(2, seconds=3.1, rate=1.35, stretch=1.25, borrowed_seconds=0.4, overrun_seconds=0.5)
+    lines[5] = line(5, unknown_words=2)
+    cuts = [cut(number) for number in range(12)]
+    cuts[3] = cut(3, "passthrough")
+    cuts[4] = cut(4, "passthrough", reasons=(f"odd: {HARM}",))
+    cuts[7] = cut(7, skipped_frames=12)
+    return Report(
+        loc_version="0.1.0",
+        language="ja",
+        translation="supplied",
+        transcript="recognised",
+        source=SourceFacts(
+            sha256="ab" * 32,
+            bytes=12_345_678,
+            container="mov,mp4",
+            width=1280,
+            height=720,
+            frames=1500,
+            rate="25/1",
+            seconds=SECONDS,
+            audio_tracks=1,
+            audio_track=1,
+            shots=12,
+            speakers=2,
+            language="en",
+        ),
+        output_sha256="cd" * 32,
+        backends=(
+            BackendUsed(
+                stage="dub",
+                name="openjtalk",
+                version="1",
+                quality="basic",
+                family="embedded",
+                licences=(
+                    LicenceUsed(item="mei", kind="voice", licence="CC BY 3.0", terms="Credit the author."),
+                ),
+            ),
+        ),
+        lines=tuple(lines),
+        silent=(LineFailed(line="l0090", reason="no phones", start=49.0, seconds=2.0),),
+        cuts=tuple(cuts),
+        loudness=LoudnessReport(
+            integrated_lufs=-19.4, true_peak_dbtp=-5.4, speech_lufs=None, source_speech_lufs=-20.0
+        ),
+        defects=(
+            DefectReport(stage="lipsync", unit="cut 8", code="face-lost", message="The face was lost."),
+        ),
+        run=RunReport(
+            id="20261126T080000.000000Z-abcd",
+            stages=(
+                StageTime(stage="ingest", language=None, seconds=1.5, hits=0, misses=5),
+                StageTime(stage="lipsync", language="ja", seconds=12.5, hits=2, misses=9),
+            ),
+            notices=(f"{HARM} is taken as the transcript.",),
+            bytes_kept=17_500_000,
+        ),
+    )
+
+
+def subject(evidence: Evidence | None = None, *, bare: bool = False) -> Subject:
+    """What goes with `troubled`."""
+    said = {f"l{number:04}": Said(f"台詞 {number} {HARM}", f"Line {number}.") for number in range(12)}
+    return Subject(
+        name=f"{HARM}.mp4",
+        title="out.ja.mp4",
+        said={} if bare else said,
+        shots=[5.0 * number for number in range(12)],
+        evidence=evidence,
+    )

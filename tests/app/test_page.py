@@ -1,0 +1,176 @@
+"""The report's page, read as text: what it says first, what it leaves out, when it is written anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loc.app import page
+from loc.app.batch import run_all
+from loc.app.page.attention import attention, cut_state, line_flags, score_words
+from loc.errors import ExitCode
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+from tests.app.reports import HARM, cut, line, subject, troubled
+from tests.app.toy import Toy
+
+
+class Tags(HTMLParser):
+    """Every tag of a page with its attributes, and the text outside style and script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside not in ("style", "script"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_what_failed_comes_before_what_is_worth_a_look_and_that_before_what_is_worth_knowing() -> None:
+    found = attention(troubled().model_dump(mode="json"))
+    assert [item.level for item in found] == sorted(
+        (item.level for item in found), key=("failed", "check", "note").index
+    )
+    told = {item.title: [place.number for place in item.places] for item in found}
+    assert told["lipsync cut 8: The face was lost."] == [7]
+    assert told["Line l0090 is not heard"] == []
+    assert told["1 line longer than the room there was"] == [2]
+    assert told["1 line spoken in a hurry"] == [2]
+    assert told["1 line with words that were not translated"] == [5]
+    assert told["1 cut left as filmed: profile"] == [3]
+    assert told["1 cut with speech over mouths that were not drawn"] == [7]
+    assert told["10 drawn cuts unscored"] == [0, 1, 2, 5, 6, 7, 8, 9, 10, 11]
+    assert "Basic quality" in told
+
+
+def test_a_line_that_is_silent_and_a_defect_is_told_once() -> None:
+    report = troubled().model_dump(mode="json")
+    report["defects"] = [{"stage": "dub", "unit": "line l0090", "code": "silent", "message": "No phones."}]
+    assert not [item for item in attention(report) if item.title == "Line l0090 is not heard"]
+
+
+def test_nothing_to_look_at() -> None:
+    report = troubled().model_dump(mode="json")
+    report.update(defects=[], silent=[], backends=[], cuts=[], lines=[line(1).model_dump(mode="json")])
+    report["run"]["notices"] = []
+    assert attention(report) == []
+
+
+def test_a_cut_in_which_nothing_is_said_is_only_a_note() -> None:
+    report = troubled().model_dump(mode="json")
+    report["cuts"] = [cut(0, "passthrough", reasons=("no-speech: nothing is said",)).model_dump(mode="json")]
+    [item] = [item for item in attention(report) if item.title.startswith("1 cut left")]
+    assert item.level == "note"
+
+
+SCORES: Mapping[str, tuple[Any, str]] = {
+    "none": (None, "unscored"),
+    "a number": (0.5, "0.50"),
+    "without a value": ({"state": "unscored", "value": None}, "unscored"),
+    "with all": (
+        {"measure": "visemes", "value": 0.71, "n": 40, "offset": 1, "confidence": 0.9, "state": "scored"},
+        "visemes 0.71 (n 40, offset 1, confidence 0.9), scored",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SCORES)
+def test_a_score_is_shown_with_its_measure_or_as_missing(case: str) -> None:
+    score, words = SCORES[case]
+    assert score_words({**cut(0).model_dump(mode="json"), "score": score}) == words
+
+
+def test_states_and_flags() -> None:
+    assert [
+        cut_state(item.model_dump()) for item in (cut(0), cut(0, skipped_frames=1), cut(0, "passthrough"))
+    ] == [
+        "drawn",
+        "partly",
+        "passed",
+    ]
+    assert line_flags(line(0).model_dump()) == []
+    flags = line_flags(line(0, rate=1.35, stretch=1.25, overrun_seconds=0.5, unknown_words=1).model_dump())
+    assert flags == ["runs 0.50 s over", "hurried, 1.69 times the voice's pace", "1 word not translated"]
+
+
+def test_harmful_text_stays_text_and_nothing_outside_is_named(store: WorkDir) -> None:
+    text = page.build(troubled(), subject(), store).decode()
+    tags = Tags(text)
+    assert HARM not in text
+    assert tags.text.count("window.harmed = 1") > 12
+    assert [tag for tag, _ in tags.tags].count("script") == 2
+    for tag, attributes in tags.tags:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        assert "style" not in attributes, "the page's own policy would refuse it"
+        for name in ("src", "href"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    [policy] = [item["content"] for tag, item in tags.tags if item.get("http-equiv")]
+    assert str(policy).startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    assert "unsafe" not in str(policy)
+
+
+def test_a_bare_page_says_nothing_of_what_is_said(store: WorkDir) -> None:
+    assert "台詞" in page.build(troubled(), subject(), store).decode()
+    assert "台詞" not in page.build(troubled(), subject(bare=True), store).decode()
+
+
+def test_the_page_is_written_again_only_where_it_would_say_something_else(
+    toy: Toy, video: Path, settings: Callable[..., Settings]
+) -> None:
+    written = video.with_name("talk.ja.report.html")
+
+    def run(**changes: Any) -> list[str]:
+        [outcome] = run_all([video], toy.graph(), settings(**changes))
+        assert outcome.result is not None
+        [language] = outcome.result.languages
+        return sorted(path.name for path in language.written)
+
+    assert written.name in run()
+    first = written.read_bytes()
+    assert run() == []
+    assert written.read_bytes() == first
+    written.unlink()
+    assert run() == [written.name]
+    toy.defect_languages = {"ja"}
+    assert run() == [written.name, "talk.ja.report.json"]
+    assert "Done, with defects" in Tags(written.read_text("utf-8")).text
+
+
+def test_a_page_of_the_user_is_not_replaced(toy: Toy, video: Path, settings: Callable[..., Settings]) -> None:
+    mine = video.with_name("talk.ja.report.html")
+    mine.write_text("mine")
+    assert run_all([video], toy.graph(), settings())[0].code == ExitCode.USAGE
+    assert mine.read_text() == "mine"
+    assert run_all([video], toy.graph(), settings(page="none"))[0].code == ExitCode.DONE
+    assert mine.read_text() == "mine"
+    assert run_all([video], toy.graph(), settings(overwrite=True))[0].code == ExitCode.DONE
+    assert mine.read_text() != "mine"
+
+
+def test_clock() -> None:
+    assert [page.clock(seconds) for seconds in (0, 59.96, 61.25, 3723.4, None)] == [
+        "0:00.0",
+        "1:00.0",
+        "1:01.2",
+        "1:02:03.4",
+        "?",
+    ]
