@@ -28,7 +28,7 @@ from bench.film import PROGRAM, draw, pixels
 from bench.machine import Result, goal, machine, show
 from loc.artifacts import FrameRange, VideoStream
 from loc.media.compose import soft_mask
-from loc.media.encode import X264_THREADS, coding_for, encode_chunk
+from loc.media.encode import THREADS, coding_for, encode_chunk
 from loc.media.frames import first_look, read_frames, scan_frames
 from loc.media.patches import Placement, read_patches, write_patches
 from loc.media.probe import probe_source
@@ -106,7 +106,7 @@ def place(count: int, video: VideoStream) -> Placement:
 def by_planes(material: Material, folder: Path, workers: int) -> None:
     """Our path: chunk by chunk, `workers` at a time."""
     video, every = material.video, material.placement
-    coding = coding_for(video, CRF, PRESET)
+    coding = coding_for(video, "h264", CRF, PRESET)
 
     def encode(chunk: tuple[FrameRange, Path]) -> None:
         frames, patches = chunk
@@ -176,7 +176,7 @@ def encode_rgb(
     command = [
         PROGRAM, "-v", "error", "-y", "-r", f"{rate.numerator}/{rate.denominator}", *source,
         "-c:v", "libx264", "-preset", PRESET, "-crf", str(CRF), "-pix_fmt", "yuv420p",
-        "-threads", str(X264_THREADS), str(folder / "done.mp4"),
+        "-threads", str(THREADS["h264"]), str(folder / "done.mp4"),
     ]  # fmt: skip
     encoder = subprocess.Popen(command, stdin=subprocess.PIPE)
     assert encoder.stdin is not None

@@ -32,6 +32,8 @@ LOOK_FIELDS = (
     "backend",
     "require_quality",
     "purpose",
+    "container",
+    "codec",
     "crf",
     "preset",
     "audio_bitrate",

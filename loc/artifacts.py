@@ -81,6 +81,32 @@ class Sound(Frozen):
     blocks: tuple[Ref, ...]
 
 
+class MasteringDisplay(Frozen):
+    """The display on which an HDR programme was graded (SMPTE ST 2086); (x, y) are CIE 1931 in 1/50000."""
+
+    red: tuple[int, int]
+    green: tuple[int, int]
+    blue: tuple[int, int]
+    white: tuple[int, int]
+    brightest: int
+    """1/10000 cd/m²."""
+    darkest: int
+    """1/10000 cd/m²."""
+
+
+class ContentLight(Frozen):
+    """How bright an HDR programme gets (CTA-861.3), cd/m²."""
+
+    most: int
+    """The brightest pixel of all (MaxCLL)."""
+    average: int
+    """The brightest picture's mean (MaxFALL)."""
+
+
+HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
+"""Perceptual quantiser and hybrid log-gamma (ITU-R BT.2100), as ffmpeg names them."""
+
+
 class VideoStream(Frozen):
     """The picture as coded."""
 
@@ -109,6 +135,15 @@ class VideoStream(Frozen):
     primaries: str | None
     transfer: str | None
     chroma_location: Literal["left", "center", "topleft"]
+    first_field: Literal["top", "bottom"] | None = None
+    """Of interlaced pictures, the field that is shown first; None for progressive ones."""
+    mastering: MasteringDisplay | None = None
+    content_light: ContentLight | None = None
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether the picture is coded for more than the brightness of paper."""
+        return self.transfer in HDR_TRANSFERS
 
 
 class AudioStream(Frozen):
@@ -424,11 +459,18 @@ class Evidence(Frozen):
     dub_peaks: tuple[Ref, ...]
 
 
+Container = Literal["mp4", "mkv", "webm"]
+"""What outputs are kept in; also their suffix."""
+
+Codec = Literal["h264", "hevc", "vp9"]
+"""What pictures are coded as."""
+
+
 class Render(Frozen):
     schema_version: Literal[1] = 1
     language: str
     media: Ref
-    container: Literal["mp4", "mkv", "webm"]
+    container: Container
     subtitles: Ref
     """SubRip, UTF-8."""
     evidence: Evidence | None = None

@@ -21,6 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from loc.artifacts import Codec, Container
 from loc.errors import UsageError
 from loc.policy.licences import Purpose
 
@@ -29,7 +30,14 @@ SETTINGS_FILE = "loc.toml"
 Topic = Literal["Job", "Work", "Backends", "Output"]
 """Under which heading `--help` lists a setting."""
 
-X264_PRESETS = (
+CODECS: Mapping[Container, tuple[Codec, ...]] = {
+    "mp4": ("h264", "hevc"),
+    "mkv": ("h264", "hevc", "vp9"),
+    "webm": ("vp9",),
+}
+"""What each container holds that players expect in it."""
+
+PRESETS = (
     "ultrafast",
     "superfast",
     "veryfast",
@@ -169,12 +177,29 @@ class Settings(BaseSettings):
     ffprobe: str = _setting(
         "ffprobe", "The ffprobe program that belongs to it.", "--ffprobe", topic="Backends"
     )
-    crf: int = _setting(
-        18, "x264 constant rate factor of the output; lower is better.", "--crf", topic="Output", ge=0, le=51
+    container: Literal["auto", "mp4", "mkv", "webm"] = _setting(
+        "auto", "Kind of file that is written (auto: as -o ends, else mp4).", "--container", topic="Output"
     )
-    preset: str = _setting("veryfast", "x264 preset of the output.", "--preset", topic="Output")
+    codec: Literal["auto", "h264", "hevc", "vp9"] = _setting(
+        "auto",
+        "How the picture is coded (auto: vp9 in WebM, else hevc for HDR and h264 for the rest). "
+        "h264 turns HDR into SDR.",
+        "--codec",
+        topic="Output",
+    )
+    crf: int = _setting(
+        18,
+        "Constant rate factor of the output on x264's scale; lower is better.",
+        "--crf",
+        topic="Output",
+        ge=0,
+        le=51,
+    )
+    preset: str = _setting(
+        "veryfast", "Speed of the encoder by x264's names, ultrafast to veryslow.", "--preset", topic="Output"
+    )
     audio_bitrate: int = _setting(
-        192, "AAC bit rate of the output, kbit/s.", "--audio-bitrate", topic="Output", ge=32, le=512
+        192, "Bit rate of the output's sound, kbit/s.", "--audio-bitrate", topic="Output", ge=32, le=512
     )
     page: Literal["full", "bare", "none"] = _setting(
         "full",
@@ -208,9 +233,35 @@ class Settings(BaseSettings):
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, value: str) -> str:
-        if value not in X264_PRESETS:
-            raise ValueError(f"must be one of {', '.join(X264_PRESETS)}")
+        if value not in PRESETS:
+            raise ValueError(f"must be one of {', '.join(PRESETS)}")
         return value
+
+    @model_validator(mode="after")
+    def _codec_fits(self) -> Self:
+        held = CODECS[self.file_type]
+        if self.codec != "auto" and self.codec not in held:
+            raise ValueError(
+                f"codec {self.codec} does not go into {self.file_type}, which takes {' or '.join(held)}"
+            )
+        return self
+
+    @property
+    def file_type(self) -> Container:
+        """The container of outputs."""
+        if self.container != "auto":
+            return self.container
+        named = self.output or ""
+        suffix = "" if named.endswith("/") else Path(named).suffix.lower()
+        return next((known for known in CODECS if suffix == f".{known}"), "mp4")
+
+    def codec_for(self, *, hdr: bool) -> Codec:
+        """How a picture is coded."""
+        if self.codec != "auto":
+            return self.codec
+        if self.file_type == "webm":
+            return "vp9"
+        return "hevc" if hdr else "h264"
 
     @classmethod
     def settings_customise_sources(

@@ -5,7 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from loc.artifacts import VideoStream
+from loc.artifacts import MasteringDisplay, VideoStream
+
+BT2020 = MasteringDisplay(
+    red=(35_400, 14_600),
+    green=(8_500, 39_850),
+    blue=(6_550, 2_300),
+    white=(15_635, 16_450),
+    brightest=10_000_000,
+    darkest=50,
+)
+"""A display of 1000 cd/m² with the primaries of BT.2020."""
 
 
 def video_stream(**changes: Any) -> VideoStream:

@@ -29,9 +29,6 @@ from loc.store.workdir import WorkDir, storage_error
 
 DEFAULT_TEMPLATE = "{stem}.{lang}{ext}"
 TEMPLATE_FIELDS = frozenset({"stem", "lang", "ext"})
-DEFAULT_SUFFIX = ".mp4"
-"""What the output is until the container says otherwise."""
-
 COPY_BUFFER = 1 << 20
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 """What `copy_file_range` answers where the kernel or the file systems cannot do it."""
@@ -63,17 +60,17 @@ class Targets:
         return self.video, self.subtitles, self.report, *([self.page] if self.with_page else ())
 
 
-def targets_for(source: Path, language: str, settings: Settings, suffix: str = DEFAULT_SUFFIX) -> Targets:
+def targets_for(source: Path, language: str, settings: Settings) -> Targets:
     """Where the outputs of one input and language go.
 
     Raises:
         UsageError: a template with an unknown field, or a file suffix that is not the container's.
     """
-    return Targets(_video_path(source, language, settings, suffix), with_page=settings.page != "none")
+    return Targets(_video_path(source, language, settings), with_page=settings.page != "none")
 
 
-def _video_path(source: Path, language: str, settings: Settings, suffix: str) -> Path:
-    wanted = settings.output
+def _video_path(source: Path, language: str, settings: Settings) -> Path:
+    wanted, suffix = settings.output, f".{settings.file_type}"
     if wanted is None:
         return source.with_name(_fill(DEFAULT_TEMPLATE, source, language, suffix))
     if wanted.endswith("/") or (Path(wanted).is_dir() and "{" not in wanted):
@@ -81,7 +78,8 @@ def _video_path(source: Path, language: str, settings: Settings, suffix: str) ->
     path = Path(_fill(wanted, source, language, suffix))
     if path.suffix.lower() != suffix:
         raise UsageError(
-            f"-o names {path.name}, but the output of {source.name} is a {suffix[1:]} file.",
+            f"-o names {path.name}, but the output of {source.name} is {settings.file_type}.",
+            why="Outputs are .mp4, .mkv or .webm files.",
             fix=f"End the name in {suffix} or {{ext}}, or name a folder with a slash at its end.",
         )
     return path

@@ -314,7 +314,7 @@ class _Run:
         if not isinstance(render, Render):
             return LanguageResult(language)
         store = self.runner.store
-        targets = export.targets_for(self.job.path, language, self.settings, f".{render.container}")
+        targets = export.targets_for(self.job.path, language, self.settings)
         written: list[Path] = []
         outputs: tuple[tuple[Ref, Path], ...] = (
             (render.subtitles, targets.subtitles),

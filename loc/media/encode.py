@@ -1,87 +1,208 @@
 """Encode a chunk's planes, and a programme's sound: the only generation of loss between source and output.
 
-Chunks are encoded by x264 each on its own, with the same settings, closed groups of pictures and headers
-that do not depend on content, so that `loc.media.mux` can lay their packets one behind the other.
+Chunks are encoded each on its own, by x264, x265 or libvpx, with the same settings, closed groups of pictures
+and headers that do not depend on content, so that `loc.media.mux` can lay their packets one behind the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import ffmpeg
 import numpy as np
 
-from loc.artifacts import SAMPLE_RATE, Frozen, Ratio, VideoStream
+from loc.artifacts import (
+    SAMPLE_RATE,
+    Codec,
+    ContentLight,
+    Frozen,
+    MasteringDisplay,
+    Ratio,
+    VideoStream,
+)
 from loc.media.ffmpeg import BITEXACT, file_url, start
 from loc.media.frames import Planes, plane_format
 from loc.media.sound import Samples
+from loc.media.tonemap import ToneMap, tone_map_for, write_table
 
 KEY_SECONDS = 2
 """Seconds between key frames at most: how far a player may have to decode to seek. Cuts get their own."""
 
-X264_THREADS = 3
-"""Part of the encode, not of the machine: x264 gives other bytes for another number of threads."""
+THREADS: Mapping[Codec, int] = {"h264": 3, "hevc": 2, "vp9": 2}
+"""Part of the encode, not of the machine: other numbers give other bytes."""
 
 FASTEST_RATE = 1000
 """Frames per second above which a stated rate is taken for an error of the container."""
 
+INTERLACED_LINES = 4
+"""What the height of interlaced 4:2:0 in H.264 is a multiple of: a chroma line in each field."""
+
 _MATRIX_NAMES = {"bt601": "smpte170m", "bt709": "bt709", "bt2020nc": "bt2020nc"}
-_PRIMARIES = frozenset(
-    {
-        *("bt709", "bt470m", "bt470bg", "smpte170m", "smpte240m", "film", "bt2020"),
-        *("smpte428", "smpte431", "smpte432"),
-    }
-)
-_TRANSFERS = frozenset(
-    {
-        *("bt709", "bt470m", "bt470bg", "smpte170m", "smpte240m", "linear", "log100", "log316"),
-        *("iec61966-2-4", "bt1361e", "iec61966-2-1", "bt2020-10", "bt2020-12"),
-        *("smpte2084", "smpte428", "arib-std-b67"),
-    }
-)
-"""Names that ffmpeg and x264 share; H.264 has no others."""
+
+_MATRICES = {"bt709": 1, "smpte170m": 6, "bt2020nc": 9}
+_PRIMARIES = {
+    "bt709": 1,
+    "bt470m": 4,
+    "bt470bg": 5,
+    "smpte170m": 6,
+    "smpte240m": 7,
+    "film": 8,
+    "bt2020": 9,
+    "smpte428": 10,
+    "smpte431": 11,
+    "smpte432": 12,
+}
+_TRANSFERS = {
+    "bt709": 1,
+    "bt470m": 4,
+    "bt470bg": 5,
+    "smpte170m": 6,
+    "smpte240m": 7,
+    "linear": 8,
+    "log100": 9,
+    "log316": 10,
+    "iec61966-2-4": 11,
+    "bt1361e": 12,
+    "iec61966-2-1": 13,
+    "bt2020-10": 14,
+    "bt2020-12": 15,
+    "smpte2084": 16,
+    "smpte428": 17,
+    "arib-std-b67": 18,
+}
+"""Names that ffmpeg, x264 and x265 share, with their code points (ITU-T H.273, tables 2 to 4)."""
 
 _CHROMA_LOCATIONS = {"left": 0, "center": 1, "topleft": 2}
-"""chroma_sample_loc_type of H.264, table E-2."""
+"""chroma_sample_loc_type of H.264 and H.265."""
+
+_VP9_SPEEDS = {
+    "ultrafast": 8,
+    "superfast": 7,
+    "veryfast": 6,
+    "faster": 5,
+    "fast": 4,
+    "medium": 3,
+    "slow": 2,
+    "slower": 1,
+    "veryslow": 0,
+}
+"""libvpx's `cpu-used` in the place of x264's presets."""
+
+_VP9_LIVE_SPEED = 6
+"""From this speed up libvpx has only its encoder for live pictures."""
+
+_CRF_SCALE, _VP9_CRF_SCALE = 51, 63
+"""Largest rate factors of x264 and x265, and of libvpx."""
+
+
+SoundCodec = Literal["aac", "opus"]
+
+
+class Colour(Frozen):
+    """What a coded picture declares of its colours, in ffmpeg's names; None stays undeclared."""
+
+    matrix: str | None
+    primaries: str | None
+    transfer: str | None
+    full_range: bool
+    siting: Literal["left", "center", "topleft"] | None
+    """Of chroma that is halved in both directions."""
+    mastering: MasteringDisplay | None
+    content_light: ContentLight | None
+
+
+SDR = Colour(
+    matrix="bt709",
+    primaries="bt709",
+    transfer="bt709",
+    full_range=False,
+    siting="left",
+    mastering=None,
+    content_light=None,
+)
+SDR_FORMAT = "yuv420p"
+"""What HDR becomes where it cannot stay."""
 
 
 class Coding(Frozen):
     """Everything that shapes a coded picture besides its samples; the same for every chunk of a programme."""
 
+    codec: Codec
     pix_fmt: str
     """Planar format, as `plane_format` gives it: the source's own depth and subsampling."""
+    coded_pix_fmt: str
+    """The same, or that of SDR."""
     width: int
-    """Even where chroma is halved across: H.264 cannot code half a chroma sample."""
+    """Even where chroma is halved across: H.264 and H.265 cannot code half a chroma sample."""
     height: int
     rate: Ratio
     """Nominal frames per second, for rate control and key frames; true times are the muxer's."""
     crf: int
+    """On x264's scale."""
     preset: str
-    tags: tuple[str, ...]
-    """x264 parameters that describe colour, siting and sample aspect."""
+    """x264's name."""
+    shown_width: int
+    """Of the coded picture: larger than `width` where VP9, which knows square pixels only, needs it to be."""
+    shown_height: int
+    sample_aspect: Ratio
+    colour: Colour
+    first_field: Literal["top", "bottom"] | None
+    """Of interlaced pictures. H.264 codes them as they are; for other codecs they are deinterlaced."""
+    tone_map: ToneMap | None
+    """Set where HDR becomes SDR."""
+
+    @property
+    def deinterlaces(self) -> bool:
+        return self.first_field is not None and self.codec != "h264"
 
 
-def coding_for(video: VideoStream, crf: int, preset: str) -> Coding:
+def coding_for(video: VideoStream, codec: Codec, crf: int, preset: str) -> Coding:
     """How pictures of this stream are coded: as they are, with the source's own depth, subsampling and tags.
 
-    8 and 10 bits, 4:2:0, 4:2:2 and 4:4:4 are kept (High, High 10, High 4:2:2 and High 4:4:4 profiles). What
-    the source does not declare stays undeclared, so that players go on making the same guess.
+    H.264 is for players of all kinds, which know no HDR: there HDR becomes SDR of 8 bits and 4:2:0.
+
+    8 and 10 bits, 4:2:0, 4:2:2 and 4:4:4 are kept (in H.264 as High, High 10, High 4:2:2 and High 4:4:4, in
+    H.265 as Main, Main 10 and range extensions, in VP9 as profiles 0 to 3). What the source does not declare
+    stays undeclared, so that players go on making the same guess.
     """
     pix_fmt = plane_format(video.pix_fmt)
-    across = 1 if "444" in pix_fmt else 2
-    down = 2 if "420" in pix_fmt else 1
+    across, down = _grid(codec, pix_fmt, video.first_field is not None)
+    width, height = -(-video.width // across) * across, -(-video.height // down) * down
+    aspect = Fraction(1) if codec == "vp9" else video.sample_aspect
+    stretch = video.sample_aspect / aspect
+    tone_map = tone_map_for(video) if video.is_hdr and codec == "h264" else None
+    planes = pix_fmt.replace("yuvj", "yuv")
     return Coding(
-        pix_fmt=pix_fmt.replace("yuvj", "yuv"),
-        width=-(-video.width // across) * across,
-        height=-(-video.height // down) * down,
+        codec=codec,
+        pix_fmt=planes,
+        coded_pix_fmt=planes if tone_map is None else SDR_FORMAT,
+        width=width,
+        height=height,
+        shown_width=round(width * stretch) if stretch > 1 else width,
+        shown_height=round(height / stretch) if stretch < 1 else height,
         rate=_nominal_rate(video.average_rate),
         crf=crf,
         preset=preset,
-        tags=_tags(video, subsampled=down == 2),
+        sample_aspect=aspect,
+        colour=_colour(video, pix_fmt) if tone_map is None else SDR,
+        first_field=video.first_field,
+        tone_map=tone_map,
     )
+
+
+def _grid(codec: Codec, pix_fmt: str, interlaced: bool) -> tuple[int, int]:
+    """What width and height must be multiples of."""
+    if codec == "vp9":
+        return 1, 1
+    across = 1 if "444" in pix_fmt else 2
+    down = 2 if "420" in pix_fmt else 1
+    if interlaced and codec == "h264":
+        down = INTERLACED_LINES
+    return across, down
 
 
 def _nominal_rate(rate: Fraction) -> Fraction:
@@ -89,18 +210,16 @@ def _nominal_rate(rate: Fraction) -> Fraction:
     return rate.limit_denominator(1001) if 0 < rate <= FASTEST_RATE else Fraction(25)
 
 
-def _tags(video: VideoStream, *, subsampled: bool) -> tuple[str, ...]:
-    tags = [f"sar={video.sample_aspect.numerator}/{video.sample_aspect.denominator}"]
-    tags.append(f"fullrange={'on' if video.full_range else 'off'}")
-    if video.matrix_declared:
-        tags.append(f"colormatrix={_MATRIX_NAMES[video.matrix]}")
-    if video.primaries in _PRIMARIES:
-        tags.append(f"colorprim={video.primaries}")
-    if video.transfer in _TRANSFERS:
-        tags.append(f"transfer={video.transfer}")
-    if subsampled:
-        tags.append(f"chromaloc={_CHROMA_LOCATIONS[video.chroma_location]}")
-    return tuple(tags)
+def _colour(video: VideoStream, pix_fmt: str) -> Colour:
+    return Colour(
+        matrix=_MATRIX_NAMES[video.matrix] if video.matrix_declared else None,
+        primaries=video.primaries if video.primaries in _PRIMARIES else None,
+        transfer=video.transfer if video.transfer in _TRANSFERS else None,
+        full_range=video.full_range,
+        siting=video.chroma_location if "420" in pix_fmt else None,
+        mastering=video.mastering,
+        content_light=video.content_light,
+    )
 
 
 def encode_chunk(
@@ -110,7 +229,7 @@ def encode_chunk(
     program: str,
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Encode frames into one MP4 file: H.264, one picture per tick in presentation order, from 0.
+    """Encode frames into one MP4 file, one picture per tick in presentation order, from 0.
 
     The same frames and coding give the same bytes, on any number of cores. Returns how many frames were
     written; `progress` is told after each.
@@ -119,7 +238,7 @@ def encode_chunk(
         ChildError: ffmpeg failed.
     """
     count = 0
-    with start(_encoder(coding, path), program, stdin=True) as child:
+    with _table(coding, path) as table, start(_encoder(coding, path, table), program, stdin=True) as child:
         for planes in frames:
             _write(child.stdin, planes, coding)
             count += 1
@@ -128,7 +247,19 @@ def encode_chunk(
     return count
 
 
-def _encoder(coding: Coding, path: Path) -> Any:
+@contextmanager
+def _table(coding: Coding, path: Path) -> Iterator[Path]:
+    """The file of the tone map, beside the picture's, while it is needed."""
+    table = path.with_suffix(".cube")
+    try:
+        if coding.tone_map is not None:
+            write_table(coding.tone_map, table)
+        yield table
+    finally:
+        table.unlink(missing_ok=True)
+
+
+def _encoder(coding: Coding, path: Path, table: Path) -> Any:
     picture = ffmpeg.input(
         "pipe:0",
         f="rawvideo",
@@ -136,22 +267,144 @@ def _encoder(coding: Coding, path: Path) -> Any:
         s=f"{coding.width}x{coding.height}",
         framerate=f"{coding.rate.numerator}/{coding.rate.denominator}",
     )
-    parameters = {
-        "keyint": max(1, round(KEY_SECONDS * coding.rate)),
+    options = {
+        **_CODEC_OPTIONS[coding.codec](coding),
+        "pix_fmt": coding.coded_pix_fmt,
+        "threads": THREADS[coding.codec],
+        "f": "mp4",
+    }
+    return _filtered(picture, coding, table).output(file_url(path), **options, **BITEXACT)
+
+
+def _filtered(picture: Any, coding: Coding, table: Path) -> Any:
+    """Raw pictures with what raw video cannot say, fields and shape; one picture for each."""
+    if coding.tone_map is not None:
+        picture = _tone_mapped(picture, coding.tone_map, table)
+    if coding.first_field is not None:
+        parity = "tff" if coding.first_field == "top" else "bff"
+        picture = picture.filter("setfield", parity)
+        if coding.deinterlaces:
+            picture = picture.filter("bwdif", mode="send_frame", parity=parity, deint="all")
+    if (coding.shown_width, coding.shown_height) != (coding.width, coding.height):
+        picture = picture.filter("scale", coding.shown_width, coding.shown_height, flags="bicubic")
+    aspect = coding.sample_aspect
+    return picture.filter("setsar", f"{aspect.numerator}/{aspect.denominator}")
+
+
+def _tone_mapped(picture: Any, how: ToneMap, table: Path) -> Any:
+    """By way of RGB of 16 bits, chroma interpolated."""
+    flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+    matrix = {"bt601": "smpte170m", "bt709": "bt709", "bt2020nc": "bt2020"}[how.matrix]
+    given = {"in_color_matrix": matrix, "in_range": "pc" if how.full_range else "tv"}
+    return (
+        picture.filter("scale", flags=flags, **given)
+        .filter("format", "gbrp16le")
+        .filter("lut3d", file=str(table), interp="tetrahedral")
+        .filter("scale", flags=flags, out_color_matrix="bt709", out_range="tv")
+        .filter("format", SDR_FORMAT)
+    )
+
+
+def _key_interval(coding: Coding) -> int:
+    return max(1, round(KEY_SECONDS * coding.rate))
+
+
+def _h264(coding: Coding) -> dict[str, Any]:
+    colour = coding.colour
+    parameters: dict[str, Any] = {
+        "keyint": _key_interval(coding),
         "open-gop": 0,
         "stitchable": 1,
         "sliced-threads": 0,
+        "fullrange": "on" if colour.full_range else "off",
+        **_declared(colour),
     }
-    options = {
+    if coding.first_field is not None:
+        parameters["tff" if coding.first_field == "top" else "bff"] = 1
+    return {
         "vcodec": "libx264",
         "preset": coding.preset,
         "crf": coding.crf,
-        "pix_fmt": coding.pix_fmt,
-        "threads": X264_THREADS,
-        "x264-params": ":".join([*(f"{name}={value}" for name, value in parameters.items()), *coding.tags]),
-        "f": "mp4",
+        "x264-params": _joined(parameters),
     }
-    return picture.output(file_url(path), **options, **BITEXACT)
+
+
+def _hevc(coding: Coding) -> dict[str, Any]:
+    colour = coding.colour
+    parameters: dict[str, Any] = {
+        "keyint": _key_interval(coding),
+        "open-gop": 0,
+        "frame-threads": 1,
+        # The header would name the machine's instruction sets.
+        "info": 0,
+        "log-level": "error",
+        "range": "full" if colour.full_range else "limited",
+        **_declared(colour),
+        **_light(colour),
+    }
+    return {
+        "vcodec": "libx265",
+        "preset": coding.preset,
+        "crf": coding.crf,
+        # With headers in the sample entry, as Apple's players ask.
+        "tag:v": "hvc1",
+        "x265-params": _joined(parameters),
+    }
+
+
+def _declared(colour: Colour) -> dict[str, Any]:
+    """x264's and x265's parameters for what is declared."""
+    declared = {
+        "colormatrix": colour.matrix,
+        "colorprim": colour.primaries,
+        "transfer": colour.transfer,
+        "chromaloc": None if colour.siting is None else _CHROMA_LOCATIONS[colour.siting],
+    }
+    return {name: value for name, value in declared.items() if value is not None}
+
+
+def _light(colour: Colour) -> dict[str, Any]:
+    """x265's parameters for static HDR metadata."""
+    parameters = {}
+    if (display := colour.mastering) is not None:
+        corners = zip("GBR", (display.green, display.blue, display.red), strict=True)
+        gamut = "".join(f"{name}({x},{y})" for name, (x, y) in corners)
+        white = f"WP({display.white[0]},{display.white[1]})"
+        parameters["master-display"] = f"{gamut}{white}L({display.brightest},{display.darkest})"
+    if (light := colour.content_light) is not None:
+        parameters["max-cll"] = f"{light.most},{light.average}"
+    return parameters
+
+
+def _vp9(coding: Coding) -> dict[str, Any]:
+    colour, speed = coding.colour, _VP9_SPEEDS[coding.preset]
+    declared = {
+        "colorspace": _MATRICES.get(colour.matrix or ""),
+        "color_primaries": _PRIMARIES.get(colour.primaries or ""),
+        "color_trc": _TRANSFERS.get(colour.transfer or ""),
+        "color_range": "pc" if colour.full_range else "tv",
+    }
+    return {
+        "vcodec": "libvpx-vp9",
+        "deadline": "realtime" if speed >= _VP9_LIVE_SPEED else "good",
+        "cpu-used": speed,
+        "crf": round(coding.crf * _VP9_CRF_SCALE / _CRF_SCALE),
+        "b:v": 0,
+        "g": _key_interval(coding),
+        "row-mt": 1,
+        **{name: value for name, value in declared.items() if value is not None},
+    }
+
+
+_CODEC_OPTIONS: Mapping[Codec, Callable[[Coding], dict[str, Any]]] = {
+    "h264": _h264,
+    "hevc": _hevc,
+    "vp9": _vp9,
+}
+
+
+def _joined(parameters: Mapping[str, Any]) -> str:
+    return ":".join(f"{name}={value}" for name, value in parameters.items())
 
 
 def _write(pipe: IO[bytes], planes: Planes, coding: Coding) -> None:
@@ -164,8 +417,15 @@ def _write(pipe: IO[bytes], planes: Planes, coding: Coding) -> None:
         pipe.write(np.ascontiguousarray(plane).data)
 
 
-def encode_sound(blocks: Iterable[Samples], channels: int, bitrate: int, path: Path, program: str) -> int:
-    """Encode 48 kHz sound into one M4A file of AAC-LC; returns the samples per channel that were written.
+def encode_sound(
+    blocks: Iterable[Samples],
+    channels: int,
+    bitrate: int,
+    path: Path,
+    program: str,
+    codec: SoundCodec = "aac",
+) -> int:
+    """Encode 48 kHz sound into one MP4 file of AAC-LC or Opus; returns the samples per channel written.
 
     The file's edit list hides the encoder's priming: sample 0 sounds at time 0.
 
@@ -178,10 +438,10 @@ def encode_sound(blocks: Iterable[Samples], channels: int, bitrate: int, path: P
     """
     sound = ffmpeg.input("pipe:0", f="f32le", ar=SAMPLE_RATE, ac=channels)
     options = {
-        "acodec": "aac",
+        "acodec": {"aac": "aac", "opus": "libopus"}[codec],
         "b:a": f"{bitrate}k",
         "threads": 1,
-        "f": "ipod",
+        "f": {"aac": "ipod", "opus": "mp4"}[codec],
         # The edit list counts in this scale; the default of 1000 would round the length to milliseconds.
         "movie_timescale": SAMPLE_RATE,
     }

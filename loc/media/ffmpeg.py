@@ -210,8 +210,22 @@ def probe(path: Path, program: str) -> dict[str, Any]:
         MissingError: no such program.
         ChildError: ffprobe cannot open the file.
     """
-    args = [program, "-v", "error", "-hide_banner", "-print_format", "json"]
-    args += ["-show_format", "-show_streams", "-show_chapters"]
+    return _probe(path, program, "-show_format", "-show_streams", "-show_chapters")
+
+
+def first_picture(path: Path, stream_index: int, program: str) -> dict[str, Any]:
+    """ffprobe's JSON of the first picture of a stream, with its side data; empty where there is none.
+
+    Raises:
+        MissingError: no such program.
+        ChildError: ffprobe cannot open the file.
+    """
+    wanted = ["-show_frames", "-select_streams", str(stream_index), "-read_intervals", "%+#1"]
+    return next(iter(_probe(path, program, *wanted).get("frames", [])), {})
+
+
+def _probe(path: Path, program: str, *wanted: str) -> dict[str, Any]:
+    args = [program, "-v", "error", "-hide_banner", "-print_format", "json", *wanted]
     for name, value in LOCAL_ONLY.items():
         args += [f"-{name}", value]
     found: dict[str, Any] = json.loads(run_child([*args, "-i", file_url(path)]))

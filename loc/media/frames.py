@@ -112,6 +112,7 @@ class Look:
         pix_fmt: its own pixel format.
         bit_depth: bits of its deepest colour component.
         is_rgb: RGB or a palette of RGB.
+        interlaced: the picture is two fields.
         time_base: seconds per tick of `pts`.
         average_rate: frames per second.
     """
@@ -119,6 +120,7 @@ class Look:
     pix_fmt: str
     bit_depth: int
     is_rgb: bool
+    interlaced: bool
     time_base: Fraction
     average_rate: Fraction
 
@@ -136,6 +138,7 @@ def first_look(path: Path, stream_index: int) -> Look:
                 pix_fmt=layout.name,
                 bit_depth=max(component.bits for component in layout.components),
                 is_rgb=layout.is_rgb or layout.has_palette,
+                interlaced=bool(picture.frame.interlaced_frame),
                 time_base=decoder.time_base,
                 average_rate=decoder.rate,
             )

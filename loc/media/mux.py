@@ -1,13 +1,15 @@
 """The one muxer: packets of coded chunks and of one continuous sound, at the timestamps of the frame table.
 
 Nothing is decoded or encoded here. Every picture gets exactly the source's time, counted from the first
-picture; an MP4 has the source's time base, so nothing is rounded. Matroska knows milliseconds only, and has
-no times below zero: there all tracks stand behind the 21 ms that AAC is primed with, in step with each other.
+picture; an MP4 has the source's time base, so nothing is rounded. Matroska and WebM know milliseconds only,
+and have no times below zero: there all tracks stand behind the 21 ms that AAC is primed with (7 ms of Opus),
+in step with each other.
 """
 
 from __future__ import annotations
 
 import heapq
+import html
 import io
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,17 +23,15 @@ import av.error
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import SAMPLE_RATE
+from loc.artifacts import SAMPLE_RATE, Container, ContentLight, MasteringDisplay
 from loc.errors import StorageError
 from loc.media.ffmpeg import file_url
 from loc.media.languages import three_letters
 from loc.media.subtitles import Cue, wrap
 from loc.store.workdir import storage_error
 
-Container = Literal["mp4", "mkv"]
-
-_FORMATS: Mapping[Container, str] = {"mp4": "mp4", "mkv": "matroska"}
-_SUBTITLE_CODECS: Mapping[Container, str] = {"mp4": "mov_text", "mkv": "subrip"}
+_FORMATS: Mapping[Container, str] = {"mp4": "mp4", "mkv": "matroska", "webm": "webm"}
+_SUBTITLE_CODECS: Mapping[Container, str] = {"mp4": "mov_text", "mkv": "subrip", "webm": "webvtt"}
 
 MAX_TIMESCALE = (1 << 31) - 1
 """Largest time scale that libavformat takes for an MP4 track."""
@@ -43,6 +43,14 @@ _TECHNICAL_TAGS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "encoded_by", "duration", "timecode"}
 )
 """What a container says about its own making; it would be untrue of another file."""
+
+_BOX_HEADER = 8
+_WAY_TO_ENTRY = (
+    *((name, _BOX_HEADER) for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl")),
+    # Behind version, flags and the count of entries.
+    (b"stsd", _BOX_HEADER + 8),
+)
+"""The boxes around a sample entry, with the bytes before their first child."""
 
 _SUBTITLE_STYLE = b"""[Script Info]
 ScriptType: v4.00+
@@ -86,6 +94,7 @@ class Picture:
         duration: ticks from the first picture to the end of the last.
         time_base: seconds per tick.
         rotation: degrees counter-clockwise that a player turns the picture by.
+        mastering, content_light: what the container says of an HDR picture.
     """
 
     chunks: Sequence[Path]
@@ -93,6 +102,8 @@ class Picture:
     duration: int
     time_base: Fraction
     rotation: Literal[0, 90, 180, 270] = 0
+    mastering: MasteringDisplay | None = None
+    content_light: ContentLight | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,7 @@ def mux(
         ):
             tracks = [
                 _add_picture(output, template, picture),
-                _add_sound(output, source, three_letters(language, bibliographic=container == "mkv")),
+                _add_sound(output, source, three_letters(language, bibliographic=container != "mp4")),
             ]
             if cues:
                 tracks.append(_add_subtitles(output, cues, language, container))
@@ -170,9 +181,9 @@ def decode_times(pts: npt.NDArray[np.int64], depth: int, duration: int) -> npt.N
 
 
 def _template(picture: Picture) -> io.BytesIO:
-    """A minimal MP4 with the headers of the first chunk and the rotation in its display matrix.
+    """A minimal MP4 with the headers of the first chunk, the rotation in its display matrix, and HDR boxes.
 
-    libavformat copies a display matrix from input to output in every container, but PyAV cannot set one.
+    libavformat copies these from input to output in every container, but PyAV cannot set them.
     """
     buffer = io.BytesIO()
     with (
@@ -185,7 +196,8 @@ def _template(picture: Picture) -> io.BytesIO:
         packet.stream = track
         output.mux_one(packet)
         width, height = stream.codec_context.width, stream.codec_context.height
-    return io.BytesIO(_with_matrix(buffer.getvalue(), picture.rotation, width, height))
+    turned = _with_matrix(buffer.getvalue(), picture.rotation, width, height)
+    return io.BytesIO(_with_entry_boxes(turned, _light_boxes(picture)))
 
 
 def _with_matrix(mp4: bytes, rotation: int, width: int, height: int) -> bytes:
@@ -200,6 +212,43 @@ def _with_matrix(mp4: bytes, rotation: int, width: int, height: int) -> bytes:
     # Version and flags, then times, id and duration (8 or 4 bytes wide), then 16 bytes of layer and volume.
     place = header + 4 + (32 if mp4[header] == 1 else 20) + 16
     return mp4[:place] + struct.pack(">9i", *matrix) + mp4[place + 36 :]
+
+
+def _light_boxes(picture: Picture) -> bytes:
+    """The boxes `mdcv` and `clli` (ISO/IEC 14496-12, 12.1.6), as far as there is something to say."""
+    boxes = b""
+    if (display := picture.mastering) is not None:
+        corners = (*display.green, *display.blue, *display.red, *display.white)
+        boxes += struct.pack(">I4s8H2I", 32, b"mdcv", *corners, display.brightest, display.darkest)
+    if (light := picture.content_light) is not None:
+        boxes += struct.pack(">I4s2H", 12, b"clli", light.most, light.average)
+    return boxes
+
+
+def _with_entry_boxes(mp4: bytes, boxes: bytes) -> bytes:
+    """A one-track MP4 whose index comes last, with boxes put at the end of its one sample entry."""
+    data = bytearray(mp4)
+    place, end = 0, len(data)
+    for name, header in _WAY_TO_ENTRY:
+        place, end = _find_box(data, place, end, name)
+        data[place : place + 4] = struct.pack(">I", end - place + len(boxes))
+        place += header
+    # The sample entry, whatever its name.
+    (size,) = struct.unpack_from(">I", data, place)
+    data[place : place + 4] = struct.pack(">I", size + len(boxes))
+    data[place + size : place + size] = boxes
+    return bytes(data)
+
+
+def _find_box(data: bytearray, place: int, end: int, name: bytes) -> tuple[int, int]:
+    """(begin, end) of the first box called `name` between two places; its size is in the usual 32 bits."""
+    while place < end:
+        (size,) = struct.unpack_from(">I", data, place)
+        if data[place + 4 : place + 8] == name:
+            return place, place + size
+        # A size of 1 stands for 64 bits behind the name, as of large media data.
+        place += size if size != 1 else struct.unpack_from(">Q", data, place + 8)[0]
+    raise ValueError(f"no {name!r} box")
 
 
 def _add_picture(output: Any, template: Any, picture: Picture) -> Iterator[_Timed]:
@@ -259,22 +308,27 @@ def _add_subtitles(output: Any, cues: Sequence[Cue], language: str, container: C
     track = output.add_stream(_SUBTITLE_CODECS[container])
     track.codec_context.subtitle_header = _SUBTITLE_STYLE
     track.codec_context.time_base = track.time_base = SUBTITLE_BASE
-    track.metadata["language"] = three_letters(language, bibliographic=container == "mkv")
+    track.metadata["language"] = three_letters(language, bibliographic=container != "mp4")
     return _subtitle_packets(track, cues, container)
 
 
 def _subtitle_packets(track: Any, cues: Sequence[Cue], container: Container) -> Iterator[_Timed]:
     for cue in cues:
         start, stop = (round(Fraction(at, SAMPLE_RATE) / SUBTITLE_BASE) for at in (cue.start, cue.stop))
-        text = wrap(cue.text).encode("utf-8")
-        if container == "mp4":
-            # 3GPP timed text: the length before the text.
-            text = struct.pack(">H", len(text)) + text
+        text = _coded_text(wrap(cue.text), container)
         packet = av.Packet(text)
         packet.stream, packet.time_base = track, SUBTITLE_BASE
         packet.pts = packet.dts = start
         packet.duration = max(1, stop - start)
         yield _Timed(float(start * SUBTITLE_BASE), packet)
+
+
+def _coded_text(text: str, container: Container) -> bytes:
+    """Text as a packet holds it: timed text has its length before it, WebVTT takes `<` for a tag."""
+    if container == "webm":
+        return html.escape(text, quote=False).encode("utf-8")
+    data = text.encode("utf-8")
+    return struct.pack(">H", len(data)) + data if container == "mp4" else data
 
 
 def _describe(output: Any, about: About) -> None:

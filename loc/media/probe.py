@@ -11,7 +11,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from loc.artifacts import AudioStream, Frozen, Ratio, VideoStream
+from loc.artifacts import (
+    HDR_TRANSFERS,
+    AudioStream,
+    ContentLight,
+    Frozen,
+    MasteringDisplay,
+    Ratio,
+    VideoStream,
+)
 from loc.errors import ChildError, InputError, UsageError
 from loc.media import ffmpeg
 
@@ -45,6 +53,12 @@ _SITINGS: Mapping[str, Literal["left", "center", "topleft"]] = {
 }
 
 _QUARTERS: tuple[Literal[0], Literal[90], Literal[180], Literal[270]] = (0, 90, 180, 270)
+
+_CHROMATICITY_SCALE, _LUMINANCE_SCALE = 50_000, 10_000
+"""Units per 1 and per cd/m² of the metadata of SMPTE ST 2086."""
+
+_DYNAMIC_LIGHT: Mapping[str, str] = {"DOVI": "Dolby Vision", "SMPTE2094-40": "HDR10+"}
+"""Words in ffprobe's names of side data that changes from picture to picture, and what people call it."""
 
 _UNKNOWN = frozenset({"unknown", "unspecified", "reserved", "und", ""})
 
@@ -104,7 +118,7 @@ def probe_source(path: Path, settings: Programs) -> Facts:
     streams: list[dict[str, Any]] = found.get("streams", [])
     stream = _choose_picture(path, streams)
     assumptions: list[str] = []
-    video = _video_stream(path, stream, assumptions)
+    video = _video_stream(path, stream, settings.ffprobe, assumptions)
     return Facts(
         container=container,
         video=video,
@@ -211,7 +225,7 @@ def _has(stream: Mapping[str, Any], *dispositions: str) -> bool:
     return any(stream.get("disposition", {}).get(name) for name in dispositions)
 
 
-def _video_stream(path: Path, stream: Mapping[str, Any], assumptions: list[str]) -> VideoStream:
+def _video_stream(path: Path, stream: Mapping[str, Any], program: str, assumptions: list[str]) -> VideoStream:
     from loc.media.frames import first_look, plane_format
 
     index = int(stream["index"])
@@ -222,6 +236,9 @@ def _video_stream(path: Path, stream: Mapping[str, Any], assumptions: list[str])
     if planes != look.pix_fmt:
         assumptions.append(f"{look.pix_fmt} pictures are worked on as {planes}")
     full_range = look.pix_fmt.startswith("yuvj") or (stream.get("color_range") == "pc" and not look.is_rgb)
+    transfer = _known(stream.get("color_transfer"))
+    first = ffmpeg.first_picture(path, index, program) if look.interlaced or transfer in HDR_TRANSFERS else {}
+    light = _light_data(first, stream, assumptions) if transfer in HDR_TRANSFERS else {}
     return VideoStream(
         index=index,
         codec=str(stream.get("codec_name", "unknown")),
@@ -238,9 +255,54 @@ def _video_stream(path: Path, stream: Mapping[str, Any], assumptions: list[str])
         matrix_declared=declared,
         full_range=full_range,
         primaries=_known(stream.get("color_primaries")),
-        transfer=_known(stream.get("color_transfer")),
+        transfer=transfer,
         chroma_location=_siting(stream, look.pix_fmt, assumptions),
+        first_field=_first_field(first) if look.interlaced else None,
+        mastering=_mastering(light.get("Mastering display metadata")),
+        content_light=_content_light(light.get("Content light level metadata")),
     )
+
+
+def _first_field(first: Mapping[str, Any]) -> Literal["top", "bottom"]:
+    """As the first picture says: what containers say of it is often wrong."""
+    return "top" if first.get("top_field_first", 1) else "bottom"
+
+
+def _light_data(
+    first: Mapping[str, Any], stream: Mapping[str, Any], assumptions: list[str]
+) -> dict[str, Mapping[str, Any]]:
+    """HDR side data by its kind, of the container, else of the first picture; what would be lost is noted."""
+    sides = [*first.get("side_data_list", []), *stream.get("side_data_list", [])]
+    found = {str(side.get("side_data_type")): side for side in sides}
+    for kind, name in _DYNAMIC_LIGHT.items():
+        if any(kind in present for present in found):
+            assumptions.append(f"{name} metadata is left out; the static metadata stays")
+    return found
+
+
+def _mastering(side: Mapping[str, Any] | None) -> MasteringDisplay | None:
+    """None where a part is missing: half of it says nothing."""
+    if side is None or not {"red_x", "white_point_x", "max_luminance", "min_luminance"} <= set(side):
+        return None
+
+    def corner(name: str) -> tuple[int, int]:
+        x, y = (round(Fraction(side[f"{name}_{axis}"]) * _CHROMATICITY_SCALE) for axis in "xy")
+        return x, y
+
+    return MasteringDisplay(
+        red=corner("red"),
+        green=corner("green"),
+        blue=corner("blue"),
+        white=corner("white_point"),
+        brightest=round(Fraction(side["max_luminance"]) * _LUMINANCE_SCALE),
+        darkest=round(Fraction(side["min_luminance"]) * _LUMINANCE_SCALE),
+    )
+
+
+def _content_light(side: Mapping[str, Any] | None) -> ContentLight | None:
+    if side is None or not int(side.get("max_content", 0)):
+        return None
+    return ContentLight(most=int(side["max_content"]), average=int(side.get("max_average", 0)))
 
 
 def _matrix(

@@ -39,19 +39,43 @@ def encode_chunks(
     ctx: Context, source: Source, timeline: Timeline, patches: Sequence[PatchTrack]
 ) -> list[tuple[Action, Make]]:
     """An action for each chunk, which codes it: output `video`, an MP4 of its pictures alone."""
-    from loc.media.encode import coding_for
-
-    video = source.video
-    coding = coding_for(video, ctx.settings.crf, ctx.settings.preset)
-    if (coding.width, coding.height) != (video.width, video.height):
-        sizes = f"{video.width}x{video.height} becomes {coding.width}x{coding.height}"
-        ctx.runner.notice("odd-size", f"H.264 needs even sides here: {sizes}, the last line repeated.")
+    coding = coding_of(ctx, source.video)
+    _tell(ctx, source.video, coding)
     by_chunk: dict[int, list[PatchTrack]] = defaultdict(list)
     for patch in patches:
         by_chunk[patch.chunk].append(patch)
     return [
         _encode(ctx, source, timeline, coding, index, by_chunk[index]) for index in range(len(source.chunks))
     ]
+
+
+def coding_of(ctx: Context, video: VideoStream) -> Coding:
+    """How the settings want this stream coded."""
+    from loc.media.encode import coding_for
+
+    codec = ctx.settings.codec_for(hdr=video.is_hdr)
+    return coding_for(video, codec, ctx.settings.crf, ctx.settings.preset)
+
+
+def _tell(ctx: Context, video: VideoStream, coding: Coding) -> None:
+    """Say aloud where the output's picture is not the source's in every respect."""
+    if (coding.width, coding.height) != (video.width, video.height):
+        sizes = f"{video.width}x{video.height} becomes {coding.width}x{coding.height}"
+        ctx.runner.notice("odd-size", f"The codec needs even sides here: {sizes}, the last line repeated.")
+    if coding.tone_map is not None:
+        ctx.runner.notice(
+            "tone-mapped", f"{coding.codec} is for players without HDR: the picture becomes SDR (BT.709)."
+        )
+    if coding.sample_aspect != video.sample_aspect:
+        ctx.runner.notice(
+            "squared",
+            f"{coding.codec} has square pixels only: {coding.width}x{coding.height} is stretched to "
+            f"{coding.shown_width}x{coding.shown_height}.",
+        )
+    if coding.deinterlaces:
+        ctx.runner.notice(
+            "deinterlaced", f"The source is interlaced; {coding.codec} is not, so each picture is made whole."
+        )
 
 
 def composite(
@@ -91,7 +115,7 @@ def _encode(
     Leaves out: text, language and sound; what drew the patches; opencv, where there are none.
     """
 
-    from loc.media.encode import X264_THREADS, encode_chunk
+    from loc.media.encode import THREADS, encode_chunk
     from loc.media.frames import frames_key, read_frames
 
     video, chunk, program = source.video, source.chunks[index], ctx.settings.ffmpeg
@@ -109,7 +133,7 @@ def _encode(
 
     action = Action(
         name="deliver.encode",
-        version=1,
+        version=2,
         site=ctx.site(STAGE, f"chunk {index + 1}"),
         inputs={
             "pictures": frames_key(source.digest, video, timeline, chunk.frames),
@@ -117,7 +141,7 @@ def _encode(
         },
         params={
             "coding": coding,
-            "threads": X264_THREADS,
+            "threads": THREADS[coding.codec],
             **({"chroma_location": video.chroma_location} if patches else {}),
         },
         programs=_programs(program, patched=bool(patches)),

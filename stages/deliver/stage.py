@@ -2,18 +2,18 @@
 
 Four kinds of action:
     deliver.encode     a chunk of the picture with the patches on it; knows no language;
-    deliver.audio      the mix as one AAC track;
+    deliver.audio      the mix as one track of AAC, or of Opus for WebM;
     deliver.subtitles  the .srt file;
     deliver.mux        everything in one container.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from loc.artifacts import DubTrack, Render, Source
+from loc.artifacts import Container, DubTrack, Render, Source
 from loc.media import ffmpeg
 from loc.media.probe import Facts, probe_source
 from loc.media.sound import iter_blocks
@@ -23,16 +23,17 @@ from loc.runner import Action, Made, Make, NotMade, Out
 from loc.stage import Context
 from loc.store.keys import digest_value
 from stages.deliver.contract import Inputs
-from stages.deliver.picture import STAGE, encode_chunks
+from stages.deliver.picture import STAGE, coding_of, encode_chunks
 from stages.deliver.subtitles import cues
 
 if TYPE_CHECKING:
-    from loc.media.mux import About, Container
+    from loc.media.encode import SoundCodec
+    from loc.media.mux import About
 
 Work = tuple[Action, Make]
 
-CONTAINER: Container = "mp4"
-"""H.264, AAC and timed text, in whatever depth and subsampling, are at home in it."""
+SOUND_CODECS: Mapping[Container, SoundCodec] = {"mp4": "aac", "mkv": "aac", "webm": "opus"}
+"""What every player of a container expects in it."""
 
 
 def run(ctx: Context, inputs: Inputs) -> Render:
@@ -58,7 +59,7 @@ def run(ctx: Context, inputs: Inputs) -> Render:
     return Render(
         language=ctx.language,
         media=media.ref("media"),
-        container=CONTAINER,
+        container=ctx.settings.file_type,
         subtitles=subtitles.ref("subtitles"),
     )
 
@@ -94,20 +95,22 @@ def _sound(ctx: Context, dub: DubTrack) -> Work:
     Leaves out: the language; the pictures.
     """
 
+    settings, codec = ctx.settings, SOUND_CODECS[ctx.settings.file_type]
+
     def make(out: Out) -> None:
         from loc.media.encode import encode_sound
 
         blocks = iter_blocks(ctx.store, dub.mix)
         path = out.file("sound", ".m4a")
-        encode_sound(blocks, dub.mix.channels, ctx.settings.audio_bitrate, path, ctx.settings.ffmpeg)
+        encode_sound(blocks, dub.mix.channels, settings.audio_bitrate, path, settings.ffmpeg, codec)
 
     action = Action(
         name="deliver.audio",
-        version=1,
+        version=2,
         site=ctx.site(STAGE),
         inputs={"mix": dub.mix.blocks},
-        params={"channels": dub.mix.channels, "bitrate": ctx.settings.audio_bitrate},
-        programs={"ffmpeg": ffmpeg.fingerprint(ctx.settings.ffmpeg)},
+        params={"codec": codec, "channels": dub.mix.channels, "bitrate": settings.audio_bitrate},
+        programs={"ffmpeg": ffmpeg.fingerprint(settings.ffmpeg)},
     )
     return action, make
 
@@ -152,22 +155,31 @@ def _mux(
     Leaves out: how any of it came about.
     """
 
-    language = ctx.language or "und"
+    language, container = ctx.language or "und", ctx.settings.file_type
     video = source.video
+    colour = coding_of(ctx, video).colour
 
     def make(out: Out) -> None:
         from loc.media.mux import Picture, mux
 
         pts = timeline.pts - timeline.pts[0]
         paths = [chunk.path("video") for chunk in chunks]
-        picture = Picture(paths, pts, timeline.duration, timeline.time_base, video.rotation)
+        picture = Picture(
+            paths,
+            pts,
+            timeline.duration,
+            timeline.time_base,
+            video.rotation,
+            colour.mastering,
+            colour.content_light,
+        )
         about = _about(probe_source(ctx.job.path, ctx.settings), timeline)
-        path = out.file("media", f".{CONTAINER}")
-        mux(path, picture, sound.path("sound"), shown, language, about, CONTAINER)
+        path = out.file("media", f".{container}")
+        mux(path, picture, sound.path("sound"), shown, language, about, container)
 
     action = Action(
         name="deliver.mux",
-        version=1,
+        version=2,
         site=ctx.site(STAGE),
         inputs={
             "chunks": [chunk.ref("video") for chunk in chunks],
@@ -178,10 +190,12 @@ def _mux(
             "source": source.digest,
         },
         params={
-            "container": CONTAINER,
+            "container": container,
             "language": language,
             "time_base": video.time_base,
             "rotation": video.rotation,
+            "mastering": colour.mastering,
+            "content_light": colour.content_light,
         },
         programs={
             "muxer": ffmpeg.decoder_fingerprint(),

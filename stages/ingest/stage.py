@@ -104,7 +104,7 @@ def _probe(ctx: Context) -> Made:
 
     action = Action(
         name="ingest.probe",
-        version=1,
+        version=2,
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest},
         programs={

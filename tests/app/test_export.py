@@ -23,6 +23,9 @@ Make = Callable[..., Settings]
         ("out/", "out/talk.ja.mp4"),
         ("out/{lang}/{stem}{ext}", "out/ja/talk.mp4"),
         ("final.mp4", "final.mp4"),
+        ("final.webm", "final.webm"),
+        ("out.webm/", "out.webm/talk.ja.mp4"),
+        ("{stem}-{lang}.MKV", "talk-ja.MKV"),
     ],
 )
 def test_names(settings: Make, output: str | None, expected: str) -> None:
@@ -30,6 +33,16 @@ def test_names(settings: Make, output: str | None, expected: str) -> None:
     assert targets.video == Path(expected)
     assert targets.subtitles.name == f"{targets.video.stem}.dub.srt"
     assert targets.report.name == f"{targets.video.stem}.report.json"
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"), [(None, "in/talk.ja.mkv"), ("out/{lang}{ext}", "out/ja.mkv"), ("a.mkv", "a.mkv")]
+)
+def test_container_that_is_named(settings: Make, output: str | None, expected: str) -> None:
+    targets = export.targets_for(Path("in/talk.mov"), "ja", settings(output=output, container="mkv"))
+    assert targets.video == Path(expected)
+    with pytest.raises(UsageError, match=r"final.mp4, but the output of talk.mov is mkv"):
+        export.targets_for(Path("talk.mov"), "ja", settings(output="final.mp4", container="mkv"))
 
 
 @pytest.mark.parametrize("output", ["final.avi", "{nam}.mp4", "{stem.mp4"])

@@ -118,6 +118,12 @@ def test_flag_variable_file_default_in_that_order(folder: Path, tmp_path: Path) 
     assert "'jp'" in loc("plan", video, "--crf", "20", cwd=tmp_path).stderr
 
 
+def test_codec_that_a_container_does_not_hold(folder: Path) -> None:
+    done = loc("run", "talk.mp4", "--lang", "ja", "-o", "talk.webm", "--codec", "h264", cwd=folder)
+    assert done.returncode == ExitCode.USAGE
+    assert "codec h264 does not go into webm, which takes vp9" in done.stderr
+
+
 def test_first_to_last_step_of_a_job(folder: Path) -> None:
     """Plan, run, run again, status, explain, verify: one small job over silence, in this order."""
     args = ("talk.mp4", "--lang", "ja", "--no-lipsync")

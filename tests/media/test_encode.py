@@ -13,11 +13,12 @@ import av
 import numpy as np
 import pytest
 
-from loc.artifacts import SAMPLE_RATE, VideoStream
+from loc.artifacts import SAMPLE_RATE, Codec, ContentLight, VideoStream
 from loc.errors import ChildError
 from loc.media.encode import Coding, coding_for, encode_chunk, encode_sound
+from loc.media.ffmpeg import first_picture
 from loc.media.frames import Planes
-from tests.streams import video_stream
+from tests.streams import BT2020, video_stream
 
 SIZES = {"yuv420p": (2, 2, 8), "yuv422p": (2, 1, 8), "yuv444p": (1, 1, 8), "yuvj420p": (2, 2, 8)}
 SIZES |= {"yuv420p10le": (2, 2, 10), "yuv422p10le": (2, 1, 10), "yuv444p10le": (1, 1, 10)}
@@ -40,8 +41,11 @@ def pictures(video: VideoStream, start: int, stop: int) -> Iterator[Planes]:
         yield Planes(*((plane * step).astype(kind) for plane in (y, u, v)))
 
 
-def coding(video: VideoStream) -> Coding:
-    return coding_for(video, crf=23, preset="veryfast")
+def coding(video: VideoStream, codec: Codec = "h264") -> Coding:
+    return coding_for(video, codec, crf=23, preset="veryfast")
+
+
+CODECS = ("h264", "hevc", "vp9")
 
 
 def probe(path: Path) -> dict[str, Any]:
@@ -61,64 +65,157 @@ def packets(path: Path) -> tuple[bytes, list[bytes]]:
         return header, [bytes(packet) for packet in container.demux(video=0) if packet.size]
 
 
-def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_same_frames_give_the_same_bytes(tmp_path: Path, codec: Codec) -> None:
     video = stream()
     for name in ("a.mp4", "b.mp4"):
-        assert encode_chunk(pictures(video, 0, 60), coding(video), tmp_path / name, "ffmpeg") == 60
+        assert encode_chunk(pictures(video, 0, 60), coding(video, codec), tmp_path / name, "ffmpeg") == 60
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
+@pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("pix_fmt", list(SIZES))
-def test_depth_and_subsampling_are_kept(tmp_path: Path, pix_fmt: str) -> None:
-    video = stream(pix_fmt, full_range=pix_fmt.startswith("yuvj"))
-    encode_chunk(pictures(video, 0, 5), coding(video), tmp_path / "a.mp4", "ffmpeg")
+def test_depth_and_subsampling_are_kept(tmp_path: Path, pix_fmt: str, codec: Codec) -> None:
+    full_range = pix_fmt.startswith("yuvj")
+    video = stream(pix_fmt, full_range=full_range)
+    encode_chunk(pictures(video, 0, 5), coding(video, codec), tmp_path / "a.mp4", "ffmpeg")
     found = probe(tmp_path / "a.mp4")
-    assert found["pix_fmt"] == pix_fmt
+    assert found["codec_name"] == codec
+    # The decoders of ffmpeg say full range by the name of the format, or beside it.
+    assert found["pix_fmt"].replace("yuvj", "yuv") == pix_fmt.replace("yuvj", "yuv")
+    assert found["color_range"] == ("pc" if full_range else "tv")
     assert int(found["nb_frames"]) == 5
 
 
-def test_tags_are_the_sources(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", CODECS)
+def test_tags_are_the_sources(tmp_path: Path, codec: Codec) -> None:
+    # H.264 keeps no HDR, but wide colour.
+    transfer = "bt2020-10" if codec == "h264" else "arib-std-b67"
     video = stream(
         "yuv420p10le",
         sample_aspect=Fraction(4, 3),
         average_rate=Fraction(30000, 1001),
         primaries="bt2020",
-        transfer="arib-std-b67",
+        transfer=transfer,
         matrix="bt2020nc",
         chroma_location="topleft",
     )
-    encode_chunk(pictures(video, 0, 3), coding(video), tmp_path / "a.mp4", "ffmpeg")
+    encode_chunk(pictures(video, 0, 3), coding(video, codec), tmp_path / "a.mp4", "ffmpeg")
     found = probe(tmp_path / "a.mp4")
     assert found["color_primaries"] == "bt2020"
-    assert found["color_transfer"] == "arib-std-b67"
+    assert found["color_transfer"] == transfer
     assert found["color_space"] == "bt2020nc"
     assert found["color_range"] == "tv"
-    assert found["chroma_location"] == "topleft"
-    assert found["sample_aspect_ratio"] == "4:3"
+    # VP9 has no other siting than left and topleft, and does not say which.
+    assert found.get("chroma_location", "topleft") == "topleft"
+    # VP9 has square pixels only: they were made so.
+    shape = ("1:1", 128) if codec == "vp9" else ("4:3", 96)
+    assert (found["sample_aspect_ratio"], found["width"]) == shape
     assert found["r_frame_rate"] == "30000/1001"
 
 
-def test_what_is_not_declared_stays_undeclared(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_is_not_declared_stays_undeclared(tmp_path: Path, codec: Codec) -> None:
     video = stream(matrix_declared=False, matrix="bt601", primaries="a name x264 lacks")
-    encode_chunk(pictures(video, 0, 3), coding(video), tmp_path / "a.mp4", "ffmpeg")
+    encode_chunk(pictures(video, 0, 3), coding(video, codec), tmp_path / "a.mp4", "ffmpeg")
     found = probe(tmp_path / "a.mp4")
     assert {"color_primaries", "color_transfer", "color_space"} & set(found) == set()
 
 
-def test_joined_chunks_decode_to_each_chunks_own_frames(tmp_path: Path) -> None:
+SIDE_DATA = {
+    "Mastering display metadata": {
+        "red_x": "35400/50000",
+        "red_y": "14600/50000",
+        "green_x": "8500/50000",
+        "green_y": "39850/50000",
+        "blue_x": "6550/50000",
+        "blue_y": "2300/50000",
+        "white_point_x": "15635/50000",
+        "max_luminance": "10000000/10000",
+        "min_luminance": "50/10000",
+    },
+    "Content light level metadata": {"max_content": 900, "max_average": 300},
+}
+
+
+def side_data(path: Path) -> dict[str, dict[str, Any]]:
+    """What comes with the first picture, by kind."""
+    sides = first_picture(path, 0, "ffprobe")["side_data_list"]
+    return {str(side["side_data_type"]): side for side in sides}
+
+
+def test_hdr_metadata_is_in_the_stream_itself(tmp_path: Path) -> None:
+    video = stream(
+        "yuv420p10le",
+        primaries="bt2020",
+        transfer="smpte2084",
+        matrix="bt2020nc",
+        mastering=BT2020,
+        content_light=ContentLight(most=900, average=300),
+    )
+    encode_chunk(pictures(video, 0, 3), coding(video, "hevc"), tmp_path / "a.mp4", "ffmpeg")
+    found, sides = probe(tmp_path / "a.mp4"), side_data(tmp_path / "a.mp4")
+    assert (found["profile"], found["codec_tag_string"]) == ("Main 10", "hvc1")
+    for kind, values in SIDE_DATA.items():
+        assert {name: sides[kind][name] for name in values} == values
+
+
+def fields(path: Path) -> set[tuple[int, int]]:
+    """(whether interlaced, whether the top field is first) of all pictures."""
+    args = ["-show_entries", "frame=interlaced_frame,top_field_first", str(path)]
+    found = subprocess.run(["ffprobe", "-v", "error", "-of", "json", *args], check=True, capture_output=True)
+    return {
+        (frame["interlaced_frame"], frame["top_field_first"]) for frame in json.loads(found.stdout)["frames"]
+    }
+
+
+@pytest.mark.parametrize("first", ["top", "bottom"])
+def test_interlaced_pictures_stay_so_in_h264(tmp_path: Path, first: str) -> None:
+    video = stream(first_field=first, height=62)
+    encode_chunk(pictures(video, 0, 6), coding(video), tmp_path / "a.mp4", "ffmpeg")
+    assert fields(tmp_path / "a.mp4") == {(1, int(first == "top"))}
+    found = probe(tmp_path / "a.mp4")
+    assert (found["field_order"], found["height"]) == ("tt" if first == "top" else "bb", 64)
+
+
+@pytest.mark.parametrize("codec", ["hevc", "vp9"])
+def test_interlaced_pictures_are_made_whole_for_other_codecs(tmp_path: Path, codec: Codec) -> None:
+    """A bar that moves between the fields has combs, and has none afterwards."""
+    video = stream(first_field="top")
+
+    def combed(count: int) -> Iterator[Planes]:
+        grey = np.full((32, 48), 128, np.uint8)
+        for frame in range(count):
+            luma = np.full((64, 96), 60, np.uint8)
+            for field in (0, 1):
+                luma[field::2, 4 * (2 * frame + field) : 4 * (2 * frame + field) + 24] = 200
+            yield Planes(luma, grey, grey)
+
+    assert encode_chunk(combed(8), coding(video, codec), tmp_path / "a.mp4", "ffmpeg") == 8
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        luma = [frame.to_ndarray()[:64].astype(int) for frame in container.decode(video=0)]
+    assert len(luma) == 8
+    before = [np.abs(2 * p.y[1:-1].astype(int) - p.y[:-2] - p.y[2:]).mean() for p in combed(8)]
+    after = [np.abs(2 * y[1:-1] - y[:-2] - y[2:]).mean() for y in luma]
+    assert max(after) < min(before) / 5
+    assert fields(tmp_path / "a.mp4") == {(0, 0)}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_joined_chunks_decode_to_each_chunks_own_frames(tmp_path: Path, codec: Codec) -> None:
     video = stream()
     alone: list[bytes] = []
     joined: list[bytes] = []
     headers: set[bytes] = set()
     for index, (start, stop) in enumerate([(0, 40), (40, 41), (41, 43), (43, 90)]):
         path = tmp_path / f"{index}.mp4"
-        encode_chunk(pictures(video, start, stop), coding(video), path, "ffmpeg")
+        encode_chunk(pictures(video, start, stop), coding(video, codec), path, "ffmpeg")
         alone += decoded(path)
         header, bodies = packets(path)
         headers.add(header)
         joined += bodies
     assert len(headers) == 1, "headers do not depend on content or length"
-    decoder = av.CodecContext.create("h264", "r")
+    decoder = av.CodecContext.create(codec, "r")
     decoder.extradata = headers.pop()
     frames = [frame for body in joined for frame in decoder.decode(av.Packet(body))]
     frames += decoder.decode(None)
@@ -126,9 +223,12 @@ def test_joined_chunks_decode_to_each_chunks_own_frames(tmp_path: Path) -> None:
     assert len(alone) == 90
 
 
-def test_every_chunk_begins_with_a_key_frame_and_has_one_every_two_seconds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_chunk_begins_with_a_key_frame_and_has_one_every_two_seconds(
+    tmp_path: Path, codec: Codec
+) -> None:
     video = stream()
-    encode_chunk(pictures(video, 0, 130), coding(video), tmp_path / "a.mp4", "ffmpeg")
+    encode_chunk(pictures(video, 0, 130), coding(video, codec), tmp_path / "a.mp4", "ffmpeg")
     with av.open(str(tmp_path / "a.mp4")) as container:
         keys = [frame.key_frame for frame in container.decode(video=0)]
     places = np.flatnonzero(keys)

@@ -13,12 +13,14 @@ import ffmpeg
 import numpy as np
 import pytest
 
+from loc.artifacts import ContentLight
 from loc.errors import InputError, MissingError, UsageError
 from loc.media.ffmpeg import file_url, run
 from loc.media.probe import Facts, chosen_track, probe_source
 from loc.settings import Settings
 from tests.media import synth
 from tests.media.synth import Recipe
+from tests.streams import BT2020
 
 
 def probed(path: Path) -> Facts:
@@ -257,3 +259,49 @@ def test_odd_names_are_names(name: str, video: Path, tmp_path: Path, monkeypatch
 def test_a_missing_program_is_said(video: Path) -> None:
     with pytest.raises(MissingError):
         probe_source(video, Settings(ffprobe="no-such-ffprobe"))
+
+
+HDR10 = {
+    "vcodec": "libx265",
+    "preset": "ultrafast",
+    "colorspace": "bt2020nc",
+    "color_primaries": "bt2020",
+    "color_trc": "smpte2084",
+}
+GRADED = (
+    "log-level=none:hdr10=1:master-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)"
+    "L(10000000,50):max-cll=900,300"
+)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_hdr_metadata_is_found_in_the_stream(tmp_path: Path, suffix: str) -> None:
+    recipe = Recipe(suffix, {**HDR10, "x265-params": GRADED}, pix_fmt="yuv420p10le")
+    video = probed(synth.make(tmp_path, recipe, frames=3)).video
+    assert video.is_hdr
+    assert video.mastering == BT2020
+    assert video.content_light == ContentLight(most=900, average=300)
+
+
+def test_hdr_without_metadata_has_none(tmp_path: Path) -> None:
+    options = {**HDR10, "color_trc": "arib-std-b67", "x265-params": "log-level=none"}
+    video = probed(synth.make(tmp_path, Recipe(".mp4", options, pix_fmt="yuv420p10le"), frames=3)).video
+    assert (video.is_hdr, video.mastering, video.content_light) == (True, None, None)
+
+
+@pytest.mark.parametrize(("parity", "first"), [("tff", "top"), ("bff", "bottom")])
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".mkv"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_first_field_of_interlaced_pictures(
+    tmp_path: Path, codec: str, suffix: str, parity: str, first: str
+) -> None:
+    how = {"x264-params": f"{parity}=1"} if codec == "libx264" else {"flags": "+ilme+ildct"}
+    options = {"vcodec": codec, **how, "vf": f"setfield={parity}"}
+    made = tmp_path / f"fields{suffix}"
+    picture = ffmpeg.input("testsrc2=size=192x128:rate=25:duration=0.2", f="lavfi")
+    run(picture.output(file_url(made), pix_fmt="yuv420p", **options), "ffmpeg")
+    assert probed(made).video.first_field == first
+
+
+def test_progressive_pictures_have_no_first_field(video: Path) -> None:
+    assert probed(video).video.first_field is None
