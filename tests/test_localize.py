@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -203,3 +206,23 @@ def test_one_changed_line_costs_its_own_actions_only(
     assert {unit for action, unit in made if action in ("dub.speak", "dub.clip")} == {"line l0002"}
     assert [unit for action, unit in made if action == "deliver.encode"] == ["chunk 2"]
     assert not actions & {"ingest.scan", "separate.block", "faces.track", "lipsync.profile", "dub.level"}
+
+
+def test_the_page_shows_each_cut_before_and_after(
+    job: Job, first: tuple[RunResult, list[Event]], output: Seen
+) -> None:
+    """A frame of either shot, in which the middle of what is shown, the mouth, changed far more than its rim,
+    where only coding makes a difference."""
+    text = (job.folder / "film.es.report.html").read_text("utf-8")
+    pairs = re.findall(r'alt="As (filmed|delivered), frame (\d+)"', text)
+    images = [
+        cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+        for data in re.findall(r'src="data:image/webp;base64,([^"]+)" alt="As', text)
+    ]
+    assert [name for name, _ in pairs] == ["filmed", "delivered"] * 2
+    for before, after, (_, frame), shot in zip(images[::2], images[1::2], pairs[::2], (0, 1), strict=True):
+        start, stop = output.timeline.count * shot // 2, output.timeline.count * (shot + 1) // 2
+        assert start - 5 <= int(frame) <= stop + 5
+        change = np.abs(before.astype(int) - after).max(axis=2)
+        middle, rim = change[110:200, 110:250], np.concatenate([change[:40].ravel(), change[:, :40].ravel()])
+        assert np.percentile(middle, 90) > 3 * np.percentile(rim, 90)

@@ -1,10 +1,12 @@
 """Deliver: patches on the picture, chunks encoded, one sound, subtitles, one file.
 
-Four kinds of action:
+Six kinds of action:
     deliver.encode     a chunk of the picture with the patches on it; knows no language;
     deliver.audio      the mix as one track of AAC, or of Opus for WebM;
     deliver.subtitles  the .srt file;
-    deliver.mux        everything in one container.
+    deliver.mux        everything in one container;
+    deliver.peaks      a block of a sound as the report's page shows it;
+    deliver.still      a cut before and after, for the same page.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from loc.artifacts import Container, DubTrack, Render, Source
+from loc.errors import LocError
 from loc.media import ffmpeg
 from loc.media.probe import Facts, probe_source
 from loc.media.sound import iter_blocks
@@ -23,6 +26,7 @@ from loc.runner import Action, Made, Make, NotMade, Out
 from loc.stage import Context
 from loc.store.keys import digest_value
 from stages.deliver.contract import Inputs
+from stages.deliver.evidence import gather
 from stages.deliver.picture import STAGE, coding_of, encode_chunks
 from stages.deliver.subtitles import cues
 
@@ -54,13 +58,18 @@ def run(ctx: Context, inputs: Inputs) -> Render:
         lambda: [_subtitles(ctx, shown())],
         lambda: encode_chunks(ctx, source, timeline, inputs.lipsync.get().patches),
     )
-    media = _mux(ctx, source, timeline, chunks, sound, shown())
+    gathered = gather(ctx, source, timeline, inputs.dub.get(), inputs.lipsync.get(), chunks)
+    mux = _mux(ctx, source, timeline, chunks, sound, shown())
+    media, *done = ctx.runner.attempt([mux, *gathered.work], parallel=True)
+    if isinstance(media, LocError):
+        raise media
     assert ctx.language is not None
     return Render(
         language=ctx.language,
         media=media.ref("media"),
         container=ctx.settings.file_type,
         subtitles=subtitles.ref("subtitles"),
+        evidence=gathered.evidence(ctx, done) if ctx.settings.page != "none" else None,
     )
 
 
@@ -147,7 +156,7 @@ def _mux(
     chunks: Sequence[Made],
     sound: Made,
     shown: Sequence[Cue],
-) -> Made:
+) -> Work:
     """Put everything into one file.
 
     Reads: the coded chunks and sound, what is shown as subtitles, the times of all frames, the source's tags
@@ -202,7 +211,7 @@ def _mux(
             "ffprobe": ffmpeg.probe_fingerprint(ctx.settings.ffprobe),
         },
     )
-    return ctx.runner.do(action, make)
+    return action, make
 
 
 def _about(facts: Facts, timeline: Timeline) -> About:

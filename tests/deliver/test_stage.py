@@ -65,7 +65,8 @@ class Bench:
     store: WorkDir
     clip: Path
     source: Source
-    settings: Settings = dataclasses.field(default_factory=Settings)
+    settings: Settings = dataclasses.field(default_factory=lambda: Settings(page="none"))
+    """Without what a page shows, but where that is the question."""
 
     @property
     def timeline(self) -> Timeline:
@@ -286,6 +287,18 @@ def test_a_changed_patch_encodes_only_its_chunk(bench: Callable[..., Bench], tmp
     moved = before[1].model_copy(update={"offset": 4})
     _, made = it.deliver(it.inputs("ja", [before[0], moved]), "ja")
     assert made == {"deliver.encode": 1, "deliver.mux": 1}
+
+
+def test_a_page_costs_its_own_actions_and_they_are_found_again(bench: Callable[..., Bench]) -> None:
+    it = bench()
+    plain, _ = it.deliver(it.inputs("ja"), "ja")
+    assert plain.evidence is None
+    first, made = it.deliver(it.inputs("ja"), "ja", page="bare")
+    assert made == {"deliver.peaks": 1}, "the mix; this source has no sound of its own"
+    assert (first.media, first.subtitles) == (plain.media, plain.subtitles)
+    assert first.evidence is not None
+    assert (len(first.evidence.dub_peaks), first.evidence.source_peaks) == (1, ())
+    assert it.deliver(it.inputs("ja"), "ja", page="full") == (first, {})
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,13 @@ from stages.lipsync.warp import Warp
 from stages.translate.apertium import Apertium
 from tests.keys.rig import ENGLISH, HEARD, JAPANESE, Names, Outcome, Rig
 
-PICTURE = ("deliver.encode * chunk *", "deliver.mux *")
-SOUND = ("dub.mix {0} *", "dub.meter {0} mix, *", "dub.loudness {0}", "deliver.audio {0}", "deliver.mux {0}")
+PICTURE = ("deliver.encode * chunk *", "deliver.mux *", "deliver.still *")
+SOUND = (
+    *("dub.mix {0} *", "dub.meter {0} mix, *", "dub.loudness {0}", "deliver.audio {0}", "deliver.mux {0}"),
+    "deliver.peaks {0} dub, *",
+)
 """What follows from other clips, or the same at other places."""
-SEEN = ("lipsync.draw {0} cut {1}, *", "deliver.encode {0} chunk {1}")
+SEEN = ("lipsync.draw {0} cut {1}, *", "deliver.encode {0} chunk {1}", "deliver.still {0} cut {1}")
 """What follows in the picture. Each line has a cut, and a chunk, of its own."""
 
 
@@ -102,14 +105,14 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "preset": ({"preset": "ultrafast"}, PICTURE),
     "bit rate of the sound": ({"audio_bitrate": 96}, ("deliver.audio *", "deliver.mux *")),
     "most speakers": ({"max_speakers": 7}, ("transcribe.speakers",)),
-    "no lip-sync": ({"lipsync": False}, PICTURE),
+    "no lip-sync": ({"lipsync": False}, ("deliver.encode * chunk *", "deliver.mux *")),
     # Made again, and the same again: nothing follows.
     "stages by force": ({"force": ("separate", "dub")}, ("separate.*", "dub.*")),
     "another sound track": (
         {"audio_track": 2},
         (
             *("ingest.master", "analysis.voice *", "ingest.cuts", "separate.*", "transcribe.*"),
-            *("dub.meter * speech, *", "dub.level *"),
+            *("dub.meter * speech, *", "dub.level *", "deliver.peaks * source, *"),
             # Mouths close where the source speaks and the dub does not.
             *heard_in("ja", 1, 2),
             *heard_in("es", 1, 2),
@@ -203,7 +206,13 @@ DRAWING = ("lipsync.profile *", "lipsync.draw *")
 
 VERSIONS: dict[str, tuple[str, ...]] = {
     "mediapipe": ("faces.track *",),
-    "opencv-contrib-python": ("ingest.scan", "faces.track *", *DRAWING, "deliver.encode *"),
+    "opencv-contrib-python": (
+        "ingest.scan",
+        "faces.track *",
+        *DRAWING,
+        "deliver.encode *",
+        "deliver.still *",
+    ),
     "scenedetect": ("ingest.scan",),
     "webrtcvad-wheels": ("analysis.voice *",),
     "soxr": ("ingest.master", *LISTENING, "dub.speak *"),

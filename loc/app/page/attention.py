@@ -116,9 +116,10 @@ def _silent(report: Data) -> Iterator[Item]:
 
 def _lines(report: Data) -> Iterator[Item]:
     over, hurried, unknown = [], [], []
+    told = {defect["unit"] for defect in report["defects"]}
     for number, line in enumerate(report["lines"]):
         place = Place("line", number, line["start"])
-        over += [place] if line["overrun_seconds"] > 0 else []
+        over += [place] if line["overrun_seconds"] > 0 and f"line {line['line']}" not in told else []
         hurried += [place] if line["rate"] * line["stretch"] >= HURRIED else []
         unknown += [place] if line["unknown_words"] else []
     if over:

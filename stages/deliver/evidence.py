@@ -1,0 +1,381 @@
+"""What the report's page shows: both sounds as peaks, and cuts as they were filmed and as they became.
+
+A part that cannot be had is missing on the page, with a notice, and never ends a run: the video is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loc import packages
+from loc.artifacts import (
+    PEAKS_PER_SECOND,
+    SAMPLE_RATE,
+    Cut,
+    DubTrack,
+    Evidence,
+    FrameRange,
+    LipSync,
+    PatchTrack,
+    Ref,
+    Source,
+    Still,
+    VideoStream,
+)
+from loc.errors import LocError
+from loc.media import ffmpeg
+from loc.media.patches import Placement, load_placement
+from loc.media.sound import decode_flac
+from loc.media.timeline import Timeline
+from loc.runner import Action, Made, Make, Out
+from loc.stage import Context
+from stages.deliver.picture import STAGE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loc.media.colour import Box, Rgb
+    from loc.media.frames import Planes
+
+Work = tuple[Action, Make]
+
+MAX_STILLS = 60
+"""Cuts with stills on one page: 12 kB each as measured, so a page of any length stays under 2 MB."""
+
+MAX_PASSED = 20
+"""Of these, kept for cuts that were left as filmed."""
+
+NOTHING_SAID = "no-speech"
+"""The one reason to leave a cut as it is that no picture explains."""
+
+WINDOW = 25
+"""Frames around the middle of what was drawn among which the one that changed most is shown."""
+
+WIDTH = 360
+"""Pixels across: two side by side fill a phone, and one is sharp enough to judge a mouth."""
+
+QUALITY = 72
+"""WebP quality at which lips show no blocks."""
+
+AROUND_MOUTH = 2.4
+"""Width of what is shown in widths of the mask: the whole face, so that the mouth is judged in it."""
+
+ASPECT = Fraction(4, 3)
+
+PADDING = 4
+"""Fewer pixels than this is a coded picture wider or higher than its source only to have even sides, or whole
+fields."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cut to be shown: frames to choose from, and what was drawn on them (None: nothing).
+
+    `frames` lie inside `patch`, whose first frame is `first`.
+    """
+
+    number: int
+    cut: Cut
+    frames: FrameRange
+    patch: PatchTrack | None = None
+    first: int = 0
+
+
+@dataclass
+class Gathered:
+    """The work of a page's evidence, and how it is read once it is done."""
+
+    work: list[Work]
+    shown: Sequence[Shown]
+    source_blocks: int
+
+    def evidence(self, ctx: Context, done: Sequence[Made | LocError]) -> Evidence:
+        """What was made; a part that failed is left out, and said."""
+        made = [item for item in done if isinstance(item, Made)]
+        if len(made) < len(done):
+            ctx.runner.notice(
+                "page-incomplete", f"{len(done) - len(made)} parts of the report's page could not be made."
+            )
+        peaks = len(self.work) - len(self.shown)
+        pairs = zip(self.shown, done[peaks:], strict=True)
+        return Evidence(
+            stills=tuple(_still_of(shown, item) for shown, item in pairs if isinstance(item, Made)),
+            source_peaks=_refs(done[: self.source_blocks]),
+            dub_peaks=_refs(done[self.source_blocks : peaks]),
+        )
+
+
+def gather(
+    ctx: Context,
+    source: Source,
+    timeline: Timeline,
+    dub: DubTrack,
+    lipsync: LipSync,
+    chunks: Sequence[Made],
+) -> Gathered:
+    """The actions behind a page, as far as the settings want one.
+
+    Args:
+        chunks: the coded pictures, in order.
+    """
+    if ctx.settings.page == "none":
+        return Gathered([], [], 0)
+    blocks = source.master.blocks if source.master else ()
+    work = [_peaks(ctx, "source", index, block) for index, block in enumerate(blocks)]
+    work += [_peaks(ctx, "dub", index, block) for index, block in enumerate(dub.mix.blocks)]
+    shown = select(lipsync, source) if ctx.settings.page == "full" else []
+    work += [_still(ctx, source, timeline, chunks, item) for item in shown]
+    return Gathered(work, shown, len(blocks))
+
+
+def _refs(peaks: Sequence[Made | LocError]) -> tuple[Ref, ...]:
+    """Peaks of a whole sound, or none: with a gap they would stand at wrong times."""
+    made = [item.ref("peaks") for item in peaks if isinstance(item, Made)]
+    return tuple(made) if len(made) == len(peaks) else ()
+
+
+def _still_of(shown: Shown, made: Made) -> Still:
+    return Still(
+        frames=shown.cut.frames,
+        frame=shown.frames.start + int(made.detail["chosen"]),
+        before=made.ref("before"),
+        after=made.outputs.get("after"),
+    )
+
+
+def select(lipsync: LipSync, source: Source) -> list[Shown]:
+    """The cuts that get stills, in order: those of which most was drawn, and the longest of those that were
+    left as filmed although somebody speaks."""
+    starts = [chunk.frames.start for chunk in source.chunks]
+    drawn, passed = [], []
+    for number, cut in enumerate(lipsync.cuts, start=1):
+        if cut.drawn_frames:
+            drawn += _drawn(number, cut, lipsync.patches, starts)
+        elif all(reason.code != NOTHING_SAID for reason in cut.reasons):
+            passed.append(Shown(number, cut, _middle(cut.frames, 1)))
+    drawn.sort(key=lambda item: -item.cut.drawn_frames)
+    passed.sort(key=lambda item: -len(item.cut.frames))
+    kept = drawn[: MAX_STILLS - min(MAX_PASSED, len(passed))]
+    kept += passed[: MAX_STILLS - len(kept)]
+    return sorted(kept, key=lambda item: item.number)
+
+
+def _drawn(number: int, cut: Cut, patches: Sequence[PatchTrack], starts: Sequence[int]) -> list[Shown]:
+    """The patch that covers most of a cut, and the middle of it; empty where none does."""
+    most, found = 0, []
+    for patch in patches:
+        first = starts[patch.chunk] + patch.offset
+        frames = FrameRange(start=first, stop=first + patch.count).intersect(cut.frames)
+        if frames is not None and len(frames) > most:
+            most, found = len(frames), [Shown(number, cut, _middle(frames, WINDOW), patch, first)]
+    return found
+
+
+def _middle(frames: FrameRange, count: int) -> FrameRange:
+    """The `count` frames around the middle, or as many as there are."""
+    count = min(count, len(frames))
+    start = frames.start + (len(frames) - count) // 2
+    return FrameRange(start=start, stop=start + count)
+
+
+def _peaks(ctx: Context, name: str, index: int, block: Ref) -> Work:
+    """Take the peaks of one block of a sound.
+
+    Reads: the block.
+    Leaves out: which sound it is, and where in it the block lies.
+    """
+
+    def make(out: Out) -> None:
+        out.bytes("peaks", peaks_of(decode_flac(ctx.store.read_bytes(block))).tobytes())
+
+    action = Action(
+        name="deliver.peaks",
+        version=1,
+        site=ctx.site(STAGE, f"{name}, block {index + 1}"),
+        inputs={"block": block},
+        params={"per_second": PEAKS_PER_SECOND},
+    )
+    return action, make
+
+
+def peaks_of(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """uint8 [steps], 255 * sqrt(largest sample of any channel) in each step; the last may be shorter.
+
+    Args:
+        audio: float32 [n, channels], 48 kHz.
+    """
+    step = SAMPLE_RATE // PEAKS_PER_SECOND
+    loudest = np.abs(audio).max(axis=1, initial=0)
+    padded = np.pad(loudest, (0, -len(loudest) % step))
+    peaks = padded.reshape(-1, step).max(axis=1)
+    return np.asarray(np.rint(255 * np.sqrt(np.minimum(peaks, 1))), dtype=np.uint8)
+
+
+def _still(ctx: Context, source: Source, timeline: Timeline, chunks: Sequence[Made], shown: Shown) -> Work:
+    """Picture a cut before and after.
+
+    Reads: at most `WINDOW` frames of the source around the middle of what was drawn; the coded chunk they are
+        in; where the patches lie. Of a cut that was left as filmed, its middle frame.
+    Leaves out: the cut's number and length; what drew it.
+    """
+
+    from loc.media.frames import frames_key, read_frames
+
+    video, patch, frames = source.video, shown.patch, shown.frames
+    chunk = chunks[patch.chunk].ref("video") if patch else None
+    offset = frames.start - source.chunks[patch.chunk].frames.start if patch else 0
+
+    def make(out: Out) -> None:
+        filmed = read_frames(ctx.job.path, video, timeline, frames)
+        if patch is None or chunk is None:
+            out.bytes("before", picture(next(filmed), video, None))
+            out.detail["chosen"] = 0
+            return
+        placement = load_placement(ctx.store.open_object(patch.placement))
+        finished = coded_frames(ctx.store.open_object(chunk), video, offset, len(frames))
+        chosen = most_changed(filmed, finished, placement, frames.start - shown.first, video)
+        out.bytes("before", picture(chosen.before, video, chosen.box))
+        out.bytes("after", picture(chosen.after, video, chosen.box))
+        out.detail["chosen"] = chosen.index
+
+    drawn = {"chunk": chunk, "offset": offset, "placement": patch.placement,
+             "placed": frames.start - shown.first} if patch else None  # fmt: skip
+    action = Action(
+        name="deliver.still",
+        version=1,
+        site=ctx.site(STAGE, f"cut {shown.number}"),
+        inputs={"pictures": frames_key(source.digest, video, timeline, frames), "drawn": drawn},
+        params={
+            "width": WIDTH,
+            "quality": QUALITY,
+            "rotation": video.rotation,
+            "sample_aspect": video.sample_aspect,
+            "chroma_location": video.chroma_location,
+        },
+        programs={
+            "decoder": ffmpeg.decoder_fingerprint(),
+            "opencv": packages.version("opencv-contrib-python"),
+        },
+    )
+    return action, make
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The frame to show, counted from the first looked at, and the part of it."""
+
+    index: int
+    before: Planes
+    after: Planes
+    box: Box
+
+
+def most_changed(
+    filmed: Iterator[Planes], finished: Iterator[Planes], placement: Placement, first: int, video: VideoStream
+) -> Chosen:
+    """The frame whose luma differs most inside the mask's box, counting it by the patch's opacity.
+
+    Args:
+        first: index into `placement` of the first frame.
+    """
+    best: Chosen | None = None
+    most = -1.0
+    for index, (before, after) in enumerate(zip(filmed, finished, strict=True)):
+        x0, y0, x1, y1 = mask_box(placement, first + index, before.y.shape)
+        inside = (slice(y0, y1), slice(x0, x1))
+        change = np.abs(before.y[inside].astype(np.int32) - after.y[inside]).mean()
+        change *= float(placement.opacity[first + index])
+        if change > most:
+            most = change
+            box = face_box((x0, y0, x1, y1), before.y.shape, video)
+            best = Chosen(index, before, after, box)
+    assert best is not None
+    return best
+
+
+def mask_box(placement: Placement, index: int, size: tuple[int, ...]) -> Box:
+    """The box of a patch's mask in coded pixels, inside the picture, at least a pixel in size."""
+    corners = placement.polygon[index] @ placement.matrix[index, :, :2].T + placement.matrix[index, :, 2]
+    height, width = size
+    x0, y0 = np.floor(corners.min(axis=0)).astype(int)
+    x1, y1 = np.ceil(corners.max(axis=0)).astype(int) + 1
+    x0, y0 = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
+    return int(x0), int(y0), int(max(x0 + 1, min(x1, width))), int(max(y0 + 1, min(y1, height)))
+
+
+def face_box(mask: Box, size: tuple[int, ...], video: VideoStream) -> Box:
+    """A box of `ASPECT`, as seen, around a mask, moved rather than cut where the picture ends."""
+    height, width = size
+    aspect = ASPECT if video.rotation in (0, 180) else 1 / ASPECT
+    shape = float(aspect / (video.sample_aspect or 1))
+    wide = min(AROUND_MOUTH * max(mask[2] - mask[0], (mask[3] - mask[1]) * shape), width, height * shape)
+    high = min(wide / shape, height)
+    x = min(max((mask[0] + mask[2] - wide) / 2, 0), width - wide)
+    y = min(max((mask[1] + mask[3] - high) / 2, 0), height - high)
+    return round(x), round(y), max(round(x) + 1, round(x + wide)), max(round(y) + 1, round(y + high))
+
+
+def coded_frames(path: Path, video: VideoStream, first: int, count: int) -> Iterator[Planes]:
+    """Frames of a coded chunk, as coded, in presentation order from number `first` on.
+
+    Raises:
+        LocError: it has fewer.
+    """
+    import av
+
+    from loc.media.frames import to_planes
+
+    given = 0
+    with av.open(str(path)) as container:
+        for number, frame in enumerate(container.decode(video=0)):
+            if first <= number < first + count:
+                given += 1
+                yield to_planes(frame, _as_coded(video, frame))
+            if given == count:
+                return
+    raise LocError(f"The coded chunk {path.name[:12]} has no frame {first + given}.")
+
+
+def _as_coded(video: VideoStream, frame: Any) -> VideoStream:
+    """The stream with the layout of its coded picture, which then is copied; one that was stretched to square
+    pixels is scaled back."""
+    depth = max(component.bits for component in frame.format.components)
+    padded = 0 <= frame.width - video.width < PADDING and 0 <= frame.height - video.height < PADDING
+    size = {"width": frame.width, "height": frame.height} if padded else {}
+    return video.model_copy(update={"pix_fmt": frame.format.name, "bit_depth": depth, **size})
+
+
+def picture(planes: Planes, video: VideoStream, box: Box | None) -> bytes:
+    """WebP of a picture or of the part inside `box`, upright, square pixels, `WIDTH` across."""
+    import cv2
+
+    from loc.media.colour import to_rgb
+
+    if planes.y.itemsize == 1 and video.bit_depth > 8:
+        # HDR was made SDR.
+        video = video.model_copy(update={"bit_depth": 8, "matrix": "bt709", "full_range": False})
+    rgb = upright(to_rgb(planes, video, box), video)
+    ok, data = cv2.imencode(".webp", rgb[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    if not ok:
+        raise LocError("OpenCV could not write a still.")
+    return bytes(data)
+
+
+def upright(rgb: Rgb, video: VideoStream) -> Rgb:
+    """Turned as a player turns it, pixels square, `WIDTH` across."""
+    import cv2
+
+    height, width = rgb.shape[:2]
+    wide = width * float(video.sample_aspect or 1)
+    turned = video.rotation in (90, 270)
+    scale = WIDTH / (height if turned else wide)
+    size = (max(1, round(wide * scale)), max(1, round(height * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(rgb, size, interpolation=method)
+    return np.ascontiguousarray(np.rot90(scaled, video.rotation // 90))
