@@ -13,7 +13,7 @@ help:
 	@echo 'make setup      set up only: system packages, .venv, Python packages'
 	@echo 'make lint       style, types and import contracts'
 	@echo 'make docs       generate the reference pages'
-	@echo 'make picture    make the picture of the README from the demo'
+	@echo 'make picture    make the pictures of the README from the demo'
 	@echo 'make clean      remove the sample and what builds and tests leave; .venv stays'
 
 setup:
@@ -29,6 +29,7 @@ demo: sample/sample.truth.json
 
 picture: demo
 	@$(BIN)/python -m tests.presenter --compare sample/sample.mp4 sample/sample.ja.mp4 docs/images/result.jpg
+	@$(BIN)/python -m tests.browser sample/sample.ja.report.html docs/images/report.jpg
 
 # pytest ends with 5, and make with 2, when no test ran.
 test: setup

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +17,10 @@ from loc.app import page
 from loc.artifacts import PEAKS_PER_SECOND, Evidence, FrameRange, Ref, Still
 from loc.store.workdir import WorkDir
 from tests.app.reports import HARM, SECONDS, subject, troubled
+from tests.browser import find, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 DESK, PHONE = (1280, 900), (390, 844)
 
@@ -35,23 +34,21 @@ def browser() -> Iterator[Browser]:
 
     On Debian `make setup` installs it; elsewhere it may be missing or, as a snap, unable to see these files.
     """
-    from playwright.sync_api import Error, sync_playwright
+    from playwright.sync_api import Error
 
     debian = platform.freedesktop_os_release().get("ID") == "debian"
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = find()
     if program is None:
         assert not debian, "chromium is missing: run `make setup`"
         pytest.skip("there is no Chromium here")
-    with sync_playwright() as playwright:
+    with contextlib.ExitStack() as stack:
         try:
-            # As root, in a container, Chromium's own sandbox cannot start.
-            found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+            found = stack.enter_context(started(program))
         except Error as error:
             if debian:
                 raise
             pytest.skip(f"{program} does not start: {str(error).splitlines()[0]}")
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,9 @@ Data = Mapping[str, Any]
 class Place:
     """Something on the page to go to."""
 
-    kind: Literal["line", "cut"]
+    kind: Literal["line", "silent", "cut"]
     number: int
-    """Index into the report's lines or cuts."""
+    """Index into the report's lines, silent lines or cuts."""
     start: float
     """Seconds."""
 
@@ -99,19 +99,27 @@ def _places_of(report: Data, unit: str) -> tuple[Place, ...]:
     """The line or cut that a unit of work names, if the report has it."""
     kind, _, name = unit.partition(" ")
     if kind == "cut" and (digits := _NUMBER.match(name)):
-        found = [(index, cut) for index, cut in enumerate(report["cuts"]) if index + 1 == int(digits[0])]
-        return tuple(Place("cut", index, cut["start"]) for index, cut in found)
+        number = int(digits[0]) - 1
+        return tuple(Place("cut", number, cut["start"]) for cut in report["cuts"][number : number + 1])
     if kind == "line":
-        found = [(index, line) for index, line in enumerate(report["lines"]) if line["line"] == name]
-        return tuple(Place("line", index, line["start"]) for index, line in found)
+        spoken = [Place("line", *found) for found in _named(report["lines"], name)]
+        return (*spoken, *(Place("silent", *found) for found in _named(report["silent"], name)))
     return ()
+
+
+def _named(lines: Sequence[Data], name: str) -> Iterator[tuple[int, float]]:
+    """Index and start of the lines of a name whose time is known."""
+    for number, line in enumerate(lines):
+        if line["line"] == name and line["start"] is not None:
+            yield number, line["start"]
 
 
 def _silent(report: Data) -> Iterator[Item]:
     told = {defect["unit"] for defect in report["defects"]}
-    for line in report["silent"]:
-        if not told & {line["line"], f"line {line['line']}"}:
-            yield Item("failed", f"Line {line['line']} is not heard", line["reason"])
+    for number, line in enumerate(report["silent"]):
+        if f"line {line['line']}" not in told:
+            places = (Place("silent", number, line["start"]),) if line["start"] is not None else ()
+            yield Item("failed", f"Line {line['line']} is not heard", line["reason"], places)
 
 
 def _lines(report: Data) -> Iterator[Item]:

@@ -1,0 +1,65 @@
+"""The system's Chromium, to look at pages with. `python -m tests.browser PAGE IMAGE` pictures a report."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+
+WINDOW = (1280, 1340)
+"""Of the picture: down to the end of the first cut's card."""
+
+
+def find() -> str | None:
+    """The path of a Chromium, if there is one."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+@contextlib.contextmanager
+def started(program: str) -> Iterator[Browser]:
+    """A Chromium without a window.
+
+    Raises:
+        playwright.sync_api.Error: it does not start.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # As root, in a container, Chromium's own sandbox cannot start.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def picture(page: Path, image: Path) -> None:
+    """The top of a report's page with the card of its first cut open, as a JPEG."""
+    program = find()
+    assert program is not None, "chromium is missing: run `make setup`"
+    with started(program) as browser:
+        width, height = WINDOW
+        tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
+        tab.goto(page.resolve().as_uri())
+        tab.locator("#lanes [data-cut='0']").click()
+        tab.evaluate("scrollTo(0, 0)")
+        tab.screenshot(path=image, type="jpeg", quality=85)
+
+
+def main() -> None:
+    """Parse the command line and take the picture."""
+    parser = argparse.ArgumentParser(prog="python -m tests.browser", description=__doc__)
+    parser.add_argument("page", type=Path)
+    parser.add_argument("image", type=Path)
+    arguments = parser.parse_args()
+    picture(arguments.page, arguments.image)
+
+
+if __name__ == "__main__":
+    main()
