@@ -255,6 +255,9 @@ def _add_picture(output: Any, template: Any, picture: Picture) -> Iterator[_Time
     stream = template.streams.video[0]
     track = output.add_stream_from_template(stream, opaque=True)
     track.time_base = picture.time_base
+    if stream.codec_context.name == "hevc" and output.format.name == "mp4":
+        # Headers in the sample entry alone: Apple's players take no other HEVC.
+        track.codec_context.codec_tag = "hvc1"
     return _picture_packets(track, picture, int(stream.codec_context.reorder_depth))
 
 

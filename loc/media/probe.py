@@ -96,6 +96,8 @@ class Facts(Frozen):
     container: str
     video: VideoStream
     audio: tuple[AudioStream, ...]
+    subtitles: int
+    """Subtitle tracks."""
     duration: Ratio | None
     tags: Mapping[str, str]
     chapters: tuple[Chapter, ...]
@@ -123,6 +125,7 @@ def probe_source(path: Path, settings: Programs) -> Facts:
         container=container,
         video=video,
         audio=_audio_streams(streams),
+        subtitles=sum(stream.get("codec_type") == "subtitle" for stream in streams),
         duration=_seconds(stream.get("duration")) or _seconds(found["format"].get("duration")),
         tags=found["format"].get("tags", {}),
         chapters=tuple(_chapter(chapter) for chapter in found.get("chapters", [])),

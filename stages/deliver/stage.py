@@ -188,7 +188,7 @@ def _mux(
 
     action = Action(
         name="deliver.mux",
-        version=2,
+        version=3,
         site=ctx.site(STAGE),
         inputs={
             "chunks": [chunk.ref("video") for chunk in chunks],

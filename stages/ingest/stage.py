@@ -104,7 +104,7 @@ def _probe(ctx: Context) -> Made:
 
     action = Action(
         name="ingest.probe",
-        version=2,
+        version=3,
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest},
         programs={
@@ -249,11 +249,15 @@ def _tell(ctx: Context, facts: Facts, scan: ScanFacts, timeline: Timeline, track
         ctx.runner.notice(
             "truncated", f"The picture ends after {seconds:.1f} s of {float(facts.duration):.1f} s."
         )
+    if facts.subtitles:
+        ctx.runner.notice("left-out", f"The source's subtitle tracks ({facts.subtitles}) are left out.")
     if track is None:
         ctx.runner.notice("no-sound", "The source has no sound track.")
         return
     if len(facts.audio) > 1 and ctx.settings.audio_track is None:
-        ctx.runner.notice("audio-track", f"Sound track {track.track} of {len(facts.audio)} is used.")
+        ctx.runner.notice(
+            "audio-track", f"Sound track {track.track} of {len(facts.audio)} is used, no other is kept."
+        )
     if track.channels > MAX_CHANNELS:
         ctx.runner.notice("mixed-down", f"The {track.layout} sound is mixed down to stereo.")
 

@@ -46,6 +46,9 @@ class Recipe:
     sound: str | None = "aac"
     """Codec of the sound tracks; None for none."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    rate: Fraction = Fraction(RATE)
+    filters: Sequence[tuple[str, ...]] = ()
+    """Name and arguments of what the drawn pictures go through first."""
 
 
 _X264 = {"vcodec": "libx264", "preset": "veryfast", "threads": 2}
@@ -155,8 +158,10 @@ def make(
     if tracks is None:
         tracks = [clicks(Fraction(frames, RATE))]
     picture = ffmpeg.input(
-        "pipe:0", f="rawvideo", pix_fmt="gray", s=f"{WIDTH}x{HEIGHT}", framerate=RATE, color_range="tv"
+        "pipe:0", f="rawvideo", pix_fmt="gray", s=f"{WIDTH}x{HEIGHT}", framerate=how.rate, color_range="tv"
     )
+    for name_of_filter, *arguments in how.filters:
+        picture = picture.filter(name_of_filter, *arguments)
     if how.pts:
         picture = picture.filter("settb", "1/100").filter("setpts", how.pts)
     streams = [picture.filter("format", how.pix_fmt)]
