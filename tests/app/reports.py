@@ -71,6 +71,7 @@ def troubled() -> Report:
     cuts[3] = cut(3, "passthrough")
     cuts[4] = cut(4, "passthrough", reasons=(f"odd: {HARM}",))
     cuts[7] = cut(7, skipped_frames=12)
+    cuts[9] = cut(9, drawn_frames=0, reasons=("failed: The face was lost.",))
     return Report(
         loc_version="0.1.0",
         language="ja",
@@ -110,9 +111,7 @@ def troubled() -> Report:
         loudness=LoudnessReport(
             integrated_lufs=-19.4, true_peak_dbtp=-5.4, speech_lufs=None, source_speech_lufs=-20.0
         ),
-        defects=(
-            DefectReport(stage="lipsync", unit="cut 8", code="face-lost", message="The face was lost."),
-        ),
+        defects=(DefectReport(stage="lipsync", unit="cut 10", code="failed", message="The face was lost."),),
         run=RunReport(
             id="20261126T080000.000000Z-abcd",
             stages=(

@@ -11,7 +11,7 @@ import pytest
 
 from loc.app import page
 from loc.app.batch import run_all
-from loc.app.page.attention import attention, cut_state, line_flags, score_words
+from loc.app.page.attention import attention, cut_states, line_flags, needs_eyes, score_words
 from loc.errors import ExitCode
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -51,14 +51,14 @@ def test_what_failed_comes_before_what_is_worth_a_look_and_that_before_what_is_w
         (item.level for item in found), key=("failed", "check", "note").index
     )
     told = {item.title: [place.number for place in item.places] for item in found}
-    assert told["lipsync cut 8: The face was lost."] == [7]
+    assert told["lipsync cut 10: The face was lost."] == [9]
     assert told["Line l0090 is not heard"] == [0]
     assert told["1 line longer than the room there was"] == [2]
     assert told["1 line spoken in a hurry"] == [2]
     assert told["1 line with words that were not translated"] == [5]
     assert told["1 cut left as filmed: profile"] == [3]
     assert told["1 cut with speech over mouths that were not drawn"] == [7]
-    assert told["10 drawn cuts unscored"] == [0, 1, 2, 5, 6, 7, 8, 9, 10, 11]
+    assert told["9 drawn cuts unscored"] == [0, 1, 2, 5, 6, 7, 8, 10, 11]
     assert "Basic quality" in told
 
 
@@ -100,13 +100,18 @@ def test_a_score_is_shown_with_its_measure_or_as_missing(case: str) -> None:
 
 
 def test_states_and_flags() -> None:
-    assert [
-        cut_state(item.model_dump()) for item in (cut(0), cut(0, skipped_frames=1), cut(0, "passthrough"))
-    ] == [
-        "drawn",
-        "partly",
-        "passed",
+    cuts = (cut(0), cut(1, skipped_frames=1), cut(2, "passthrough"), cut(3, drawn_frames=0))
+    defect = {"stage": "lipsync", "unit": "cut 4"}
+    states = cut_states({"cuts": [item.model_dump() for item in cuts], "defects": [defect]})
+    assert states == ["drawn", "partly", "passed", "failed"]
+    quiet = cut(2, "passthrough", reasons=("no-speech: nothing is said",)).model_dump()
+    assert [needs_eyes(item.model_dump(), state) for item, state in zip(cuts, states, strict=True)] == [
+        False,
+        True,
+        True,
+        True,
     ]
+    assert not needs_eyes(quiet, "passed")
     assert line_flags(line(0).model_dump()) == []
     flags = line_flags(line(0, rate=1.35, stretch=1.25, overrun_seconds=0.5, unknown_words=1).model_dump())
     assert flags == ["runs 0.50 s over", "hurried, 1.69 times the voice's pace", "1 word not translated"]

@@ -202,8 +202,8 @@ def test_keys_alone(opened: Page) -> None:
 def test_filters(opened: Page) -> None:
     opened.get_by_label("only what needs eyes").check()
     assert opened.locator("table.lines tbody tr:visible").count() == 3
-    assert opened.locator(".cut:visible").count() == 3
-    assert opened.locator("#lanes .dim").count() == 10 + 9
+    assert opened.locator(".cut:visible").count() == 4
+    assert opened.locator("#lanes .dim").count() == 10 + 8
     opened.get_by_label("only what needs eyes").uncheck()
     opened.get_by_label("Find").fill("台詞 7")
     assert opened.locator("table.lines tbody tr:visible").count() == 1

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loc.app.page.attention import attention, cut_state, line_flags, score_words
+from loc.app.page.attention import attention, cut_states, line_flags, needs_eyes, score_words
 from loc.app.report import Report
 from loc.artifacts import PEAKS_PER_SECOND, Evidence, Ref
 from loc.errors import ExitCode
@@ -24,6 +24,9 @@ from loc.store.workdir import WorkDir
 
 if TYPE_CHECKING:
     import jinja2
+
+MOST_OPEN = 48
+"""Longer lists are folded when the page opens: those of a long film would bury what comes after them."""
 
 _MARK = re.compile(rb'<meta name="loc-made-from" content="([0-9a-f]{64})">')
 _MARK_WITHIN = 4096
@@ -86,9 +89,9 @@ def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
     data = report.model_dump(mode="json")
     evidence = subject.evidence
     stills = {(still.frames.start, still.frames.stop): still for still in evidence.stills} if evidence else {}
-    for cut in data["cuts"]:
+    for cut, state in zip(data["cuts"], cut_states(data), strict=True):
         still = stills.get(tuple(cut["frames"]))
-        cut["state"], cut["score_words"] = cut_state(cut), score_words(cut)
+        cut["state"], cut["flagged"], cut["score_words"] = state, needs_eyes(cut, state), score_words(cut)
         cut["still"] = {
             "frame": still.frame,
             "before": _image(store, still.before),
@@ -104,6 +107,7 @@ def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
         exit_code=ExitCode.DEFECTS if report.defects else ExitCode.DONE,
         attention=attention(data),
         speakers=_speakers(data),
+        most_open=MOST_OPEN,
         timeline=_timeline(data, subject, store),
     )
 
@@ -145,6 +149,7 @@ def _timeline(data: Mapping[str, Any], subject: Subject, store: WorkDir) -> dict
                 "start": cut["start"],
                 "seconds": cut["seconds"],
                 "state": cut["state"],
+                "flagged": cut["flagged"],
                 "why": "; ".join(cut["reasons"]),
             }
             for cut in data["cuts"]

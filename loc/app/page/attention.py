@@ -62,10 +62,26 @@ def line_flags(line: Data) -> list[str]:
     return flags
 
 
-def cut_state(cut: Data) -> Literal["drawn", "partly", "passed"]:
-    """Whether a cut was drawn, drawn with gaps inside its speech, or left as it is."""
+CutState = Literal["drawn", "partly", "passed", "failed"]
+"""Drawn; drawn with gaps inside its speech; left as filmed; the same because drawing it failed."""
+
+
+def cut_states(report: Data) -> list[CutState]:
+    """What became of each cut."""
+    failed = {defect["unit"] for defect in report["defects"] if defect["stage"] == "lipsync"}
+    return [_cut_state(cut, f"cut {number}" in failed) for number, cut in enumerate(report["cuts"], start=1)]
+
+
+def needs_eyes(cut: Data, state: CutState) -> bool:
+    """Whether a cut is to be shown where only what needs eyes is wanted."""
+    if state == "passed":
+        return any(reason.partition(":")[0] not in QUIET_REASONS for reason in cut["reasons"])
+    return state != "drawn"
+
+
+def _cut_state(cut: Data, failed: bool) -> CutState:
     if not cut["drawn_frames"]:
-        return "passed"
+        return "failed" if failed else "passed"
     return "partly" if cut["skipped_frames"] else "drawn"
 
 
@@ -149,9 +165,10 @@ def _cuts(report: Data) -> Iterator[Item]:
     left: dict[str, list[Place]] = defaultdict(list)
     details: dict[str, str] = {}
     gaps, unscored = [], []
-    for number, cut in enumerate(report["cuts"]):
+    for number, (cut, state) in enumerate(zip(report["cuts"], cut_states(report), strict=True)):
         place = Place("cut", number, cut["start"])
-        state = cut_state(cut)
+        if state == "failed":
+            continue
         if state == "passed":
             for reason in cut["reasons"][:1] or ("no reason given",):
                 code, _, detail = reason.partition(": ")

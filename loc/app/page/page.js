@@ -15,6 +15,8 @@
   const lanes = { source: [22, 46], dub: [70, 46], lines: [128, 34], cuts: [176, 26] };
   const HEIGHT = 212;
   const LABEL_ROOM = 46;
+  // Closer together, dotted lines are a grey cloth.
+  const CLOSEST_SHOTS = 16;
   const MOST_PIXELS_PER_SECOND = 240;
   // Browsers cap the width of a box near 2^24 pixels.
   const WIDEST = 8e6;
@@ -89,10 +91,8 @@
     words(6, top + 11, name === "source" ? "source" : "dub", "name");
   }
 
-  const flagged = (item) => (item.kind === "line" ? item.flagged : item.state !== "drawn");
-
   function group(item, title) {
-    const classes = ["item", item === chosen ? "chosen" : "", only.checked && !flagged(item) ? "dim" : ""];
+    const classes = ["item", item === chosen ? "chosen" : "", only.checked && !item.flagged ? "dim" : ""];
     const node = shape("g", { class: classes.join(" ").trim(), [`data-${item.kind}`]: item.index });
     shape("title", {}, node).textContent = title;
     return node;
@@ -119,11 +119,11 @@
     const [top, height] = lanes.cuts;
     const x = (cut.start - from) * scale;
     const wide = Math.max(1.5, cut.seconds * scale - 1);
-    const said = { drawn: "drawn", partly: "drawn with gaps", passed: "left as filmed" }[cut.state];
+    const said = { drawn: "drawn", partly: "drawn with gaps", passed: "left as filmed", failed: "failed, left as filmed" }[cut.state];
     const node = group(cut, `Cut ${cut.index + 1} ${clock(cut.start)}\n${said}${cut.why ? `: ${cut.why}` : ""}`);
     shape("rect", { class: `cut-${cut.state}`, x, y: top, width: wide, height, rx: 2 }, node);
     if (wide > LABEL_ROOM) words(Math.max(x, 0) + 5, top + 17, `cut ${cut.index + 1}`, "label", node);
-    if (cut.state === "passed" && wide > 3 * LABEL_ROOM) words(Math.max(x, 0) + 52, top + 17, cut.why.split(":")[0], "label", node);
+    if (cut.why && wide > 3 * LABEL_ROOM) words(Math.max(x, 0) + 52, top + 17, cut.why.split(":")[0], "label", node);
   }
 
   function draw() {
@@ -135,8 +135,8 @@
     drawAxis(from, to);
     drawWave("source", from, to);
     drawWave("dub", from, to);
-    for (const shot of data.shots) {
-      if (shot <= 0 || shot < from || shot > to) continue;
+    const seen = data.shots.filter((shot) => shot > 0 && shot >= from && shot <= to);
+    for (const shot of seen.length * CLOSEST_SHOTS > width() ? [] : seen) {
       const x = (shot - from) * scale;
       shape("line", { class: "shot", x1: x, x2: x, y1: AXIS, y2: HEIGHT - 6 });
     }
@@ -230,7 +230,7 @@
 
   function step(by) {
     const kind = chosen ? chosen.kind : "line";
-    const own = items.filter((item) => item.kind === kind && (!only.checked || flagged(item)));
+    const own = items.filter((item) => item.kind === kind && (!only.checked || item.flagged));
     if (!own.length) return;
     const place = chosen ? own.indexOf(chosen) : by > 0 ? -1 : own.length;
     choose(own[Math.max(0, Math.min(own.length - 1, place + by))]);
@@ -300,7 +300,7 @@
       shown += row.hidden ? 0 : 1;
     });
     for (const cut of document.querySelectorAll(".cut")) {
-      cut.hidden = only.checked && cut.classList.contains("drawn");
+      cut.hidden = only.checked && !cut.classList.contains("flagged");
     }
     const found = document.getElementById("found");
     if (found) found.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} lines`;
@@ -310,6 +310,9 @@
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-show], [data-go]");
     if (!link) return;
+    const row = document.getElementById(link.dataset.go ?? "");
+    const fold = row?.closest("details");
+    if (fold && !byId.has(row.id)) fold.open = true;
     const item = byId.get(link.dataset.show ?? link.dataset.go);
     if (!item) return;
     event.preventDefault();
