@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ from loc.artifacts import (
     SAMPLE_RATE,
     Chunk,
     Clip,
+    Cut,
     DubTrack,
     Fit,
     FrameRange,
@@ -34,7 +36,8 @@ from loc.artifacts import (
     Transcript,
     Translation,
 )
-from loc.events import EventBus
+from loc.errors import LocError
+from loc.events import EventBus, Notice
 from loc.media.frames import Planes, read_frames, scan_frames
 from loc.media.patches import Placement, save_placement, write_patches
 from loc.media.probe import probe_source
@@ -45,6 +48,7 @@ from loc.runner import NotMade, Runner
 from loc.settings import Settings
 from loc.stage import Context, Job, Slot
 from loc.store.workdir import WorkDir
+from stages.deliver import evidence
 from stages.deliver.contract import Inputs
 from stages.deliver.picture import Layer, composite
 from stages.deliver.stage import run
@@ -67,6 +71,8 @@ class Bench:
     source: Source
     settings: Settings = dataclasses.field(default_factory=lambda: Settings(page="none"))
     """Without what a page shows, but where that is the question."""
+    notices: list[str] = dataclasses.field(default_factory=list)
+    """Codes of what was said aloud."""
 
     @property
     def timeline(self) -> Timeline:
@@ -145,6 +151,8 @@ class Bench:
         def count(event: Any) -> None:
             if event.type == "action-done" and not event.hit:
                 made[event.action] = made.get(event.action, 0) + 1
+            elif isinstance(event, Notice):
+                self.notices.append(event.code)
 
         runner = Runner(self.store, EventBus(count), run="test")
         try:
@@ -299,6 +307,49 @@ def test_a_page_costs_its_own_actions_and_they_are_found_again(bench: Callable[.
     assert first.evidence is not None
     assert (len(first.evidence.dub_peaks), first.evidence.source_peaks) == (1, ())
     assert it.deliver(it.inputs("ja"), "ja", page="full") == (first, {})
+
+
+def test_a_still_that_cannot_be_made_is_missing_and_said(
+    bench: Callable[..., Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = bench()
+    inputs = it.inputs("ja", [it.patch(tmp_path, 0, 0, 10)])
+    cut = Cut(
+        shot=0,
+        frames=FrameRange(start=0, stop=10),
+        route="draft",
+        reasons=(),
+        backend="warp",
+        speaker=None,
+        drawn_frames=10,
+        skipped_frames=0,
+        score=None,
+        score_state="unscored",
+    )
+    patches = inputs.lipsync.get().patches
+    inputs = dataclasses.replace(inputs, lipsync=Slot("lipsync", LipSync(cuts=(cut,), patches=patches)))
+
+    def fail(*_: object) -> bytes:
+        raise LocError("No picture today.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(evidence, "picture", fail)
+        broken, _ = it.deliver(inputs, "ja", page="full")
+    assert broken.evidence is not None
+    assert broken.evidence.stills == ()
+    assert len(broken.evidence.dub_peaks) == 1
+    assert it.notices == ["page-incomplete"]
+    whole, made = it.deliver(inputs, "ja", page="full")
+    assert made == {"deliver.still": 1}, "a failure is not remembered"
+    assert whole.evidence is not None
+    [still] = whole.evidence.stills
+    assert 0 <= still.frame < 10
+    before, after = (
+        cv2.imdecode(np.frombuffer(it.store.read_bytes(ref), np.uint8), cv2.IMREAD_COLOR).astype(int)
+        for ref in (still.before, still.after)
+        if ref is not None
+    )
+    assert np.abs(before - after).max() > 60, "noise was drawn over it"
 
 
 @pytest.mark.parametrize(
