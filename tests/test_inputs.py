@@ -606,3 +606,35 @@ def _refused(path: Path, store: Path, words: str) -> None:
     assert outcome.error is not None
     assert str(outcome.error) == str(planned.value)
     assert set(path.parent.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_two_hours(localize: Localize, tmp_path: Path) -> None:
+    """A tiny film of 7200 s; a flash, a click and a line every ten minutes, all in their places."""
+    video, hours, every = tmp_path / "long.mp4", 7200, 600
+    flash = f"drawbox=0:0:16:16:white:fill:enable='lt(mod(t,{every}),0.19)'"
+    click = f"if(lt(mod(t\\,{every})\\,0.001)\\,{{}}0.8\\,0)"
+    sound = f"aevalsrc={click.format('')}|{click.format('-')}:s={SAMPLE_RATE}:d={hours}"
+    given = ["-f", "lavfi", "-i", f"color=gray:s=64x48:r=5:d={hours},{flash}", "-f", "lavfi", "-i", sound]
+    coded = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", str(video)]
+    subprocess.run(["ffmpeg", "-v", "error", *given, *coded], check=True)
+    cues = [(f"{at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}", LINE) for at in range(300, hours, every)]
+    video.with_suffix(".ja.srt").write_text(
+        "\n".join(f"{n}\n{at},000 --> {at},900\n{text}\n" for n, (at, text) in enumerate(cues, 1)),
+        encoding="utf-8",
+    )
+    made = localize(video)
+    assert int(probe(made.video)["video"]["nb_frames"]) == 5 * hours
+    assert [cue.start for cue in made.cues()] == [at * SAMPLE_RATE for at in range(300, hours, every)]
+    with av.open(str(made.video)) as container:
+        for second in range(every, hours, every):
+            container.seek(
+                round(second / container.streams.video[0].time_base), stream=container.streams.video[0]
+            )
+            shown = next(f for f in container.decode(video=0) if f.pts * f.time_base >= second)
+            assert shown.pts * shown.time_base == second
+            assert shown.to_ndarray()[:8, :8].mean() > 200
+            piece = ["-ss", str(second - 1), "-t", "2", "-i", str(made.video), "-f", "f32le", "-"]
+            raw = subprocess.run(["ffmpeg", "-v", "error", *piece], check=True, capture_output=True).stdout
+            heard_here = side(np.frombuffer(raw, "<f4").reshape(-1, 2))
+            assert abs(synth.click_error(heard_here, Fraction(1))) < 1

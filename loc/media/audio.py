@@ -80,7 +80,9 @@ def _fitted(pieces: Iterable[Samples], picture: int, channels: int) -> Iterator[
         total += len(piece)
         if inside:
             yield piece[:inside]
-        behind.append(piece[inside:])
+        # An empty slice would hold on to the whole piece, and hours of them to the whole sound.
+        if inside < len(piece):
+            behind.append(piece[inside:])
         if total - picture > PADDING:
             yield from behind
             behind.clear()

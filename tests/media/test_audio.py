@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -151,6 +152,26 @@ def test_surround_is_mixed_down_without_clipping(tmp_path: Path) -> None:
     sound = decoded(path)
     assert sound.shape == (2 * SAMPLE_RATE, 2)
     assert 0.5 < np.abs(sound).max() <= 1.0
+
+
+def test_pieces_are_let_go_as_they_are_passed_on(tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "h264", frames=FRAMES)
+    track = probe_source(path, Settings()).audio[0]
+    given: list[weakref.ref[Any]] = []
+    held = 0
+    for piece in decode_track(path, track, Fraction(0), FRAMES * 1920):
+        given.append(weakref.ref(_owner(piece)))
+        del piece
+        held = max(held, sum(earlier() is not None for earlier in given))
+    assert len(given) > 100
+    assert held < 10
+
+
+def _owner(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The array whose memory a view shows."""
+    while isinstance(samples.base, np.ndarray):
+        samples = samples.base
+    return samples
 
 
 def test_the_named_track_is_decoded(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from loc.artifacts import VideoStream
 from loc.media.colour import rgb_to_yuv, to_rgb
 from loc.media.compose import apply_patch, soft_mask
 from loc.media.frames import Planes
+from loc.media.tonemap import SDR_GAMMA, ToneMap, to_sdr
 from tests.streams import video_stream
 
 WIDTH, HEIGHT = 98, 74
@@ -186,3 +187,38 @@ def test_the_mask_rises_inside_its_outline() -> None:
     assert np.all(np.diff(profile) >= 0)
     assert profile[4] == pytest.approx(0.5, abs=0.1)
     assert np.all(profile[9:] == 1)
+
+
+CURVES = {"smpte2084": (0.35, 0.55), "arib-std-b67": (0.35, 0.65)}
+"""Code values between which skin lies in HDR: 18 to 150 cd/m² in PQ."""
+
+
+@pytest.mark.parametrize("transfer", CURVES)
+def test_a_patch_of_hdr_skin_keeps_its_light(transfer: str) -> None:
+    """Cut out in 8 bits and put back: each pixel within 3 % of its light, none on average."""
+    video = stream("yuv420p10le", matrix="bt2020nc", primaries="bt2020", transfer=transfer)
+    low, high = CURVES[transfer]
+    luma = np.rint(64 + 876 * texture(HEIGHT, WIDTH, low, high, 1)).astype(np.uint16)
+    chroma = [np.rint(texture(HEIGHT // 2, WIDTH // 2, *span, 2)).astype(np.uint16) for span in SKIN]
+    before = Planes(luma, *chroma)
+    patch = to_rgb(before, video, (20, 16, 60, 46))
+    after = apply_patch(before, video, patch, shift(20, 16), ellipse(40, 30), 1.0, 1.0)
+    assert (after.y != before.y).any()
+    inside = np.zeros(luma.shape, bool)
+    inside[24:38, 30:50] = True
+    was, now = (grey_light(planes.y[inside], transfer) for planes in (before, after))
+    assert np.abs(now / was - 1).max() < 0.03
+    assert abs((now / was).mean() - 1) < 0.003
+    for plane, other in ((before.u, after.u), (before.v, after.v)):
+        assert np.abs(plane.astype(int) - other)[13:18, 16:24].max() <= 6
+
+
+SKIN = ((470, 500), (525, 570))
+"""Cb and Cr of skin, 10 bits."""
+
+
+def grey_light(luma: np.ndarray[Any, Any], transfer: str) -> np.ndarray[Any, Any]:
+    """Light of grey of these code values, as a share of white."""
+    how = ToneMap(transfer=transfer, wide=False, matrix="bt2020nc", full_range=False, peak=203)
+    value = (luma.astype(float)[:, None] - 64) / 876
+    return np.asarray(to_sdr(np.repeat(value, 3, axis=1), how)[:, 0] ** SDR_GAMMA)
