@@ -16,6 +16,7 @@ from loc.errors import LocError
 from loc.media.frames import Planes
 from loc.media.patches import Placement
 from stages.deliver import evidence
+from tests.streams import video_stream
 
 NOTHING = Ref(sha256="00" * 32, size=0)
 
@@ -25,26 +26,7 @@ def frames(start: int, stop: int) -> FrameRange:
 
 
 def stream(**changes: object) -> VideoStream:
-    fields: dict[str, object] = {
-        "index": 0,
-        "codec": "h264",
-        "profile": None,
-        "width": 64,
-        "height": 48,
-        "pix_fmt": "yuv420p",
-        "bit_depth": 8,
-        "time_base": "1/25",
-        "average_rate": "25/1",
-        "sample_aspect": "1/1",
-        "rotation": 0,
-        "matrix": "bt709",
-        "matrix_declared": True,
-        "full_range": False,
-        "primaries": None,
-        "transfer": None,
-        "chroma_location": "left",
-    }
-    return VideoStream.model_validate({**fields, **changes})
+    return video_stream(**{"width": 64, "height": 48, **changes})
 
 
 def flat(luma: int, size: tuple[int, int] = (48, 64)) -> Planes:
@@ -184,7 +166,7 @@ def test_stills_are_upright_with_square_pixels(
     """A bright corner, top left as coded, is where a player that turns counter-clockwise puts it."""
     planes = flat(40)
     planes.y[:12, :16] = 200
-    data = evidence.picture(planes, stream(rotation=rotation, sample_aspect=f"{aspect}"), None)
+    data = evidence.picture(planes, stream(rotation=rotation, sample_aspect=aspect), None)
     seen = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert seen.shape == shape
     bright = {place for place in ((0, 0), (0, -1), (-1, 0), (-1, -1)) if seen[place] > 150}
