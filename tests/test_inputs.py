@@ -287,6 +287,19 @@ def test_h264_makes_sdr_of_hdr_and_says_so(localize: Localize, tmp_path: Path, t
     assert numbers(pictures(made.video)[1]) == list(range(SECOND))
 
 
+def test_an_encoder_that_is_not_there_is_missed_before_any_work(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loc.media.ffmpeg.listed", lambda _program, _kind: frozenset({"libx264", "aac"}))
+    video = hdr_film(tmp_path, "smpte2084")
+    video.with_suffix(".ja.srt").write_text(CUE, encoding="utf-8")
+    for changes, encoder in (({}, "libx265"), ({"container": "webm"}, "libvpx-vp9")):
+        settings = Settings(languages=("ja",), work_dir=store, **changes)
+        [outcome] = run_all([video], load_graph(), settings)
+        assert (outcome.code, outcome.result) == (ExitCode.MISSING, None)
+        assert encoder in str(outcome.error)
+
+
 def fields(path: Path) -> set[tuple[int, int]]:
     wanted = ["-select_streams", "v", "-show_entries", "frame=interlaced_frame,top_field_first"]
     return {(frame["interlaced_frame"], frame["top_field_first"]) for frame in asked(path, *wanted)["frames"]}

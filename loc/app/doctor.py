@@ -8,10 +8,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from loc.app.run import Graph
 from loc.backend import Card, Need, installed
 from loc.errors import LocError
+from loc.media import ffmpeg
 from loc.policy.licences import refusal
 from loc.process import run as run_child
 from loc.settings import Settings
@@ -25,6 +27,8 @@ MIN_FREE_BYTES = 2 << 30
 
 FILTERS = ("rubberband",)
 ENCODERS = ("libx264", "aac", "ffv1", "flac")
+MORE_ENCODERS = ("libx265", "libvpx-vp9", "libopus")
+"""For HDR and WebM only."""
 INSTALL_FFMPEG = "sudo apt-get install ffmpeg"
 
 TEXT_STAGES = frozenset({"transcribe", "translate"})
@@ -79,27 +83,29 @@ def _platform() -> Check:
 def _ffmpeg(settings: Settings) -> Iterator[Check]:
     for program in (settings.ffmpeg, settings.ffprobe):
         yield _try("tools", program, functools.partial(_version, program), INSTALL_FFMPEG)
-    for option, names in (("-filters", FILTERS), ("-encoders", ENCODERS)):
+    kinds: tuple[tuple[Literal["filters", "encoders"], tuple[str, ...]], ...] = (
+        ("filters", FILTERS),
+        ("encoders", (*ENCODERS, *MORE_ENCODERS)),
+    )
+    for kind, names in kinds:
         try:
-            listed = _second_words(run_child([settings.ffmpeg, "-hide_banner", option]))
+            there = ffmpeg.listed(settings.ffmpeg, kind)
         except LocError:
             return
         for name in names:
-            kind = f"{option[1:-1]} {name}"
-            found = name in listed
-            detail = "there" if found else "not in this build"
-            yield Check("tools", kind, found, detail, f"{INSTALL_FFMPEG}, or name another with --ffmpeg.")
+            yield Check(
+                "tools",
+                f"{kind[:-1]} {name}",
+                name in there,
+                "there" if name in there else "not in this build",
+                f"{INSTALL_FFMPEG}, or name another with --ffmpeg.",
+                required=name not in MORE_ENCODERS,
+            )
 
 
 def _version(program: str) -> str:
     words = run_child([program, "-version"]).decode("utf-8", "replace").split()
     return words[2] if len(words) > 2 else "unknown version"
-
-
-def _second_words(listing: bytes) -> set[str]:
-    """The names in ffmpeg's lists: flags first, then the name."""
-    lines = [line.split() for line in listing.decode("utf-8", "replace").splitlines()]
-    return {words[1] for words in lines if len(words) > 1}
 
 
 def _try(topic: str, name: str, look: Callable[[], str], fix: str) -> Check:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from loc.app.languages import NAMES
+from loc.artifacts import VideoStream
 from loc.backend import Card, Need, Request, Resolution, require, resolve
 from loc.errors import MissingError, RefusedError, UsageError
+from loc.media import ffmpeg
 from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
 from loc.stage import Job, Stage
@@ -120,6 +122,25 @@ def require_all(choices: Choices, job: Job, settings: Settings) -> None:
                 fix=f"Say it with --from, e.g. --from en, or put {job.path.stem}.LANG.srt beside the video.",
             )
         require(resolution, ways_out=_ways_out(stage, resolution.request, job))
+
+
+def require_encoders(video: VideoStream, settings: Settings) -> None:
+    """See that ffmpeg can write what the settings ask for this picture; x264 and AAC are taken for granted.
+
+    Raises:
+        MissingError: it lacks an encoder.
+    """
+    from loc.media.encode import ENCODERS, SOUND_CODECS
+
+    codec = settings.codec_for(hdr=video.is_hdr)
+    for wanted in (codec, SOUND_CODECS[settings.file_type]):
+        if wanted in ("h264", "aac") or ENCODERS[wanted] in ffmpeg.listed(settings.ffmpeg, "encoders"):
+            continue
+        other = "--codec h264" if wanted == "hevc" else "--container mp4"
+        raise MissingError(
+            f"{settings.ffmpeg} has no {ENCODERS[wanted]}, which {wanted} is coded with.",
+            fix=f"Name another ffmpeg with --ffmpeg, or do without: {other}.",
+        )
 
 
 def restricted(choices: Choices) -> list[str]:

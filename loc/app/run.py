@@ -12,7 +12,15 @@ from typing import Literal
 import loc
 from loc.app import export, page, report
 from loc.app.export import Targets
-from loc.app.feasibility import Choices, cut_graph, decide, require_all, restricted, text_supplied
+from loc.app.feasibility import (
+    Choices,
+    cut_graph,
+    decide,
+    require_all,
+    require_encoders,
+    restricted,
+    text_supplied,
+)
 from loc.app.inputs import open_job
 from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime
@@ -132,6 +140,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     if not look:
         require_all(choices, job, settings)
         if settings.until is None:
+            require_encoders(facts.video, settings)
             for target in targets.values():
                 export.check_writable(store, target, settings)
     return Prepared(job, stages, choices, targets, tuple(notices))

@@ -18,6 +18,7 @@ import numpy as np
 from loc.artifacts import (
     SAMPLE_RATE,
     Codec,
+    Container,
     ContentLight,
     Frozen,
     MasteringDisplay,
@@ -100,6 +101,18 @@ _CRF_SCALE, _VP9_CRF_SCALE = 51, 63
 
 
 SoundCodec = Literal["aac", "opus"]
+
+SOUND_CODECS: Mapping[Container, SoundCodec] = {"mp4": "aac", "mkv": "aac", "webm": "opus"}
+"""What every player of a container expects in it."""
+
+ENCODERS: Mapping[Codec | SoundCodec, str] = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "vp9": "libvpx-vp9",
+    "aac": "aac",
+    "opus": "libopus",
+}
+"""ffmpeg's encoders."""
 
 
 class Colour(Frozen):
@@ -322,7 +335,7 @@ def _h264(coding: Coding) -> dict[str, Any]:
     if coding.first_field is not None:
         parameters["tff" if coding.first_field == "top" else "bff"] = 1
     return {
-        "vcodec": "libx264",
+        "vcodec": ENCODERS["h264"],
         "preset": coding.preset,
         "crf": coding.crf,
         "x264-params": _joined(parameters),
@@ -343,7 +356,7 @@ def _hevc(coding: Coding) -> dict[str, Any]:
         **_light(colour),
     }
     return {
-        "vcodec": "libx265",
+        "vcodec": ENCODERS["hevc"],
         "preset": coding.preset,
         "crf": coding.crf,
         # With headers in the sample entry, as Apple's players ask.
@@ -385,7 +398,7 @@ def _vp9(coding: Coding) -> dict[str, Any]:
         "color_range": "pc" if colour.full_range else "tv",
     }
     return {
-        "vcodec": "libvpx-vp9",
+        "vcodec": ENCODERS["vp9"],
         "deadline": "realtime" if speed >= _VP9_LIVE_SPEED else "good",
         "cpu-used": speed,
         "crf": round(coding.crf * _VP9_CRF_SCALE / _CRF_SCALE),
@@ -438,7 +451,7 @@ def encode_sound(
     """
     sound = ffmpeg.input("pipe:0", f="f32le", ar=SAMPLE_RATE, ac=channels)
     options = {
-        "acodec": {"aac": "aac", "opus": "libopus"}[codec],
+        "acodec": ENCODERS[codec],
         "b:a": f"{bitrate}k",
         "threads": 1,
         "f": {"aac": "ipod", "opus": "mp4"}[codec],

@@ -14,7 +14,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from loc.errors import ChildError, LocError, MissingError
 from loc.process import Child
@@ -151,6 +151,18 @@ def probe_fingerprint(program: str) -> str:
     """
     version, text = _version(program, "ffprobe")
     return f"{version} {digest_bytes(text)[:16]}"
+
+
+@functools.cache
+def listed(program: str, kind: Literal["filters", "encoders"]) -> frozenset[str]:
+    """The names of this ffmpeg's filters or encoders.
+
+    Raises:
+        MissingError: no such program.
+    """
+    text = run_child([program, "-hide_banner", f"-{kind}"]).decode("utf-8", "replace")
+    # Flags first, then the name.
+    return frozenset(words[1] for words in map(str.split, text.splitlines()) if len(words) > 1)
 
 
 def foresee(program: str, probe: str) -> None:

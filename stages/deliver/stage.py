@@ -11,11 +11,11 @@ Six kinds of action:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from loc.artifacts import Container, DubTrack, Render, Source
+from loc.artifacts import DubTrack, Render, Source
 from loc.errors import LocError
 from loc.media import ffmpeg
 from loc.media.probe import Facts, probe_source
@@ -31,13 +31,9 @@ from stages.deliver.picture import STAGE, coding_of, encode_chunks
 from stages.deliver.subtitles import cues
 
 if TYPE_CHECKING:
-    from loc.media.encode import SoundCodec
     from loc.media.mux import About
 
 Work = tuple[Action, Make]
-
-SOUND_CODECS: Mapping[Container, SoundCodec] = {"mp4": "aac", "mkv": "aac", "webm": "opus"}
-"""What every player of a container expects in it."""
 
 
 def run(ctx: Context, inputs: Inputs) -> Render:
@@ -104,11 +100,11 @@ def _sound(ctx: Context, dub: DubTrack) -> Work:
     Leaves out: the language; the pictures.
     """
 
+    from loc.media.encode import SOUND_CODECS, encode_sound
+
     settings, codec = ctx.settings, SOUND_CODECS[ctx.settings.file_type]
 
     def make(out: Out) -> None:
-        from loc.media.encode import encode_sound
-
         blocks = iter_blocks(ctx.store, dub.mix)
         path = out.file("sound", ".m4a")
         encode_sound(blocks, dub.mix.channels, settings.audio_bitrate, path, settings.ffmpeg, codec)
