@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -29,6 +29,9 @@ from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from tests.media import synth
 from tests.media.synth import Recipe
+
+if TYPE_CHECKING:
+    from tests.presenter import Film
 
 ROOT = Path(__file__).resolve().parents[1]
 LINE = "こんにちは。"
@@ -287,6 +290,36 @@ def test_h264_makes_sdr_of_hdr_and_says_so(localize: Localize, tmp_path: Path, t
     assert numbers(pictures(made.video)[1]) == list(range(SECOND))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+def test_mouths_are_drawn_in_hdr(localize: Localize, short_film: Film, tmp_path: Path, transfer: str) -> None:
+    """The presenter graded to HDR: her mouth is drawn, her skin keeps its light, the rest its pixels."""
+    video = tmp_path / "graded.mp4"
+    light_of_scene = "zscale=tin=bt709:pin=bt709:min=bt709:rin=tv:t=linear:npl=203,format=gbrpf32le"
+    graded = f"{light_of_scene},zscale=t={transfer}:p=bt2020:m=bt2020nc:r=tv:npl=203,format=yuv420p10le"
+    declared = f"log-level=none:colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
+    coded = ["-c:v", "libx265", "-preset", "fast", "-crf", "12", "-x265-params", declared, "-c:a", "copy"]
+    command = ["ffmpeg", "-v", "error", "-i", str(short_film.path), "-vf", graded, *coded, str(video)]
+    subprocess.run(command, check=True)
+    made = localize(video, lipsync=True)
+    report = json.loads(made.video.with_name("graded.ja.report.json").read_text())
+    assert sum(cut["drawn_frames"] for cut in report["cuts"]) > 20
+    [face] = short_film.truth.faces
+    before, after = pictures(video)[1], pictures(made.video)[1]
+    for number, (was, now) in enumerate(zip(before, after, strict=True)):
+        x0, y0, x1, y1 = (round(value) for value in face.box[number])
+        moved = np.abs(was.astype(int) - now)
+        moved[y0:y1, x0:x1] = 0
+        assert moved.mean() < 3
+        # Beside the mouth, where the patch is skin.
+        for cheek in (
+            slice(x0 + (x1 - x0) // 8, x0 + (x1 - x0) // 4),
+            slice(x1 - (x1 - x0) // 4, x1 - (x1 - x0) // 8),
+        ):
+            rows = slice(y0 + (y1 - y0) * 6 // 10, y0 + (y1 - y0) * 8 // 10)
+            assert now[rows, cheek].mean() == pytest.approx(was[rows, cheek].mean(), rel=0.01)
+
+
 def test_an_encoder_that_is_not_there_is_missed_before_any_work(
     tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -473,6 +506,18 @@ def srt(*cues: tuple[str, str, str]) -> str:
         f"{number}\n00:00:{start} --> 00:00:{stop}\n{text}\n"
         for number, (start, stop, text) in enumerate(cues, 1)
     )
+
+
+def test_a_file_that_breaks_off_is_used_as_far_as_it_goes(
+    localize: Localize, clicked: Path, tmp_path: Path
+) -> None:
+    whole, video = synth.copy(clicked, tmp_path / "whole.mkv", {}), tmp_path / "broken.mkv"
+    video.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    made = localize(video)
+    assert "truncated" in made.said
+    shown = numbers(pictures(made.video)[1])
+    assert shown == list(range(len(shown)))
+    assert 25 < len(shown) < 70
 
 
 def test_cues_that_overlap_are_out_of_order_and_lie_past_the_end(
