@@ -101,6 +101,11 @@ def to_sdr(rgb: Values, how: ToneMap) -> Values:
     return np.asarray((light / WHITE).clip(0, 1) ** (1 / SDR_GAMMA))
 
 
+def shown_in_sdr(rgb: npt.NDArray[np.uint8], video: VideoStream) -> npt.NDArray[np.uint8]:
+    """A picture of an HDR stream, uint8 [h, w, 3] in its own curve, for an ordinary screen."""
+    return np.asarray(np.rint(255 * to_sdr(rgb / 255, tone_map_for(video))), dtype=np.uint8)
+
+
 def write_table(how: ToneMap, path: Path) -> None:
     """Write the table as a .cube file, red fastest."""
     steps = np.linspace(0, 1, SIZE)

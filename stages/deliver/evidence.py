@@ -226,6 +226,7 @@ def _still(ctx: Context, source: Source, timeline: Timeline, chunks: Sequence[Ma
     """
 
     from loc.media.frames import frames_key, read_frames
+    from loc.media.tonemap import tone_map_for
 
     video, patch, frames = source.video, shown.patch, shown.frames
     chunk = chunks[patch.chunk].ref("video") if patch else None
@@ -248,7 +249,7 @@ def _still(ctx: Context, source: Source, timeline: Timeline, chunks: Sequence[Ma
              "placed": frames.start - shown.first} if patch else None  # fmt: skip
     action = Action(
         name="deliver.still",
-        version=1,
+        version=2,
         site=ctx.site(STAGE, f"cut {shown.number}"),
         inputs={"pictures": frames_key(source.digest, video, timeline, frames), "drawn": drawn},
         params={
@@ -257,6 +258,7 @@ def _still(ctx: Context, source: Source, timeline: Timeline, chunks: Sequence[Ma
             "rotation": video.rotation,
             "sample_aspect": video.sample_aspect,
             "chroma_location": video.chroma_location,
+            "tone_map": tone_map_for(video) if video.is_hdr else None,
         },
         programs={
             "decoder": ffmpeg.decoder_fingerprint(),
@@ -352,15 +354,19 @@ def _as_coded(video: VideoStream, frame: Any) -> VideoStream:
 
 
 def picture(planes: Planes, video: VideoStream, box: Box | None) -> bytes:
-    """WebP of a picture or of the part inside `box`, upright, square pixels, `WIDTH` across."""
+    """WebP of a picture or of the part inside `box`, upright, square pixels, `WIDTH` across, SDR."""
     import cv2
 
     from loc.media.colour import to_rgb
+    from loc.media.tonemap import shown_in_sdr
 
     if planes.y.itemsize == 1 and video.bit_depth > 8:
         # HDR was made SDR.
-        video = video.model_copy(update={"bit_depth": 8, "matrix": "bt709", "full_range": False})
+        sdr = {"bit_depth": 8, "matrix": "bt709", "full_range": False, "transfer": "bt709"}
+        video = video.model_copy(update=sdr)
     rgb = upright(to_rgb(planes, video, box), video)
+    if video.is_hdr:
+        rgb = shown_in_sdr(rgb, video)
     ok, data = cv2.imencode(".webp", rgb[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     if not ok:
         raise LocError("OpenCV could not write a still.")

@@ -192,3 +192,12 @@ def test_frames_of_a_coded_chunk_come_by_their_number(tmp_path: Path) -> None:
     assert [int(planes.y.mean()) for planes in evidence.coded_frames(path, stream(), 4, 3)] == whole[4:7]
     with pytest.raises(LocError, match="no frame 12"):
         list(evidence.coded_frames(path, stream(), 10, 3))
+
+
+def test_a_still_of_hdr_is_sdr() -> None:
+    """White paper in PQ, code value 58 %, is nearly white on an ordinary screen."""
+    hdr = stream(pix_fmt="yuv420p10le", bit_depth=10, matrix="bt2020nc", transfer="smpte2084")
+    grey = np.full((hdr.height // 2, hdr.width // 2), 512, np.uint16)
+    paper = Planes(np.full((hdr.height, hdr.width), round(64 + 0.58 * 876), np.uint16), grey, grey)
+    shown = cv2.imdecode(np.frombuffer(evidence.picture(paper, hdr, None), np.uint8), cv2.IMREAD_COLOR)
+    assert 215 < shown.mean() < 250
