@@ -32,6 +32,7 @@ LOOK_FIELDS = (
     "backend",
     "require_quality",
     "purpose",
+    "output",
     "container",
     "codec",
     "crf",
@@ -45,7 +46,7 @@ LOOK_FIELDS = (
 )
 """Settings of commands that look at a job without doing it."""
 
-RUN_FIELDS = (*LOOK_FIELDS, "output", "overwrite", "workers")
+RUN_FIELDS = (*LOOK_FIELDS, "overwrite", "workers")
 
 
 def with_settings(*names: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:

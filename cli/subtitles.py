@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Take subtitles out, and edited ones back in."
 )
 
-FIELDS = tuple(name for name in LOOK_FIELDS if name not in ("until", "force"))
+FIELDS = tuple(name for name in LOOK_FIELDS if name not in ("until", "force", "output"))
 """Settings that say which run is meant."""
 
 Video = Annotated[Path, typer.Argument(help="Video file.", show_default=False)]
