@@ -333,22 +333,17 @@ def test_an_encoder_that_is_not_there_is_missed_before_any_work(
         assert encoder in str(outcome.error)
 
 
-def fields(path: Path) -> set[tuple[int, int]]:
-    wanted = ["-select_streams", "v", "-show_entries", "frame=interlaced_frame,top_field_first"]
-    return {(frame["interlaced_frame"], frame["top_field_first"]) for frame in asked(path, *wanted)["frames"]}
-
-
 def test_interlaced_pictures(localize: Localize, tmp_path: Path) -> None:
     """H.264 keeps the fields; VP9 has none, so pictures are made whole, aloud."""
     options = {"vcodec": "mpeg2video", "q:v": 2, "flags": "+ilme+ildct"}
     recipe = Recipe(".ts", options, sound=None, filters=[("setfield", "bff")])
     video = synth.make(tmp_path, recipe, frames=SECOND)
     made = localize(video)
-    assert fields(video) == fields(made.video) == {(1, 0)}
+    assert synth.fields(video) == synth.fields(made.video) == {(1, 0)}
     assert "deinterlaced" not in made.said
     web = localize(video, ".webm", container="webm")
     assert "deinterlaced" in web.said
-    assert fields(web.video) == {(0, 0)}
+    assert synth.fields(web.video) == {(0, 0)}
     assert numbers(pictures(made.video)[1]) == numbers(pictures(web.video)[1]) == list(range(SECOND))
 
 
@@ -366,11 +361,6 @@ OUT = {
 }
 
 
-def beside(clicks: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Clicks on both sides in opposite phase: no separation takes them for speech."""
-    return np.stack([clicks, -clicks], axis=1)
-
-
 def side(sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """What stereo sound has beside the middle, where no speech is."""
     return (sound[:, 0] - sound[:, 1]) / 2
@@ -380,7 +370,9 @@ def side(sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def clicked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three seconds with a click on the second and the third, beside the middle."""
     folder = tmp_path_factory.mktemp("clicked")
-    return synth.make(folder, Recipe(".mp4", X264), frames=75, tracks=[beside(synth.clicks(Fraction(3)))])
+    return synth.make(
+        folder, Recipe(".mp4", X264), frames=75, tracks=[synth.beside(synth.clicks(Fraction(3)))]
+    )
 
 
 @pytest.mark.parametrize("container", OUT)
@@ -447,7 +439,11 @@ def test_sound_that_drifts_is_held_by_its_timestamps(localize: Localize, tmp_pat
         start = round(second / DRIFT * SAMPLE_RATE)
         sound[start : start + synth.CLICK_SAMPLES] = 0.8
     straight = synth.make(
-        tmp_path, Recipe(".mkv", X264), frames=seconds * synth.RATE, tracks=[beside(sound)], name="straight"
+        tmp_path,
+        Recipe(".mkv", X264),
+        frames=seconds * synth.RATE,
+        tracks=[synth.beside(sound)],
+        name="straight",
     )
     video = tmp_path / "drifting.mkv"
     with av.open(str(straight)) as reader, av.open(str(video), "w") as writer:
@@ -464,7 +460,7 @@ def test_sound_that_drifts_is_held_by_its_timestamps(localize: Localize, tmp_pat
 
 
 def test_of_several_sound_tracks_the_default_one_or_the_one_named(localize: Localize, tmp_path: Path) -> None:
-    tracks = [beside(synth.clicks(Fraction(3), offset)) for offset in (Fraction(0), Fraction(1, 4))]
+    tracks = [synth.beside(synth.clicks(Fraction(3), offset)) for offset in (Fraction(0), Fraction(1, 4))]
     extra = {"disposition:a:0": "0", "disposition:a:1": "default"}
     recipe = Recipe(".mkv", X264, extra=extra)
     plain = synth.make(tmp_path, recipe, frames=75, tracks=tracks)

@@ -69,11 +69,6 @@ def side(path: Path) -> npt.NDArray[np.float32]:
     return (heard[::2] - heard[1::2]) / 2
 
 
-def beside(clicks: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Clicks on both sides in opposite phase: no separation takes them for speech."""
-    return np.stack([clicks, -clicks], axis=1)
-
-
 def localized(video: Path, store: Path, *, lipsync: bool = False) -> Path:
     """The Japanese version of a video in which one short line is spoken in the first second."""
     for language, text in SPOKEN.items():
@@ -92,7 +87,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_picture_keeps_its_time_and_its_sound(kind: str, store: Path, tmp_path: Path) -> None:
-    sound = beside(synth.clicks(Fraction(FRAMES, synth.RATE)))
+    sound = synth.beside(synth.clicks(Fraction(FRAMES, synth.RATE)))
     source = synth.film(tmp_path, kind, frames=FRAMES, tracks=[sound])
     before, after = shown(source), shown(localized(source, store, lipsync=kind == "h264"))
     first = synth.first_number(kind)

@@ -6,8 +6,10 @@ codec did.
 
 from __future__ import annotations
 
+import json
 import re
 import struct
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -125,6 +127,11 @@ def clicks(seconds: Fraction, offset: Fraction = Fraction(0)) -> npt.NDArray[np.
     return sound
 
 
+def beside(sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """float32 [n, 2]: on both sides in opposite phase, so that no separation takes it for speech."""
+    return np.stack([sound, -sound], axis=1)
+
+
 def click_errors(sound: npt.NDArray[np.float32], first: int = 1) -> list[float]:
     """By how many ms the click of each whole second from `first` on is off, for float32 [n] at 48 kHz."""
     return [click_error(sound, Fraction(second)) for second in range(first, len(sound) // SAMPLE_RATE)]
@@ -173,6 +180,14 @@ def make(
     output = ffmpeg.output(*streams, file_url(path), **options)
     run(output, "ffmpeg", stdin=b"".join(draw(number).tobytes() for number in range(frames)))
     return path
+
+
+def fields(path: Path) -> set[tuple[int, int]]:
+    """(whether interlaced, whether the top field is first) of all pictures, 0 or 1 each."""
+    wanted = ["-select_streams", "v", "-show_entries", "frame=interlaced_frame,top_field_first"]
+    command = ["ffprobe", "-v", "error", "-of", "json", *wanted, str(path)]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return {(frame["interlaced_frame"], frame["top_field_first"]) for frame in found["frames"]}
 
 
 TINY = (64, 48)

@@ -18,6 +18,7 @@ from loc.errors import ChildError
 from loc.media.encode import Coding, coding_for, encode_chunk, encode_sound
 from loc.media.ffmpeg import first_picture
 from loc.media.frames import Planes
+from tests.media import synth
 from tests.streams import BT2020, video_stream
 
 SIZES = {"yuv420p": (2, 2, 8), "yuv422p": (2, 1, 8), "yuv444p": (1, 1, 8), "yuvj420p": (2, 2, 8)}
@@ -160,20 +161,11 @@ def test_hdr_metadata_is_in_the_stream_itself(tmp_path: Path) -> None:
         assert {name: sides[kind][name] for name in values} == values
 
 
-def fields(path: Path) -> set[tuple[int, int]]:
-    """(whether interlaced, whether the top field is first) of all pictures."""
-    args = ["-show_entries", "frame=interlaced_frame,top_field_first", str(path)]
-    found = subprocess.run(["ffprobe", "-v", "error", "-of", "json", *args], check=True, capture_output=True)
-    return {
-        (frame["interlaced_frame"], frame["top_field_first"]) for frame in json.loads(found.stdout)["frames"]
-    }
-
-
 @pytest.mark.parametrize("first", ["top", "bottom"])
 def test_interlaced_pictures_stay_so_in_h264(tmp_path: Path, first: str) -> None:
     video = stream(first_field=first, height=62)
     encode_chunk(pictures(video, 0, 6), coding(video), tmp_path / "a.mp4", "ffmpeg")
-    assert fields(tmp_path / "a.mp4") == {(1, int(first == "top"))}
+    assert synth.fields(tmp_path / "a.mp4") == {(1, int(first == "top"))}
     found = probe(tmp_path / "a.mp4")
     assert (found["field_order"], found["height"]) == ("tt" if first == "top" else "bb", 64)
 
@@ -198,7 +190,7 @@ def test_interlaced_pictures_are_made_whole_for_other_codecs(tmp_path: Path, cod
     before = [np.abs(2 * p.y[1:-1].astype(int) - p.y[:-2] - p.y[2:]).mean() for p in combed(8)]
     after = [np.abs(2 * y[1:-1] - y[:-2] - y[2:]).mean() for y in luma]
     assert max(after) < min(before) / 5
-    assert fields(tmp_path / "a.mp4") == {(0, 0)}
+    assert synth.fields(tmp_path / "a.mp4") == {(0, 0)}
 
 
 @pytest.mark.parametrize("codec", CODECS)
