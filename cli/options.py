@@ -24,6 +24,7 @@ LOOK_FIELDS = (
     "audio_track",
     "transcript",
     "translation",
+    "cast",
     "min_speakers",
     "max_speakers",
     "lipsync",

@@ -131,6 +131,12 @@ class Settings(BaseSettings):
         "--translation",
         topic="Job",
     )
+    cast: Path | None = _setting(
+        None,
+        "File that says who is not seen speaking (default: VIDEO.cast.toml beside the video).",
+        "--cast",
+        topic="Job",
+    )
     min_speakers: int = _setting(1, "At least this many speakers.", "--min-speakers", topic="Job", ge=1)
     max_speakers: int = _setting(8, "At most this many speakers.", "--max-speakers", topic="Job", ge=1)
     lipsync: bool = _setting(

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from loc.artifacts import Ref
 from loc.backend import Backend
+from loc.cast import CastFile
 from loc.runner import NotMade, Runner, Site
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -67,6 +68,7 @@ class Job:
     """From `--from` or the transcript's name; None where neither says."""
     transcript: SuppliedText | None = None
     translations: Mapping[str, SuppliedText] = field(default_factory=dict)
+    cast: CastFile | None = None
 
 
 @dataclass(frozen=True)

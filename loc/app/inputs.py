@@ -14,6 +14,7 @@ from pathlib import Path
 
 from loc.app.languages import check_language, is_language, primary, suggestion
 from loc.app.supplied import Imported, imported
+from loc.cast import SUFFIX, CastFile, read_cast
 from loc.errors import InputError, UsageError
 from loc.settings import Settings
 from loc.stage import Job, SuppliedText
@@ -55,7 +56,7 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
 
     Raises:
         InputError: missing, empty, unreadable, still growing, or an output of this store.
-        UsageError: languages or supplied files that contradict one another.
+        UsageError: languages or supplied files that contradict one another, or a wrong cast file.
     """
     languages = target_languages(settings)
     digest, size = store.input_digest(path)
@@ -82,7 +83,18 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
         source_language=source,
         transcript=transcript,
         translations=translations,
+        cast=_cast(path, settings, say),
     )
+
+
+def _cast(video: Path, settings: Settings, say: Say) -> CastFile | None:
+    if settings.cast is not None:
+        return read_cast(settings.cast)
+    beside = video.with_name(f"{video.stem}{SUFFIX}")
+    if not beside.is_file():
+        return None
+    say("sidecar", f"{beside.name} says who is not seen.")
+    return read_cast(beside)
 
 
 def sidecars(video: Path, say: Say) -> Mapping[str, Path]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import DubTrack, Source, Stems, VideoStream
+from loc.artifacts import DubTrack, Source, Stems, Transcript, VideoStream
 from loc.backend import Backend
 from loc.stage import Slot
 
@@ -25,6 +25,8 @@ Profile = Mapping[str, npt.NDArray[Any]]
 class Inputs:
     source: Slot[Source]
     stems: Slot[Stems]
+    transcript: Slot[Transcript]
+    """Asked for only where a cast file names speakers who are not seen."""
     dub: Slot[DubTrack]
 
 

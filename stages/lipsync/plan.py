@@ -72,6 +72,15 @@ def joined(ranges: Sequence[Range], pause: int) -> list[Range]:
     return merged
 
 
+def without(ranges: Sequence[Range], taken: Sequence[Range]) -> list[Range]:
+    """What is left of ranges outside others, in order."""
+    left = joined(ranges, 0)
+    for start, stop in taken:
+        parts = [part for a, b in left for part in ((a, min(b, start)), (max(a, stop), b))]
+        left = [(a, b) for a, b in parts if a < b]
+    return left
+
+
 def opacity(
     times: npt.NDArray[np.int64], speech: Sequence[Range], *, fade_in: bool, fade_out: bool
 ) -> Floats:

@@ -66,6 +66,11 @@ _DETAILS = {
     Situation.NO_FACE: "No face is in view.",
 }
 
+_NO_SPEECH = Reason(code="no-speech", detail="Nobody speaks, in the dub or in the source.")
+_OFF_SCREEN = Reason(
+    code="off-screen", detail="Only speakers who are off screen are heard, as the cast file says."
+)
+
 
 def situations(faces: Faces, width: int, height: int) -> npt.NDArray[np.int8]:
     """What each frame of one shot shows, int8 [n], values of `Situation`.
@@ -117,17 +122,19 @@ def _mouth_extent(faces: Faces) -> tuple[npt.NDArray[np.float32], npt.NDArray[np
 
 
 def route(
-    situation: Situation, *, dub_speaks: bool, source_speaks: bool
+    situation: Situation, *, dub_speaks: bool, source_speaks: bool, off_screen: bool
 ) -> tuple[Literal["draft", "passthrough"], tuple[Reason, ...]]:
     """How a cut is handled.
 
     Args:
         situation: what the cut shows.
-        dub_speaks, source_speaks: whether anybody speaks during the cut, in the dub and in the source.
+        dub_speaks, source_speaks: whether anybody who may be seen speaks during the cut, in the dub and in
+            the source.
+        off_screen: whether anybody speaks who is not seen.
     """
     reasons = []
     if situation is not Situation.ONE_FACE:
         reasons.append(Reason(code=situation.code, detail=_DETAILS[situation]))
     if not dub_speaks and not source_speaks:
-        reasons.append(Reason(code="no-speech", detail="Nobody speaks, in the dub or in the source."))
+        reasons.append(_OFF_SCREEN if off_screen else _NO_SPEECH)
     return ("passthrough" if reasons else "draft"), tuple(reasons)

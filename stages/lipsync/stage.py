@@ -14,7 +14,7 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import Clip, Cut, FrameRange, LipSync, PatchTrack, Reason, Ref, Source, Stems
+from loc.artifacts import SAMPLE_RATE, Clip, Cut, FrameRange, LipSync, PatchTrack, Reason, Ref, Source, Stems
 from loc.errors import LocError
 from loc.media.timeline import load_timeline
 from loc.runner import Site
@@ -22,13 +22,17 @@ from loc.stage import Context
 from stages.lipsync import plan, redraw
 from stages.lipsync.contract import Drafter, Inputs
 from stages.lipsync.cuts import Stretch, cut_shot
-from stages.lipsync.plan import Range
+from stages.lipsync.plan import Range, without
 from stages.lipsync.redraw import STAGE, Film, Redraw
 from stages.lipsync.route import Situation, route, situations
 from stages.lipsync.tracks import runs
 
 FAILED = "failed"
 """Code of the reason, and of the defect, of a cut that was to be drawn and could not be."""
+
+CUE_SLACK = SAMPLE_RATE // 2
+"""Samples by which a line may be heard before and after its times in the transcript: subtitles begin and end
+up to half a second off the voice. Lines of seen speakers are not taken for it."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,17 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     source_speech = _source_speech(context, inputs.stems.get())
     backend = cast(Drafter, context.backend(STAGE, context.language))
     people = _measured(context, film, backend, _speaking_shots(film, stretches, source_speech))
+    hidden = _off_screen(context, inputs)
     clips = inputs.dub.get().clips
-    dub_speech = [(clip.place, clip.place + clip.samples) for clip in clips]
+    seen_clips = [clip for clip in clips if clip.speaker not in hidden.speakers]
+    unseen = [*hidden.source, *(_heard(clip) for clip in clips if clip.speaker in hidden.speakers)]
+    source_speech = without(source_speech, hidden.source)
+    dub_speech = [_heard(clip) for clip in seen_clips]
     only_dubbed = _speaking_shots(film, stretches, dub_speech)
     people |= _measured(context, film, backend, {k: v for k, v in only_dubbed.items() if k not in people})
-    routed = [_routed(film, stretch, dub_speech, source_speech) for stretch in stretches]
+    routed = [_routed(film, stretch, dub_speech, source_speech, unseen) for stretch in stretches]
     redraws = [one for index, cut in enumerate(routed) for one in _redraws(film, index, cut)]
-    patches, failures = _drawn(context, film, backend, redraws, people, routed, clips)
+    patches, failures = _drawn(context, film, backend, redraws, people, routed, seen_clips)
     _tell(context, routed, failures)
     return LipSync(
         cuts=tuple(
@@ -100,6 +108,38 @@ def _source_speech(context: Context, stems: Stems) -> list[Range]:
     return speech_regions(context.runner, Site(STAGE), stems.speech)
 
 
+@dataclass(frozen=True)
+class _Hidden:
+    """Speakers who are not seen, and when they alone speak in the source, samples."""
+
+    speakers: frozenset[str]
+    source: list[Range]
+
+
+def _off_screen(context: Context, inputs: Inputs) -> _Hidden:
+    """What the cast file says of speakers who are not seen.
+
+    Raises:
+        UsageError: it names a speaker who is not in the transcript.
+    """
+    said = context.job.cast
+    if said is None or not said.off_screen:
+        return _Hidden(frozenset(), [])
+    transcript = inputs.transcript.get()
+    said.check(speaker.id for speaker in transcript.speakers)
+    hidden, seen = [], []
+    for segment in transcript.segments:
+        if segment.speaker in said.off_screen:
+            hidden.append((segment.start - CUE_SLACK, segment.stop + CUE_SLACK))
+        else:
+            seen.append((segment.start, segment.stop))
+    return _Hidden(said.off_screen, without(hidden, seen))
+
+
+def _heard(clip: Clip) -> Range:
+    return clip.place, clip.place + clip.samples
+
+
 def _speaking_shots(
     film: Film, stretches: Iterable[Stretch], speech: Sequence[Range]
 ) -> dict[int, list[Stretch]]:
@@ -134,11 +174,20 @@ def _measured(
 
 
 def _routed(
-    film: Film, stretch: Stretch, dub_speech: Sequence[Range], source_speech: Sequence[Range]
+    film: Film,
+    stretch: Stretch,
+    dub_speech: Sequence[Range],
+    source_speech: Sequence[Range],
+    unseen: Sequence[Range],
 ) -> _Routed:
     frames = stretch.frames
     dub, source = _during(film, frames, dub_speech), _during(film, frames, source_speech)
-    way, reasons = route(stretch.situation, dub_speaks=bool(dub), source_speaks=bool(source))
+    way, reasons = route(
+        stretch.situation,
+        dub_speaks=bool(dub),
+        source_speaks=bool(source),
+        off_screen=bool(_during(film, frames, unseen)),
+    )
     if way == "passthrough":
         return _Routed(stretch, way, reasons, np.zeros(len(frames), dtype=np.float32))
     shot = film.source.shots[stretch.shot]

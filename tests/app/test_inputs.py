@@ -49,6 +49,23 @@ def test_sidecars_give_transcript_translation_and_source_language(
     assert said.count("sidecar") == 2
 
 
+def test_a_cast_file_beside_the_video_or_the_one_that_is_named(
+    talk: Path, store: WorkDir, settings: Make
+) -> None:
+    assert open_it(talk, store, settings(languages=("ja",)))[0].cast is None
+    talk.with_name("talk.cast.toml").write_text('[speakers.S2]\nface = "nobody"\n')
+    job, said = open_it(talk, store, settings(languages=("ja",)))
+    assert job.cast is not None
+    assert job.cast.off_screen == {"S2"}
+    assert said == ["sidecar"]
+    other = talk.with_name("other.toml")
+    other.write_text('[speakers.S1]\nface = "nobody"\n')
+    job, said = open_it(talk, store, settings(languages=("ja",), cast=other))
+    assert job.cast is not None
+    assert job.cast.off_screen == {"S1"}
+    assert said == []
+
+
 @pytest.mark.parametrize("name", ["talk.ja.dub.srt", "talk.final.srt", "talk.srt", "talkative.ja.srt"])
 def test_names_that_are_no_sidecars(talk: Path, store: WorkDir, settings: Make, name: str) -> None:
     beside(talk, name)

@@ -155,11 +155,19 @@ def test_a_slice_smooths_as_the_whole_does() -> None:
 
 
 def test_only_one_face_with_speech_is_drawn() -> None:
-    assert route(Situation.ONE_FACE, dub_speaks=True, source_speaks=False) == ("draft", ())
-    assert route(Situation.ONE_FACE, dub_speaks=False, source_speaks=True) == ("draft", ())
-    way, reasons = route(Situation.SEVERAL_FACES, dub_speaks=False, source_speaks=False)
+    for unseen in (False, True):
+        for dub, source in ((True, False), (False, True)):
+            way = route(Situation.ONE_FACE, dub_speaks=dub, source_speaks=source, off_screen=unseen)
+            assert way == ("draft", ())
+    way, reasons = route(Situation.SEVERAL_FACES, dub_speaks=False, source_speaks=False, off_screen=False)
     assert way == "passthrough"
     assert [reason.code for reason in reasons] == ["several-faces", "no-speech"]
+
+
+def test_speakers_who_are_not_seen_draw_nothing() -> None:
+    way, reasons = route(Situation.ONE_FACE, dub_speaks=False, source_speaks=False, off_screen=True)
+    assert way == "passthrough"
+    assert [reason.code for reason in reasons] == ["off-screen"]
 
 
 def test_runs() -> None:

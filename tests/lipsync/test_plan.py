@@ -7,7 +7,17 @@ import pytest
 
 from loc.analysis.phones import closed_at
 from loc.artifacts import SAMPLE_RATE, Phone, Phones
-from stages.lipsync.plan import FADE, MAX_PAUSE, Sounding, frame_times, joined, loudness, mouth, opacity
+from stages.lipsync.plan import (
+    FADE,
+    MAX_PAUSE,
+    Sounding,
+    frame_times,
+    joined,
+    loudness,
+    mouth,
+    opacity,
+    without,
+)
 
 FRAME = SAMPLE_RATE // 25
 EDGES = np.arange(101, dtype=np.int64) * FRAME
@@ -124,3 +134,13 @@ def test_loudness_is_full_on_a_steady_tone_and_nothing_in_silence() -> None:
     assert level[1] == pytest.approx(1, abs=0.05)
     assert (loudness(np.zeros(SAMPLE_RATE, np.float32), at) == 0).all()
     assert (loudness(np.zeros(0, np.float32), at) == 0).all()
+
+
+def test_ranges_without_others() -> None:
+    assert without([(0, 10), (5, 20), (30, 40)], [(8, 12), (18, 31), (50, 60)]) == [
+        (0, 8),
+        (12, 18),
+        (31, 40),
+    ]
+    assert without([(3, 5)], [(0, 9)]) == []
+    assert without([(3, 5)], []) == [(3, 5)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,16 @@ from loc.artifacts import (
     Loudness,
     Phone,
     Phones,
+    Segment,
     Sound,
     Source,
+    Speaker,
     Stems,
+    Transcript,
 )
 from loc.backend import Host
+from loc.cast import CastFile
+from loc.errors import UsageError
 from loc.events import ActionDone, EventBus
 from loc.media.patches import load_placement, read_patches
 from loc.media.sound import encode_flac
@@ -101,8 +106,13 @@ class Rig:
         )
 
 
-def inputs(source: Source, stems: Stems, dub: Slot[DubTrack]) -> Inputs:
-    return Inputs(source=Slot("ingest", source), stems=Slot("separate", stems), dub=dub)
+def inputs(source: Source, stems: Stems, dub: Slot[DubTrack], transcript: Transcript | None = None) -> Inputs:
+    return Inputs(
+        source=Slot("ingest", source),
+        stems=Slot("separate", stems),
+        transcript=Slot("transcribe", transcript) if transcript else Slot.pending("transcribe"),
+        dub=dub,
+    )
 
 
 SILENT_STEMS = Stems(speech=None, background=None, speech_snr_db=None)
@@ -201,7 +211,7 @@ def test_the_name_of_a_line_changes_nothing(rig: Rig, two_lines: tuple[Clip, Cli
 def test_off_means_off(rig: Rig) -> None:
     context = rig.context(lipsync=False)
     pending: Slot[Any] = Slot.pending("anything")
-    made = lipsync.run(context, Inputs(source=pending, stems=pending, dub=pending))
+    made = lipsync.run(context, Inputs(source=pending, stems=pending, transcript=pending, dub=pending))
     assert made == LipSync(cuts=(), patches=())
     assert rig.made() == []
 
@@ -217,6 +227,78 @@ def test_the_mouth_is_closed_where_only_the_source_speaks(rig: Rig) -> None:
     stems = Stems(speech=rig.source.master, background=None, speech_snr_db=20.0)
     made = rig.run(dub_of(), stems=stems)
     assert all(cut.drawn_frames > 10 for cut in made.cuts)
+
+
+def transcript_of(*lines: tuple[str, int, int]) -> Transcript:
+    """(speaker, start, stop) of each line."""
+    return Transcript(
+        language="en",
+        origin="supplied",
+        segments=tuple(
+            Segment(
+                id=str(number), start=start, stop=stop, speaker=who, text="words", words=(), confidence=None
+            )
+            for number, (who, start, stop) in enumerate(lines)
+        ),
+        dropped=(),
+        speakers=tuple(
+            Speaker(id=who, median_f0_hz=None, voice_class="low", speech_samples=SAMPLE_RATE)
+            for who in sorted({who for who, _, _ in lines})
+        ),
+    )
+
+
+def with_cast(
+    rig: Rig, dub: DubTrack, transcript: Transcript, *off_screen: str, stems: Stems = SILENT_STEMS
+) -> LipSync:
+    context = rig.context()
+    context = replace(
+        context, job=replace(context.job, cast=CastFile("talk.cast.toml", frozenset(off_screen)))
+    )
+    return lipsync.run(context, inputs(rig.source, stems, Slot("dub", dub), transcript))
+
+
+def test_a_narrator_moves_nobody(rig: Rig, two_lines: tuple[Clip, Clip]) -> None:
+    """And what others say is drawn from what is recorded."""
+    first, second = two_lines
+    narrated = dub_of(first, second.model_copy(update={"speaker": "S2"}))
+    plain = rig.run(narrated)
+    rig.made()
+    said = transcript_of(("S1", 0, SAMPLE_RATE), ("S2", second.place, second.place + second.samples))
+    made = with_cast(rig, narrated, said, "S2")
+    assert rig.made() == []
+    assert [cut.route for cut in plain.cuts] == ["draft", "draft"]
+    assert [cut.route for cut in made.cuts] == ["draft", "passthrough"]
+    assert [reason.code for reason in made.cuts[1].reasons] == ["off-screen"]
+    assert [cut.speaker for cut in made.cuts] == ["S1", "S2"]
+    assert made.patches == tuple(track for track in plain.patches if track.chunk == 0)
+
+
+def test_who_speaks_over_a_narrator_is_drawn_alone(rig: Rig) -> None:
+    line = rig.clip(5 * FRAME)
+    over = rig.clip(5 * FRAME, "atakala", line="2").model_copy(update={"speaker": "S2"})
+    alone = rig.run(dub_of(line))
+    rig.made()
+    made = with_cast(rig, dub_of(line, over), transcript_of(("S1", 0, 1), ("S2", 0, 1)), "S2")
+    assert rig.made() == []
+    assert made.patches == alone.patches
+
+
+def test_no_mouth_is_closed_where_a_narrator_speaks_in_the_source(rig: Rig) -> None:
+    stems = Stems(speech=rig.source.master, background=None, speech_snr_db=20.0)
+    second = SAMPLE_RATE * rig.source.shots[1].start // 25
+    whole = SAMPLE_RATE * rig.source.shots[1].stop // 25
+    said = transcript_of(("S1", 0, second), ("S2", second, whole))
+    seen = with_cast(rig, dub_of(), said, stems=stems)
+    made = with_cast(rig, dub_of(), said, "S2", stems=stems)
+    assert [cut.route for cut in seen.cuts] == ["draft", "draft"]
+    assert [cut.route for cut in made.cuts] == ["draft", "passthrough"]
+    assert [reason.code for reason in made.cuts[1].reasons] == ["off-screen"]
+
+
+def test_a_speaker_who_is_not_in_the_video_is_an_error(rig: Rig, two_lines: tuple[Clip, Clip]) -> None:
+    with pytest.raises(UsageError, match=r"'S7'.*Speakers: S1"):
+        with_cast(rig, dub_of(*two_lines), transcript_of(("S1", 0, SAMPLE_RATE)), "S7")
 
 
 def test_what_needs_no_dub_is_looked_at_before_it_is_asked_for(

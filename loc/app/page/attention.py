@@ -15,7 +15,7 @@ HURRIED = 1.4
 """Speech this many times the voice's own pace is worth a listen: beyond it syllables are swallowed. The
 hardest fit is 1.35 * 1.25 = 1.69."""
 
-QUIET_REASONS = frozenset({"no-speech"})
+QUIET_REASONS = frozenset({"no-speech", "off-screen"})
 """Reasons to leave a cut as it is that ask nothing of anybody: nothing is said in it."""
 
 _NUMBER = re.compile(r"\d+")

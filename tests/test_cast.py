@@ -1,0 +1,64 @@
+"""The cast file: what it says, and what is wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loc.cast import read_cast
+from loc.errors import ExitCode, UsageError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "talk.cast.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_speakers_who_are_not_seen(tmp_path: Path) -> None:
+    text = '\ufeff[speakers.S2]\nface = "nobody"\n[speakers."S 3"]\nface = "nobody"\n'
+    cast = read_cast(written(tmp_path, text))
+    assert cast.off_screen == {"S2", "S 3"}
+    cast.check(["S1", "S2", "S 3"])
+
+
+def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
+    assert read_cast(written(tmp_path, "")).off_screen == frozenset()
+
+
+def test_an_unknown_speaker_is_told_who_is_known(tmp_path: Path) -> None:
+    cast = read_cast(written(tmp_path, '[speakers.S7]\nface = "nobody"\n'))
+    with pytest.raises(UsageError, match=r"'S7'.*Speakers: S1, S2") as caught:
+        cast.check(["S2", "S1"])
+    assert caught.value.code is ExitCode.USAGE
+    with pytest.raises(UsageError, match="No speakers were told apart"):
+        cast.check([])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[speakers.S2\n", "line 1"),
+        ('[speakers.S2]\nface = "left"\n', "'left'"),
+        ("[speakers.S2]\n", "nothing for `face`"),
+        ('[speakers.S2]\nface = "nobody"\nlead = true\n', "'lead' in .speakers.S2."),
+        ('speakers = "S2"\n', "`speakers` is not a table"),
+        ('[speakers]\nS2 = "nobody"\n', "`speakers.S2` is not a table"),
+        ('[faces.S2]\nface = "nobody"\n', "'faces' in the file"),
+    ],
+)
+def test_what_has_no_meaning(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        read_cast(written(tmp_path, text))
+    assert "talk.cast.toml" in caught.value.what
+    assert caught.value.fix
+
+
+def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        read_cast(tmp_path / "none.toml")
+    path = tmp_path / "bytes.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_cast(path)
