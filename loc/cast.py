@@ -1,6 +1,6 @@
 """The cast file: what the user says about who is seen speaking.
 
-    [speakers.S2]
+    [speakers.speaker2]
     face = "nobody"
 
 A speaker whose face is `nobody` is off screen: a narrator, or somebody behind the camera. What such a speaker
@@ -21,7 +21,7 @@ SUFFIX = ".cast.toml"
 NOBODY = "nobody"
 """The one face that can be named."""
 
-_FORM = 'Write [speakers.S2] and below it face = "nobody", for every speaker who is not seen.'
+_FORM = 'Write [speakers.speaker2] and below it face = "nobody", for every speaker who is not seen.'
 
 
 @dataclass(frozen=True)
