@@ -111,7 +111,7 @@ def _sound(ctx: Context, dub: DubTrack) -> Work:
 
     action = Action(
         name="deliver.audio",
-        version=2,
+        version=3,
         site=ctx.site(STAGE),
         inputs={"mix": dub.mix.blocks},
         params={"codec": codec, "channels": dub.mix.channels, "bitrate": settings.audio_bitrate},
