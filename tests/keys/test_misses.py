@@ -121,6 +121,12 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 }
 
 
+def test_a_speaker_who_is_not_seen(copy: Rig) -> None:
+    """Nothing is drawn anew, and nothing but the picture and its stills is made again."""
+    (copy.folder / "talk.cast.toml").write_text('[speakers.speaker1]\nface = "nobody"\n', encoding="utf-8")
+    check(copy.run(), "deliver.encode * chunk *", "deliver.still *", "deliver.mux *")
+
+
 @pytest.mark.parametrize("case", SETTINGS)
 def test_settings(copy: Rig, case: str) -> None:
     changes, misses = SETTINGS[case]
