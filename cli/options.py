@@ -39,6 +39,7 @@ LOOK_FIELDS = (
     "crf",
     "preset",
     "audio_bitrate",
+    "keep_original_audio",
     "page",
     "ffmpeg",
     "ffprobe",

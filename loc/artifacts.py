@@ -195,6 +195,8 @@ class Source(Frozen):
     frames: FrameTable
     shots: tuple[FrameRange, ...]
     chunks: tuple[Chunk, ...]
+    sound_start: Ratio
+    """Seconds on the container's clock that sample 0 belongs to: when the first picture is shown."""
     master: Sound | None
     """The chosen track, sample 0 at the first video frame's time, silence-padded to at least the
     picture's length, channels as in the source."""

@@ -207,6 +207,12 @@ class Settings(BaseSettings):
     audio_bitrate: int = _setting(
         192, "Bit rate of the output's sound, kbit/s.", "--audio-bitrate", topic="Output", ge=32, le=512
     )
+    keep_original_audio: bool = _setting(
+        False,
+        "Keep the source's own sound as a second track, titled Original.",
+        "--keep-original-audio/--no-keep-original-audio",
+        topic="Output",
+    )
     page: Literal["full", "bare", "none"] = _setting(
         "full",
         "The report as a page: full shows what is said and stills of the cuts, bare neither; none: no page.",

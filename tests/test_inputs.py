@@ -114,14 +114,14 @@ def pictures(path: Path) -> tuple[list[Fraction], list[npt.NDArray[Any]]]:
     return [time - times[0] for time in times], lumas
 
 
-def heard(path: Path) -> npt.NDArray[np.float32]:
-    """What is heard from the first picture on, float32 [n, channels] at 48 kHz."""
+def heard(path: Path, track: int = 0) -> npt.NDArray[np.float32]:
+    """What is heard of a track from the first picture on, float32 [n, channels] at 48 kHz."""
     with av.open(str(path)) as container:
         first = next(container.decode(video=0))
         shown = first.pts * first.time_base
     pieces, begin = [], None
     with av.open(str(path)) as container:
-        for frame in container.decode(audio=0):
+        for frame in container.decode(audio=track):
             begin = frame.pts * frame.time_base if begin is None else begin
             pieces.append(
                 frame.to_ndarray().reshape(-1, frame.samples)
@@ -425,6 +425,39 @@ def test_sound_that_begins_late_comes_late(localize: Localize, clicked: Path, tm
     sound = side(heard(localize(late).video))
     errors = [synth.click_error(sound, Fraction(second) + Fraction(1, 2)) for second in (1, 2)]
     assert max(map(abs, errors)) < 1
+
+
+@pytest.mark.parametrize(
+    ("recipe", "suffix", "codec"),
+    [
+        (Recipe(".mp4", X264), ".mp4", "aac"),
+        (Recipe(".ts", X264, sound="ac3"), ".mkv", "ac3"),
+        (Recipe(".mp4", X264), ".webm", "opus"),
+        (Recipe(".avi", X264, sound="pcm_s16le"), ".mp4", "aac"),
+    ],
+)
+def test_the_original_sound_as_a_second_track(
+    localize: Localize, tmp_path: Path, recipe: Recipe, suffix: str, codec: str
+) -> None:
+    """Copied where the container takes it, else coded anew, aloud; never what a player begins with."""
+    tracks = [synth.beside(synth.clicks(Fraction(3)))]
+    extra = {} if recipe.suffix == ".avi" else {"metadata:s:a:0": "language=ger"}
+    clip = synth.make(tmp_path, dataclasses.replace(recipe, extra=extra), frames=75, tracks=tracks)
+    made = localize(
+        clip, suffix, keep_original_audio=True, container=suffix[1:], source_language="de", workers=1
+    )
+    dub, original = (
+        part for part in asked(made.video, "-show_streams")["streams"] if part["codec_type"] == "audio"
+    )
+    assert ("original-coded" in made.said) == (codec not in str(recipe.sound))
+    assert original["codec_name"] == codec
+    german = "deu" if suffix == ".mp4" else "ger"
+    assert (dub["tags"]["language"], original["tags"]["language"]) == ("jpn", german)
+    assert (dub["disposition"]["default"], original["disposition"]["default"]) == (1, 0)
+    assert original["tags"]["handler_name" if suffix == ".mp4" else "title"] == "Original"
+    for track in (0, 1):
+        errors = synth.click_errors(side(heard(made.video, track))[: 3 * SAMPLE_RATE])
+        assert max(map(abs, errors)) < 1
 
 
 DRIFT = Fraction(1005, 1000)

@@ -61,7 +61,8 @@ def decode_track(path: Path, track: AudioStream, start: Fraction, picture: int) 
         InputError: the file or track cannot be opened, or not one packet of it can be decoded.
     """
     channels = output_channels(track)
-    with _open(path, track) as decoder:
+    with open_track(path, track) as (container, stream):
+        decoder = _Decoder(container, stream, track)
         yield from _fitted(_resampled(decoder.placed(start), decoder.rate, channels), picture, channels)
         if decoder.decoded == 0:
             raise InputError(
@@ -198,8 +199,8 @@ class _Decoder:
 
 
 @contextmanager
-def _open(path: Path, track: AudioStream) -> Iterator[_Decoder]:
-    """The decoder of one sound track of a local file.
+def open_track(path: Path, track: AudioStream) -> Iterator[tuple[Any, Any]]:
+    """PyAV's container and stream of one sound track of a local file.
 
     Raises:
         InputError: the file or the track cannot be opened.
@@ -221,4 +222,4 @@ def _open(path: Path, track: AudioStream) -> Iterator[_Decoder]:
                 why=f"There is no decoder for {track.codec}.",
                 fix="Choose another track with --audio-track.",
             )
-        yield _Decoder(container, stream, track)
+        yield container, stream

@@ -32,6 +32,8 @@ _TERMINOLOGICAL = dict(entry.split(":") for entry in _TERMINOLOGICAL_TABLE.split
 _BIBLIOGRAPHIC = dict(entry.split(":") for entry in _BIBLIOGRAPHIC_TABLE.split())
 """ISO 639-2/T -> ISO 639-2/B, where the two differ."""
 
+_FROM_BIBLIOGRAPHIC = {bibliographic: code for code, bibliographic in _BIBLIOGRAPHIC.items()}
+
 UNDETERMINED = "und"
 
 
@@ -39,11 +41,12 @@ def three_letters(tag: str, *, bibliographic: bool = False) -> str:
     """The ISO 639-2 code of a BCP-47 tag; `und` where there is none.
 
     Args:
-        tag: `ja`, `pt-BR`, or a three-letter code, which stays.
+        tag: `ja`, `pt-BR`, or a three-letter code of either kind.
         bibliographic: Matroska's codes instead of MP4's.
     """
     primary = tag.replace("_", "-").split("-")[0].lower()
     code = _TERMINOLOGICAL.get(primary, primary)
+    code = _FROM_BIBLIOGRAPHIC.get(code, code)
     if len(code) != 3 or not (code.isascii() and code.isalpha()):
         return UNDETERMINED
     return _BIBLIOGRAPHIC.get(code, code) if bibliographic else code

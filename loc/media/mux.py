@@ -13,6 +13,7 @@ import html
 import io
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -107,6 +108,23 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Original:
+    """The source's own sound, as a second track.
+
+    Args:
+        sound: an MP4 whose time 0 is the first picture's, of `encode_sound` or `loc.media.remux.take_sound`.
+        language: its BCP-47 tag or three-letter code; `und` where nobody knows.
+    """
+
+    sound: Path
+    language: str
+
+
+ORIGINAL_TITLE = "Original"
+"""What players call the second track."""
+
+
+@dataclass(frozen=True)
 class _Timed:
     """A packet with the second at which a player needs it."""
 
@@ -122,6 +140,7 @@ def mux(
     language: str,
     about: About,
     container: Container = "mp4",
+    original: Original | None = None,
 ) -> None:
     """Write one file with picture, sound and soft subtitles. The same arguments give the same bytes.
 
@@ -131,6 +150,7 @@ def mux(
         sound: a file of `encode_sound`; its sample 0 sounds at the first picture.
         cues: without overlap, in order; none leaves the subtitle track out.
         language: BCP-47 tag of sound and subtitles.
+        original: a second sound track, which players offer and do not choose by themselves.
 
     Raises:
         StorageError: the file cannot be written, or the chunks do not hold the pictures that `pts` lists.
@@ -145,15 +165,19 @@ def mux(
             "movie_timescale": str(SAMPLE_RATE),
         }
     try:
-        with (
-            av.open(_template(picture), format="mp4") as template,
-            av.open(file_url(sound)) as source,
-            av.open(file_url(path), "w", format=_FORMATS[container], options=options) as output,
-        ):
+        with ExitStack() as opened:
+            template = opened.enter_context(av.open(_template(picture), format="mp4"))
+            source = opened.enter_context(av.open(file_url(sound)))
+            second = original and opened.enter_context(av.open(file_url(original.sound)))
+            output = opened.enter_context(
+                av.open(file_url(path), "w", format=_FORMATS[container], options=options)
+            )
             tracks = [
                 _add_picture(output, template, picture),
-                _add_sound(output, source, three_letters(language, bibliographic=container != "mp4")),
+                _add_sound(output, source, language, container),
             ]
+            if original:
+                tracks.append(_add_original(output, second, original.language, container))
             if cues:
                 tracks.append(_add_subtitles(output, cues, language, container))
             _describe(output, about)
@@ -291,11 +315,21 @@ def _picture_packets(track: Any, picture: Picture, depth: int) -> Iterator[_Time
         raise StorageError(f"The chunks hold {count} pictures, not the {total} that the frame table lists.")
 
 
-def _add_sound(output: Any, source: Any, language: str) -> Iterator[_Timed]:
+def _add_sound(output: Any, source: Any, language: str, container: Container) -> Iterator[_Timed]:
     stream = source.streams.audio[0]
     track = output.add_stream_from_template(stream)
-    track.metadata["language"] = language
+    track.metadata["language"] = three_letters(language, bibliographic=container != "mp4")
     track.disposition = av.stream.Disposition.default
+    return _sound_packets(track, source, stream)
+
+
+def _add_original(output: Any, source: Any, language: str, container: Container) -> Iterator[_Timed]:
+    stream = source.streams.audio[0]
+    track = output.add_stream_from_template(stream)
+    track.metadata["language"] = three_letters(language, bibliographic=container != "mp4")
+    # MP4 has no titles of tracks; players show the name of the handler.
+    track.metadata["handler_name" if container == "mp4" else "title"] = ORIGINAL_TITLE
+    track.disposition = av.stream.Disposition.original
     return _sound_packets(track, source, stream)
 
 

@@ -1,8 +1,9 @@
 """Deliver: patches on the picture, chunks encoded, one sound, subtitles, one file.
 
-Six kinds of action:
+Seven kinds of action:
     deliver.encode     a chunk of the picture with the patches on it; knows no language;
     deliver.audio      the mix as one track of AAC, or of Opus for WebM;
+    deliver.original   the source's own sound as a second track; knows no language;
     deliver.subtitles  the .srt file;
     deliver.mux        everything in one container;
     deliver.peaks      a block of a sound as the report's page shows it;
@@ -48,14 +49,19 @@ def run(ctx: Context, inputs: Inputs) -> Render:
     def shown() -> list[Cue]:
         return cues(inputs.translation.get().lines, inputs.dub.get(), source.samples)
 
-    sound, subtitles, *chunks = _side_by_side(
+    kept = _original(ctx, source)
+    sound, subtitles, *others = _side_by_side(
         ctx,
         lambda: [_sound(ctx, inputs.dub.get())],
         lambda: [_subtitles(ctx, shown())],
+        lambda: kept,
         lambda: encode_chunks(ctx, source, timeline, inputs.lipsync.get().patches),
     )
+    original, chunks = (others[0], others[1:]) if kept else (None, others)
+    if original is not None:
+        _tell_coding(ctx, original)
     gathered = gather(ctx, source, timeline, inputs.dub.get(), inputs.lipsync.get(), chunks)
-    mux = _mux(ctx, source, timeline, chunks, sound, shown())
+    mux = _mux(ctx, source, timeline, chunks, sound, original, shown())
     media, *done = ctx.runner.attempt([mux, *gathered.work], parallel=True)
     if isinstance(media, LocError):
         raise media
@@ -120,6 +126,65 @@ def _sound(ctx: Context, dub: DubTrack) -> Work:
     return action, make
 
 
+def _original(ctx: Context, source: Source) -> list[Work]:
+    """Take over the original sound.
+
+    Reads: the packets of the sound track; where they cannot be copied, its whole sound.
+    Leaves out: the language.
+    """
+
+    from loc.media.encode import SOUND_CODECS, encode_sound
+    from loc.media.remux import CannotCopy, take_sound, unfit_codec
+
+    settings, master = ctx.settings, source.master
+    if not settings.keep_original_audio or master is None:
+        return []
+    track = next(track for track in source.audio if track.index == source.chosen_audio)
+    codec, unfit = SOUND_CODECS[settings.file_type], unfit_codec(track, settings.file_type)
+
+    def make(out: Out) -> None:
+        path = out.file("sound", ".m4a")
+        try:
+            if unfit is not None:
+                raise CannotCopy(unfit)
+            take_sound(ctx.job.path, track, source.sound_start, path)
+        except CannotCopy as reason:
+            out.detail["coded"] = str(reason)
+            blocks = iter_blocks(ctx.store, master)
+            encode_sound(blocks, master.channels, settings.audio_bitrate, path, settings.ffmpeg, codec)
+
+    action = Action(
+        name="deliver.original",
+        version=1,
+        site=ctx.site(STAGE),
+        inputs={
+            "source": ctx.job.digest,
+            "stream": track.index,
+            "start": source.sound_start,
+            "master": master.blocks,
+        },
+        params={
+            "unfit": unfit,
+            "codec": codec,
+            "channels": master.channels,
+            "bitrate": settings.audio_bitrate,
+        },
+        programs={
+            "ffmpeg": ffmpeg.fingerprint(settings.ffmpeg),
+            "muxer": ffmpeg.decoder_fingerprint(),
+        },
+    )
+    return [(action, make)]
+
+
+def _tell_coding(ctx: Context, original: Made) -> None:
+    """Say aloud that the original sound went through another generation of loss, and why."""
+    if reason := original.detail.get("coded"):
+        ctx.runner.notice(
+            "original-coded", f"The original sound could not be copied and is coded anew: {reason}."
+        )
+
+
 def _subtitles(ctx: Context, shown: Sequence[Cue]) -> Work:
     """Write the subtitles.
 
@@ -151,21 +216,23 @@ def _mux(
     timeline: Timeline,
     chunks: Sequence[Made],
     sound: Made,
+    original: Made | None,
     shown: Sequence[Cue],
 ) -> Work:
     """Put everything into one file.
 
-    Reads: the coded chunks and sound, what is shown as subtitles, the times of all frames, the source's tags
-        and chapters.
+    Reads: the coded chunks and sound, the original sound where it is kept, what is shown as subtitles, the
+        times of all frames, the source's tags and chapters.
     Leaves out: how any of it came about.
     """
 
     language, container = ctx.language or "und", ctx.settings.file_type
+    spoken = _original_language(ctx, source)
     video = source.video
     colour = coding_of(ctx, video).colour
 
     def make(out: Out) -> None:
-        from loc.media.mux import Picture, mux
+        from loc.media.mux import Original, Picture, mux
 
         pts = timeline.pts - timeline.pts[0]
         paths = [chunk.path("video") for chunk in chunks]
@@ -180,16 +247,18 @@ def _mux(
         )
         about = _about(probe_source(ctx.job.path, ctx.settings), timeline)
         path = out.file("media", f".{container}")
-        mux(path, picture, sound.path("sound"), shown, language, about, container)
+        second = Original(original.path("sound"), spoken) if original else None
+        mux(path, picture, sound.path("sound"), shown, language, about, container, second)
 
     action = Action(
         name="deliver.mux",
-        version=3,
+        version=4,
         site=ctx.site(STAGE),
         inputs={
             "chunks": [chunk.ref("video") for chunk in chunks],
             "frames": source.frames,
             "sound": sound.ref("sound"),
+            "original": original and original.ref("sound"),
             "cues": _cues_key(shown),
             # For its tags and chapters.
             "source": source.digest,
@@ -197,6 +266,7 @@ def _mux(
         params={
             "container": container,
             "language": language,
+            "original_language": spoken if original else None,
             "time_base": video.time_base,
             "rotation": video.rotation,
             "mastering": colour.mastering,
@@ -208,6 +278,12 @@ def _mux(
         },
     )
     return action, make
+
+
+def _original_language(ctx: Context, source: Source) -> str:
+    """What is spoken in the source: as the file says, else as the user does, else `und`."""
+    declared = next((track.language for track in source.audio if track.index == source.chosen_audio), None)
+    return declared or ctx.job.source_language or "und"
 
 
 def _about(facts: Facts, timeline: Timeline) -> About:

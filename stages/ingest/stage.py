@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,8 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
     table = FrameTable(count=scan.count, table=scanned.ref("table"), duration=scan.duration)
     timeline = load_timeline(ctx.store, table, facts.video.time_base)
     _tell(ctx, facts, scan, timeline, track)
-    master = None if track is None else _master(ctx, track, timeline, scan.lead).model("sound", Sound)
+    start = (int(timeline.pts[0]) + scan.lead) * timeline.time_base
+    master = None if track is None else _master(ctx, track, timeline, start).model("sound", Sound)
     speech = [] if master is None else speech_regions(ctx.runner, ctx.site(STAGE), master)
     chunks = _cuts(ctx, scanned, scan, timeline, speech).model("chunks", Chunks)
     return Source(
@@ -87,6 +89,7 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
         frames=table,
         shots=scan.shots,
         chunks=chunks.chunks,
+        sound_start=start,
         master=master,
         samples=timeline.sample(timeline.count) if master is None else master.samples,
     )
@@ -164,7 +167,7 @@ def _scan(ctx: Context, facts: Facts) -> Made:
     return ctx.runner.do(action, make)
 
 
-def _master(ctx: Context, track: AudioStream, timeline: Timeline, lead: int) -> Made:
+def _master(ctx: Context, track: AudioStream, timeline: Timeline, start: Fraction) -> Made:
     """Decode the sound track.
 
     Reads: the sound track, from the first picture on.
@@ -173,7 +176,6 @@ def _master(ctx: Context, track: AudioStream, timeline: Timeline, lead: int) -> 
 
     from loc.media.audio import decode_track, output_channels
 
-    start = (int(timeline.pts[0]) + lead) * timeline.time_base
     picture = timeline.sample(timeline.count)
     channels = output_channels(track)
 

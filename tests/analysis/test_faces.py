@@ -184,6 +184,7 @@ def test_every_chunk_is_an_action_that_is_made_once(reel: Reel, runner: Runner) 
             Chunk(shot=0, frames=FrameRange(start=0, stop=20)),
             Chunk(shot=0, frames=FrameRange(start=20, stop=count)),
         ),
+        sound_start=Fraction(0),
         master=None,
         samples=1,
     )

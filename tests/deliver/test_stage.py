@@ -206,6 +206,7 @@ def ingest(store: WorkDir, clip: Path, joints: Sequence[int]) -> Source:
         frames=table,
         shots=(whole,),
         chunks=tuple(Chunk(shot=0, frames=frames) for frames in chunks),
+        sound_start=int(timeline.pts[0]) * timeline.time_base,
         master=None,
         samples=timeline.sample(table.count),
     )

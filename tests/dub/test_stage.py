@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -141,8 +142,8 @@ def a_source(samples: int, channels: int) -> Source:
     )  # fmt: skip
     return Source(
         digest="0" * 64, size=1, container="mov", video=video, audio=(track,), chosen_audio=1,
-        frames=FrameTable(count=1, table=nothing, duration=1), shots=(), chunks=(), master=None,
-        samples=samples,
+        frames=FrameTable(count=1, table=nothing, duration=1), shots=(), chunks=(),
+        sound_start=Fraction(0), master=None, samples=samples,
     )  # fmt: skip
 
 

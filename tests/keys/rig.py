@@ -86,7 +86,8 @@ class Rig:
 
     def settings(self, **changes: Any) -> Settings:
         """The settings of the job with some changed."""
-        return Settings(**{"languages": ("ja", "es"), "work_dir": self.work_dir, **changes})
+        given = {"languages": ("ja", "es"), "work_dir": self.work_dir, "keep_original_audio": True}
+        return Settings(**{**given, **changes})
 
     def records(self) -> list[ActionRecord]:
         """Every action made so far."""

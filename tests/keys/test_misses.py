@@ -103,7 +103,11 @@ def test_nothing_is_made_where_nothing_it_reads_has_changed(copy: Rig, tmp_path:
 SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "quality of the picture": ({"crf": 30}, PICTURE),
     "preset": ({"preset": "ultrafast"}, PICTURE),
-    "bit rate of the sound": ({"audio_bitrate": 96}, ("deliver.audio *", "deliver.mux *")),
+    "bit rate of the sound": (
+        {"audio_bitrate": 96},
+        ("deliver.audio *", "deliver.original *", "deliver.mux *"),
+    ),
+    "no original sound": ({"keep_original_audio": False}, ("deliver.mux *",)),
     "most speakers": ({"max_speakers": 7}, ("transcribe.speakers",)),
     "no lip-sync": ({"lipsync": False}, ("deliver.encode * chunk *", "deliver.mux *")),
     # Made again, and the same again: nothing follows.
@@ -112,7 +116,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"audio_track": 2},
         (
             *("ingest.master", "analysis.voice *", "ingest.cuts", "separate.*", "transcribe.*"),
-            *("dub.meter * speech, *", "dub.level *", "deliver.peaks * source, *"),
+            *("dub.meter * speech, *", "dub.level *", "deliver.peaks * source, *", "deliver.original *"),
             # Mouths close where the source speaks and the dub does not.
             *heard_in("ja", 1, 2),
             *heard_in("es", 1, 2),
@@ -159,9 +163,9 @@ def test_the_time_of_one_cue(copy: Rig) -> None:
 
 
 def test_the_language_of_a_transcript(copy: Rig) -> None:
-    """What is spoken does not matter to a translation that was supplied."""
+    """What is spoken does not matter to a supplied translation; the track of the original is named by it."""
     (copy.folder / "talk.en.srt").rename(copy.folder / "talk.fr.srt")
-    check(copy.run(languages=("ja",)))
+    check(copy.run(languages=("ja",)), "deliver.mux ja")
 
 
 def test_what_is_heard(copy: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +208,7 @@ def test_another_file_with_the_same_sound(copy: Rig) -> None:
     check(
         copy.run(),
         *("ingest.probe", "ingest.scan", "ingest.master", "faces.track *", "lipsync.*", *PICTURE),
+        "deliver.original *",
     )
 
 
@@ -247,13 +252,15 @@ def test_another_decoder(copy: Rig, monkeypatch: pytest.MonkeyPatch, request: py
     check(
         copy.run(),
         *("ingest.probe", "ingest.scan", "ingest.master", "faces.track *", *DRAWING, *PICTURE),
+        "deliver.original *",
     )
 
 
 def test_another_ffmpeg(copy: Rig, tmp_path: Path) -> None:
     """Whatever it encodes, and the one clip that it compressed."""
     other = another_program("ffmpeg", tmp_path)
-    check(copy.run(ffmpeg=other), "dub.clip ja line l0002", "deliver.encode *", "deliver.audio *")
+    coded = ("deliver.encode *", "deliver.audio *", "deliver.original *")
+    check(copy.run(ffmpeg=other), "dub.clip ja line l0002", *coded)
 
 
 def test_another_ffprobe(copy: Rig, tmp_path: Path) -> None:

@@ -325,6 +325,8 @@ def test_decode_times_rise_and_allow_the_reordering(steps: list[int], depth: int
     [
         ("ja", "jpn", "jpn"),
         ("de", "deu", "ger"),
+        ("ger", "deu", "ger"),
+        ("deu", "deu", "ger"),
         ("pt-BR", "por", "por"),
         ("yue", "yue", "yue"),
         ("x!", "und", "und"),
