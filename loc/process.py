@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import os
 import signal
@@ -19,6 +20,9 @@ from loc.errors import ChildError, MissingError
 
 STDERR_LINES = 20
 """Last lines of a child's stderr that an error shows: enough for ffmpeg's cause, short enough to read."""
+
+_DISK_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+"""What programs say, in the C library's words, where there is no room."""
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -193,7 +197,11 @@ class Child:
         return returncode
 
     def wait(self) -> None:
-        """Close stdin, wait, and raise `ChildError` unless the child succeeded."""
+        """Close stdin, wait, and raise `ChildError` unless the child succeeded.
+
+        One that speaks of a full disk has failed whatever its status: ffmpeg 5.1 ends with 0 where the last
+        bytes of a file are lost as it is closed, and a file cut short would be kept as a success.
+        """
         if self._popen.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._popen.stdin.close()
@@ -201,7 +209,7 @@ class Child:
         self._drain.join(timeout=5)
         if self._popen.stdout is not None:
             self._popen.stdout.close()
-        if returncode != 0:
+        if returncode != 0 or any(words in self.tail() for words in _DISK_FULL):
             raise self.error()
 
     def error(self) -> ChildError:

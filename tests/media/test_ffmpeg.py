@@ -34,6 +34,15 @@ def test_a_failure_carries_ffmpegs_own_words() -> None:
         run(ffmpeg.input("file:/nowhere.mp4").output("pipe:1", f="null"), "ffmpeg")
 
 
+def test_a_file_cut_short_by_a_full_disk_is_a_failure_though_ffmpeg_ends_with_0(tmp_path: Path) -> None:
+    full = tmp_path / "ffmpeg"
+    words = "Error closing file sound.m4a: No space left on device"
+    full.write_text(f'#!/bin/sh\necho "{words}" >&2\n')
+    full.chmod(0o755)
+    with pytest.raises(ChildError, match="No space left"):
+        run(ffmpeg.input("a.mp4").output("b.mp4"), str(full))
+
+
 def test_bitexact_outputs_are_the_same_twice(tmp_path: Path) -> None:
     made = []
     for name in ("one.mkv", "two.mkv"):
