@@ -111,18 +111,15 @@ class _Signals:
 
 def report_error(error: Exception, *, debug: bool) -> int:
     """Print what failed, why and what mends it; with `debug` the traceback first."""
-    from loc.errors import ExitCode, LocError
+    from loc.errors import InternalError, LocError
 
     if debug:
         import traceback
 
         traceback.print_exception(error)
-    if isinstance(error, LocError):
-        print_error(error)
-        return int(error.code)
-    typer.echo(f"error: internal error: {type(error).__name__}: {error}", err=True)
-    typer.echo("  fix: This is a fault in loc. Run again with --debug and report what it prints.", err=True)
-    return int(ExitCode.INTERNAL)
+    said = error if isinstance(error, LocError) else InternalError.of(error)
+    print_error(said)
+    return int(said.code)
 
 
 def print_error(error: Any, prefix: str = "error") -> None:

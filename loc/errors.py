@@ -112,6 +112,20 @@ class DamagedObjectError(StorageError):
         self.sha256 = sha256
 
 
+class InternalError(LocError):
+    """A fault in loc itself, told like any other error."""
+
+    code = ExitCode.INTERNAL
+
+    @classmethod
+    def of(cls, fault: Exception) -> InternalError:
+        """What to say of an exception that nobody foresaw."""
+        return cls(
+            f"internal error: {type(fault).__name__}: {fault}",
+            fix="This is a fault in loc. Run again with --debug, one input alone, and report what it prints.",
+        )
+
+
 class Interrupted(LocError):  # noqa: N818 - a wish of the user, not an error
     """Ctrl-C or a termination signal."""
 

@@ -10,7 +10,7 @@ from loc.app import export
 from loc.app.feasibility import cut_graph
 from loc.app.inputs import OwnOutputError, target_languages
 from loc.app.run import Graph, Prepared, RunResult, prepare, run_job
-from loc.errors import ExitCode, LocError, StorageError
+from loc.errors import ExitCode, InternalError, LocError, StorageError
 from loc.events import Notice, Sink
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -38,7 +38,7 @@ class Outcome:
 def run_all(
     paths: Sequence[Path], graph: Graph, settings: Settings, sinks: Sequence[Sink] = ()
 ) -> list[Outcome]:
-    """Run every input. One that fails keeps none of the others from being done.
+    """Run every input. One that fails keeps none of the others from being done, not even by a fault in loc.
 
     Raises:
         UsageError: the command itself is wrong: no language, an unknown stage, outputs that collide.
@@ -50,25 +50,39 @@ def run_all(
     inputs = list(dict.fromkeys(paths))
     _check_outputs(inputs, languages, settings)
     store = WorkDir(settings.work_dir)
-    looked_at = [_prepare(path, graph, store, settings, alone=len(inputs) == 1) for path in inputs]
+    alone = len(inputs) == 1
+    looked_at = [_prepare(path, graph, store, settings, alone=alone) for path in inputs]
     for item in looked_at:
-        if isinstance(item, Outcome) and item.error is not None and len(inputs) > 1:
+        if isinstance(item, Outcome) and item.error is not None and not alone:
             _say(sinks, item)
     return [
-        _run(item, graph, store, settings, sinks) if isinstance(item, Prepared) else item
+        _run(item, graph, store, settings, sinks, alone=alone) if isinstance(item, Prepared) else item
         for item in looked_at
     ]
 
 
 def _run(
-    prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings, sinks: Sequence[Sink]
+    prepared: Prepared,
+    graph: Graph,
+    store: WorkDir,
+    settings: Settings,
+    sinks: Sequence[Sink],
+    *,
+    alone: bool,
 ) -> Outcome:
+    """The work of one input. Of several, a fault in loc is the end of its own alone."""
     path = prepared.job.path
     try:
         return Outcome(path, run_job(prepared, graph, store, settings, sinks))
     except StorageError as error:
         # Its record could not even be begun.
         return Outcome(path, error=error)
+    except LocError:
+        raise
+    except Exception as fault:
+        if alone:
+            raise
+        return Outcome(path, error=InternalError.of(fault))
 
 
 def overall(outcomes: Sequence[Outcome]) -> ExitCode:
@@ -102,6 +116,10 @@ def _prepare(
         return Outcome(path, error=error, skipped=not alone)
     except LocError as error:
         return Outcome(path, error=error)
+    except Exception as fault:
+        if alone:
+            raise
+        return Outcome(path, error=InternalError.of(fault))
 
 
 def _say(sinks: Sequence[Sink], outcome: Outcome) -> None:

@@ -7,10 +7,12 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loc.app.batch import overall, run_all
+from loc.app.inputs import open_job
 from loc.app.record import events, runs
 from loc.errors import ExitCode, Interrupted, StorageError, UsageError
 from loc.events import Event, Notice, RunDone
@@ -228,6 +230,36 @@ def test_several_inputs_go_on_past_a_bad_one(toy: Toy, video: Path, settings: Ma
     assert [outcome.code for outcome in outcomes] == [ExitCode.INPUT, ExitCode.DONE]
     assert overall(outcomes) == ExitCode.SOME_FAILED
     assert (video.parent / "talk.ja.mp4").exists()
+
+
+def test_a_fault_in_one_of_several_inputs_ends_none_of_the_others(
+    toy: Toy, video: Path, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [video.with_name(f"{name}.mp4") for name in ("unprepared", "faulty")]
+    for number, other in enumerate(others):
+        # Of its own, so that its work is not found made.
+        other.write_bytes(video.read_bytes() + bytes(8 + number))
+
+    def opened(path: Path, *args: Any) -> Any:
+        if path == others[0]:
+            raise KeyError("unforeseen")
+        return open_job(path, *args)
+
+    faults = [ZeroDivisionError]
+
+    def fault(name: str) -> None:
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr("loc.app.run.open_job", opened)
+    toy.before_make = fault
+    outcomes = run_all([*others, video], toy.graph(), settings(workers=1))
+    assert outcomes[0].error is not None
+    assert "KeyError" in outcomes[0].error.what
+    assert outcomes[1].error is not None
+    assert "ZeroDivisionError" in outcomes[1].error.what
+    assert [outcome.code for outcome in outcomes] == [ExitCode.INTERNAL, ExitCode.INTERNAL, ExitCode.DONE]
+    assert overall(outcomes) == ExitCode.SOME_FAILED
 
 
 def test_own_outputs_among_several_inputs_are_skipped_aloud(
