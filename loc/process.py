@@ -1,4 +1,5 @@
-"""Child processes: argument lists only, killed with their parent, and honest about how they ended."""
+"""Processes: children by argument lists only, killed with their parent, honest about how they ended; and the
+process's own heap."""
 
 from __future__ import annotations
 
@@ -38,6 +39,17 @@ def _die_with_parent(parent: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def return_freed_memory() -> None:
+    """Hand the heap's free pages back to the system, where the C library can (glibc's malloc_trim).
+
+    Threads allocate from heaps of their own, and what is freed between two blocks still in use stays
+    resident. The graphs of the face networks left 100 MB that way after 300 chunks (measured), all of it
+    returned by this call, which takes a few milliseconds.
+    """
+    with contextlib.suppress(AttributeError):  # musl has no such call, and no such heaps
+        _libc.malloc_trim(0)
 
 
 class _Spawner:

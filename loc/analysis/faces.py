@@ -41,6 +41,7 @@ from loc.media.arrays import load_arrays, save_arrays
 from loc.media.ffmpeg import decoder_fingerprint
 from loc.media.frames import Plane, Planes, frames_key, read_frames
 from loc.media.timeline import Timeline
+from loc.process import return_freed_memory
 from loc.runner import Action, Make, Out, Runner, Site
 from loc.store.workdir import WorkDir
 
@@ -270,6 +271,7 @@ class FaceTracker:
     def __exit__(self, *_: object) -> None:
         self._detector.close()
         self._mesher.close()
+        return_freed_memory()
 
     def track(self, planes: Planes, index: int) -> Faces:
         """The face in the next frame, as tracks of one frame.
