@@ -302,7 +302,7 @@ class Phone(Frozen):
 class Phones(Frozen):
     """The phones of one clip in time order."""
 
-    alphabet: Literal["espeak", "openjtalk", "ipa"]
+    alphabet: Literal["espeak", "openjtalk", "ipa", "arpabet"]
     phones: tuple[Phone, ...]
 
 
@@ -414,6 +414,53 @@ class PatchTrack(Frozen):
     height: int
     pixels: Ref
     placement: Ref
+
+
+ScoreMeasure = Literal["viseme-agreement", "renderer-obedience"]
+"""How well lips follow phones. Where those very phones moved the lips it proves that the renderer did as it
+was told, and no more."""
+
+
+class PictureScore(Frozen):
+    """What drawing did to the picture of a cut, measured on the composited pixels.
+
+    Colour differences are CIE 1976, in which about 2.3 is just noticeable.
+    """
+
+    seam: float
+    """Colour difference that the mask's soft edge bridges: of the drawn to the filmed picture along its inner
+    side, in 95 of 100 frames at most this."""
+    lip_colour: float
+    """Colour difference of the drawn to the filmed lips, median of frames."""
+    sharpness: float
+    """Detail of the drawn over that of the filmed picture under the mask, median of frames; 1 = kept."""
+    jitter: float | None
+    """Trembling of the lips over that of eyes and nose while the drawn mouth rests; 1 = as calm as the head.
+    None where it does not rest."""
+    outside: int
+    """Largest change of any sample outside the mask, in code values: 0."""
+
+
+class Score(Frozen):
+    """How well the lips of one face follow speech; see `loc.analysis.agreement`."""
+
+    measure: ScoreMeasure
+    value: float | None = None
+    """Correlation of seen and expected movement at the best lag, -1..1; None where it is unscored."""
+    offset: int | None = None
+    """That lag in frames; above 0 the lips are late."""
+    offset_ms: float | None = None
+    n: int = 0
+    """Frames of speech in which lips were compared."""
+    closures: int = 0
+    """Closures of the lips among them."""
+    p: float | None = None
+    """Share of random movements of the same rhythm that agree as well."""
+    confidence: float | None = None
+    """The value over the median of all lags."""
+    unscored: str | None = None
+    """Why there is no value."""
+    picture: PictureScore | None = None
 
 
 class Cut(Frozen):

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from loc.artifacts import SAMPLE_RATE, Phone, Phones
 
-Alphabet = Literal["espeak", "openjtalk", "ipa"]
+Alphabet = Literal["espeak", "openjtalk", "ipa", "arpabet"]
 Floats = npt.NDArray[np.float32]
 
 GRID_HZ = 200
@@ -198,6 +198,43 @@ _OPENJTALK = _table(
     }
 )
 
+_ARPABET: dict[str, tuple[Viseme, ...]] = {
+    **{
+        symbol: (viseme,)
+        for symbol, viseme in _table(
+            {
+                REST: "SIL",
+                BILABIAL: "P B M",
+                _LABIODENTAL: "F V",
+                _DENTAL: "TH DH",
+                _ALVEOLAR: "T D N",
+                _SIBILANT: "S Z",
+                _POSTALVEOLAR: "SH ZH CH JH",
+                _LATERAL: "L",
+                _RHOTIC: "R",
+                _PALATAL: "Y",
+                _VELAR: "K G NG",
+                _GLOTTAL: "HH",
+                _LABIAL_GLIDE: "W",
+                _OPEN: "AA",
+                _NEAR_OPEN: "AE",
+                _OPEN_MID: "EH",
+                _OPEN_MID_CENTRAL: "AH",
+                _SCHWA: "ER",
+                _CLOSE_SPREAD: "IH IY",
+                _OPEN_MID_ROUNDED: "AO",
+                _CLOSE_ROUNDED: "UH UW",
+            }
+        ).items()
+    },
+    "AW": (_OPEN, _CLOSE_ROUNDED),
+    "AY": (_OPEN, _CLOSE_SPREAD),
+    "EY": (_MID, _CLOSE_SPREAD),
+    "OW": (_MID_ROUNDED, _CLOSE_ROUNDED),
+    "OY": (_OPEN_MID_ROUNDED, _CLOSE_SPREAD),
+}
+"""The phones of the CMU dictionary, without digits of stress. Fillers such as `+NOISE+` are at rest."""
+
 _ESPEAK = {**_ESPEAK_VOWELS, **_ESPEAK_CONSONANTS}
 _STRESS = "',%="
 _DIGITS = "0123456789"
@@ -211,6 +248,8 @@ def shapes(symbol: str, alphabet: Alphabet) -> tuple[Viseme, ...]:
     """The lip shapes of one symbol, in order; at least one, `NEUTRAL` where no table knows the symbol."""
     if alphabet == "openjtalk":
         return (_OPENJTALK.get(symbol, NEUTRAL),)
+    if alphabet == "arpabet":
+        return (REST,) if symbol.startswith("+") else _ARPABET.get(symbol.rstrip(_DIGITS), (NEUTRAL,))
     if alphabet == "ipa":
         letters = unicodedata.normalize("NFD", symbol)
         if not any(unicodedata.category(letter) in ("Ll", "Lo") for letter in letters):

@@ -143,3 +143,14 @@ def phonemes(table: bytes) -> list[tuple[int, str]]:
             found.append((table[offset + 11], mnemonic.rstrip(b"\0").decode("latin-1")))
             offset += 16
     return found
+
+
+def test_arpabet_knows_every_phone_of_the_dictionary() -> None:
+    phones = (
+        "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
+    )
+    assert all(shapes(phone, "arpabet") != (NEUTRAL,) for phone in phones.split())
+    assert shapes("AH0", "arpabet") == shapes("AH1", "arpabet") == shapes("AH", "arpabet")
+    assert [shape.closed for shape in shapes("M", "arpabet")] == [True]
+    assert [shape.aperture for shape in shapes("AY1", "arpabet")] == [1.0, pytest.approx(0.38)]
+    assert shapes("SIL", "arpabet") == shapes("+NOISE+", "arpabet") == shapes("_", "espeak")
