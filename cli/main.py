@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 EPILOGUE = (
     "Exit codes: 0 done, 1 internal error, 2 usage, 3 done with defects, 4 input, 5 missing, 6 refused, "
-    "7 storage, 8 some inputs failed, 130 interrupted."
+    "7 storage, 8 some inputs failed, 9 deadline, 130 interrupted."
 )
 
 

@@ -48,7 +48,7 @@ LOOK_FIELDS = (
 )
 """Settings of commands that look at a job without doing it."""
 
-RUN_FIELDS = (*LOOK_FIELDS, "overwrite", "workers")
+RUN_FIELDS = (*LOOK_FIELDS, "summary", "overwrite", "workers", "deadline", "nice")
 
 
 def with_settings(*names: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
@@ -73,6 +73,17 @@ def with_settings(*names: str) -> Callable[[Callable[..., Result]], Callable[...
         return command
 
     return decorate
+
+
+_METAVARS = {
+    "languages": "LANG",
+    "source_language": "LANG",
+    "until": "STAGE",
+    "force": "STAGE",
+    "summary": "FILE",
+    "deadline": "TIME|DURATION",
+}
+"""What stands for a value in the help where its type does not say it."""
 
 
 def _parameter(name: str) -> inspect.Parameter:
@@ -122,9 +133,7 @@ def _metavar(name: str) -> str:
         return "PATH"
     if typing.get_origin(plain) is dict:
         return "NAME=VALUE"
-    return {"languages": "LANG", "source_language": "LANG", "until": "STAGE", "force": "STAGE"}.get(
-        name, "TEXT"
-    )
+    return _METAVARS.get(name, "TEXT")
 
 
 def default_of(name: str) -> str | None:

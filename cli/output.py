@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 
 from cli.main import print_error
-from loc.app.batch import Outcome
+from loc.app.outcome import Outcome, State
 from loc.app.report import cards_used
 from loc.app.run import LanguageResult, RunResult
-from loc.errors import ExitCode, LocError
 
 MAX_DEFECTS_SHOWN = 20
 """More are in the report; a wall of text hides the first ones."""
+
+
+_PREFIXES: Mapping[State, str] = {"skipped": "skipped", "waiting": "not begun", "stopped": "stopped"}
+"""How what is no error is told."""
 
 
 def say(text: str = "") -> None:
@@ -30,56 +33,17 @@ def write_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def error_json(error: LocError | None) -> dict[str, Any] | None:
-    """An error as data."""
-    if error is None:
-        return None
-    return {"code": int(error.code), "what": error.what, "why": error.why, "fix": error.fix}
-
-
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """What became of one input, as data."""
-    result = outcome.result
-    return {
-        "input": str(outcome.path),
-        "exit_code": int(outcome.code),
-        "skipped": outcome.skipped,
-        "error": error_json(outcome.error if result is None else result.error),
-        "run": result.run if result else None,
-        "seconds": result.seconds if result else 0.0,
-        "hits": result.hits if result else 0,
-        "misses": result.misses if result else 0,
-        "defects": [item.model_dump(mode="json") for item in result.defects] if result else [],
-        "languages": [_language_json(item) for item in result.languages] if result else [],
-    }
-
-
-def _language_json(item: LanguageResult) -> dict[str, Any]:
-    return {
-        "language": item.language,
-        "video": str(item.targets.video) if item.targets else None,
-        "subtitles": str(item.targets.subtitles) if item.targets else None,
-        "report": str(item.targets.report) if item.targets else None,
-        "page": str(item.targets.page) if item.targets and item.targets.with_page else None,
-        "written": [str(path) for path in item.written],
-        "lines": item.lines,
-        "cuts": item.cuts,
-        "cuts_drawn": item.cuts_drawn,
-        "error": error_json(item.error),
-    }
-
-
 def print_outcome(outcome: Outcome, *, paths: bool) -> None:
     """Tell what became of one input; with `paths` the finished videos go to stdout, one a line."""
     if outcome.result is None:
         if outcome.error is not None:
-            print_error(outcome.error, "skipped" if outcome.skipped else "error")
+            print_error(outcome.error, _PREFIXES.get(outcome.state, "error"))
         return
     result = outcome.result
     for language in result.languages:
         _print_language(result, language, paths=paths)
     if result.error is not None:
-        print_error(result.error)
+        print_error(result.error, _PREFIXES.get(outcome.state, "error"))
     _print_defects(result)
     made = f"{result.misses} action{'s' if result.misses != 1 else ''} made"
     say(f"{outcome.path.name}: {made}, {result.hits} found made, {result.seconds:.1f} s.")
@@ -124,8 +88,8 @@ def print_summary(outcomes: Sequence[Outcome]) -> None:
 
 
 def _state(outcome: Outcome) -> str:
-    error = outcome.error or (outcome.result.error if outcome.result else None)
-    return error.what if error is not None else ExitCode(outcome.code).meaning.split(":")[0]
+    error = outcome.trouble
+    return error.what if error is not None else outcome.code.meaning.split(":")[0]
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> list[str]:

@@ -1,4 +1,5 @@
-"""Writes the reference pages that come from the code: commands, settings, exit codes, events, report.
+"""Writes the reference pages that come from the code: commands, settings, exit codes, events, report,
+summary.
 
 `python -m cli.reference` writes them; `python -m cli.reference --check` fails where one is not current.
 """
@@ -24,6 +25,7 @@ from cli.main import COMMANDS, load_command
 from cli.options import default_of
 from loc import events
 from loc.app.report import Report
+from loc.app.summary import Summary
 from loc.errors import ExitCode
 from loc.settings import SETTINGS_FILE, Settings, flags_of, topic_of
 
@@ -98,7 +100,9 @@ def exit_codes() -> str:
     rules = (
         "One input, several languages: if every language fails, the code is that of the first failure; if "
         "some do, the run ends with 3, and each failure stands among the defects.",
-        "Several inputs: 8 if any failed, else 3 if any has defects, else 0. What loc wrote is skipped.",
+        "Several inputs: what most needs a person. 8 if any failed, else 3 if any has defects, else 9 if the "
+        "deadline came first, else 0. What loc wrote is skipped; a folder stands for the videos in it.",
+        "A folder without videos cannot be used: 4.",
         "An existing output that loc did not write is not replaced: 2, before any work.",
         "`loc doctor` ends with 5 when the main job cannot run, `loc cache verify` with 7 on damage.",
         "Not ours but the shell's: 137 for a process that was killed; the next run goes on from there too.",
@@ -140,6 +144,23 @@ def report_page() -> str:
         "neither. A run that finds everything made leaves both files as they are."
     )
     for model in _models(Report):
+        lines += ["", f"## {model.__name__}", ""]
+        if model.__doc__:
+            lines += [model.__doc__.strip(), ""]
+        lines += _fields(model)
+    return "\n".join(lines) + "\n"
+
+
+def summary_page() -> str:
+    """The schema of `--summary` and of the last line of `--json`."""
+    lines = ["# Summary", "", NOTE, ""]
+    lines += _prose(
+        "`loc run --summary night.json` keeps one JSON object in that file; `--summary night.md` the same as "
+        "a page to read. It is written before the first input, when one begins, when one ends and at the "
+        "end, under another name first, so that it is whole at any instant. The objects in `inputs` are "
+        "those of the last line of `loc run --json`."
+    )
+    for model in _models(Summary):
         lines += ["", f"## {model.__name__}", ""]
         if model.__doc__:
             lines += [model.__doc__.strip(), ""]
@@ -214,6 +235,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "exit-codes.md": exit_codes,
     "events.md": event_page,
     "report.md": report_page,
+    "summary.md": summary_page,
 }
 
 

@@ -9,9 +9,10 @@ import typer
 
 from cli.graph import load_graph
 from cli.options import RUN_FIELDS, with_settings
-from cli.output import outcome_json, print_outcome, print_summary, write_json
+from cli.output import print_outcome, print_summary, write_json
 from cli.progress import reporter
-from loc.app.batch import overall, run_all
+from loc.app.batch import run_all
+from loc.app.outcome import overall, told
 from loc.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -20,7 +21,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 @with_settings(*RUN_FIELDS)
 def run(
-    videos: Annotated[list[Path], typer.Argument(help="Video files.", show_default=False)],
+    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.", show_default=False)],
     settings: Settings,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print events, then the result, as JSON lines on stdout.")
@@ -36,7 +37,8 @@ def run(
         outcomes = run_all(videos, graph, settings, [sink])
     if as_json:
         code = int(overall(outcomes))
-        write_json({"type": "result", "exit_code": code, "inputs": [outcome_json(item) for item in outcomes]})
+        inputs = [told(item).model_dump(mode="json") for item in outcomes]
+        write_json({"type": "result", "exit_code": code, "inputs": inputs})
     for outcome in outcomes:
         print_outcome(outcome, paths=not as_json)
     if len(outcomes) > 1:

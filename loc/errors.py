@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     REFUSED = 6
     STORAGE = 7
     SOME_FAILED = 8
+    DEADLINE = 9
     INTERRUPTED = 130
 
     @property
@@ -39,6 +40,7 @@ _MEANINGS = {
     ExitCode.REFUSED: "refused by policy",
     ExitCode.STORAGE: "no space, or the store or an output folder cannot be written",
     ExitCode.SOME_FAILED: "several inputs, some of them failed",
+    ExitCode.DEADLINE: "the deadline came first; what was finished is kept, the next run goes on from there",
     ExitCode.INTERRUPTED: "interrupted; what was finished is kept and the next run goes on from there",
 }
 
@@ -130,3 +132,9 @@ class Interrupted(LocError):  # noqa: N818 - a wish of the user, not an error
     """Ctrl-C or a termination signal."""
 
     code = ExitCode.INTERRUPTED
+
+
+class DeadlinePassed(Interrupted):
+    """The time given with --deadline is over. It passes wherever an interrupt does."""
+
+    code = ExitCode.DEADLINE

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import functools
 import os
+import platform
 import signal
 import subprocess
 import threading
@@ -24,6 +25,13 @@ STDERR_LINES = 20
 
 _DISK_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 """What programs say, in the C library's words, where there is no room."""
+
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
+"""Number of the system call by machine; glibc has no function for it."""
+
+_IOPRIO_WHO_PROCESS = 1
+_IOPRIO_IDLE = 3 << 13
+"""The idle class: the disk serves others first (ioprio_set(2))."""
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -90,6 +98,25 @@ def _spawn(order: _Order) -> subprocess.Popen[bytes]:
     with _spawner_lock:
         spawner = _spawner(os.getpid())
     return spawner.start(order)
+
+
+def give_way(nice: int) -> None:
+    """Let other programs have the processor and the disk first. Children, and threads to come, inherit it.
+
+    The disk's idle class is asked for and no more: not every machine and scheduler knows it.
+
+    Args:
+        nice: as of nice(1), 0..19; 0 changes nothing. A process that gives way more already stays so.
+    """
+    if nice == 0:
+        return
+    call = _IOPRIO_SET.get(platform.machine())
+    for thread in map(int, os.listdir("/proc/self/task")):  # noqa: PTH208 - names, not paths
+        # Linux keeps both for each thread; one may have ended meanwhile.
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, thread, max(nice, os.getpriority(os.PRIO_PROCESS, thread)))
+        if call is not None:
+            _libc.syscall(call, _IOPRIO_WHO_PROCESS, thread, _IOPRIO_IDLE)
 
 
 def describe_exit(returncode: int) -> str:

@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from loc.artifacts import Ref
+from loc.deadline import Deadline
 from loc.errors import ChildError, Interrupted, LocError, StorageError
 from loc.events import ActionDone, Defect, EventBus, Notice, Progress, WorkPlanned
 from loc.store.keys import canonical, digest_value
@@ -228,6 +229,7 @@ class Runner:
         mode: `make` does the work; `look` only looks.
         forced: stages whose actions are made again once in this run although they are recorded.
         workers: threads for batches whose actions spend their time in children or in numpy.
+        deadline: after it no action is made any more; what is made already is still found.
     """
 
     def __init__(
@@ -239,6 +241,7 @@ class Runner:
         mode: Literal["make", "look"] = "make",
         forced: frozenset[str] = frozenset(),
         workers: int = 2,
+        deadline: Deadline | None = None,
     ) -> None:
         self.store = store
         self.events = events
@@ -249,6 +252,7 @@ class Runner:
         self.hits = 0
         self.misses = 0
         self.defects: list[Defect] = []
+        self._deadline = deadline
         self._forced_done: set[str] = set()
         self._count = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="action")
@@ -278,6 +282,7 @@ class Runner:
 
         Raises:
             NotMade: in look mode, when it is not there.
+            DeadlinePassed: it is not there, and it is too late to begin it.
             Whatever `make` raises; nothing is recorded then.
         """
         fields = action.fields()
@@ -292,11 +297,13 @@ class Runner:
         record = None if self._is_forced(action, key) else self._find(key)
         hit = record is not None
         if record is None:
+            self._check_deadline()
             with self.store.making(key):
                 # Another process or thread may have made it while we waited.
                 record = None if self._is_forced(action, key) else self._find(key, say=True)
                 hit = record is not None
                 if record is None:
+                    self._check_deadline()
                     record = self._make(action, key, fields, make)
         self._report(action, key, record, hit, time.monotonic() - started)
         return Made(self.store, key, record.outputs, record.detail, hit)
@@ -342,6 +349,8 @@ class Runner:
         if any(future.exception() for future in done):
             for future in pending:
                 future.cancel()
+            # What is under way is finished and kept: it still needs its backend, and its disk.
+            wait(pending)
         return [future.result() for future in futures]
 
     @staticmethod
@@ -358,6 +367,10 @@ class Runner:
         if missing is not None:
             raise missing
         return made
+
+    def _check_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.check()
 
     def _is_forced(self, action: Action, key: str) -> bool:
         """Whether a recorded result must not count: its stage is forced, and it was not made by this run."""

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from loc.artifacts import Codec, Container
+from loc.deadline import check_form
 from loc.errors import UsageError
 from loc.policy.licences import Purpose
 
@@ -36,6 +37,9 @@ CODECS: Mapping[Container, tuple[Codec, ...]] = {
     "webm": ("vp9",),
 }
 """What each container holds that players expect in it."""
+
+SUMMARY_SUFFIXES = (".json", ".md")
+"""Forms of the summary: for programs, and for people."""
 
 PRESETS = (
     "ultrafast",
@@ -153,6 +157,21 @@ class Settings(BaseSettings):
         topic="Work",
         ge=1,
     )
+    deadline: str | None = _setting(
+        None,
+        "When to stop: a local time, e.g. 06:00, or a duration, e.g. 5h30m. No action begins after it; "
+        "the next run goes on from there.",
+        "--deadline",
+        topic="Work",
+    )
+    nice: int = _setting(
+        0,
+        "Give way to other programs, as nice(1) does, 1 to 19, and at the disk too; 0 leaves it as it is.",
+        "--nice",
+        topic="Work",
+        ge=0,
+        le=19,
+    )
     work_dir: Path = _setting(
         Path(".loc"), "Folder of the checkpoints; safe to share between runs.", "--work-dir", topic="Work"
     )
@@ -219,6 +238,12 @@ class Settings(BaseSettings):
         "--page",
         topic="Output",
     )
+    summary: Annotated[tuple[Path, ...], NoDecode] = _setting(
+        (),
+        "FILE.json or FILE.md, or both: what became of every input, kept current while the run goes on.",
+        "--summary",
+        topic="Output",
+    )
     overwrite: bool = _setting(
         False,
         "Replace an existing output that loc did not write or that was changed since.",
@@ -226,7 +251,7 @@ class Settings(BaseSettings):
         topic="Output",
     )
 
-    @field_validator("languages", "force", mode="before")
+    @field_validator("languages", "force", "summary", mode="before")
     @classmethod
     def _split_items(cls, value: Any) -> Any:
         return _items(value)
@@ -241,6 +266,19 @@ class Settings(BaseSettings):
         if self.min_speakers > self.max_speakers:
             raise ValueError("min_speakers is above max_speakers")
         return self
+
+    @field_validator("deadline")
+    @classmethod
+    def _readable_deadline(cls, value: str | None) -> str | None:
+        return None if value is None else check_form(value)
+
+    @field_validator("summary")
+    @classmethod
+    def _known_summary(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for path in value:
+            if path.suffix.lower() not in SUMMARY_SUFFIXES:
+                raise ValueError(f"{path.name} must end in {' or '.join(SUMMARY_SUFFIXES)}")
+        return value
 
     @field_validator("preset")
     @classmethod

@@ -19,7 +19,8 @@ import numpy.typing as npt
 import pytest
 
 from cli.graph import load_graph
-from loc.app.batch import overall, run_all
+from loc.app.batch import run_all
+from loc.app.outcome import overall
 from loc.app.run import prepare
 from loc.artifacts import SAMPLE_RATE
 from loc.errors import ExitCode, InputError

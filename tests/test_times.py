@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pytest
 
 from cli.graph import load_graph
-from loc.app.batch import overall, run_all
+from loc.app.batch import run_all
+from loc.app.outcome import overall
 from loc.errors import ExitCode
 from loc.settings import Settings
 from tests.media import synth

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from loc import process
 from loc.app import export
 from loc.app.feasibility import cut_graph
-from loc.app.inputs import OwnOutputError, target_languages
-from loc.app.run import Graph, Prepared, RunResult, prepare, run_job
-from loc.errors import ExitCode, InternalError, LocError, StorageError
+from loc.app.inputs import VIDEO_SUFFIXES, OwnOutputError, found_in, target_languages
+from loc.app.outcome import Outcome, overall
+from loc.app.run import Graph, Prepared, prepare, run_job
+from loc.app.summary import Account
+from loc.deadline import Deadline, deadline
+from loc.errors import (
+    DeadlinePassed,
+    ExitCode,
+    InputError,
+    InternalError,
+    Interrupted,
+    LocError,
+    StorageError,
+)
 from loc.events import Notice, Sink
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one input of a command. `error` is what kept it from being started."""
-
-    path: Path
-    result: RunResult | None = None
-    error: LocError | None = None
-    skipped: bool = False
-    """A file this store wrote, left out of several inputs."""
-
-    @property
-    def code(self) -> ExitCode:
-        if self.result is not None:
-            return self.result.exit_code
-        if self.error is not None and not self.skipped:
-            return self.error.code
-        return ExitCode.DONE
 
 
 def run_all(
@@ -40,61 +32,163 @@ def run_all(
 ) -> list[Outcome]:
     """Run every input. One that fails keeps none of the others from being done, not even by a fault in loc.
 
+    Args:
+        paths: videos, and folders that stand for the videos in them.
+
     Raises:
         UsageError: the command itself is wrong: no language, an unknown stage, outputs that collide.
-        StorageError: the work directory cannot be opened.
+        StorageError: the work directory cannot be opened, or a summary not written.
         Interrupted.
     """
+    end = deadline(settings.deadline) if settings.deadline else None
     languages = target_languages(settings)
     cut_graph(graph.stages, settings)
-    inputs = list(dict.fromkeys(paths))
-    _check_outputs(inputs, languages, settings)
+    process.give_way(settings.nice)
     store = WorkDir(settings.work_dir)
+    inputs = _inputs(paths, sinks)
     alone = len(inputs) == 1
-    looked_at = [_prepare(path, graph, store, settings, alone=alone) for path in inputs]
-    for item in looked_at:
-        if isinstance(item, Outcome) and item.error is not None and not alone:
-            _say(sinks, item)
-    return [
-        _run(item, graph, store, settings, sinks, alone=alone) if isinstance(item, Prepared) else item
-        for item in looked_at
-    ]
-
-
-def _run(
-    prepared: Prepared,
-    graph: Graph,
-    store: WorkDir,
-    settings: Settings,
-    sinks: Sequence[Sink],
-    *,
-    alone: bool,
-) -> Outcome:
-    """The work of one input. Of several, a fault in loc is the end of its own alone."""
-    path = prepared.job.path
+    _check_outputs([path for path in inputs if alone or not _is_ours(store, path)], languages, settings)
+    account = Account(store, settings, languages, end, sinks)
+    account.begin(inputs)
+    code = ExitCode.INTERNAL
     try:
-        return Outcome(path, run_job(prepared, graph, store, settings, sinks))
-    except StorageError as error:
-        # Its record could not even be begun.
-        return Outcome(path, error=error)
-    except LocError:
+        outcomes = _Batch(graph, settings, store, sinks, account, end, alone=alone).work(inputs)
+        code = overall(outcomes)
+    except (KeyboardInterrupt, Interrupted):
+        code = ExitCode.INTERRUPTED
         raise
-    except Exception as fault:
-        if alone:
+    finally:
+        account.finish(code)
+    return outcomes
+
+
+class _Batch:
+    """The inputs of one command, and all that is the same for each."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        settings: Settings,
+        store: WorkDir,
+        sinks: Sequence[Sink],
+        account: Account,
+        end: Deadline | None,
+        *,
+        alone: bool,
+    ) -> None:
+        self._graph = graph
+        self._settings = settings
+        self._store = store
+        self._sinks = sinks
+        self._account = account
+        self._end = end
+        self._alone = alone
+
+    def work(self, inputs: Sequence[Path]) -> list[Outcome]:
+        looked_at = [self._look_at(path) for path in inputs]
+        refused = [item for item in looked_at if isinstance(item, Outcome)]
+        self._account.ended(*refused)
+        for outcome in refused:
+            if not self._alone:
+                self._say(outcome)
+        return [item if isinstance(item, Outcome) else self._do(item) for item in looked_at]
+
+    def _look_at(self, path: Path) -> Prepared | Outcome:
+        try:
+            self._check_time()
+            if path.is_dir():
+                found_in(path)
+                raise InputError(
+                    f"There is no video in {path}.",
+                    why=f"No file in it ends in {', '.join(VIDEO_SUFFIXES)}.",
+                    fix="Name the videos themselves, or the folder they are in.",
+                )
+            return prepare(path, self._graph, self._store, self._settings)
+        except OwnOutputError as error:
+            return Outcome(path, error=error, skipped=not self._alone)
+        except LocError as error:
+            return Outcome(path, error=error)
+        except Exception as fault:
+            if self._alone:
+                raise
+            return Outcome(path, error=InternalError.of(fault))
+
+    def _do(self, prepared: Prepared) -> Outcome:
+        path = prepared.job.path
+        try:
+            self._check_time()
+        except DeadlinePassed as late:
+            outcome = Outcome(path, error=late)
+        else:
+            self._account.working(path)
+            outcome = self._run(prepared)
+        self._account.ended(outcome)
+        return outcome
+
+    def _run(self, prepared: Prepared) -> Outcome:
+        """The work of one input. Of several, a fault in loc is the end of its own alone."""
+        path = prepared.job.path
+        try:
+            result = run_job(prepared, self._graph, self._store, self._settings, self._sinks, self._end)
+            return Outcome(path, result)
+        except StorageError as error:
+            # Its record could not even be begun.
+            return Outcome(path, error=error)
+        except LocError:
             raise
-        return Outcome(path, error=InternalError.of(fault))
+        except Exception as fault:
+            if self._alone:
+                raise
+            return Outcome(path, error=InternalError.of(fault))
+
+    def _check_time(self) -> None:
+        """See that there is time to begin an input.
+
+        Raises:
+            DeadlinePassed.
+        """
+        if self._end is not None and self._end.passed():
+            raise DeadlinePassed(
+                f"The deadline ({self._end.text}) came before its turn.", fix="Run the same command again."
+            )
+
+    def _say(self, outcome: Outcome) -> None:
+        """Tell at once which inputs will not be worked on, not hours later at the end."""
+        if outcome.late:
+            return
+        code = "input-skipped" if outcome.skipped else "input-refused"
+        verb = "Skipped" if outcome.skipped else "Cannot be used"
+        for sink in self._sinks:
+            sink(Notice(code=code, message=f"{verb}: {outcome.error}"))
 
 
-def overall(outcomes: Sequence[Outcome]) -> ExitCode:
-    """The code of the only input; of several: 8 where one failed, 3 where one has defects, else 0."""
-    if len(outcomes) == 1:
-        return outcomes[0].code
-    codes = {outcome.code for outcome in outcomes}
-    if codes - {ExitCode.DONE, ExitCode.DEFECTS}:
-        return ExitCode.SOME_FAILED
-    if all(outcome.skipped for outcome in outcomes):
-        return ExitCode.INPUT
-    return ExitCode.DEFECTS if ExitCode.DEFECTS in codes else ExitCode.DONE
+def _inputs(paths: Sequence[Path], sinks: Sequence[Sink]) -> list[Path]:
+    """Every input once, folders opened. One without videos stays, to be refused in its turn."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        try:
+            videos, others = found_in(path)
+        except InputError:
+            videos, others = [], 0
+        found += videos or [path]
+        left = f" {others} other file{'s are' if others != 1 else ' is'} not looked at." if others else ""
+        notice = Notice(
+            code="folder", message=f"{path}: {len(videos)} video{'s' if len(videos) != 1 else ''}.{left}"
+        )
+        for sink in sinks:
+            sink(notice)
+    return list(dict.fromkeys(found))
+
+
+def _is_ours(store: WorkDir, path: Path) -> bool:
+    """Whether a file was written by loc and so will be skipped."""
+    try:
+        return store.is_output(store.input_digest(path)[0])
+    except LocError:
+        return False
 
 
 def _check_outputs(paths: Sequence[Path], languages: Sequence[str], settings: Settings) -> None:
@@ -103,28 +197,6 @@ def _check_outputs(paths: Sequence[Path], languages: Sequence[str], settings: Se
             (path, language, export.targets_for(path, language, settings))
             for path in paths
             for language in languages
-        ]
+        ],
+        settings.summary,
     )
-
-
-def _prepare(
-    path: Path, graph: Graph, store: WorkDir, settings: Settings, *, alone: bool
-) -> Prepared | Outcome:
-    try:
-        return prepare(path, graph, store, settings)
-    except OwnOutputError as error:
-        return Outcome(path, error=error, skipped=not alone)
-    except LocError as error:
-        return Outcome(path, error=error)
-    except Exception as fault:
-        if alone:
-            raise
-        return Outcome(path, error=InternalError.of(fault))
-
-
-def _say(sinks: Sequence[Sink], outcome: Outcome) -> None:
-    """Tell at once which inputs will not be worked on, not hours later at the end."""
-    code = "input-skipped" if outcome.skipped else "input-refused"
-    verb = "Skipped" if outcome.skipped else "Cannot be used"
-    for sink in sinks:
-        sink(Notice(code=code, message=f"{verb}: {outcome.error}"))

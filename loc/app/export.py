@@ -97,17 +97,20 @@ def _fill(template: str, source: Path, language: str, suffix: str) -> str:
     return template.format(stem=source.stem, lang=language, ext=suffix)
 
 
-def check_distinct(planned: Sequence[tuple[Path, str, Targets]]) -> None:
+def check_distinct(planned: Sequence[tuple[Path, str, Targets]], summaries: Sequence[Path] = ()) -> None:
     """Refuse a command whose outputs would overwrite one another or an input.
 
     Args:
         planned: (input, language, where its outputs go).
+        summaries: files of --summary.
 
     Raises:
         UsageError.
     """
     inputs = {source.resolve() for source, _, _ in planned}
-    taken: dict[Path, str] = {}
+    taken: dict[Path, str] = {path.resolve(): "The summary" for path in summaries}
+    if clash := inputs & set(taken):
+        raise UsageError(f"The summary {clash.pop()} would replace an input.", fix="Choose another name.")
     for source, language, targets in planned:
         name = f"{source.name} in {language}"
         for path in targets.all:
@@ -167,7 +170,7 @@ def put_object(store: WorkDir, ref: Ref, path: Path, settings: Settings) -> bool
         UsageError: another file is in the way.
         StorageError: no space or not writable; nothing is left half-written.
     """
-    with _writing(store, path):
+    with writing(store, path):
         if _holds(store, path, ref.sha256, ref.size):
             return False
         source = store.open_object(ref)
@@ -178,7 +181,7 @@ def put_object(store: WorkDir, ref: Ref, path: Path, settings: Settings) -> bool
 def put_bytes(store: WorkDir, data: bytes, path: Path, settings: Settings) -> bool:
     """Write bytes to `path` under the same rules as `put_object`."""
     sha256 = digest_bytes(data)
-    with _writing(store, path):
+    with writing(store, path):
         if _holds(store, path, sha256, len(data)):
             return False
         _put(store, path, sha256, settings, lambda part: part.write_bytes(data))
@@ -189,6 +192,18 @@ def _put(
     store: WorkDir, path: Path, sha256: str, settings: Settings, write: Callable[[Path], object]
 ) -> None:
     check_replaceable(store, path, settings)
+    place(store, path, sha256, write)
+
+
+def place(store: WorkDir, path: Path, sha256: str, write: Callable[[Path], object]) -> None:
+    """Put a file there whole, and remember that it is ours. Who may be replaced is asked before.
+
+    Args:
+        write: writes the file with this digest to the path it is given.
+
+    Raises:
+        StorageError: no space or not writable; what was there is still there.
+    """
     part = path.with_name(f".{path.name}.{digest_value(str(store.root))[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +220,7 @@ def _put(
             part.unlink(missing_ok=True)
 
 
-def _writing(store: WorkDir, path: Path) -> contextlib.AbstractContextManager[Lock]:
+def writing(store: WorkDir, path: Path) -> contextlib.AbstractContextManager[Lock]:
     """The right to write one output."""
     return store.lock(f"output-{digest_value(str(path.resolve()))}")
 

@@ -23,6 +23,9 @@ from loc.store.workdir import WorkDir
 SUBTITLE_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 """Formats of supplied text; where two files differ in this alone, the first in this order is taken."""
 
+VIDEO_SUFFIXES = (".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mts", ".ts", ".webm")
+"""What of a folder is taken for a video; any file may be named by itself."""
+
 Say = Callable[[str, str], None]
 """(code, message): a notice."""
 
@@ -49,6 +52,22 @@ def target_languages(settings: Settings) -> tuple[str, ...]:
             fix="Leave it out of --lang.",
         )
     return languages
+
+
+def found_in(folder: Path) -> tuple[list[Path], int]:
+    """(the videos directly in a folder, by name; how many other files there are).
+
+    Hidden files are neither: halves of a download or of an output, and what other systems leave behind.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        files = sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.name[0] != ".")
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be read.", why=error.strerror or "") from error
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    return videos, len(files) - len(videos)
 
 
 def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:

@@ -27,7 +27,16 @@ from loc.app.record import Recorder, StageTime
 from loc.app.walk import Slots, make_stage
 from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render, Source, Transcript, Translation
 from loc.backend import Backend, Card, Host, installed
-from loc.errors import DamagedObjectError, ExitCode, InputError, Interrupted, LocError, StorageError
+from loc.deadline import Deadline
+from loc.errors import (
+    DamagedObjectError,
+    DeadlinePassed,
+    ExitCode,
+    InputError,
+    Interrupted,
+    LocError,
+    StorageError,
+)
 from loc.events import (
     CutDecided,
     Defect,
@@ -147,12 +156,17 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
 
 
 def run_job(
-    prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings, sinks: Sequence[Sink] = ()
+    prepared: Prepared,
+    graph: Graph,
+    store: WorkDir,
+    settings: Settings,
+    sinks: Sequence[Sink] = (),
+    deadline: Deadline | None = None,
 ) -> RunResult:
     """Do the work of one prepared input and write its outputs.
 
-    An error that ends the run, or that ends every language, is returned in the result with its exit code; a
-    language that fails beside others that do not is a defect.
+    An error that ends the run, or that ends every language, is returned in the result with its exit code, and
+    so is the news that the deadline came first; a language that fails beside others that do not is a defect.
 
     Raises:
         Interrupted: by Ctrl-C or a signal; everything finished so far is kept, and the record says so.
@@ -171,12 +185,15 @@ def run_job(
             run=recorder.record.id,
             forced=frozenset(settings.force),
             workers=settings.workers,
+            deadline=deadline,
         )
         run = _Run(prepared, graph, settings, runner, notices)
         finished = False
         try:
             error = run.work()
             finished = True
+        except DeadlinePassed as passed:
+            error, finished = passed, True
         except (KeyboardInterrupt, Interrupted) as interrupt:
             with contextlib.suppress(StorageError):
                 run.end(recorder, ExitCode.INTERRUPTED, "interrupted")

@@ -13,7 +13,7 @@ from loc.errors import ExitCode
 from loc.events import ActionDone, StageDone, StageStarted, WorkPlanned
 from loc.store.workdir import WorkDir
 
-State = Literal["running", "finished", "interrupted", "killed"]
+State = Literal["running", "finished", "stopped", "interrupted", "killed"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def status(store: WorkDir, path: Path | None = None) -> Iterator[RunStatus]:
 def _state(store: WorkDir, record: RunRecord) -> State:
     if record.exit_code is None:
         return "running" if is_alive(store, record.id) else "killed"
-    return "interrupted" if record.exit_code == ExitCode.INTERRUPTED else "finished"
+    ends: dict[int, State] = {ExitCode.DEADLINE: "stopped", ExitCode.INTERRUPTED: "interrupted"}
+    return ends.get(record.exit_code, "finished")
 
 
 def _stages(store: WorkDir, run: str) -> Iterator[StageProgress]:

@@ -477,6 +477,11 @@ class WorkDir:
         never an input. Call before the rename."""
         self.write(self.root / "outputs" / f"{sha256}.json", canonical_json({"sha256": sha256}))
 
+    def forget_output(self, sha256: str) -> None:
+        """A file that was written has been replaced, so its digest need not be remembered."""
+        with contextlib.suppress(OSError):
+            (self.root / "outputs" / f"{sha256}.json").unlink(missing_ok=True)
+
     def is_output(self, sha256: str) -> bool:
         """Whether this store wrote a file with this digest."""
         return (self.root / "outputs" / f"{sha256}.json").exists()

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from loc.app.batch import overall, run_all
+from loc.app.batch import run_all
 from loc.app.inputs import open_job
+from loc.app.outcome import overall
 from loc.app.record import events, runs
 from loc.errors import ExitCode, Interrupted, StorageError, UsageError
 from loc.events import Event, Notice, RunDone

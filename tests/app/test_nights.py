@@ -1,0 +1,337 @@
+"""Several inputs, folders, deadlines, and the summary that is left of a night."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loc.app import export
+from loc.app.batch import run_all
+from loc.app.outcome import Outcome, overall
+from loc.app.record import runs
+from loc.app.status import status
+from loc.app.summary import Summary
+from loc.deadline import Deadline
+from loc.errors import DeadlinePassed, ExitCode, Interrupted, LocError, StorageError, UsageError
+from loc.events import Event, Notice
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+from tests.app.toy import Toy
+
+Make = Callable[..., Settings]
+
+
+@pytest.fixture
+def three(video: Path) -> list[Path]:
+    """Three videos of different content in one folder."""
+    paths = [video, *(video.with_name(f"{name}.mp4") for name in ("tell", "told"))]
+    for number, path in enumerate(paths[1:], start=1):
+        path.write_bytes(video.read_bytes() + bytes(number))
+        shutil.copy(video.with_name("talk.en.srt"), path.with_name(f"{path.stem}.en.srt"))
+    return paths
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Put something in, and every deadline has passed."""
+    passed: list[bool] = []
+    end = Deadline("06:00", datetime(2026, 11, 27, 6, tzinfo=UTC), lambda: bool(passed))
+    monkeypatch.setattr("loc.app.batch.deadline", lambda text: end)
+    return passed
+
+
+def read(path: Path) -> Summary:
+    return Summary.model_validate_json(path.read_bytes())
+
+
+def states(summary: Summary) -> list[tuple[str, str | None, int | None]]:
+    return [(item.state, item.reason, item.exit_code) for item in summary.inputs]
+
+
+def test_summary_tells_what_became_of_every_input(
+    toy: Toy, three: list[Path], settings: Make, tmp_path: Path
+) -> None:
+    empty = three[0].with_name("empty.mp4")
+    empty.touch()
+    toy.fail_languages, toy.defect_languages = {"de"}, {"es"}
+    file = tmp_path / "night.json"
+    outcomes = run_all(
+        [three[0], empty], toy.graph(), settings(languages=("ja", "es", "de"), summary=(file,))
+    )
+    summary = read(file)
+    assert (summary.exit_code, summary.counts) == (8, {"defects": 1, "failed": 1})
+    assert overall(outcomes) == ExitCode.SOME_FAILED
+    assert summary.finished is not None
+    talk, bad = summary.inputs
+    assert (talk.state, talk.exit_code, len(talk.defects)) == ("defects", 3, 2)
+    ja, es, de = talk.languages
+    assert (ja.video, ja.defects, ja.misses, ja.hits) == (str(three[0].with_name("talk.ja.mp4")), 0, 2, 0)
+    assert sorted(ja.written) == [str(path) for path in sorted(three[0].parent.glob("talk.ja.*"))]
+    assert (es.defects, es.error) == (1, None)
+    assert de.video is None
+    assert de.error is not None
+    assert de.error.what == "no de today"
+    assert (bad.state, bad.exit_code, bad.languages) == ("failed", 4, ())
+    assert bad.error is not None
+    assert "empty" in bad.error.what
+    # A second night finds everything made.
+    toy.defect_languages = set()
+    run_all([three[0]], toy.graph(), settings(languages=("ja",), summary=(file,)))
+    [again] = read(file).inputs
+    assert (again.state, again.misses, again.hits, again.languages[0].written) == ("done", 0, 3, ())
+
+
+def test_summary_is_whole_at_any_instant(toy: Toy, three: list[Path], settings: Make, tmp_path: Path) -> None:
+    file = tmp_path / "night.json"
+    seen: list[Summary] = []
+    toy.before_make = lambda name: seen.append(read(file))
+    run_all(three, toy.graph(), settings(summary=(file,)))
+    # What a kill at this instant leaves.
+    second = seen[3]
+    assert [item.state for item in second.inputs] == ["done", "working", "waiting"]
+    assert (second.finished, second.exit_code) == (None, None)
+    assert [item.state for item in read(file).inputs] == ["done"] * 3
+    assert [path.name for path in tmp_path.glob(".*")] == []
+    # Of all that were written in between, the newest alone is remembered as ours.
+    outputs = list((settings().work_dir / "outputs").iterdir())
+    assert len(outputs) == 1 + len({path.read_bytes() for path in three[0].parent.glob("*.ja.*")})
+
+
+def test_summary_of_an_interrupted_night(toy: Toy, three: list[Path], settings: Make, tmp_path: Path) -> None:
+    def interrupt(name: str) -> None:
+        if len(toy.made) == 4:
+            raise KeyboardInterrupt
+
+    toy.before_make = interrupt
+    with pytest.raises(Interrupted):
+        run_all(three, toy.graph(), settings(summary=(tmp_path / "night.json",)))
+    summary = read(tmp_path / "night.json")
+    assert states(summary) == [
+        ("done", None, 0),
+        ("stopped", "interrupted", 130),
+        ("waiting", "interrupted", None),
+    ]
+    assert summary.exit_code == ExitCode.INTERRUPTED
+
+
+def test_a_fault_in_the_only_input_is_told(toy: Toy, video: Path, settings: Make, tmp_path: Path) -> None:
+    def fault(name: str) -> None:
+        raise ZeroDivisionError
+
+    toy.before_make = fault
+    with pytest.raises(ZeroDivisionError):
+        run_all([video], toy.graph(), settings(summary=(tmp_path / "night.json",)))
+    assert states(read(tmp_path / "night.json")) == [("failed", None, 1)]
+
+
+def test_summary_replaces_nothing_but_summaries_of_ours(
+    toy: Toy, video: Path, settings: Make, tmp_path: Path
+) -> None:
+    file = tmp_path / "night.json"
+    file.write_text("{}")
+    with pytest.raises(UsageError, match="exists and is not replaced"):
+        run_all([video], toy.graph(), settings(summary=(file,)))
+    assert (toy.made, file.read_text()) == ([], "{}")
+    run_all([video], toy.graph(), settings(summary=(file,), overwrite=True))
+    run_all([video], toy.graph(), settings(summary=(file,)))
+    file.write_text(file.read_text().replace("talk", "walk"))
+    with pytest.raises(UsageError, match="changed since"):
+        run_all([video], toy.graph(), settings(summary=(file,)))
+
+
+def test_summary_may_not_be_an_input_or_an_output(toy: Toy, video: Path, settings: Make) -> None:
+    odd = video.with_name("talk.json")
+    odd.write_bytes(video.read_bytes())
+    with pytest.raises(UsageError, match="would replace an input"):
+        run_all([odd], toy.graph(), settings(summary=(odd,), overwrite=True))
+    report = video.with_name("talk.ja.report.json")
+    with pytest.raises(UsageError, match="The summary and talk"):
+        run_all([video], toy.graph(), settings(summary=(report,)))
+    with pytest.raises(ValueError, match=r"\.json or \.md"):
+        settings(summary=(video.with_name("night.txt"),))
+
+
+def test_a_summary_that_cannot_be_written_any_more_ends_no_night(
+    toy: Toy, three: list[Path], settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, place = tmp_path / "night.json", export.place
+
+    def full(store: WorkDir, path: Path, *more: Any) -> None:
+        if path == file and toy.made:
+            raise StorageError("no room")
+        place(store, path, *more)
+
+    monkeypatch.setattr(export, "place", full)
+    seen: list[Event] = []
+    outcomes = run_all(three, toy.graph(), settings(summary=(file,)), [seen.append])
+    assert overall(outcomes) == ExitCode.DONE
+    assert [event.code for event in seen if isinstance(event, Notice)].count("summary-lost") == 1
+    assert [item.state for item in read(file).inputs] == ["working", "waiting", "waiting"]
+
+
+def test_summary_as_a_page(toy: Toy, three: list[Path], settings: Make, tmp_path: Path) -> None:
+    bad = three[0].with_name("a|b.mp4")
+    bad.touch()
+    toy.defect_languages = {"es"}
+    files = (tmp_path / "night.json", tmp_path / "night.md")
+    run_all([bad, *three], toy.graph(), settings(languages=("ja", "es"), summary=files))
+    page = files[1].read_text()
+    assert "3 done, with defects, 1 failed." in page
+    assert "Exit code 8: several inputs, some of them failed." in page
+    look, rows = page.split("## All")
+    assert r"a\|b.mp4**: failed" in look
+    assert "is empty." in look
+    assert look.count("not quite right") == 3
+    assert "talk.es.report.html" in look
+    assert sum(line.startswith("| ") for line in rows.splitlines()) == 5
+    assert read(files[0]).counts == {"defects": 3, "failed": 1}
+
+
+def test_deadline_stops_between_actions_and_the_next_run_goes_on(
+    toy: Toy, video: Path, settings: Make, late: list[bool]
+) -> None:
+    def pass_it(name: str) -> None:
+        if name == "translate.line":
+            late.append(True)
+
+    toy.before_make = pass_it
+    [outcome] = run_all([video], toy.graph(), settings(deadline="06:00"))
+    # The action at work is finished.
+    assert toy.made == ["ingest.read", "translate.line"]
+    assert (outcome.code, overall([outcome])) == (ExitCode.DEADLINE, ExitCode.DEADLINE)
+    assert outcome.result is not None
+    assert "The deadline (06:00) came before the end." in str(outcome.result.error)
+    assert toy.opened == toy.closed == ["toy"]
+    assert not list(video.parent.glob("talk.ja.*"))
+    store = WorkDir(settings().work_dir)
+    [item] = status(store)
+    assert (item.state, item.record.exit_code) == ("stopped", ExitCode.DEADLINE)
+    late.clear()
+    toy.before_make = lambda name: None
+    [outcome] = run_all([video], toy.graph(), settings())
+    assert outcome.code == ExitCode.DONE
+    assert toy.made == ["ingest.read", "translate.line", "deliver.mux"]
+
+
+def test_what_is_finished_before_the_deadline_is_delivered(
+    toy: Toy, video: Path, settings: Make, late: list[bool]
+) -> None:
+    def pass_it(name: str) -> None:
+        if len(toy.made) == 3:
+            late.append(True)
+
+    toy.before_make = pass_it
+    [outcome] = run_all([video], toy.graph(), settings(languages=("ja", "es"), deadline="06:00"))
+    assert outcome.code == ExitCode.DEADLINE
+    assert outcome.result is not None
+    assert [item.language for item in outcome.result.languages] == ["ja"]
+    assert video.with_name("talk.ja.mp4").exists()
+
+
+def test_no_input_begins_after_the_deadline(
+    toy: Toy, three: list[Path], settings: Make, late: list[bool], tmp_path: Path
+) -> None:
+    def pass_it(name: str) -> None:
+        if len(toy.made) == 4:
+            late.append(True)
+
+    toy.before_make = pass_it
+    file = tmp_path / "night.json"
+    outcomes = run_all(three, toy.graph(), settings(summary=(file,), deadline="06:00"))
+    assert [outcome.state for outcome in outcomes] == ["done", "stopped", "waiting"]
+    assert overall(outcomes) == ExitCode.DEADLINE
+    summary = read(file)
+    assert states(summary) == [("done", None, 0), ("stopped", "deadline", 9), ("waiting", "deadline", 9)]
+    assert (summary.exit_code, summary.deadline) == (9, "2026-11-27T06:00:00+00:00")
+    assert len(list(runs(WorkDir(settings().work_dir)))) == 2
+    late.clear()
+    toy.before_make = lambda name: None
+    run_all(three, toy.graph(), settings(summary=(file,), deadline="06:00"))
+    assert states(read(file)) == [("done", None, 0)] * 3
+    assert len(toy.made) == 9
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [
+        ((DeadlinePassed,), ExitCode.DEADLINE),
+        ((StorageError,), ExitCode.STORAGE),
+        ((StorageError, DeadlinePassed), ExitCode.SOME_FAILED),
+        ((DeadlinePassed, DeadlinePassed), ExitCode.DEADLINE),
+    ],
+)
+def test_the_code_of_several_is_what_most_needs_a_person(
+    tmp_path: Path, codes: tuple[type[LocError], ...], code: ExitCode
+) -> None:
+    assert overall([Outcome(tmp_path, error=kind("x")) for kind in codes]) == code
+
+
+def test_a_defect_outweighs_the_deadline(
+    toy: Toy, three: list[Path], settings: Make, late: list[bool]
+) -> None:
+    def pass_it(name: str) -> None:
+        if len(toy.made) == 4:
+            late.append(True)
+
+    toy.before_make, toy.defect_languages = pass_it, {"ja"}
+    outcomes = run_all(three, toy.graph(), settings(deadline="06:00"))
+    assert [outcome.state for outcome in outcomes] == ["defects", "stopped", "waiting"]
+    assert overall(outcomes) == ExitCode.DEFECTS
+
+
+def test_a_folder_stands_for_the_videos_in_it(toy: Toy, three: list[Path], settings: Make) -> None:
+    folder = three[0].parent
+    shutil.copy(three[1], folder / ".half.mp4")
+    (folder / "deeper").mkdir()
+    shutil.copy(three[1], folder / "deeper" / "other.mp4")
+    (folder / "LOUD.MOV").write_bytes(three[0].read_bytes() + bytes(9))
+    shutil.copy(folder / "talk.en.srt", folder / "LOUD.en.srt")
+    seen: list[Event] = []
+    outcomes = run_all([folder, three[1]], toy.graph(), settings(), [seen.append])
+    assert [outcome.path.name for outcome in outcomes] == ["LOUD.MOV", "talk.mp4", "tell.mp4", "told.mp4"]
+    assert overall(outcomes) == ExitCode.DONE
+    [told] = [event.message for event in seen if isinstance(event, Notice) and event.code == "folder"]
+    assert told == f"{folder}: 4 videos. 4 other files are not looked at."
+    # What was written among them is skipped the next night, and is no clash with itself.
+    toy.made.clear()
+    outcomes = run_all([folder], toy.graph(), settings())
+    assert toy.made == []
+    assert [item.path.name for item in outcomes if item.skipped] == [
+        "LOUD.ja.mp4",
+        "talk.ja.mp4",
+        "tell.ja.mp4",
+        "told.ja.mp4",
+    ]
+    assert overall(outcomes) == ExitCode.DONE
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_folder_without_videos_cannot_be_used(
+    toy: Toy, video: Path, settings: Make, tmp_path: Path, readable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "nothing"
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    if not readable:
+        iterdir = Path.iterdir
+
+        def refuse(path: Path) -> Any:
+            if path == folder:
+                raise PermissionError(13, os.strerror(13), str(path))
+            return iterdir(path)
+
+        monkeypatch.setattr(Path, "iterdir", refuse)
+    [outcome] = run_all([folder], toy.graph(), settings())
+    assert outcome.code == ExitCode.INPUT
+    assert ("There is no video in" if readable else "cannot be read") in str(outcome.error)
+    monkeypatch.undo()
+    outcomes = run_all([folder, video], toy.graph(), settings())
+    assert overall(outcomes) == ExitCode.SOME_FAILED
+    assert json.loads(video.with_name("talk.ja.report.json").read_text())
