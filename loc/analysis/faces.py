@@ -12,8 +12,11 @@ Tracks of a chunk are an .npz over the n frames read (the chunk and its context)
     confidence  float32 [n]                  0..1, of the newest detection on the tracked face, 0 if none
     faces       int16 [n]                    faces seen by the newest detection
     rival       float32 [n]                  side of the largest other face over the tracked one's, 0 alone
+    sharpness   float32 [n]                  fine over coarse detail, see `occlusion.sharpness`
+    mouth       int8 [n, ROWS, ANGLES, 3]    colours round the mouth, see `occlusion.sample`
 
-NaN in `points`, `box`, `size` and `pose` where no face was found.
+Where no face was found, NaN in `points`, `box`, `size`, `pose` and `sharpness`, and `occlusion.MISSING` in
+`mouth`.
 
 Coded pixels may be rotated or not square. *Upright* coordinates are the picture as a player shows it at the
 coded picture's scale: see `upright_transform`.
@@ -27,7 +30,7 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loc import packages
+from loc.analysis import occlusion
 from loc.artifacts import Chunk, ChunkTracks, FaceTracks, FrameRange, Source, VideoStream
 from loc.media.arrays import load_arrays, save_arrays
 from loc.media.ffmpeg import decoder_fingerprint
@@ -124,6 +128,8 @@ class Faces:
     confidence: Floats
     faces: npt.NDArray[np.int16]
     rival: Floats
+    sharpness: Floats
+    mouth: occlusion.Samples
 
     def __len__(self) -> int:
         return len(self.size)
@@ -224,10 +230,13 @@ class _Detection:
 
 @dataclass(frozen=True)
 class _Mesh:
-    """Every mesh point of one face: coded pixels [468, 2], and depth [468] in upright pixels."""
+    """Every mesh point of one face: coded pixels [468, 2], and depth [468] in upright pixels; and the view it
+    was seen in, with its place there in pixels [468, 2]."""
 
     coded: Floats
     depth: Floats
+    view: Rgb
+    in_view: Floats
 
 
 class FaceTracker:
@@ -342,7 +351,9 @@ class FaceTracker:
             [(point.x, point.y, point.z) for point in result.multi_face_landmarks[0].landmark[:468]]
         )
         coded = self._unview(points[:, :2], square)
-        return _Mesh(coded.astype(np.float32), (points[:, 2] * (square.y1 - square.y0)).astype(np.float32))
+        depth = points[:, 2] * (square.y1 - square.y0)
+        in_view = points[:, :2] * (view.shape[1], view.shape[0]) - 0.5
+        return _Mesh(coded.astype(np.float32), depth.astype(np.float32), view, in_view.astype(np.float32))
 
     def _detect(self, planes: Planes) -> list[_Detection]:
         """Every face in the picture."""
@@ -409,12 +420,16 @@ class FaceTracker:
     def _record(self, mesh: _Mesh | None) -> Faces:
         points = np.full((1, POINT_COUNT, 2), np.nan, dtype=np.float32)
         box, pose = np.full((1, 4), np.nan, dtype=np.float32), np.full((1, 2), np.nan, dtype=np.float32)
-        size = np.full(1, np.nan, dtype=np.float32)
+        size, sharpness = np.full((2, 1), np.nan, dtype=np.float32)
+        mouth = np.full((1, occlusion.ROWS, occlusion.ANGLES, 3), occlusion.MISSING, dtype=np.int8)
         if mesh is not None:
             points[0] = mesh.coded[list(MESH_IDS)]
             box[0] = np.concatenate([mesh.coded.min(axis=0), mesh.coded.max(axis=0)])
             size[0] = face_scale(transform(points[0], self._upright))
             pose[0] = _pose(transform(mesh.coded, self._upright), mesh.depth)
+            scale = float(face_scale(mesh.in_view[list(MESH_IDS)]))
+            sharpness[0] = occlusion.sharpness(mesh.view, mesh.in_view, scale)
+            mouth[0] = occlusion.sample(mesh.view, mesh.in_view)
         return Faces(
             points=points,
             box=box,
@@ -423,6 +438,8 @@ class FaceTracker:
             confidence=np.array([self._confidence], dtype=np.float32),
             faces=np.array([self._count], dtype=np.int16),
             rival=np.array([self._rival], dtype=np.float32),
+            sharpness=sharpness,
+            mouth=mouth,
         )
 
 
@@ -523,6 +540,21 @@ def read_faces(store: WorkDir, tracks: ChunkTracks) -> Faces:
     return Faces(**load_arrays(store.open_object(tracks.arrays)))
 
 
+def learn_looks(
+    runner: Runner, site: Site, source: Source, tracks: Sequence[ChunkTracks]
+) -> tuple[occlusion.Looks, ...]:
+    """What mouths look like in each shot: one `faces.looks` action each.
+
+    Raises:
+        NotMade: in look mode, when a shot has not been looked at.
+    """
+    made = runner.map(
+        [_looking(runner.store, site, source, tracks, shot) for shot in range(len(source.shots))],
+        parallel=True,
+    )
+    return tuple(occlusion.Looks(**load_arrays(runner.store.open_object(item.ref("looks")))) for item in made)
+
+
 def fingerprint() -> dict[str, str]:
     """Versions of what shapes tracks: the networks inside the package, scaling, decoding."""
     return {
@@ -561,7 +593,7 @@ def _tracking(
 
     action = Action(
         name="faces.track",
-        version=1,
+        version=2,
         site=Site(site.stage, f"chunk {index + 1}", site.language),
         inputs={"pictures": frames_key(source.digest, source.video, timeline, frames)},
         params={
@@ -570,5 +602,42 @@ def _tracking(
             "rotation": source.video.rotation,
         },
         programs=fingerprint(),
+    )
+    return action, make
+
+
+def _looking(
+    store: WorkDir, site: Site, source: Source, tracks: Sequence[ChunkTracks], shot: int
+) -> tuple[Action, Make]:
+    """Learn what mouths look like in one shot.
+
+    Reads: the colours round the mouth in the tracks of the shot's chunks: all frames, or 600 spread evenly.
+    Leaves out: the pictures; whatever is said or set.
+    """
+    chunks = [index for index, chunk in enumerate(source.chunks) if chunk.shot == shot]
+    frames = sum(len(source.chunks[index].frames) for index in chunks)
+    every = -(-frames // occlusion.LEARNT_FRAMES)
+
+    def make(out: Out) -> None:
+        mouths = []
+        for index in chunks:
+            own, held = source.chunks[index].frames, tracks[index]
+            first = -(own.start - source.shots[shot].start) % every
+            wanted = slice(own.start - held.frames.start + first, own.stop - held.frames.start, every)
+            mouths.append(read_faces(store, held).mouth[wanted])
+        looks = occlusion.learn(np.concatenate(mouths))
+        out.bytes("looks", save_arrays({"middle": looks.middle, "spread": looks.spread}))
+        out.detail["looks"] = len(looks.middle)
+
+    action = Action(
+        name="faces.looks",
+        version=1,
+        site=Site(site.stage, f"shot {shot + 1}", site.language),
+        inputs={
+            "tracks": [
+                {"arrays": tracks[index].arrays, "start": tracks[index].frames.start} for index in chunks
+            ],
+            "chunks": [[source.chunks[i].frames.start, source.chunks[i].frames.stop] for i in chunks],
+        },
     )
     return action, make

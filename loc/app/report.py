@@ -110,6 +110,8 @@ class CutReport(_Part):
     speaker: str | None
     route: str
     reasons: tuple[str, ...]
+    """Why it passes through: a code, a colon and words for people. `docs/explanation/cut-by-cut.md` lists the
+    codes with their limits."""
     backend: str | None
     drawn_frames: int
     skipped_frames: int

@@ -16,6 +16,9 @@ MIN_FRAMES = 10
 """A situation that lasts less (0.4 s at 25 per second) joins its longer neighbour: switching the drawing on
 and off within a word is worse than either."""
 
+_LOST = (Situation.OCCLUDED, Situation.NO_FACE)
+"""Situations in which nothing may be drawn for a single frame: a passing hand would get a mouth."""
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -28,7 +31,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class _Run:
-    """Frames in a row, counted from the shot's first; `lost` if any of them has no face."""
+    """Frames in a row, counted from the shot's first; `lost` if the mouth of any of them is not seen."""
 
     start: int
     stop: int
@@ -49,7 +52,7 @@ def cut_shot(shot: int, start: int, seen: npt.NDArray[np.int8]) -> list[Stretch]
     """
     edges = [0, *(np.flatnonzero(np.diff(seen)) + 1).tolist(), len(seen)]
     found = [
-        _Run(a, b, Situation(int(seen[a])), lost=int(seen[a]) == Situation.NO_FACE)
+        _Run(a, b, Situation(int(seen[a])), lost=int(seen[a]) in _LOST)
         for a, b in itertools.pairwise(edges)
         if b > a
     ]
@@ -72,7 +75,7 @@ def _shortest_joinable(found: Sequence[_Run]) -> int | None:
 
 
 def _neighbours(found: Sequence[_Run], index: int) -> list[int]:
-    """The neighbours a run may join. One with a frame without a face never joins one that would be drawn."""
+    """The neighbours a run may join. One with a frame that is lost never joins one that would be drawn."""
     around = [other for other in (index - 1, index + 1) if 0 <= other < len(found)]
     if found[index].lost:
         return [other for other in around if found[other].situation is not Situation.ONE_FACE]

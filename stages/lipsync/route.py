@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from loc.analysis.occlusion import COVERED
 from loc.artifacts import Reason
 
 if TYPE_CHECKING:
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 MAX_YAW = 35.0
 """Degrees: beyond, one corner of the mouth is hidden and cannot be moved."""
-MAX_DOWN, MAX_UP = 30.0, 35.0
-"""Degrees of pitch: beyond, the lips are seen from above or below and an opening no longer shows as a gap."""
+MAX_DOWN, MAX_UP = 30.0, 27.0
+"""Degrees of pitch as the mesh has it: beyond, the lips are seen from above or below and an opening no longer
+shows as a gap. Drawn heads turned on an ellipsoid measure 28..34 when turned down by 42, but 23..32 when
+turned up by 55: upward the mesh says less. The clips as filmed reach 10 down and 22 up."""
 MIN_SIZE = 28.0
 """Face scale in pixels: below, the mouth is under 17 px wide and opens by under 6, less than codecs keep."""
 MAX_SIZE = 1000.0
@@ -24,6 +27,11 @@ MAX_SIZE = 1000.0
 MIN_CONFIDENCE = 0.5
 """Of the face detector, which confirms the mesh every half second. Real faces in the clips measured
 0.72..0.96; below one half the mesh may lie on anything."""
+MIN_SHARPNESS = 0.26
+"""See `occlusion.sharpness`: a blur of 0.05 face scales (standard deviation). It smears a lip into the other
+(each is about 0.1 thick), and the mesh loses them: with blur of 0.05 and 0.07 the apertures it measures
+correlate by 0.93 and 0.85 with those of the sharp picture where a mouth opens wide, by 0.4 and 0 where it
+opens little."""
 MAX_RIVAL = 0.4
 """Size of another face over the tracked one's: a smaller one is in the background and does not hold the
 conversation."""
@@ -39,14 +47,16 @@ class Situation(IntEnum):
 
     ONE_FACE = 0
     LOW_CONFIDENCE = 1
-    TOO_SMALL = 2
-    TOO_LARGE = 3
-    LOOKING_DOWN = 4
-    LOOKING_UP = 5
-    PROFILE = 6
-    CUT_OFF = 7
-    SEVERAL_FACES = 8
-    NO_FACE = 9
+    BLURRED = 2
+    TOO_SMALL = 3
+    TOO_LARGE = 4
+    OCCLUDED = 5
+    LOOKING_DOWN = 6
+    LOOKING_UP = 7
+    PROFILE = 8
+    CUT_OFF = 9
+    SEVERAL_FACES = 10
+    NO_FACE = 11
 
     @property
     def code(self) -> str:
@@ -56,8 +66,10 @@ class Situation(IntEnum):
 
 _DETAILS = {
     Situation.LOW_CONFIDENCE: f"The detector is under {MIN_CONFIDENCE} sure of the face.",
+    Situation.BLURRED: "The face is blurred by over a twentieth of the distance from eye to eye.",
     Situation.TOO_SMALL: f"The face is under {MIN_SIZE:.0f} px from eye to eye.",
     Situation.TOO_LARGE: f"The face is over {MAX_SIZE:.0f} px from eye to eye.",
+    Situation.OCCLUDED: f"Something covers over {COVERED:.0%} of the lips, or they are not seen at all.",
     Situation.LOOKING_DOWN: f"The face is turned down by over {MAX_DOWN:.0f} degrees.",
     Situation.LOOKING_UP: f"The face is turned up by over {MAX_UP:.0f} degrees.",
     Situation.PROFILE: f"The face is turned aside by over {MAX_YAW:.0f} degrees.",
@@ -73,7 +85,8 @@ _OFF_SCREEN = Reason(
 
 
 def situations(faces: Faces, width: int, height: int) -> npt.NDArray[np.int8]:
-    """What each frame of one shot shows, int8 [n], values of `Situation`.
+    """What each frame of one shot shows, int8 [n], values of `Situation`; what is before a mouth is told by
+    `with_occlusion`.
 
     Args:
         faces: tracks of consecutive frames, short gaps filled.
@@ -83,13 +96,14 @@ def situations(faces: Faces, width: int, height: int) -> npt.NDArray[np.int8]:
 
     found = faces.found
     yaw, pitch = _steady(faces.pose[:, 0], found), _steady(faces.pose[:, 1], found)
-    size = _steady(faces.size, found)
+    size, sharpness = _steady(faces.size, found), _steady(faces.sharpness, found)
     sure = maximum_filter1d(faces.confidence, CONFIRMED_FRAMES)
     low, high = _mouth_extent(faces)
     out = (low < 0).any(axis=1) | (high > np.array([width - 1, height - 1])).any(axis=1)
     seen = np.zeros(len(faces), dtype=np.int8)
     for situation, holds in (
         (Situation.LOW_CONFIDENCE, sure < MIN_CONFIDENCE),
+        (Situation.BLURRED, sharpness < MIN_SHARPNESS),
         (Situation.TOO_SMALL, size < MIN_SIZE),
         (Situation.TOO_LARGE, size > MAX_SIZE),
         (Situation.LOOKING_DOWN, pitch > MAX_DOWN),
@@ -101,6 +115,11 @@ def situations(faces: Faces, width: int, height: int) -> npt.NDArray[np.int8]:
     ):
         seen[holds] = situation
     return seen
+
+
+def with_occlusion(seen: npt.NDArray[np.int8], hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    """What each frame shows, where it is also known in which ones something hides the mouth."""
+    return np.where(hidden, np.maximum(seen, np.int8(Situation.OCCLUDED)), seen)
 
 
 def _steady(values: npt.NDArray[np.float32], found: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

@@ -14,7 +14,19 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import SAMPLE_RATE, Clip, Cut, FrameRange, LipSync, PatchTrack, Reason, Ref, Source, Stems
+from loc.analysis import occlusion
+from loc.artifacts import (
+    SAMPLE_RATE,
+    Clip,
+    Cut,
+    FrameRange,
+    LipSync,
+    PatchTrack,
+    Reason,
+    Ref,
+    Source,
+    Stems,
+)
 from loc.errors import LocError
 from loc.media.timeline import load_timeline
 from loc.runner import Site
@@ -24,7 +36,7 @@ from stages.lipsync.contract import Drafter, Inputs
 from stages.lipsync.cuts import Stretch, cut_shot
 from stages.lipsync.plan import Range, without
 from stages.lipsync.redraw import STAGE, Film, Redraw
-from stages.lipsync.route import Situation, route, situations
+from stages.lipsync.route import Situation, route, situations, with_occlusion
 from stages.lipsync.tracks import runs
 
 FAILED = "failed"
@@ -50,10 +62,13 @@ class _Routed:
 
 def run(context: Context, inputs: Inputs) -> LipSync:
     """Track, cut, route and draw. A cut that fails passes through and is a defect."""
+    from loc.analysis.faces import learn_looks
+
     if not context.settings.lipsync:
         return LipSync(cuts=(), patches=())
     film = _film(context, inputs.source.get())
-    stretches = [stretch for shot in range(len(film.source.shots)) for stretch in _cut(context, film, shot)]
+    looks = learn_looks(context.runner, Site(STAGE), film.source, film.tracks)
+    stretches = [stretch for shot, own in enumerate(looks) for stretch in _cut(context, film, shot, own)]
     source_speech = _source_speech(context, inputs.stems.get())
     backend = cast(Drafter, context.backend(STAGE, context.language))
     people = _measured(context, film, backend, _speaking_shots(film, stretches, source_speech))
@@ -86,17 +101,20 @@ def _film(context: Context, source: Source) -> Film:
     return Film(source, context.job.path, timeline, timeline.samples(), tracks.chunks)
 
 
-def _cut(context: Context, film: Film, shot: int) -> list[Stretch]:
-    """The cuts of one shot. A frame's situation is judged within its chunk and the chunk's context."""
+def _cut(context: Context, film: Film, shot: int, looks: occlusion.Looks) -> list[Stretch]:
+    """The cuts of one shot. A frame's situation is judged within its chunk and the chunk's context; what is
+    before the mouth, by what mouths look like in the whole shot."""
     video = film.source.video
-    seen = []
+    seen, shares = [], []
     for index, chunk in enumerate(film.source.chunks):
         if chunk.shot == shot:
             tracks = film.tracks[index].frames
             first, last = chunk.frames.start - tracks.start, chunk.frames.stop - tracks.start
             faces = film.faces(context, index, tracks)
             seen.append(situations(faces, video.width, video.height)[first:last])
-    return cut_shot(shot, film.source.shots[shot].start, np.concatenate(seen))
+            shares.append(occlusion.covered(faces.mouth[first:last], looks))
+    whole = with_occlusion(np.concatenate(seen), occlusion.occluded(np.concatenate(shares)))
+    return cut_shot(shot, film.source.shots[shot].start, whole)
 
 
 def _source_speech(context: Context, stems: Stems) -> list[Range]:

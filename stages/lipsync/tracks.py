@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from loc.analysis.faces import Faces
 
 MAX_GAP = 5
-"""Frames without a face that are bridged: a passing hand or a blurred turn. What happens in longer ones is
+"""Frames without a face that are bridged: a blurred turn, or a fast one. What happens in longer ones is
 not known, so they split a cut."""
 
 SMOOTHING = 0.8
@@ -41,6 +41,7 @@ def fill_gaps(faces: Faces) -> Faces:
         box=_bridged(faces.box, found, short),
         size=_bridged(faces.size, found, short),
         pose=_bridged(faces.pose, found, short),
+        sharpness=_bridged(faces.sharpness, found, short),
     )
 
 

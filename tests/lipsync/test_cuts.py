@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from loc.analysis import occlusion
 from loc.analysis.faces import LIP_OUTER_LOWER, MESH_IDS, POINT_COUNT, Faces, places
 from stages.lipsync.cuts import MIN_FRAMES, cut_shot
 from stages.lipsync.route import (
@@ -16,10 +17,12 @@ from stages.lipsync.route import (
     MAX_UP,
     MAX_YAW,
     MIN_CONFIDENCE,
+    MIN_SHARPNESS,
     MIN_SIZE,
     Situation,
     route,
     situations,
+    with_occlusion,
 )
 from stages.lipsync.tracks import MAX_GAP, fill_gaps, prepare, runs, smooth_points
 
@@ -39,11 +42,14 @@ def faces(count: int = COUNT) -> Faces:
         confidence=np.full(count, 0.9, np.float32),
         faces=np.ones(count, np.int16),
         rival=np.zeros(count, np.float32),
+        sharpness=np.full(count, 0.7, np.float32),
+        mouth=np.zeros((count, occlusion.ROWS, occlusion.ANGLES, 3), np.int8),
     )
 
 
 def lose(tracks: Faces, start: int, stop: int) -> Faces:
-    for name in ("points", "box", "size", "pose"):
+    tracks.mouth[start:stop] = occlusion.MISSING
+    for name in ("points", "box", "size", "pose", "sharpness"):
         getattr(tracks, name)[start:stop] = np.nan
     return tracks
 
@@ -55,6 +61,8 @@ def spoil(situation: Situation, start: int, stop: int) -> Faces:
     match situation:
         case Situation.LOW_CONFIDENCE:
             tracks.confidence[part] = MIN_CONFIDENCE - 0.1
+        case Situation.BLURRED:
+            tracks.sharpness[part] = MIN_SHARPNESS - 0.01
         case Situation.TOO_SMALL:
             tracks.size[part] = MIN_SIZE - 1
         case Situation.TOO_LARGE:
@@ -83,7 +91,11 @@ def test_one_face_is_one_cut() -> None:
     assert cuts(faces()) == [("one-face", 100, 160)]
 
 
-@pytest.mark.parametrize("situation", [item for item in Situation if item is not Situation.ONE_FACE])
+TRACKED = [item for item in Situation if item not in (Situation.ONE_FACE, Situation.OCCLUDED)]
+"""Situations that tracks tell by themselves."""
+
+
+@pytest.mark.parametrize("situation", TRACKED)
 def test_every_situation_splits_a_shot_where_it_begins_and_ends(situation: Situation) -> None:
     # Confidence counts at its best within a second, so a short doubt shortens by half a second on each side.
     margin = 12 if situation is Situation.LOW_CONFIDENCE else 0
@@ -106,10 +118,41 @@ def test_a_brief_situation_joins_its_longer_neighbour() -> None:
     assert cuts(alone) == [("no-face", 100, 160)]
 
 
+def test_what_hides_a_mouth_splits_a_shot_however_briefly() -> None:
+    seen = situations(faces(), WIDTH, HEIGHT)
+    hidden = np.zeros(COUNT, dtype=bool)
+    hidden[20:23] = hidden[40:43] = hidden[48:50] = True
+    found = cut_shot(0, 0, with_occlusion(seen, hidden))
+    assert [(cut.situation.code, cut.frames.start, cut.frames.stop) for cut in found] == [
+        ("one-face", 0, 20),
+        ("occluded", 20, 23),
+        ("one-face", 23, 40),
+        ("occluded", 40, 50),
+        ("one-face", 50, 60),
+    ]
+
+
+def test_a_hand_before_a_face_turned_away_leaves_it_turned_away() -> None:
+    seen = np.array([Situation.ONE_FACE, Situation.BLURRED, Situation.PROFILE, Situation.NO_FACE], np.int8)
+    hidden = np.ones(4, dtype=bool)
+    assert [Situation(value).code for value in with_occlusion(seen, hidden)] == [
+        *("occluded", "occluded", "profile", "no-face")
+    ]
+
+
+KINDS = (
+    *[Situation.ONE_FACE] * 3,
+    Situation.OCCLUDED,
+    Situation.PROFILE,
+    Situation.SEVERAL_FACES,
+    Situation.NO_FACE,
+)
+
+
 def test_cuts_cover_the_shot_whatever_happens() -> None:
     rng = np.random.default_rng(7)
     for _ in range(50):
-        seen = rng.choice([0, 0, 0, 6, 8, 9], 80).repeat(rng.integers(1, 9, 80)).astype(np.int8)
+        seen = rng.choice(KINDS, 80).repeat(rng.integers(1, 9, 80)).astype(np.int8)
         found = cut_shot(3, 40, seen)
         assert found[0].frames.start == 40
         assert found[-1].frames.stop == 40 + len(seen)
@@ -117,7 +160,7 @@ def test_cuts_cover_the_shot_whatever_happens() -> None:
             assert before.frames.stop == after.frames.start
             assert before.situation is not after.situation
         drawn = np.concatenate([np.full(len(cut.frames), cut.situation == 0) for cut in found])
-        assert not (drawn & (seen == Situation.NO_FACE)).any()
+        assert not (drawn & np.isin(seen, (Situation.NO_FACE, Situation.OCCLUDED))).any()
 
 
 def test_gaps_are_filled_in_a_straight_line_and_open_ends_stay_open() -> None:

@@ -311,7 +311,7 @@ def test_what_needs_no_dub_is_looked_at_before_it_is_asked_for(
     with pytest.raises(NotMade, match="dub"):
         lipsync.run(context, inputs(rig.source, stems, Slot.pending("dub")))
     looked = {look.action.name for look in context.runner.looks}
-    assert looked == {"faces.track", "analysis.voice", "lipsync.profile"}
+    assert looked == {"faces.track", "faces.looks", "analysis.voice", "lipsync.profile"}
     assert all(look.hit for look in context.runner.looks)
 
 
