@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("cli.explain", "Show for every action whether it is made, and if not, what changed."),
     "status": ("cli.status", "Show the runs of a work directory."),
     "subtitles": ("cli.subtitles", "Take subtitles out, and edited ones back in."),
+    "regress": ("cli.regress", "Compare the dubs of samples with accepted ones."),
     "cache": ("cli.cache", "Look after the work directory."),
     "doctor": ("cli.doctor", "Check this machine: tools, backends, folders."),
 }

@@ -1,5 +1,4 @@
-"""Writes the reference pages that come from the code: commands, settings, exit codes, events, report,
-summary.
+"""Writes the reference pages that come from the code: commands, settings, exit codes, events, and so on.
 
 `python -m cli.reference` writes them; `python -m cli.reference --check` fails where one is not current.
 """
@@ -24,6 +23,8 @@ from pydantic import BaseModel
 from cli.main import COMMANDS, load_command
 from cli.options import default_of
 from loc import events
+from loc.app.regress.compare import OTHER_MACHINE
+from loc.app.regress.measures import MEASURES
 from loc.app.report import Report
 from loc.app.summary import Summary
 from loc.errors import ExitCode
@@ -104,6 +105,9 @@ def exit_codes() -> str:
         "deadline came first, else 0. What loc wrote is skipped; a folder stands for the videos in it.",
         "A folder without videos cannot be used: 4.",
         "An existing output that loc did not write is not replaced: 2, before any work.",
+        "`loc regress run` ends with 3 where a dub is worse than accepted or missing. Where samples failed"
+        " it ends with 8; if all failed in one way, with that code. A baseline that cannot be compared "
+        "with is 4.",
         "`loc doctor` ends with 5 when the main job cannot run, `loc cache verify` with 7 on damage.",
         "Not ours but the shell's: 137 for a process that was killed; the next run goes on from there too.",
     )
@@ -116,8 +120,10 @@ def event_page() -> str:
     lines = ["# Events", "", NOTE, ""]
     lines += _prose(
         "`loc run --json` prints one JSON object a line on stdout: these events, then one whose `type` is "
-        "`result`. The same events, but `progress`, are kept in `runs/<id>/events.ndjson` of the work "
-        "directory. They carry ids, digests, counts and seconds, never text, pixels or voice."
+        "`result`, with what became of each input and what it all cost (`usage`: processor seconds of loc "
+        "and its children, bytes resident in the largest of these processes). The same events, but "
+        "`progress`, are kept in `runs/<id>/events.ndjson` of the work directory. They carry ids, digests, "
+        "counts and seconds, never text, pixels or voice."
     )
     kinds = typing.get_args(typing.get_args(events.Event)[0])
     for kind in kinds:
@@ -165,6 +171,33 @@ def summary_page() -> str:
         if model.__doc__:
             lines += [model.__doc__.strip(), ""]
         lines += _fields(model)
+    return "\n".join(lines) + "\n"
+
+
+def measure_page() -> str:
+    """The measures of `loc regress`."""
+    lines = ["# Measures", "", NOTE, ""]
+    lines += _prose(
+        "What `loc regress` compares, and how far each may move before it is worse; `--tolerance NAME=N` "
+        "gives another limit. All but `time` and `memory` are measured for each sample and language. What "
+        "was accepted and is not there any more (a sample, a language, a figure) is `missing`, which is as "
+        "bad as worse."
+    )
+    lines += ["", "| measure | | worse if | tolerance | where that comes from |", "|---|---|---|---|---|"]
+    ways = {"lower": "more", "higher": "less", "neither": "other"}
+    for measure in MEASURES:
+        limit = f"{measure.tolerance * 100:.0f} %" if measure.relative else measure.words(measure.tolerance)
+        lines.append(
+            f"| `{measure.name}` | {measure.title} | {ways[measure.better]} | {limit} | {measure.origin} |"
+        )
+    lines += [""]
+    lines += _prose(
+        "`time` is the processor time of a cold run for each second of video, divided by that of a fixed "
+        "piece of work measured right before and after it, so that a slow machine is no slow loc. On a "
+        f"processor or with a number of cores other than the baseline's it may take {1 + OTHER_MACHINE:.0f} "
+        "times as long. With `--cached`, neither `time` nor `memory` is judged. What runs on a GPU is not "
+        "in `time`."
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -236,6 +269,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "events.md": event_page,
     "report.md": report_page,
     "summary.md": summary_page,
+    "measures.md": measure_page,
 }
 
 

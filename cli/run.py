@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from cli.output import print_outcome, print_summary, write_json
 from cli.progress import reporter
 from loc.app.batch import run_all
 from loc.app.outcome import overall, told
+from loc.process import usage
 from loc.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -38,7 +40,8 @@ def run(
     if as_json:
         code = int(overall(outcomes))
         inputs = [told(item).model_dump(mode="json") for item in outcomes]
-        write_json({"type": "result", "exit_code": code, "inputs": inputs})
+        cost = dataclasses.asdict(usage())
+        write_json({"type": "result", "exit_code": code, "inputs": inputs, "usage": cost})
     for outcome in outcomes:
         print_outcome(outcome, paths=not as_json)
     if len(outcomes) > 1:

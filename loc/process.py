@@ -9,12 +9,16 @@ import errno
 import functools
 import os
 import platform
+import re
+import resource
 import signal
 import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
 
@@ -306,6 +310,34 @@ def _feed(pipe: IO[bytes], data: bytes) -> None:
         pipe.write(data)
     with contextlib.suppress(BrokenPipeError):
         pipe.close()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What this process and its children that have ended have cost so far."""
+
+    processor_seconds: float
+    """User and system time, all together."""
+    peak_bytes: int
+    """Resident memory of the largest single process at its largest."""
+
+
+def usage() -> Usage:
+    """What this process and its children that have ended have cost so far."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Until it becomes another program, a child is as large as whoever started it, and the kernel remembers
+    # that: of this process itself only its present memory counts, and of children what is more than that.
+    peak = max(_own_peak() or own.ru_maxrss * 1024, children.ru_maxrss * 1024)
+    return Usage(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, peak)
+
+
+def _own_peak() -> int | None:
+    """The most that was resident of this program since it began; None where the kernel does not say."""
+    with contextlib.suppress(OSError):
+        text = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        if found := re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE):
+            return int(found[1]) * 1024
+    return None
 
 
 def read_exactly(pipe: IO[bytes], size: int) -> bytes | None:

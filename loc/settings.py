@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -330,6 +331,31 @@ def flags_of(name: str) -> tuple[str, ...]:
     extra = Settings.model_fields[name].json_schema_extra
     flags = extra.get("flags", []) if isinstance(extra, dict) else []
     return tuple(str(flag) for flag in flags) if isinstance(flags, list) else ()
+
+
+def as_flags(settings: Settings, names: Iterable[str]) -> list[str]:
+    """The command-line arguments that give another process these settings, whatever it finds set elsewhere.
+
+    A switch that is off and cannot be said to be off, and what has no value, are left out.
+    """
+    arguments: list[str] = []
+    for name in names:
+        flag, value = flags_of(name)[0], getattr(settings, name)
+        if isinstance(value, bool):
+            on, _, off = flag.partition("/")
+            arguments += [on] if value else [off] if off else []
+        elif value not in (None, (), {}):
+            arguments += [flag, _in_words(value)]
+    return arguments
+
+
+def _in_words(value: Any) -> str:
+    """A value as a flag takes it."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={item}" for key, item in value.items())
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def topic_of(name: str) -> str:

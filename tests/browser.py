@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,30 @@ def started(program: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium for a test, which is skipped where there is none.
+
+    On Debian `make setup` installs it; elsewhere it may be missing or, as a snap, unable to see these files.
+    """
+    import pytest
+    from playwright.sync_api import Error
+
+    debian = platform.freedesktop_os_release().get("ID") == "debian"
+    program = find()
+    if program is None:
+        assert not debian, "chromium is missing: run `make setup`"
+        pytest.skip("there is no Chromium here")
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(started(program))
+        except Error as error:
+            if debian:
+                raise
+            pytest.skip(f"{program} does not start: {str(error).splitlines()[0]}")
+        yield found
 
 
 def picture(page: Path, image: Path) -> None:

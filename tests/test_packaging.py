@@ -51,7 +51,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_the_packages_and_their_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"loc/policy/licences.toml", "stages/graph.py", "cli/main.py"} <= names
-    parts = ("base.html.j2", "page.html.j2", "page.css", "page.js")
+    parts = ("base.html.j2", "page.html.j2", "regress.html.j2", "page.css", "page.js")
     assert {f"loc/app/page/{part}" for part in parts} <= names
     assert {name.split("/")[0] for name in names} == {
         "cli",

@@ -1,7 +1,9 @@
-"""The process's own heap, and its place among others; how children end is tested with what starts them."""
+"""A process's own heap, its place among others, its cost; how children end is tested with who starts them."""
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import shutil
 import subprocess
@@ -14,6 +16,36 @@ import pytest
 from loc.process import return_freed_memory
 
 ROOT = Path(__file__).resolve().parents[1]
+HELD = 150_000_000
+SPENT_S = 0.5
+
+WORK = """
+import dataclasses, json, subprocess, sys, time
+from loc.process import usage
+def cost(name): print(json.dumps({"name": name, **dataclasses.asdict(usage())}))
+cost("start")
+child = f"import time; held = bytes(range(256)) * ({held} // 256)\\nwhile time.process_time() < {spent}: pass"
+if "child" in sys.argv: subprocess.run([sys.executable, "-c", child], check=True)
+else: exec(child)
+cost("end")
+"""
+
+
+@pytest.mark.parametrize("where", ["child", "own"])
+def test_usage_is_that_of_this_process_and_its_children(where: str) -> None:
+    words = WORK.replace("{held}", str(HELD)).replace("{spent}", str(SPENT_S)).replace('f"import', '"import')
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Started by a process that holds more than it ever will: of that, nothing may count.
+    ballast = bytearray(os.urandom(1 << 20)) * 400
+    done = subprocess.run(
+        [sys.executable, "-c", words, where], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ballast
+    start, end = map(json.loads, done.stdout.splitlines())
+    assert start["peak_bytes"] < HELD
+    assert HELD < end["peak_bytes"] < 2 * HELD
+    assert end["processor_seconds"] - start["processor_seconds"] >= SPENT_S * (where == "child")
+    assert end["processor_seconds"] >= SPENT_S
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed pages")

@@ -24,7 +24,7 @@ FINISHED = (ExitCode.DONE, ExitCode.DEFECTS)
 SHARED = "shared"
 """Under which name stands what serves all languages."""
 
-_ROOT_FOLDERS = ("supplied", "avatars", "baselines")
+_ROOT_FOLDERS = ("supplied", "avatars")
 """Folders of the work directory whose JSON files name objects to keep, where they are there."""
 
 _NAME = re.compile(r"[0-9a-f]{64}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import platform
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ from loc.app import page
 from loc.artifacts import PEAKS_PER_SECOND, Evidence, FrameRange, Ref, Still
 from loc.store.workdir import WorkDir
 from tests.app.reports import HARM, SECONDS, subject, troubled
-from tests.browser import find, started
+from tests.browser import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -30,24 +28,7 @@ SHOWN = {"drawn": 0, "passed": 3}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, without a window.
-
-    On Debian `make setup` installs it; elsewhere it may be missing or, as a snap, unable to see these files.
-    """
-    from playwright.sync_api import Error
-
-    debian = platform.freedesktop_os_release().get("ID") == "debian"
-    program = find()
-    if program is None:
-        assert not debian, "chromium is missing: run `make setup`"
-        pytest.skip("there is no Chromium here")
-    with contextlib.ExitStack() as stack:
-        try:
-            found = stack.enter_context(started(program))
-        except Error as error:
-            if debian:
-                raise
-            pytest.skip(f"{program} does not start: {str(error).splitlines()[0]}")
+    with chromium() as found:
         yield found
 
 

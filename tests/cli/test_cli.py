@@ -232,3 +232,56 @@ def test_reference_pages_are_current() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_regress_on_bad_input(folder: Path, tmp_path: Path) -> None:
+    other, old = tmp_path / "other.json", tmp_path / "old.json"
+    other.write_text("{}")
+    old.write_text('{"kind": "loc-baseline", "schema_version": 0}')
+    for args, code, words in (
+        (("run", "none", "--baseline", str(other)), ExitCode.INPUT, "not a baseline"),
+        (("run", str(folder), "--baseline", str(old)), ExitCode.INPUT, "version 0"),
+        (("run", str(folder), "--baseline", "none.json"), ExitCode.INPUT, "loc regress accept"),
+        (("run", str(folder)), ExitCode.USAGE, "--baseline"),
+        (("accept", str(folder), "--baseline", str(other)), ExitCode.USAGE, "not replaced"),
+        (("accept", str(tmp_path), "--baseline", "new.json", "--lang", "ja"), ExitCode.INPUT, "no video"),
+        (("accept", str(folder), "--baseline", "new.json", "--only", "x*"), ExitCode.USAGE, "--only"),
+        (("run", "x", "--baseline", str(old), "--tolerance", "loud=1"), ExitCode.USAGE, "loudness.peak"),
+    ):
+        done = loc("regress", *args, cwd=tmp_path)
+        assert (done.returncode, words in done.stderr) == (code, True), (args, done.stderr)
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+    assert other.read_text() == "{}"
+
+
+def test_regress_from_accept_to_red(folder: Path, tmp_path: Path) -> None:
+    """A film of a test picture: nothing to draw, a line to speak. Its text is changed, then it is emptied."""
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    for name in ("talk.mp4", "talk.ja.srt"):
+        (samples / name).write_bytes((folder / name).read_bytes())
+    flags = ("samples", "--baseline", "baseline.json", "--quiet", "--tolerance", "time=100")
+    accepted = loc("regress", "accept", *flags[:-2], cwd=tmp_path)
+    assert (accepted.returncode, accepted.stderr) == (0, "baseline.json written: 1 sample accepted.\n")
+    before = (tmp_path / "baseline.json").read_bytes()
+    same = loc("regress", "run", *flags, "--report", "report", cwd=tmp_path)
+    assert (same.returncode, same.stdout.splitlines()[0]) == (0, "## loc regress: as accepted")
+    reports = {path.name for path in (tmp_path / "report").iterdir()}
+    assert reports == {"regress.html", "regress.md", "junit.xml", "measured.json"}
+    assert (tmp_path / "report" / "regress.md").read_text() == same.stdout
+
+    (samples / "talk.ja.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nいいえ\n", encoding="utf-8")
+    worse = loc("regress", "run", *flags, "--report", "report", "--json", cwd=tmp_path)
+    assert worse.returncode == ExitCode.DEFECTS
+    found = json.loads(worse.stdout)
+    assert found["exit_code"] == 3
+    assert {item["measure"] for item in found["findings"] if item["verdict"] == "worse"} >= {"text"}
+    assert loc("regress", "run", *flags[:2], "report/measured.json", *flags[3:], cwd=tmp_path).returncode == 0
+
+    (samples / "talk.mp4").write_bytes(b"")
+    failed = loc("regress", "run", *flags, cwd=tmp_path)
+    assert (failed.returncode, "is empty" in failed.stdout) == (ExitCode.INPUT, True)
+    refused = loc("regress", "accept", *flags[:-2], cwd=tmp_path)
+    assert (refused.returncode, "as it was" in refused.stderr) == (ExitCode.INPUT, True)
+    assert (tmp_path / "baseline.json").read_bytes() == before

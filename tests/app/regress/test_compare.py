@@ -1,0 +1,204 @@
+"""Each fault turns its own measure red and no other; what is better or new is not red; what is lost is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from loc.app.regress.baseline import Baseline, Cue, Cut, Loudness, Machine, Still, Work
+from loc.app.regress.compare import Comparison, Failure, Verdict, compare
+from loc.app.regress.measures import MEASURES, tolerances
+from loc.errors import ExitCode, UsageError
+from tests.app.regress.made_up import (
+    MOUTH,
+    TEXTS,
+    WHOLE,
+    baseline,
+    dub,
+    envelope,
+    line,
+    picture,
+    sample,
+    with_dub,
+)
+
+
+def judged(now: Baseline, accepted: Baseline | None = None, **failures: Failure) -> Comparison:
+    return compare(accepted or baseline(), now, tolerances(()), {f"{k}.mp4": v for k, v in failures.items()})
+
+
+def red(comparison: Comparison) -> set[tuple[str | None, str, str]]:
+    return {(finding.language, finding.measure, finding.verdict) for finding in comparison.red}
+
+
+def verdict(comparison: Comparison, measure: str, language: str | None = "es") -> Verdict:
+    [found] = [
+        finding.verdict
+        for finding in comparison.findings
+        if (finding.measure, finding.language) == (measure, language)
+    ]
+    return found
+
+
+def test_the_same_is_the_same_in_every_measure() -> None:
+    comparison = judged(baseline())
+    assert {finding.verdict for finding in comparison.findings} == {"same"}
+    assert comparison.code is ExitCode.DONE
+    by_dub = [measure for measure in MEASURES if not measure.per_sample]
+    assert len(comparison.findings) == 2 * len(by_dub) + 2
+
+
+def cues(*texts: str) -> tuple[Cue, ...]:
+    return tuple(Cue(start=3.0 * number + 0.5, text=text) for number, text in enumerate(texts))
+
+
+def loud(integrated: float = -19.4, peak: float = -5.4, speech: float = -19.5) -> Loudness:
+    return Loudness(integrated_lufs=integrated, true_peak_dbtp=peak, speech_lufs=speech)
+
+
+def stills(mouth: str, whole: str) -> tuple[Still, ...]:
+    return (
+        Still(frame=40, box=MOUTH, of="mouth", webp=mouth),
+        Still(frame=60, box=WHOLE, of="picture", webp=whole),
+        Still(frame=185, box=MOUTH, of="mouth", webp=picture(3)),
+    )
+
+
+FAULTS: list[tuple[str, dict[str, Any]]] = [
+    ("text", {"cues": cues(TEXTS[0], "Algo distinto.", TEXTS[2])}),
+    ("text", {"cues": cues(*TEXTS, "Una de más.")}),
+    ("text", {"cues": cues(*TEXTS[:2])}),
+    ("timing.start", {"lines": (line(1), line(2, start=3.7), line(3))}),
+    ("timing.heard", {"envelope": envelope(0.2)}),
+    ("timing.heard", {"envelope": envelope(-0.1)}),
+    ("timing.frames", {"frames": 249}),
+    ("fit.pace", {"lines": (line(1), line(2, pace=1.6), line(3))}),
+    ("fit.overrun", {"lines": (line(1), line(2), line(3, overrun=0.4))}),
+    ("fit.silent", {"silent": ("l0002",)}),
+    ("loudness.integrated", {"loudness": loud(integrated=-16.4)}),
+    ("loudness.integrated", {"loudness": loud(integrated=-22.4)}),
+    ("loudness.peak", {"loudness": loud(peak=-1.0)}),
+    ("loudness.speech", {"loudness": loud(speech=-25.0)}),
+    ("picture.drawn", {"cuts": (Cut(frames=(0, 120), drawn_frames=0, score=0.62), dub().cuts[1])}),
+    ("picture.mouth", {"stills": stills(picture(1, blur=15), picture(2))}),
+    ("picture.frame", {"stills": stills(picture(1), picture(9))}),
+    ("defects", {"defects": ("lipsync failed",)}),
+]
+
+
+@pytest.mark.parametrize(
+    ("measure", "changes"), FAULTS, ids=[f"{i}-{name}" for i, (name, _) in enumerate(FAULTS)]
+)
+def test_a_fault_turns_its_own_measure_red_and_no_other(measure: str, changes: dict[str, Any]) -> None:
+    comparison = judged(with_dub(**changes))
+    assert red(comparison) == {("es", measure, "worse")}
+    assert comparison.code is ExitCode.DEFECTS
+
+
+def test_less_agreement_is_worse_and_a_lost_score_is_missing() -> None:
+    def scored(*scores: float | None) -> Baseline:
+        frames = ((0, 120), (120, 250))
+        return with_dub(
+            cuts=tuple(
+                Cut(frames=range_, drawn_frames=drawn, score=score)
+                for range_, drawn, score in zip(frames, (100, 90), scores, strict=True)
+            )
+        )
+
+    assert red(judged(scored(0.1, 0.1))) == {("es", "agreement", "worse")}
+    assert verdict(judged(scored(0.9, 0.9)), "agreement") == "better"
+    assert red(judged(scored(None, None))) == {("es", "agreement", "missing")}
+    assert verdict(judged(baseline(), scored(None, None)), "agreement") == "new"
+    unscored = judged(scored(None, None), scored(None, None))
+    assert (verdict(unscored, "agreement"), unscored.code) == ("skipped", ExitCode.DONE)
+
+
+@pytest.mark.parametrize(
+    ("work", "measure"),
+    [
+        (Work(processor=30.0, peak_mb=490.0), "time"),
+        (Work(processor=19.0, peak_mb=900.0), "memory"),
+    ],
+)
+def test_a_slower_and_a_fatter_run(work: Work, measure: str) -> None:
+    comparison = judged(baseline(samples={"talk.mp4": sample(work=work)}))
+    assert red(comparison) == {(None, measure, "worse")}
+    cheaper = judged(baseline(), baseline(samples={"talk.mp4": sample(work=work)}))
+    assert (verdict(cheaper, measure, None), cheaper.code) == ("better", ExitCode.DONE)
+
+
+def test_costs_of_work_that_was_found_made_are_not_judged_and_said() -> None:
+    comparison = judged(baseline(samples={"talk.mp4": sample(work=None)}))
+    skipped = [finding for finding in comparison.findings if finding.verdict == "skipped"]
+    assert [finding.measure for finding in skipped] == ["time", "memory"]
+    assert all("measured with --cached" in finding.detail for finding in skipped)
+
+
+@pytest.mark.parametrize(("processor", "is_red"), [(30.0, False), (39.0, True)])
+def test_on_another_machine_twice_the_time_is_worse(processor: float, is_red: bool) -> None:
+    other = baseline(
+        machine=Machine(processor="Example 2", cores=8),
+        samples={"talk.mp4": sample(work=Work(processor=processor, peak_mb=490.0))},
+    )
+    comparison = judged(other)
+    assert red(comparison) == ({(None, "time", "worse")} if is_red else set())
+    [finding] = [finding for finding in comparison.findings if finding.measure == "time"]
+    assert "Example 1, 2 cores" in finding.detail
+
+
+def test_what_was_better_before_is_no_fault() -> None:
+    better = with_dub(lines=tuple(line(number, pace=1.0) for number in (1, 2, 3)), silent=())
+    comparison = judged(better)
+    assert verdict(comparison, "fit.pace") == "better"
+    assert comparison.code is ExitCode.DONE
+
+
+def test_a_line_with_another_sound_says_nothing_of_its_time() -> None:
+    longer = with_dub(lines=(line(1), line(2, seconds=2.4), line(3)), envelope=envelope(0.0))
+    assert verdict(judged(longer), "timing.heard") == "same"
+
+
+def test_new_and_missing_samples_and_dubs() -> None:
+    more = baseline(samples={"talk.mp4": sample(), "more.mp4": sample()})
+    assert judged(more).code is ExitCode.DONE
+    assert [f.measure for f in judged(more).findings if f.verdict == "new"] == ["sample"]
+    assert red(judged(baseline(), more)) == {(None, "sample", "missing")}
+    one = baseline(samples={"talk.mp4": sample(dubs={"es": dub()})})
+    assert red(judged(one)) == {("ja", "dub", "missing")}
+    assert judged(baseline(), one).code is ExitCode.DONE
+
+
+def test_another_file_under_a_sample_s_name() -> None:
+    """A sample that is drawn or encoded where it is used: its dub is judged all the same."""
+    comparison = judged(baseline(samples={"talk.mp4": sample(sha256="b" * 64)}))
+    assert [finding.measure for finding in comparison.findings if finding.verdict == "new"] == ["source"]
+    assert comparison.code is ExitCode.DONE
+
+
+def test_failed_samples_have_the_codes_of_failed_inputs() -> None:
+    failure = Failure(ExitCode.MISSING, "ffmpeg was not found.", fix="Run `loc doctor`.")
+    alone = judged(baseline(samples={}), talk=failure)
+    assert (alone.code, red(alone)) == (ExitCode.MISSING, {(None, "run", "worse")})
+    assert "loc doctor" in alone.red[0].detail
+    more = baseline(samples={"talk.mp4": sample(), "other.mp4": sample()})
+    assert judged(baseline(), more, other=failure).code is ExitCode.SOME_FAILED
+    assert judged(baseline(), new=failure).code is ExitCode.SOME_FAILED
+
+
+def test_a_tolerance_of_one_s_own() -> None:
+    louder = with_dub(loudness=loud(integrated=-18.0))
+    assert compare(baseline(), louder, tolerances(())).code is ExitCode.DEFECTS
+    assert compare(baseline(), louder, tolerances(["loudness.integrated=2"])).code is ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    "item", ["loudness", "loud=1", "text", "text=", "text=x", "text=-1", "text=nan", "text=inf"]
+)
+def test_a_tolerance_that_makes_no_sense(item: str) -> None:
+    with pytest.raises(UsageError, match="--tolerance"):
+        tolerances([item])
+
+
+def test_every_tolerance_says_where_it_comes_from() -> None:
+    assert [measure.name for measure in MEASURES if not measure.origin.endswith(".")] == []

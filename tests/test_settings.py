@@ -1,0 +1,49 @@
+"""Settings handed to another process arrive as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.options import RUN_FIELDS, with_settings
+from loc.policy.licences import Purpose
+from loc.settings import Settings, as_flags
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"languages": ("ja", "es"), "source_language": "en", "crf": 23, "preset": "fast"},
+        {"lipsync": False, "keep_original_audio": True, "overwrite": True, "workers": 3},
+        {"backend": {"dub": "espeak", "lipsync": "warp"}, "purpose": Purpose.RESEARCH, "force": ("dub",)},
+        {
+            "work_dir": Path("a b/c"),
+            "translation": {"ja": Path("x.srt")},
+            "output": "out/",
+            "container": "mkv",
+        },
+    ],
+)
+def test_flags_give_the_settings_back(
+    changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a file and a variable that say otherwise."""
+    import typer
+
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(**changes)
+    (tmp_path / "loc.toml").write_text("crf = 40\nlipsync = true\n")
+    monkeypatch.setenv("LOC_PRESET", "slow")
+    received: list[Settings] = []
+    app = typer.Typer()
+
+    @app.command()
+    @with_settings(*RUN_FIELDS)
+    def take(settings: Settings) -> None:
+        received.append(settings)
+
+    done = CliRunner().invoke(app, as_flags(settings, RUN_FIELDS))
+    assert (done.exit_code, received) == (0, [settings]), done.output
