@@ -37,14 +37,19 @@ Samples = Annotated[
     typer.Argument(help="Folder of videos, with their subtitles beside them; or one.", show_default=False),
 ]
 BaselineFlag = Annotated[
-    Path, typer.Option("--baseline", help="File of what was accepted.", show_default=False)
+    Path, typer.Option("--baseline", metavar="FILE", help="What was accepted.", show_default=False)
 ]
 ReportFlag = Annotated[
     Path | None,
-    typer.Option("--report", help="Folder for regress.html, regress.md, junit.xml and measured.json."),
+    typer.Option(
+        "--report",
+        metavar="FOLDER",
+        help="Write regress.html, regress.md, junit.xml and measured.json there.",
+    ),
 ]
 OnlyFlag = Annotated[
-    list[str], typer.Option("--only", help="Samples of this name or pattern alone; may be repeated.")
+    list[str],
+    typer.Option("--only", metavar="NAME", help="Samples of this name or pattern alone; may be repeated."),
 ]
 ToleranceFlag = Annotated[
     list[str], typer.Option("--tolerance", metavar="MEASURE=N", help="Another tolerance; may be repeated.")
