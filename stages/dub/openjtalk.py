@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import sys
 import threading
@@ -26,6 +27,7 @@ from loc.errors import InputError, MissingError
 from loc.store.keys import digest_file
 from stages.dub.contract import Spoken, VoiceRequest
 from stages.dub.pace import settle_speed
+from stages.dub.retime import carried
 
 HALF_TONES = {"high": 0.0, "low": -5.0}
 """Shift of the (female) voice per voice class: five half tones down puts its 230 Hz at about 170 Hz, near the
@@ -47,7 +49,7 @@ class OpenJTalk:
     card: ClassVar[Card] = Card(
         stage="dub",
         name="openjtalk",
-        version="1",
+        version="2",
         summary="Japanese voice by Open JTalk: clear, even, one voice shifted in pitch.",
         family="embedded",
         quality="basic",
@@ -124,11 +126,17 @@ class _Engine:
             raise InputError("A line holds nothing that can be read aloud in Japanese.")
         # The engine does not tell phone times. A label alone lasts exactly as long as within its line.
         lengths = [len(self._synthesise([label], half_tones, 1.0)) for label in labels]
+        sample_rate = int(self._vocoder.get_sampling_frequency())
         audio = self._at_rate(labels, half_tones, rate, sum(lengths))
-        edges = np.rint(np.cumsum([0, *lengths]) * (len(audio) / sum(lengths))).astype(int).tolist()
+        edges = np.cumsum([0, *lengths])
+        if len(audio) != edges[-1]:
+            # Faster speech takes more from pauses and vowels than from consonants.
+            natural = self._synthesise(labels, half_tones, 1.0)
+            edges = carried(np.minimum(edges, len(natural)), natural, audio, sample_rate)
+        edges = edges.tolist()
         return Spoken(
             audio=(audio / _FULL_SCALE).astype(np.float32),
-            sample_rate=int(self._vocoder.get_sampling_frequency()),
+            sample_rate=sample_rate,
             phones=tuple(
                 Phone(symbol=symbol, start=start, stop=stop)
                 for symbol, start, stop in zip(symbols, edges[:-1], edges[1:], strict=True)
@@ -183,20 +191,24 @@ def _c_stderr_muted() -> Iterator[None]:
     Swaps libc's `stderr` stream; file descriptor 2 stays, so that Python's own messages, and those of other
     threads, still appear.
     """
-    libc = ctypes.CDLL(None)
-    libc.fopen.restype = ctypes.c_void_p
-    libc.fopen.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
-    libc.fclose.argtypes = (ctypes.c_void_p,)
-    nowhere = libc.fopen(os.devnull.encode(), b"w")
-    if nowhere is None:
-        raise OSError(f"{os.devnull} cannot be opened")
-    stream = ctypes.c_void_p.in_dll(libc, "stderr")
-    before, stream.value = stream.value, nowhere
+    stream = ctypes.c_void_p.in_dll(ctypes.CDLL(None), "stderr")
+    before, stream.value = stream.value, _nowhere()
     try:
         yield
     finally:
         stream.value = before
-        libc.fclose(nowhere)
+
+
+@functools.cache
+def _nowhere() -> int:
+    """A C stream that is never closed: libraries loaded meanwhile keep it, and write to it as they end."""
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    libc.fopen.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
+    stream: int | None = libc.fopen(os.devnull.encode(), b"w")
+    if stream is None:
+        raise OSError(f"{os.devnull} cannot be opened")
+    return stream
 
 
 class _Muted:
