@@ -1,15 +1,16 @@
 """A contact sheet of a localized video against its source: mouths side by side, to be looked at.
 
-    python bench/contact_sheet.py SOURCE OUTPUT SHEET.png [--frames 16] [--reach 1.0]
+    python bench/contact_sheet.py SOURCE OUTPUT SHEET.png [--frames 15] [--reach 1.0]
+    python bench/contact_sheet.py SOURCE OUTPUT SHEET.png --at 186:210:2 --reach 0.6
 
-Half of the frames are those in which the mouth was changed most, half are spread evenly. Each cell shows the
-source on the left and the output on the right.
+Half of the frames are those in which the mouth was changed most, half are spread evenly; or those that are
+named, as first:last:step. Each cell shows the source on the left and the output on the right.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,18 +102,24 @@ def cell(source: Film, output: Film, faces: Faces, index: int, reach: float) -> 
     return shown
 
 
-def draw_sheet(source_path: Path, output_path: Path, wanted: int, reach: float) -> Pixels:
-    """The whole sheet, uint8 [h, w, 3] RGB."""
+def draw_sheet(
+    source_path: Path, output_path: Path, wanted: int, reach: float, at: Sequence[int] | None = None
+) -> Pixels:
+    """The whole sheet, uint8 [h, w, 3] RGB: `wanted` frames, or those of `at`."""
     source, output = Film.open(source_path), Film.open(output_path)
     count = min(source.timeline.count, output.timeline.count)
     whole = FrameRange(start=0, stop=count)
     faces = Faces.join(track_range(source.path, source.video, source.timeline, whole))
-    cells = [
-        cell(source, output, faces, index, reach) for index in choose(changes(source, output, faces), wanted)
-    ]
+    chosen = choose(changes(source, output, faces), wanted) if at is None else at
+    cells = [cell(source, output, faces, index, reach) for index in chosen]
     cells += [np.zeros_like(cells[0])] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[row : row + COLUMNS]) for row in range(0, len(cells), COLUMNS)]
     return np.asarray(np.vstack(rows), dtype=np.uint8)
+
+
+def span(text: str) -> range:
+    """`186:210:2`."""
+    return range(*(int(part) for part in text.split(":")))
 
 
 def main() -> None:
@@ -124,8 +131,9 @@ def main() -> None:
     parser.add_argument("sheet", type=Path)
     parser.add_argument("--frames", type=int, default=15, help="frames shown")
     parser.add_argument("--reach", type=float, default=1.0, help="half a crop's side, in face scales")
+    parser.add_argument("--at", type=span, help="first:last:step, the frames shown")
     args = parser.parse_args()
-    sheet = draw_sheet(args.source, args.output, args.frames, args.reach)
+    sheet = draw_sheet(args.source, args.output, args.frames, args.reach, args.at)
     cv2.imwrite(str(args.sheet), sheet[..., ::-1])
     print(f"{args.sheet}: {sheet.shape[1]}x{sheet.shape[0]}")
 

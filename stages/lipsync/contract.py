@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,12 +52,13 @@ class ShotView:
     """One person over those frames of a shot that may be drawn.
 
     `tracks`: yields, chunk by chunk, the source indices of its frames (int64 [n]) and their tracks, smoothed
-    and without gaps; may be called once per pass. `picture`: a frame of the source by its index.
+    and without gaps; may be called once per pass. `pictures`: some frames of the source, by their indices in
+    rising order.
     """
 
     video: VideoStream
     tracks: Callable[[], Iterator[tuple[npt.NDArray[np.int64], Faces]]]
-    picture: Callable[[int], Planes]
+    pictures: Callable[[Sequence[int]], Iterator[Planes]]
 
 
 @dataclass(frozen=True)

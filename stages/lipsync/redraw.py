@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 STAGE = "lipsync"
 
+SEEK_FRAMES = 100
+"""Frames that are decoded rather than skipped on the way from one wanted to the next: a seek decodes from the
+key frame before, on average as many."""
 PROGRESS_FRAMES = 25
 """Frames between two reports of progress."""
 
@@ -124,19 +127,22 @@ def profile(
                 if frames is not None:
                     yield np.arange(frames.start, frames.stop), film.faces(context, index, frames)
 
-    def picture(index: int) -> Planes:
-        return next(film.pictures(FrameRange(start=index, stop=index + 1)))
+    def pictures(indices: Sequence[int]) -> Iterator[Planes]:
+        for first, last in plan.joined([(index, index + 1) for index in indices], SEEK_FRAMES):
+            for index, picture in enumerate(film.pictures(FrameRange(start=first, stop=last)), first):
+                if index in indices:
+                    yield picture
 
     def make(out: Out) -> None:
         from loc.media.arrays import save_arrays
 
         with _contained("The person could not be measured."):
-            measured = backend.profile(ShotView(film.source.video, tracks, picture))
+            measured = backend.profile(ShotView(film.source.video, tracks, pictures))
         out.bytes("profile", save_arrays(measured))
 
     action = Action(
         name="lipsync.profile",
-        version=1,
+        version=2,
         site=context.site(STAGE, f"shot {shot + 1}"),
         inputs={
             "pictures": [film.key(stretch.frames) for stretch in stretches],
@@ -177,7 +183,7 @@ def draw(
 
     action = Action(
         name="lipsync.draw",
-        version=1,
+        version=2,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             "pictures": film.key(redraw.frames),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 
@@ -20,9 +21,11 @@ from loc.settings import Settings
 from stages.lipsync.contract import Patch, ShotView
 from stages.lipsync.tracks import prepare
 from stages.lipsync.warp import person, spline
-from stages.lipsync.warp.anatomy import Sheet, face_frame
-from stages.lipsync.warp.mouth import fields, gaps, move_mouth, width_factor
-from stages.lipsync.warp.render import Person, draw_patch
+from stages.lipsync.warp.anatomy import FaceFrame, Sheet, face_frame, gaps, laid_on, pose_of
+from stages.lipsync.warp.mouth import fields, mouth_of, own_move, speak, width_factor
+from stages.lipsync.warp.recall import Choice, choose, kept_on_chin, matched, recall, recall_mask
+from stages.lipsync.warp.render import Person, choices, draw_patch
+from stages.lipsync.warp.views import View, Weighed, nearest
 from tests.presenter import Film
 
 Curve = np.ndarray
@@ -46,13 +49,21 @@ class Scene:
         return ShotView(
             self.video,
             lambda: iter([(np.arange(len(self.faces)), self.faces)]),
-            lambda index: self.pictures[index],
+            lambda indices: (self.pictures[index] for index in indices),
         )
 
+    def face(self, index: int) -> FaceFrame:
+        return face_frame(self.faces.points[index].astype(np.float64), np.eye(2, 3))
+
+    @property
+    def widest(self) -> int:
+        return int(np.argmax(lip_aperture(self.faces.points.astype(np.float64))))
+
     def patch(self, index: int, aperture: float, width: float = 1.0, who: Person | None = None) -> Patch:
-        return draw_patch(
-            self.pictures[index], self.video, self.faces.points[index], who or self.person, aperture, width
-        )
+        who = who or self.person
+        points = self.faces.points[index]
+        (choice,) = choices(points[None], self.video, who, np.array([aperture], dtype=np.float32))
+        return draw_patch(self.pictures[index], self.video, points, who, aperture, width, choice)
 
     def drawn(self, index: int, aperture: float, width: float = 1.0, who: Person | None = None) -> Planes:
         patch = self.patch(index, aperture, width, who)
@@ -87,25 +98,167 @@ def test_a_field_of_an_affine_motion_is_that_motion() -> None:
 
 
 def test_lips_open_to_the_wanted_gap_and_close(scene: Scene) -> None:
-    face = face_frame(scene.faces.points[20].astype(np.float64), np.eye(2, 3))
-    wide = move_mouth(face.points, 0.15, 1.0).moved
+    _, wide = speak(scene.face(20).points, 0.15, 1.0)
     assert wide.opening == pytest.approx(0.15, abs=0.02)
-    open_frame = int(np.argmax(lip_aperture(scene.faces.points.astype(np.float64))))
-    opened = face_frame(scene.faces.points[open_frame].astype(np.float64), np.eye(2, 3))
+    opened = scene.face(scene.widest)
     assert gaps(opened.points).max() > 0.05
-    shut = move_mouth(opened.points, 0.0, 1.0).moved
+    _, shut = speak(opened.points, 0.0, 1.0)
     np.testing.assert_allclose(shut.upper_inner[:, 1], shut.lower_inner[:, 1], atol=0.01)
 
 
 def test_fields_leave_what_does_not_move(scene: Scene) -> None:
-    face = face_frame(scene.faces.points[20].astype(np.float64), np.eye(2, 3))
-    move = move_mouth(face.points, 0.15, 1.0)
+    points = scene.face(20).points
+    move = own_move(points, *speak(points, 0.15, 1.0))
     for field in fields(move):
-        assert np.abs(field(move.still)).max() < 0.01
+        assert np.abs(field(move.still_after)).max() < 0.01
     _, lower = fields(move)
     np.testing.assert_allclose(
-        move.moved.lower_outer + lower(move.moved.lower_outer), move.lips.lower_outer, atol=0.01
+        move.after.lower_outer + lower(move.after.lower_outer), move.before.lower_outer, atol=0.01
     )
+
+
+def test_cheeks_follow_the_chin_and_the_corners(scene: Scene) -> None:
+    points = scene.face(20).points
+    before, opened = speak(points, 0.15, 1.0)
+    drop = (opened.cheeks - before.cheeks)[:, 1]
+    assert (drop > 0.005).all()
+    assert (drop < (opened.jaw - before.jaw)[:, 1].max()).all()
+    _, rounded = speak(points, 0.0, 0.85)
+    left, right = (rounded.cheeks - mouth_of(points).cheeks)[:, 0]
+    assert min(left, -right) > 0.005, "both cheeks move inwards"
+
+
+def test_a_chin_rises_less_than_the_mouth_closes_and_never_far(scene: Scene) -> None:
+    points = scene.face(scene.widest).points.copy()
+    rises = []
+    for further in (0.0, 0.2, 0.6):
+        lowered = points.copy()
+        lowered[places((95, 88, 178, 87, 14, 317, 402, 318, 324))] += [0, further]
+        before, shut = speak(lowered, 0.0, 1.0)
+        rises.append(float((before.jaw - shut.jaw)[:, 1].max()))
+    assert 0 < rises[0] < rises[1] < rises[2] <= 0.2
+
+
+def test_faces_of_one_pose_lie_on_each_other(scene: Scene) -> None:
+    points = scene.face(20).points
+    turned = points @ np.array([[0.9, 0.02], [-0.03, 1.05]]) + np.array([0.1, -0.2])
+    affine = laid_on(points, turned)
+    np.testing.assert_allclose(points @ affine[:, :2].T + affine[:, 2], turned, atol=1e-9)
+
+
+def view_of(points: np.ndarray, skin: float = 120.0) -> View:
+    return View(np.zeros((4, 4, 3), dtype=np.uint8), np.eye(2, 3), points, np.full(3, skin, dtype=np.float32))
+
+
+def test_the_view_of_the_nearest_pose_and_light_is_taken(scene: Scene) -> None:
+    points = scene.face(20).points
+    skin = np.full(3, 120, dtype=np.float32)
+    tip = int(places((1,))[0])
+    turned = points.copy()
+    turned[tip] += [0.3, 0]
+    assert np.linalg.norm(pose_of(turned) - pose_of(points)) > 0.2
+    near, far, dark = view_of(points), view_of(turned), view_of(points, 30.0)
+    assert [one.view for one in nearest([far, dark, near], points, skin)] == [near]
+    assert [one.view for one in nearest([far, dark, near], points, skin / 4)] == [dark]
+    assert nearest([], points, skin) == []
+
+
+def test_the_weight_of_views_changes_smoothly_as_a_head_turns(scene: Scene) -> None:
+    points = scene.face(20).points
+    tip = int(places((1,))[0])
+    views = []
+    for shift in (0.0, 0.06, 0.12):
+        moved = points.copy()
+        moved[tip] += [shift, 0]
+        views.append(view_of(moved))
+    weights = []
+    for step in np.linspace(0, 0.12, 60):
+        moved = points.copy()
+        moved[tip] += [step, 0]
+        found = nearest(views, moved, np.full(3, 120, dtype=np.float32))
+        assert sum(one.weight for one in found) == pytest.approx(1)
+        weights.append([sum(one.weight for one in found if one.view is view) for view in views])
+    assert np.abs(np.diff(weights, axis=0)).max() < 0.15
+    assert min(weights[0][0], weights[-1][2]) > 0.9
+
+
+def opened_by(points: np.ndarray, gap: float) -> np.ndarray:
+    opened = points.copy()
+    opened[places((95, 88, 178, 87, 14, 317, 402, 318, 324))] += [0, gap]
+    return opened
+
+
+def test_views_serve_where_they_are_much_nearer_only(scene: Scene) -> None:
+    shut = scene.face(0).points
+    wide = opened_by(shut, 0.3)
+    views = [view_of(shut)]
+
+    def shares(face: np.ndarray, opening: float, of: list[View]) -> list[float]:
+        return [one.share for one in choose([face] * 9, np.full(9, opening), of)]
+
+    assert shares(wide, 0.0, views) == pytest.approx([1.0] * 9)
+    assert shares(wide, 0.28, views) == [0.0] * 9, "it opens nearly as wide as it is"
+    assert shares(shut, 0.15, views) == [0.0] * 9, "it is shut itself"
+    assert shares(wide, 0.0, []) == [0.0] * 9
+    half = view_of(opened_by(shut, 0.12))
+    for opening, nearer in ((0.0, views[0]), (float(gaps(half.points).max()), half)):
+        (chosen,) = choose([wide], np.array([opening]), [half, *views])
+        assert [one.view for one in chosen.views] == [nearer]
+
+
+def test_the_choice_of_views_is_smooth_in_time(scene: Scene) -> None:
+    shut = scene.face(0).points
+    wide = opened_by(shut, 0.3)
+    openings = np.full(30, 0.28)
+    openings[14:16] = 0
+    share = np.array([one.share for one in choose([wide] * 30, openings, [view_of(shut)])])
+    assert share[14:16].min() > 0.7
+    assert np.abs(np.diff(share)).max() < 0.35
+    assert share[:8].max() == 0
+
+
+def test_the_recalled_mouth_is_opened_as_wanted_and_keeps_the_jaw_line(scene: Scene) -> None:
+    shut = scene.face(0).points
+    wide = opened_by(shut, 0.3)
+    whole = Choice(1.0, (Weighed(view_of(shut), 1.0),))
+    for opening in (0.0, 0.08):
+        far = recall(wide, opening, 1.0, 0.6, whole)
+        assert far is not None
+        assert far.after.opening == pytest.approx(opening, abs=0.015)
+        _, own = speak(wide, opening, 1.0)
+        np.testing.assert_array_equal(kept_on_chin(far.after, own).jaw, own.jaw)
+    assert recall(wide, 0.0, 1.0, 0.6, replace(whole, share=0.0)) is None
+
+
+def test_colours_are_matched_from_the_edge_inwards() -> None:
+    face = np.zeros((120, 120), dtype=np.float32)
+    face[20:100, 20:100] = 1
+    mask = np.asarray(cv2.GaussianBlur(face, (0, 0), 8), dtype=np.float32)
+    rng = np.random.default_rng(3)
+    own = (120 + rng.normal(0, 4, (120, 120, 3))).astype(np.float32)
+    own[50:70, 50:70] = 10
+    drawn = (own + np.array([12, -8, 5])).astype(np.float32)
+    drawn[50:70, 50:70] = 140
+    fitted = matched(drawn, own, mask, 80)
+    ring = (mask > 0.3) & (mask < 0.7)
+    assert np.abs((fitted - own)[ring].mean(axis=0)).max() < 1.5
+    assert np.abs(fitted[50:70, 50:70].mean(axis=(0, 1)) - (140 - np.array([12, -8, 5]))).max() < 4
+
+
+def test_the_part_drawn_from_views_fades_out_before_nose_and_cheekbones(scene: Scene) -> None:
+    face = scene.face(20)
+    after = mouth_of(face.points)
+    origin = face.to_patch[:, 2] - 1.2 * face.scale
+    corner = int(origin[0]), int(origin[1])
+    side = int(2.4 * face.scale)
+    mask = recall_mask(face, after, corner, (side, side))
+
+    def at(point: int) -> float:
+        column, row = (scene.faces.points[20, places((point,))[0]] - corner).round().astype(int)
+        return float(mask[row, column])
+
+    assert min(at(13), at(14), at(17)) > 0.9
+    assert max(at(1), at(50), at(280), at(152)) < 0.1
 
 
 def test_the_width_is_partly_followed_and_limited() -> None:
@@ -117,7 +270,12 @@ def test_the_width_is_partly_followed_and_limited() -> None:
 def test_the_profile_of_a_drawn_person(scene: Scene) -> None:
     who = scene.person
     assert 0.14 <= who.range <= 0.20
-    assert who.bank is not None
+    assert min(len(who.open), len(who.closer)) >= 1
+    widest = [float(gaps(view.points).max()) for view in who.open]
+    assert widest[0] == max(widest) > 0.05
+    held = [float(gaps(view.points).max()) for view in who.closer]
+    assert min(held) < 0.03
+    assert max(held) < 0.75 * who.range
     assert who.sheet.shrink == 1.0
     outline = scene.patch(20, 1.0).polygon
     assert outline.min() > 0
@@ -175,10 +333,10 @@ def test_a_shrunk_patch_shows_the_same_in_the_same_place(scene: Scene) -> None:
     assert apart < 0.5 * changed + 1
 
 
-def test_without_a_bank_a_cavity_is_drawn(scene: Scene) -> None:
-    patch = scene.patch(0, 1.0, who=replace(scene.person, bank=None))
-    banked = scene.patch(0, 1.0)
-    assert (patch.pixels != banked.pixels).any()
+def test_without_a_view_of_the_inside_a_cavity_is_drawn(scene: Scene) -> None:
+    patch = scene.patch(0, 1.0, who=replace(scene.person, open=()))
+    seen = scene.patch(0, 1.0)
+    assert (patch.pixels != seen.pixels).any()
     inner = scene.faces.points[0, places((13, 14))].mean(axis=0) - patch.matrix[:, 2]
     column, row = inner.round().astype(int)
     shown = patch.pixels[row : row + 8, column - 2 : column + 3]
@@ -188,5 +346,5 @@ def test_without_a_bank_a_cavity_is_drawn(scene: Scene) -> None:
 def test_a_mouth_at_the_edge_of_the_picture_can_be_drawn(scene: Scene) -> None:
     moved = scene.faces.points[10] + np.array([0, scene.video.height - scene.faces.box[10, 3] + 5])
     draw = partial(draw_patch, scene.pictures[10], scene.video, moved.astype(np.float32), scene.person)
-    patch = draw(0.5, 1.0)
+    patch = draw(0.5, 1.0, Choice(0.0, ()))
     assert patch.pixels.shape[:2] == (scene.person.sheet.height, scene.person.sheet.width)

@@ -1,7 +1,8 @@
 """`warp`: the person's own pixels, moved by landmark-driven fields to the mouth of the dub's phones.
 
 No network, no weights. Two thin-plate-spline fields, one above the mouth line and one below it, open and
-close lips and jaw; the inside of the mouth comes from the person's own widest-open frame.
+close lips and jaw. A mouth that closes far is drawn from frames in which the same person had it closed, the
+inside of an open one from frames in which it was open: each time those nearest in pose and light.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class Warp:
     card: ClassVar[Card] = Card(
         stage="lipsync",
         name="warp",
-        version="1",
-        summary="moves the person's own pixels by landmarks; teeth from their widest-open frame",
+        version="2",
+        summary="moves the person's own pixels by landmarks; teeth and closed lips from their own frames",
         family="embedded",
         quality="basic",
         runs="in-process",
@@ -56,14 +57,14 @@ class Warp:
     def draw(self, window: RedrawWindow) -> Iterator[Patch]:
         """Draw every frame of the window, in order."""
         from stages.lipsync.warp import person
-        from stages.lipsync.warp.render import draw_patch
+        from stages.lipsync.warp.render import choices, draw_patch
 
         who = person.load(window.profile)
         plan = window.plan
-        for planes, points, aperture, width in zip(
-            window.pictures(), window.points, plan.aperture, plan.width, strict=True
-        ):
-            yield draw_patch(planes, window.video, points, who, float(aperture), float(width))
+        chosen = choices(window.points, window.video, who, plan.aperture)
+        frames = zip(window.pictures(), window.points, plan.aperture, plan.width, chosen, strict=True)
+        for planes, points, aperture, width, choice in frames:
+            yield draw_patch(planes, window.video, points, who, float(aperture), float(width), choice)
 
     def close(self) -> None:
         """Nothing is held."""

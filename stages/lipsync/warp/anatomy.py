@@ -30,18 +30,24 @@ Points = npt.NDArray[np.float64]
 UPPER_INNER, LOWER_INNER = places(LIP_INNER_UPPER), places(LIP_INNER_LOWER)
 UPPER_OUTER, LOWER_OUTER = places(LIP_OUTER_UPPER), places(LIP_OUTER_LOWER)
 JAW_LINE = places(JAW)
-STILL = places((2, 98, 327, 50, 280, 205, 425, 129, 358, 234, 454))
-"""Nose base and wings, cheeks, beside mouth and nose, in front of the ears: what does not move."""
+STILL = places((2, 98, 327, 50, 280, 129, 358, 234, 454))
+"""Nose base and wings, cheekbones, beside the nose, in front of the ears: what does not move."""
+CHEEKS = places((205, 425))
+"""Beside the mouth: what follows it in part."""
+NOSE_FOOT = places((2, 98, 327))
 SKIN = places((205, 425, 50, 280))
 """Where the light on the face is measured."""
 MASK_TOP = places((98, 327, 2, 205, 425, 50, 280))
 
 _EYES = places((33, 263))
+_FRAME = places((2, 98, 327, 50, 280, 129, 358, 168, 33, 133, 263, 362))
+"""Nose and eye corners: what tells how two views of a face lie on each other, whatever the mouth does."""
+_TIP, _BRIDGE, _EARS = places((1,)), places((168,)), places((234, 454))
 _MIDDLE = places((13, 14, 61, 291, 2, 152))
 
-MASK_DROP = 0.12
+MASK_DROP = 0.16
 """The mask reaches this far under the jaw, so that the chin line itself is drawn at full strength."""
-MASK_FEATHER = 0.12
+MASK_FEATHER = 0.14
 """Width of the mask's soft edge: the fields have died out where it begins, but for the neck."""
 MASK_CORNERS = 64
 """Corners of the mask's polygon: less than a pixel off the hull at any size drawn."""
@@ -82,6 +88,33 @@ def face_frame(points: Points, upright: Affine) -> FaceFrame:
     to_patch = cv2.invertAffineTransform(to_face)
     pixels = 1 / np.sqrt(abs(np.linalg.det(turn)))
     return FaceFrame(to_face, np.asarray(to_patch), float(pixels), transform(points, to_face))
+
+
+def gaps(points: Points) -> npt.NDArray[np.float64]:
+    """Gap between the inner lips at the eleven points of their lines, at least 0."""
+    return np.asarray(np.maximum(0.0, points[LOWER_INNER, 1] - points[UPPER_INNER, 1]))
+
+
+def pose_of(points: Points) -> Points:
+    """(yaw, pitch) of a face from its points in face units: about the sine of the angles, less a constant.
+
+    Yaw from where the nose's tip stands between the ears, pitch from how far it stands under the eyes.
+    """
+    tip, bridge = points[_TIP[0]], points[_BRIDGE[0]]
+    ears = points[_EARS]
+    half = max(float(ears[1, 0] - ears[0, 0]) / 2, 1e-3)
+    return np.array([(tip[0] - ears[:, 0].mean()) / half, tip[1] - bridge[1]])
+
+
+def laid_on(points: Points, other: Points) -> Affine:
+    """Face units of one view to those of another, float64 [2, 3]: least squares over nose and eyes.
+
+    Args:
+        points, other: mesh points of the two views, [POINT_COUNT, 2].
+    """
+    here = np.column_stack([points[_FRAME], np.ones(len(_FRAME))])
+    found, *_ = np.linalg.lstsq(here, other[_FRAME], rcond=None)
+    return np.asarray(found.T)
 
 
 def mask_outline(face: FaceFrame, drop: Points) -> Points:

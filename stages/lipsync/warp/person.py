@@ -1,36 +1,54 @@
-"""What is measured of a person over a shot: the mouth's range and width, the patch size, the mouth's inside.
+"""The profile of a person in a shot: the mouth's range and width, the patch size, views of mouth and light.
 
 As arrays (a `Profile`): `range`, `width` (float64, face units), `sheet` (int64 [2]: width, height), `shrink`
-(float64); and where the mouth was seen open: `bank_pixels`, `bank_to_pixels`, `bank_points`, `bank_skin`.
+(float64). Views of the mouth at rest (`rest`), half open (`half`) and open (`open`) are four arrays each, as
+in `View`, and numbered: `rest_0_pixels`, `rest_0_to_pixels`, `rest_0_points`, `rest_0_skin` (the light on the
+face). There is none of what was never seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from loc.analysis.faces import Affine, Faces, lip_aperture, transform, upright_transform
+from loc.artifacts import VideoStream
 from loc.errors import InputError
+from loc.media.frames import Planes
 from stages.lipsync.contract import Profile, ShotView
-from stages.lipsync.warp.anatomy import LOWER_OUTER, UPPER_OUTER, Sheet, face_frame
-from stages.lipsync.warp.interior import Bank
+from stages.lipsync.warp.anatomy import Sheet, face_frame, pose_of
 from stages.lipsync.warp.mouth import mouth_width
-from stages.lipsync.warp.render import Person, fetch, resting_outline, skin_colour
+from stages.lipsync.warp.render import Person, fetch, mask_centre, resting_outline, skin_colour
+from stages.lipsync.warp.views import View
 
 RANGE_PERCENTILE = 93
 """Of the apertures seen: vowels of normal speech, without laughs and yawns."""
 MIN_RANGE, MAX_RANGE = 0.14, 0.20
 """Bounds of the range drawn: less (a person who hardly speaks in the source) is not seen, more looks torn
 where the cheeks do not follow."""
-MIN_BANK = 0.05
+MIN_OPEN = 0.05
 """A mouth that never opens this far shows nothing that could be used for its inside."""
+OPEN_SHARE = 0.7
+"""A view of the inside may be this part of the widest."""
 FACING_POWER = 2
 """An open mouth counts by its aperture times this power of the cosine of its yaw: turned teeth fit no other
 view."""
+REST_PERCENTILE, REST_SLACK, MAX_REST = 2, 0.015, 0.06
+"""A mouth is at rest up to this much over this percentile of the apertures seen, never beyond the third."""
+HALF, HALF_SLACK = 0.5, 0.2
+"""A mouth is half open at this part of the range, give or take the second."""
+STILL_SCALE, WIDTH_SCALE, POSE_SCALE = 0.03, 0.06, 0.15
+"""What a view at rest is chosen by: the aperture's change from frame to frame (motion blurs), distance from
+the usual width (a pursed mouth is not at rest) and, the first one, from the usual pose; what counts alike."""
+MAX_VIEWS = 5
+VIEWS_APART = 0.07
+"""Views kept of each kind, and how far apart their poses are (about the sine of the angle)."""
+VIEW_REACH = 0.25
+"""Kept round the patch in a view, face units."""
 LARGEST_PERCENTILE = 99.5
 """Of the outlines seen, for the patch's size: one frame gone wrong must not blow up all the others."""
 ROOM = 0.12
@@ -40,37 +58,74 @@ SIZE_STEP = 16
 LARGEST_SIDE = 768
 """Patches are shrunk to this side: a face that fills a 4K picture is drawn at half its resolution, which is
 still more than its skin holds after camera and codec."""
-BANK_MARGIN = 0.06
-"""Kept round the open lips, face units."""
 
 
 @dataclass
 class _Measures:
     """Running figures of a shot: a few numbers a frame."""
 
-    aperture: list[npt.NDArray[Any]] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    aperture: list[float] = field(default_factory=list)
+    facing: list[float] = field(default_factory=list)
     width: list[float] = field(default_factory=list)
+    pose: list[npt.NDArray[Any]] = field(default_factory=list)
     extent: list[npt.NDArray[Any]] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)
-    widest: float = 0.0
-    widest_frame: int = -1
-    widest_points: npt.NDArray[np.float32] | None = None
 
     def add(self, frames: npt.NDArray[np.int64], faces: Faces, upright: Affine) -> None:
         points = transform(faces.points.astype(np.float64), upright)
-        aperture = lip_aperture(points)
-        self.aperture.append(aperture)
+        self.frames.extend(frames.tolist())
+        self.aperture.extend(lip_aperture(points).tolist())
+        self.facing.extend(np.cos(np.radians(np.nan_to_num(faces.pose[:, 0]))).tolist())
         for coded in faces.points.astype(np.float64):
             face = face_frame(coded, upright)
             outline = resting_outline(coded, upright)
             self.width.append(mouth_width(face.points))
+            self.pose.append(pose_of(face.points))
             self.extent.append(np.ptp(outline, axis=0))
             self.scale.append(face.scale)
-        worth = aperture * np.cos(np.radians(np.nan_to_num(faces.pose[:, 0]))) ** FACING_POWER
-        best = int(np.argmax(worth))
-        if worth[best] > self.widest:
-            self.widest, self.widest_frame = float(worth[best]), int(frames[best])
-            self.widest_points = faces.points[best]
+
+    def open(self) -> list[int]:
+        """Frames whose open mouths serve best, of different poses; places in the lists."""
+        worth = np.array(self.aperture) * np.array(self.facing) ** FACING_POWER
+        widest = float(worth.max())
+        allowed = worth >= max(MIN_OPEN, OPEN_SHARE * widest)
+        return self._apart(-worth / max(widest, 1e-6), allowed)
+
+    def rest(self) -> list[int]:
+        """Frames whose mouths at rest serve best, of different poses; places in the lists."""
+        aperture, width = np.array(self.aperture), np.array(self.width)
+        most = min(float(np.percentile(aperture, REST_PERCENTILE)) + REST_SLACK, MAX_REST)
+        change = np.abs(np.gradient(aperture)) if len(aperture) > 1 else np.zeros(1)
+        cost = change / STILL_SCALE + np.abs(width - np.median(width)) / WIDTH_SCALE
+        return self._apart(cost, aperture <= most, self._unusual())
+
+    def half(self, widest: float) -> list[int]:
+        """Frames whose half open mouths serve best, of different poses; places in the lists."""
+        aperture = np.array(self.aperture)
+        change = np.abs(np.gradient(aperture)) if len(aperture) > 1 else np.zeros(1)
+        allowed = np.abs(aperture - HALF * widest) <= HALF_SLACK * widest
+        return self._apart(change / STILL_SCALE, allowed, self._unusual())
+
+    def _unusual(self) -> npt.NDArray[Any]:
+        pose = np.array(self.pose)
+        return np.asarray(np.linalg.norm(pose - np.median(pose, axis=0), axis=1) / POSE_SCALE)
+
+    def _apart(
+        self,
+        cost: npt.NDArray[Any],
+        allowed: npt.NDArray[np.bool_],
+        unusual: npt.NDArray[Any] | float = 0.0,
+    ) -> list[int]:
+        """The cheapest frame of a usual pose, then such as are cheap and differ in pose from all before."""
+        pose, chosen = np.array(self.pose), list[int]()
+        apart = np.full(len(pose), np.inf)
+        while allowed.any() and len(chosen) < MAX_VIEWS:
+            gain = apart / VIEWS_APART - cost if chosen else -cost - unusual
+            chosen.append(int(np.argmax(np.where(allowed, gain, -np.inf))))
+            apart = np.minimum(apart, np.linalg.norm(pose - pose[chosen[-1]], axis=1))
+            allowed = allowed & (apart >= VIEWS_APART)
+        return chosen
 
 
 def measure(shot: ShotView) -> Profile:
@@ -87,36 +142,55 @@ def measure(shot: ShotView) -> Profile:
     if not measures.scale:
         raise InputError("A shot to be drawn shows no face.")
     sheet = _sheet(np.array(measures.extent), np.array(measures.scale))
-    apertures = np.concatenate(measures.aperture)
-    profile = {
-        "range": np.clip(np.percentile(apertures, RANGE_PERCENTILE), MIN_RANGE, MAX_RANGE),
+    widest = float(np.clip(np.percentile(measures.aperture, RANGE_PERCENTILE), MIN_RANGE, MAX_RANGE))
+    profile: dict[str, Any] = {
+        "range": np.float64(widest),
         "width": np.median(measures.width),
         "sheet": np.array([sheet.width, sheet.height], dtype=np.int64),
         "shrink": np.float64(sheet.shrink),
     }
-    if measures.widest_points is not None and measures.widest > MIN_BANK:
-        bank = _bank(shot, measures.widest_frame, measures.widest_points, sheet, upright)
-        profile |= {f"bank_{name}": getattr(bank, name) for name in ("pixels", "to_pixels", "points", "skin")}
+    wanted = {"open": measures.open(), "half": measures.half(widest), "rest": measures.rest()}
+    chosen = sorted({measures.frames[place] for places in wanted.values() for place in places})
+    points = _points(shot, chosen)
+    views = {
+        frame: _view(picture, shot.video, points[frame], sheet)
+        for frame, picture in zip(chosen, shot.pictures(chosen), strict=True)
+    }
+    for kind, places in wanted.items():
+        for number, place in enumerate(places):
+            view = vars(views[measures.frames[place]])
+            profile |= {f"{kind}_{number}_{name}": value for name, value in view.items()}
     return {name: np.asarray(value) for name, value in profile.items()}
 
 
 def load(profile: Mapping[str, npt.NDArray[Any]]) -> Person:
     """A measured person, from its arrays."""
-    bank = None
-    if "bank_pixels" in profile:
-        bank = Bank(
-            pixels=profile["bank_pixels"],
-            to_pixels=profile["bank_to_pixels"],
-            points=profile["bank_points"],
-            skin=profile["bank_skin"],
-        )
     width, height = (int(side) for side in profile["sheet"])
     return Person(
         range=float(profile["range"]),
         width=float(profile["width"]),
         sheet=Sheet(width, height, float(profile["shrink"])),
-        bank=bank,
+        open=_views(profile, "open"),
+        closer=_views(profile, "rest") + _views(profile, "half"),
     )
+
+
+def _views(profile: Mapping[str, npt.NDArray[Any]], kind: str) -> tuple[View, ...]:
+    names = [item.name for item in fields(View)]
+    count = sum(f"{kind}_{number}_pixels" in profile for number in range(MAX_VIEWS))
+    return tuple(
+        View(**{name: profile[f"{kind}_{number}_{name}"] for name in names}) for number in range(count)
+    )
+
+
+def _points(shot: ShotView, wanted: Sequence[int]) -> dict[int, npt.NDArray[np.float32]]:
+    """Mesh points of some frames."""
+    return {
+        int(frame): points
+        for frames, faces in shot.tracks()
+        for frame, points in zip(frames, faces.points, strict=True)
+        if int(frame) in wanted
+    }
 
 
 def _sheet(extent: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> Sheet:
@@ -127,26 +201,14 @@ def _sheet(extent: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> S
     return Sheet(width, height, shrink)
 
 
-def _bank(shot: ShotView, frame: int, points: npt.NDArray[np.float32], sheet: Sheet, upright: Affine) -> Bank:
-    """The mouth of one frame, cut out."""
+def _view(planes: Planes, video: VideoStream, points: npt.NDArray[np.float32], sheet: Sheet) -> View:
+    """The lower face of one frame, cut out."""
     import cv2
 
-    coded = points.astype(np.float64)
-    outline = resting_outline(coded, upright)
-    matrix = sheet.matrix((outline.min(axis=0) + outline.max(axis=0)) / 2)
+    coded, upright = points.astype(np.float64), upright_transform(video)
+    matrix = sheet.matrix(mask_centre(coded, upright))
     face = face_frame(transform(coded, np.asarray(cv2.invertAffineTransform(matrix))), upright)
-    canvas = fetch(shot.picture(frame), shot.video, matrix, sheet, 0.0)
-    lips = transform(face.points[np.concatenate([UPPER_OUTER, LOWER_OUTER])], face.to_patch)
-    at = lips * canvas.scale + canvas.shift
-    margin = BANK_MARGIN * face.scale
-    height, width = canvas.pixels.shape[:2]
-    x0, y0 = np.clip(np.floor(at.min(axis=0) - margin), 0, [width - 1, height - 1]).astype(int)
-    x1, y1 = np.clip(np.ceil(at.max(axis=0) + margin), [x0 + 1, y0 + 1], [width, height]).astype(int)
+    canvas = fetch(planes, video, matrix, sheet, VIEW_REACH * face.scale)
     to_pixels = face.to_patch * canvas.scale[:, None]
-    to_pixels[:, 2] += canvas.shift - [x0, y0]
-    return Bank(
-        pixels=np.ascontiguousarray(canvas.pixels[y0:y1, x0:x1]),
-        to_pixels=to_pixels,
-        points=face.points,
-        skin=skin_colour(canvas, face),
-    )
+    to_pixels[:, 2] += canvas.shift
+    return View(canvas.pixels, to_pixels, face.points, skin_colour(canvas, face))

@@ -1,7 +1,9 @@
-"""One patch: the source's pixels moved along two fields, and the mouth's inside between the lips."""
+"""One patch: the source's pixels moved along two fields, the mouth as seen closer where it closes far, and
+its inside between the lips."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +27,20 @@ from stages.lipsync.warp.anatomy import (
     face_frame,
     mask_outline,
 )
-from stages.lipsync.warp.interior import Bank, draw_interior
-from stages.lipsync.warp.mouth import Lips, Move, fields, mouth_width, move_mouth, width_factor
+from stages.lipsync.warp.interior import draw_interior
+from stages.lipsync.warp.mouth import Mouth, Move, fields, mouth_width, own_move, speak, width_factor
+from stages.lipsync.warp.recall import (
+    Choice,
+    Recall,
+    choose,
+    kept_on_chin,
+    matched,
+    moves,
+    recall,
+    recall_mask,
+    recall_outline,
+)
+from stages.lipsync.warp.views import View, Weighed, nearest
 
 Floats = npt.NDArray[np.float32]
 
@@ -66,13 +80,15 @@ class Person:
         range: widest opening of the lips that is drawn, face units.
         width: usual width of the mouth, face units.
         sheet: size and scale of the patches.
-        bank: inside of the mouth; None where it was never seen.
+        open: views of the open mouth, for its inside; none where it was never seen.
+        closer: views of the mouth at rest and half open, for what closes far.
     """
 
     range: float
     width: float
     sheet: Sheet
-    bank: Bank | None
+    open: tuple[View, ...]
+    closer: tuple[View, ...]
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,7 @@ def draw_patch(
     person: Person,
     aperture: float,
     width: float,
+    choice: Choice,
 ) -> Patch:
     """Draw one frame.
 
@@ -104,6 +121,7 @@ def draw_patch(
         points: [POINT_COUNT, 2], coded pixels.
         aperture: 0 closed .. 1 the person's widest.
         width: 1 = neutral.
+        choice: as `choices` gives it for this frame.
     """
     coded = points.astype(np.float64)
     upright = upright_transform(video)
@@ -112,16 +130,38 @@ def draw_patch(
     matrix = sheet.matrix(centre)
     face = face_frame(transform(coded, np.asarray(cv2.invertAffineTransform(matrix))), upright)
     canvas = fetch(planes, video, matrix, sheet, REACH * face.scale)
+    skin = skin_colour(canvas, face)
+    opening = aperture * person.range
     factor = width_factor(width, person.width, mouth_width(face.points))
-    move = move_mouth(face.points, aperture * person.range, factor)
-    pixels = _warped(canvas, face, move, sheet)
-    _show_inside(pixels, canvas, face, move.moved, person.bank)
+    before, after = speak(face.points, opening, factor)
+    recalled = recall(face.points, opening, width, person.width, choice)
+    if recalled is not None:
+        after = after.towards(kept_on_chin(recalled.after, after), recalled.share)
+    own = own_move(face.points, before, after)
+    pixels = _warped(canvas, face, own, sheet, 1.0 if recalled is None else 1 - recalled.share)
+    if recalled is not None:
+        _draw_recalled(pixels, recalled, face, after)
+    _show_inside(pixels, face, after, nearest(person.open, face.points, skin), skin)
     return Patch(
         pixels=pixels,
         matrix=matrix,
-        polygon=mask_outline(face, move.moved_jaw - move.jaw).astype(np.float32),
+        polygon=mask_outline(face, after.jaw - before.jaw).astype(np.float32),
         feather=MASK_FEATHER * face.scale,
     )
+
+
+def choices(
+    points: npt.NDArray[np.float32], video: VideoStream, person: Person, apertures: npt.NDArray[np.float32]
+) -> list[Choice]:
+    """Which views consecutive frames are drawn from.
+
+    Args:
+        points: [n, POINT_COUNT, 2], coded pixels.
+        apertures: [n], 0 closed .. 1 the person's widest.
+    """
+    upright = upright_transform(video)
+    faces = [face_frame(coded, upright).points for coded in points.astype(np.float64)]
+    return choose(faces, apertures.astype(np.float64) * person.range, person.closer)
 
 
 def mask_centre(coded: Points, upright: Affine) -> Points:
@@ -219,23 +259,27 @@ class _Cells:
     bottom: int
 
 
-def _warped(canvas: Canvas, face: FaceFrame, move: Move, sheet: Sheet) -> Rgb:
-    """The patch with lips and jaw moved; between opened lips it is smeared, and the inside goes over it."""
+def _warped(canvas: Canvas, face: FaceFrame, move: Move, sheet: Sheet, touch: float) -> Rgb:
+    """The patch with lips and jaw moved; between opened lips it is smeared, and the inside goes over it.
+
+    Args:
+        touch: 0..1, how much of the line between closed lips is drawn.
+    """
     grid = _Grid.over(sheet, face.scale)
     nodes = grid.nodes()
     in_face = transform(nodes, face.to_face)
     upper, lower = (_in_pixels(field, in_face, face) for field in fields(move))
-    below = _below(in_face, move.moved, face.scale)[..., None].astype(np.float64)
+    below = _below(in_face, move.after, face.scale)[..., None].astype(np.float64)
     joined = np.asarray(upper * (1 - below) + lower * below, dtype=np.float64)
     drawn = _pull(canvas, grid, joined, grid.everywhere(), cv2.INTER_CUBIC)
-    lips = transform(np.concatenate([move.moved.upper_outer, move.moved.lower_outer]), face.to_patch)
+    lips = transform(np.concatenate([move.after.upper_outer, move.after.lower_outer]), face.to_patch)
     cells = grid.round(lips, LIP_MARGIN * face.scale)
     over = _pull(canvas, grid, upper, cells, cv2.INTER_CUBIC)
     under = _pull(canvas, grid, lower, cells, cv2.INTER_CUBIC)
     x, y = cells.left * grid.cell, cells.top * grid.cell
     at = _face_coordinates(face, x, y, *over.shape[1::-1])
-    share = _below(at, move.moved, face.scale)[..., None]
-    mixed = (over * (1 - share) + under * share) * (1 - _contact(at, move, face.scale))[..., None]
+    share = _below(at, move.after, face.scale)[..., None]
+    mixed = (over * (1 - share) + under * share) * (1 - touch * _contact(at, move, face.scale))[..., None]
     drawn[y : y + mixed.shape[0], x : x + mixed.shape[1]] = np.rint(mixed)
     return np.ascontiguousarray(drawn[: sheet.height, : sheet.width])
 
@@ -246,7 +290,7 @@ def _in_pixels(field: spline.Field, at: Points, face: FaceFrame) -> Points:
     return np.asarray(moved.reshape(at.shape))
 
 
-def _below(at: npt.NDArray[Any], lips: Lips, scale: float) -> Floats:
+def _below(at: npt.NDArray[Any], lips: Mouth, scale: float) -> Floats:
     """0 above the mouth line, 1 below, at face coordinates [.., .., 2]."""
     middle = (lips.upper_inner + lips.lower_inner) / 2
     line = np.interp(at[..., 0], middle[:, 0], middle[:, 1])
@@ -257,14 +301,14 @@ def _below(at: npt.NDArray[Any], lips: Lips, scale: float) -> Floats:
 
 def _contact(at: Floats, move: Move, scale: float) -> Floats:
     """Shade of the line where lips meet that the source has apart, 0..1, at face coordinates [.., .., 2]."""
-    lips = move.moved
+    lips = move.after
     middle = (lips.upper_inner + lips.lower_inner) / 2
     left, right = middle[0, 0], middle[-1, 0]
     line = np.interp(at[..., 0], middle[:, 0], middle[:, 1])
     width = max(CONTACT_WIDTH, 0.7 / scale)
     across = np.exp(-(((at[..., 1] - line) / width) ** 2))
     along = np.clip((at[..., 0] - left) * (right - at[..., 0]) / ((right - left) / 2) ** 2, 0, 1)
-    was_open = np.clip(move.lips.opening / CONTACT_OPENING, 0, 1)
+    was_open = np.clip(move.before.opening / CONTACT_OPENING, 0, 1)
     now_shut = np.clip(1 - lips.opening / CONTACT_OPENING, 0, 1)
     return np.asarray(CONTACT_SHADE * was_open * now_shut * np.sqrt(along) * across, dtype=np.float32)
 
@@ -281,6 +325,38 @@ def _pull(canvas: Canvas, grid: _Grid, field: Points, cells: _Cells, interpolati
     return np.asarray(pulled, dtype=np.uint8)
 
 
+def _draw_recalled(pixels: Rgb, recalled: Recall, face: FaceFrame, after: Mouth) -> None:
+    """Put the mouth as views of it have it over the picture's own, in place."""
+    height, width = pixels.shape[:2]
+    grid = _Grid.over(Sheet(width, height, 1.0), face.scale)
+    cells = grid.round(transform(recall_outline(face, after), face.to_patch), 0)
+    x, y = cells.left * grid.cell, cells.top * grid.cell
+    shape = min(cells.bottom * grid.cell, height) - y, min(cells.right * grid.cell, width) - x
+    in_face = transform(grid.nodes(), face.to_face)
+    below = _below(_face_coordinates(face, x, y, shape[1], shape[0]), after, face.scale)[..., None]
+    drawn = np.zeros((*shape, 3), dtype=np.float32)
+    for one, move in moves(recalled, face.points, after):
+        parts = []
+        for field in fields(move):
+            at = in_face + field(in_face.reshape(-1, 2)).reshape(in_face.shape)
+            spread = grid.pixels(transform(at, one.view.to_pixels), cells)[: shape[0], : shape[1]]
+            parts.append(
+                cv2.remap(
+                    one.view.pixels,
+                    np.ascontiguousarray(spread[..., 0]),
+                    np.ascontiguousarray(spread[..., 1]),
+                    cv2.INTER_CUBIC,
+                    borderMode=cv2.BORDER_REPLICATE,
+                ).astype(np.float32)
+            )
+        drawn += one.weight * (parts[0] * (1 - below) + parts[1] * below)
+    mask = recall_mask(face, after, (x, y), shape)
+    box = pixels[y : y + shape[0], x : x + shape[1]]
+    own = box.astype(np.float32)
+    share = (mask * recalled.share)[..., None]
+    box[:] = np.rint(np.clip(own + (matched(drawn, own, mask, face.scale) - own) * share, 0, 255))
+
+
 def _face_coordinates(face: FaceFrame, left: int, top: int, width: int, height: int) -> Floats:
     """Face units of every pixel of a box, float32 [height, width, 2]."""
     to = face.to_face.astype(np.float32)
@@ -289,7 +365,7 @@ def _face_coordinates(face: FaceFrame, left: int, top: int, width: int, height: 
     return np.stack([to[0, 0] * x + to[0, 1] * y + to[0, 2], to[1, 0] * x + to[1, 1] * y + to[1, 2]], axis=-1)
 
 
-def _show_inside(pixels: Rgb, canvas: Canvas, face: FaceFrame, lips: Lips, bank: Bank | None) -> None:
+def _show_inside(pixels: Rgb, face: FaceFrame, lips: Mouth, views: Sequence[Weighed], skin: Floats) -> None:
     """Put the mouth's inside between the moved lips, in place."""
     opening = lips.opening * face.scale
     if opening <= SHOWN_FROM:
@@ -306,6 +382,6 @@ def _show_inside(pixels: Rgb, canvas: Canvas, face: FaceFrame, lips: Lips, bank:
     share = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), soft) / 255
     share *= np.clip((opening - SHOWN_FROM) / (SHOWN_FULLY * face.scale), 0, 1)
     at = _face_coordinates(face, x0, y0, x1 - x0, y1 - y0)
-    inside = draw_interior(bank, lips, at[..., 0], at[..., 1], skin_colour(canvas, face))
+    inside = draw_interior(views, lips, at[..., 0], at[..., 1], skin)
     box = pixels[y0:y1, x0:x1]
     box[:] = np.rint(np.clip(box * (1 - share[..., None]) + inside * share[..., None], 0, 255))
