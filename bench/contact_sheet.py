@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.faces import Faces, track_range
+from loc.analysis.face_tracker import track_range
+from loc.analysis.faces import Faces, foremost
 from loc.artifacts import FrameRange, VideoStream
 from loc.media.colour import to_rgb
 from loc.media.frames import Planes, first_look, read_frames, scan_frames
@@ -109,7 +110,7 @@ def draw_sheet(
     source, output = Film.open(source_path), Film.open(output_path)
     count = min(source.timeline.count, output.timeline.count)
     whole = FrameRange(start=0, stop=count)
-    faces = Faces.join(track_range(source.path, source.video, source.timeline, whole))
+    faces = foremost(track_range(source.path, source.video, source.timeline, whole), len(whole))
     chosen = choose(changes(source, output, faces), wanted) if at is None else at
     cells = [cell(source, output, faces, index, reach) for index in chosen]
     cells += [np.zeros_like(cells[0])] * (-len(cells) % COLUMNS)

@@ -53,6 +53,7 @@ from bench.contact_sheet import Film, draw_sheet
 from bench.machine import Result, goal, machine, show
 from bench.prediction import Ran
 from cli.graph import load_graph
+from loc.analysis.face_tracker import track_range
 from loc.analysis.faces import (
     LIP_INNER_LOWER,
     LIP_INNER_UPPER,
@@ -60,9 +61,9 @@ from loc.analysis.faces import (
     LIP_OUTER_UPPER,
     Faces,
     face_scale,
+    foremost,
     lip_aperture,
     places,
-    track_range,
     transform,
     upright_transform,
 )
@@ -147,7 +148,7 @@ class Seen:
     def look(cls, path: Path) -> Seen:
         film = Film.open(path)
         whole = FrameRange(start=0, stop=film.timeline.count)
-        faces = Faces.join(track_range(path, film.video, film.timeline, whole))
+        faces = foremost(track_range(path, film.video, film.timeline, whole), len(whole))
         points = transform(faces.points.astype(np.float64), upright_transform(film.video))
         scale = face_scale(points)
         aperture = lip_aperture(points)

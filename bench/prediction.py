@@ -90,6 +90,7 @@ def edited_line_misses(before: Ran, after: Ran, edited: str) -> dict[str, int]:
             "dub.speak": 1 + len(faster),
             "dub.clip": len(refitted),
             "dub.mix": len(blocks),
+            "deliver.peaks": len(blocks),
             "dub.meter": len(_metered(blocks, before.report)),
             "lipsync.draw": len(redraws & after.frames("lipsync.draw")),
             "deliver.encode": sum(

@@ -34,7 +34,8 @@ from scipy.ndimage import binary_dilation
 from bench.contact_sheet import Film
 from bench.machine import Result, goal, machine, show
 from loc.analysis import occlusion
-from loc.analysis.faces import CHEEKS, LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, FaceTracker, places
+from loc.analysis.face_tracker import FaceTracker, follow
+from loc.analysis.faces import CHEEKS, LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, foremost, places
 from loc.artifacts import VideoStream
 from loc.media.colour import to_rgb
 from loc.media.frames import Planes
@@ -123,7 +124,8 @@ class Pass:
 def tracked(video: VideoStream, pictures: Iterable[Planes]) -> Faces:
     """Tracks of pictures in a row."""
     with FaceTracker(video) as tracker:
-        return Faces.join(tracker.track(planes, index) for index, planes in enumerate(pictures))
+        tracks = follow(tracker, pictures, 0)
+    return foremost(tracks, len(tracks[0]))
 
 
 def reasons(faces: Faces, video: VideoStream) -> list[Situation]:

@@ -395,6 +395,53 @@ class FaceTracks(Frozen):
     chunks: tuple[ChunkTracks, ...]
 
 
+class CastFace(Frozen):
+    """One face of one shot."""
+
+    shot: int
+    name: str
+    """The shot's number and a letter, from the picture's left to its right: `3b`. Stable as long as the
+    source and its shots are."""
+    box: tuple[float, float, float, float]
+    """x0, y0, x1, y1 in shares of the picture as a player shows it, the median over the face's frames."""
+    found: int
+    """Frames of the shot that show it."""
+
+
+class Casting(Frozen):
+    """Who in the picture says some lines of one speaker in one shot, and how that is known."""
+
+    shot: int
+    speaker: str | None
+    segments: tuple[str, ...]
+    """Ids of the transcript's lines."""
+    face: str | None
+    """Name of a face of this shot; None where nobody in view says it, or where it is not known."""
+    by: Literal["cast-file", "only-face", "lips", "framing", "listener", "unsure"]
+    """`cast-file`: the user said so. `only-face`: no other is in view. `lips`: its lips move while the lines
+    are heard, and the others' do not. `framing`: the speaker is seen in this place in shots that are framed
+    alike. `listener`: nobody; the only face rests its lips, which move for another speaker, or the speaker's
+    move in other shots. `unsure`: not known."""
+    certain: bool
+    lip_speed: float | None
+    """Of the face, or of the fastest, while the lines are heard: face scales per second; None if not
+    measured."""
+    runner_up: float | None
+    """The same of the next face."""
+    seconds: float
+    """Speech that the two rest on."""
+    p: float | None
+    """How often chance gives as large a difference of the two faces; None where nothing was compared."""
+
+
+class Cast(Frozen):
+    """Speaker and face, shot by shot."""
+
+    schema_version: Literal[1] = 1
+    faces: tuple[CastFace, ...]
+    castings: tuple[Casting, ...]
+
+
 class PatchTrack(Frozen):
     """Generated pixels over consecutive frames of one chunk: only what changes, never a video.
 
@@ -407,6 +454,8 @@ class PatchTrack(Frozen):
     """
 
     chunk: int
+    face: str
+    """Name of the face, as in `Cast`; never in a key."""
     offset: int
     """First frame, counted from the chunk's start."""
     count: int
@@ -471,7 +520,11 @@ class Cut(Frozen):
     route: Literal["draft", "passthrough"]
     reasons: tuple[Reason, ...]
     backend: str | None
+    face: str | None
+    """Name of the face, as in `Cast`; None where there is none. Cuts of two faces of a shot may share
+    frames."""
     speaker: str | None
+    """Who speaks longest in the dub during the cut: of this face where it is drawn, else of all."""
     drawn_frames: int
     """Frames that a backend drew; the rest of the cut keeps the source's pixels."""
     skipped_frames: int
@@ -482,7 +535,8 @@ class Cut(Frozen):
 
 
 class LipSync(Frozen):
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
+    cast: Cast = Cast(faces=(), castings=())
     cuts: tuple[Cut, ...]
     patches: tuple[PatchTrack, ...]
 
@@ -491,6 +545,8 @@ class Still(Frozen):
     """A cut as it was and as it became, for people to look at. WebP, turned upright, square pixels."""
 
     frames: FrameRange
+    """The cut's."""
+    face: str | None
     """The cut's."""
     frame: int
     """The frame shown, an index of the source."""

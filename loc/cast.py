@@ -3,25 +3,43 @@
     [speakers.speaker2]
     face = "nobody"
 
+    [speakers.speaker1]
+    face = ["1a", "4b"]
+
 A speaker whose face is `nobody` is off screen: a narrator, or somebody behind the camera. What such a speaker
-says moves no face.
+says moves no face. Other faces go by the names that a report gives them, or are the `left` or the `right` one
+of every shot with several.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from loc.errors import UsageError
 
 SUFFIX = ".cast.toml"
 NOBODY = "nobody"
-"""The one face that can be named."""
+SIDES = ("left", "right")
 
-_FORM = 'Write [speakers.speaker2] and below it face = "nobody", for every speaker who is not seen.'
+_FORM = (
+    'Write [speakers.speaker2] and below it face = "nobody" for who is not seen, "left" or "right", or names '
+    'of faces as the report has them: ["1a", "4b"].'
+)
+
+
+class Placed(Protocol):
+    """A face of a shot: its name, and x0, y0, x1, y1 in shares of the upright picture."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def box(self) -> tuple[float, float, float, float]: ...
 
 
 @dataclass(frozen=True)
@@ -31,25 +49,49 @@ class CastFile:
     Args:
         name: of the file, for messages.
         off_screen: ids of the speakers who are never seen.
+        faces: by speaker, names of faces or one of `SIDES`.
     """
 
     name: str
     off_screen: frozenset[str]
+    faces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def check(self, speakers: Iterable[str]) -> None:
-        """Hold the file's speakers against those of the transcript.
+    def check(self, speakers: Iterable[str], faces: Iterable[str]) -> None:
+        """Hold what the file names against the speakers of the transcript and the faces of the video.
 
         Raises:
-            UsageError: a speaker nobody knows.
+            UsageError: a speaker or a face nobody knows.
         """
-        known = sorted(speakers)
-        unknown = sorted(self.off_screen.difference(known))
+        self._known("speaker", {*self.off_screen, *self.faces}, speakers, "No speakers were told apart.")
+        named = {name for group in self.faces.values() for name in group} - set(SIDES)
+        self._known("face", named, faces, "No face was found.")
+
+    def _known(self, what: str, named: Iterable[str], there: Iterable[str], none: str) -> None:
+        known = sorted(there)
+        unknown = sorted(set(named).difference(known))
         if unknown:
             raise UsageError(
-                f"{self.name} names the speaker {unknown[0]!r}, who is not in this video.",
-                why=f"Speakers: {', '.join(known)}." if known else "No speakers were told apart.",
+                f"{self.name} names the {what} {unknown[0]!r}, who is not in this video."
+                if what == "speaker"
+                else f"{self.name} names the {what} {unknown[0]!r}, which is not in this video.",
+                why=f"{what.capitalize()}s: {', '.join(known)}." if known else none,
                 fix="Name one of them, or take the entry out.",
             )
+
+    def face(self, speaker: str | None, faces: Sequence[Placed]) -> str | None:
+        """The face of a shot that the file gives to a speaker, or None where it says nothing of this shot.
+
+        Args:
+            faces: of the shot.
+        """
+        named = self.faces.get(speaker or "", ())
+        for face in faces:
+            if face.name in named:
+                return face.name
+        if len(faces) > 1 and named and named[0] in SIDES:
+            across = sorted(faces, key=lambda face: face.box[0] + face.box[2])
+            return across[0 if named[0] == SIDES[0] else -1].name
+        return None
 
 
 def read_cast(path: Path) -> CastFile:
@@ -65,20 +107,38 @@ def read_cast(path: Path) -> CastFile:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path} cannot be read as a cast file.", why=f"{why}.", fix=_FORM) from error
     _only(path, "", said, "speakers")
-    speakers = _table(path, "speakers", said.get("speakers", {}))
-    return CastFile(path.name, frozenset(_off_screen(path, name, entry) for name, entry in speakers.items()))
+    speakers = {
+        name: _faces(path, name, entry)
+        for name, entry in _table(path, "speakers", said.get("speakers", {})).items()
+    }
+    return CastFile(
+        path.name,
+        frozenset(name for name, faces in speakers.items() if faces == (NOBODY,)),
+        {name: faces for name, faces in speakers.items() if faces != (NOBODY,)},
+    )
 
 
-def _off_screen(path: Path, name: str, entry: Any) -> str:
+def _faces(path: Path, name: str, entry: Any) -> tuple[str, ...]:
+    """What an entry says of its speaker's face."""
     place = f"speakers.{name}"
     said = _table(path, place, entry)
     _only(path, place, said, "face")
-    if said.get("face") != NOBODY:
-        found = f"{said['face']!r}" if "face" in said else "nothing"
-        raise UsageError(
-            f"{path}: [{place}] says {found} for `face`.", why=f'Only "{NOBODY}" is known.', fix=_FORM
-        )
-    return name
+    value = said.get("face")
+    if value in (NOBODY, *SIDES):
+        return (str(value),)
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list) and names and all(_is_name(item) for item in names):
+        return tuple(names)
+    found = f"{value!r}" if "face" in said else "nothing"
+    raise UsageError(
+        f"{path}: [{place}] says {found} for `face`.",
+        why=f'Known are "{NOBODY}", "{SIDES[0]}", "{SIDES[1]}" and names of faces.',
+        fix=_FORM,
+    )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9]+[a-z]+", value) is not None
 
 
 def _table(path: Path, place: str, value: Any) -> Mapping[str, Any]:

@@ -138,7 +138,7 @@ class Settings(BaseSettings):
     )
     cast: Path | None = _setting(
         None,
-        "File that says who is not seen speaking (default: VIDEO.cast.toml beside the video).",
+        "File that says who is seen speaking (default: VIDEO.cast.toml beside the video).",
         "--cast",
         topic="Job",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_speakers_who_are_not_seen(tmp_path: Path) -> None:
     text = '\ufeff[speakers.S2]\nface = "nobody"\n[speakers."S 3"]\nface = "nobody"\n'
     cast = read_cast(written(tmp_path, text))
     assert cast.off_screen == {"S2", "S 3"}
-    cast.check(["S1", "S2", "S 3"])
+    cast.check(["S1", "S2", "S 3"], [])
 
 
 def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
@@ -30,17 +31,19 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
 def test_an_unknown_speaker_is_told_who_is_known(tmp_path: Path) -> None:
     cast = read_cast(written(tmp_path, '[speakers.S7]\nface = "nobody"\n'))
     with pytest.raises(UsageError, match=r"'S7'.*Speakers: S1, S2") as caught:
-        cast.check(["S2", "S1"])
+        cast.check(["S2", "S1"], [])
     assert caught.value.code is ExitCode.USAGE
     with pytest.raises(UsageError, match="No speakers were told apart"):
-        cast.check([])
+        cast.check([], [])
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("[speakers.S2\n", "line 1"),
-        ('[speakers.S2]\nface = "left"\n', "'left'"),
+        ('[speakers.S2]\nface = "middle"\n', "'middle'"),
+        ("[speakers.S2]\nface = []\n", r"\[\]"),
+        ('[speakers.S2]\nface = ["1a", "left"]\n', "'left'"),
         ("[speakers.S2]\n", "nothing for `face`"),
         ('[speakers.S2]\nface = "nobody"\nlead = true\n', "'lead' in .speakers.S2."),
         ('speakers = "S2"\n', "`speakers` is not a table"),
@@ -62,3 +65,39 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="cannot be read"):
         read_cast(path)
+
+
+@dataclass(frozen=True)
+class Seat:
+    name: str
+    box: tuple[float, float, float, float]
+
+
+SEATS = [Seat("2b", (0.6, 0.1, 0.8, 0.5)), Seat("2a", (0.1, 0.1, 0.3, 0.5))]
+
+
+def test_faces_go_by_name_or_side(tmp_path: Path) -> None:
+    cast = read_cast(
+        written(
+            tmp_path,
+            '[speakers.S1]\nface = ["1a", "2b"]\n[speakers.S2]\nface = "left"\n[speakers.S3]\nface = "1a"\n',
+        )
+    )
+    assert cast.off_screen == frozenset()
+    assert cast.face("S1", SEATS) == "2b"
+    assert cast.face("S2", SEATS) == "2a"
+    assert cast.face("S3", SEATS) is None
+    assert cast.face("S4", SEATS) is None
+    assert cast.face(None, SEATS) is None
+
+
+def test_a_side_says_nothing_of_a_face_that_is_alone(tmp_path: Path) -> None:
+    cast = read_cast(written(tmp_path, '[speakers.S2]\nface = "right"\n'))
+    assert cast.face("S2", SEATS[:1]) is None
+
+
+def test_an_unknown_face_is_told_which_there_are(tmp_path: Path) -> None:
+    cast = read_cast(written(tmp_path, '[speakers.S1]\nface = ["9z", "1a"]\n'))
+    cast.check(["S1"], ["1a", "9z"])
+    with pytest.raises(UsageError, match=r"the face '9z', which is not in this video.*Faces: 1a, 2b"):
+        cast.check(["S1"], ["1a", "2b"])

@@ -16,7 +16,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from cli.graph import load_graph
-from loc.analysis.faces import Faces, lip_aperture, track_range, transform, upright_transform
+from loc.analysis.face_tracker import track_range
+from loc.analysis.faces import Faces, foremost, lip_aperture, transform, upright_transform
 from loc.analysis.phones import closed_at, mouth_curve
 from loc.app.pool import Pool
 from loc.app.run import RunResult, prepare, run_job
@@ -116,7 +117,7 @@ def look(path: Path) -> Seen:
     scan = scan_frames(path, video)
     timeline = Timeline(scan.pts, scan.key, first_look(path, video.index).time_base, scan.duration)
     whole = FrameRange(start=0, stop=timeline.count)
-    faces = Faces.join(track_range(path, video, timeline, whole))
+    faces = foremost(track_range(path, video, timeline, whole), len(whole))
     return Seen(timeline, faces, lip_aperture(transform(faces.points, upright_transform(video))))
 
 
@@ -138,7 +139,8 @@ def test_it_succeeds_and_says_what_it_did(first: tuple[RunResult, list[Event]], 
 
 
 def test_no_text_is_in_the_log(first: tuple[RunResult, list[Event]]) -> None:
-    log = "".join(event.model_dump_json() for event in first[1])
+    # Whole words: a digest may well hold the letters of one.
+    log = set(re.findall(r"\w+", "".join(event.model_dump_json() for event in first[1])))
     for text in (*SPANISH, *(said.text for said in SHORT_TWO_SHOTS.lines)):
         assert not [word for word in text.rstrip(".").split() if len(word) > 3 and word in log]
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pysubs2
 import pytest
 
-from loc.analysis.faces import Faces, face_scale, lip_aperture, track_range
+from loc.analysis.face_tracker import track_range
+from loc.analysis.faces import Faces, face_scale, foremost, lip_aperture
 from loc.analysis.phones import closed_at
 from loc.artifacts import SAMPLE_RATE, FrameRange
 from loc.media.frames import first_look, scan_frames
@@ -51,7 +52,7 @@ def tracked(two_shot_film: Film) -> Faces:
     shots = two_shot_film.truth.shots
     ranges = [FrameRange(start=shot.start, stop=shot.stop) for shot in shots]
     return Faces.join(
-        face for part in ranges for face in track_range(two_shot_film.path, video, timeline, part)
+        foremost(track_range(two_shot_film.path, video, timeline, part), len(part)) for part in ranges
     )
 
 

@@ -18,6 +18,7 @@ from loc.app.record import StageTime
 from loc.app.walk import Slots
 from loc.artifacts import (
     SAMPLE_RATE,
+    Casting,
     Clip,
     Cut,
     DubTrack,
@@ -100,9 +101,35 @@ class LineFailed(_Part):
     seconds: float | None
 
 
+class CastReport(_Part):
+    """Who in the picture says some lines of one speaker in one shot, and how that is known."""
+
+    shot: int
+    """Counted from 1."""
+    speaker: str | None
+    segments: tuple[str, ...]
+    """Lines of the source."""
+    face: str | None
+    """`3b` is the second face from the left in shot 3; null where nobody in view says it or it is unknown."""
+    by: str
+    """cast-file | only-face | lips | framing (where the speaker is seen in shots framed alike) | listener
+    (the only face rests its lips, but not for others, or the speaker's move in other shots) | unsure."""
+    certain: bool
+    lip_speed: float | None
+    """Of the face, or of the fastest, while the lines are heard: face scales per second."""
+    runner_up: float | None
+    """The same of the next face."""
+    seconds: float
+    """Speech that the two rest on."""
+    p: float | None
+    """How often chance gives as large a difference of the two."""
+
+
 class CutReport(_Part):
     shot: int
     """Counted from 1."""
+    face: str | None
+    """As in `cast`. Cuts of two faces may share frames."""
     frames: tuple[int, int]
     start: float
     """Seconds from the first frame."""
@@ -156,6 +183,7 @@ class Report(_Part):
     backends: tuple[BackendUsed, ...]
     lines: tuple[LineFit, ...]
     silent: tuple[LineFailed, ...]
+    cast: tuple[CastReport, ...]
     cuts: tuple[CutReport, ...]
     loudness: LoudnessReport | None
     defects: tuple[DefectReport, ...]
@@ -196,6 +224,7 @@ def build(
         backends=tuple(_backend(card) for card in cards_used(choices, language)),
         lines=_lines(dub, translation),
         silent=_silent(dub, translation),
+        cast=tuple(_casting(one) for one in lipsync.cast.castings) if lipsync else (),
         cuts=tuple(_cut(cut, timeline) for cut in lipsync.cuts) if lipsync and timeline else (),
         loudness=LoudnessReport(**dub.loudness.model_dump()) if dub else None,
         defects=tuple(_defect(item) for item in defects if item.language in (None, language)),
@@ -310,10 +339,26 @@ def _failed(item: Silent, line: Line | None) -> LineFailed:
     )
 
 
+def _casting(one: Casting) -> CastReport:
+    return CastReport(
+        shot=one.shot + 1,
+        speaker=one.speaker,
+        segments=one.segments,
+        face=one.face,
+        by=one.by,
+        certain=one.certain,
+        lip_speed=one.lip_speed,
+        runner_up=one.runner_up,
+        seconds=one.seconds,
+        p=one.p,
+    )
+
+
 def _cut(cut: Cut, timeline: Timeline) -> CutReport:
     start, stop = timeline.seconds(cut.frames.start), timeline.seconds(cut.frames.stop)
     return CutReport(
         shot=cut.shot + 1,
+        face=cut.face,
         frames=(cut.frames.start, cut.frames.stop),
         start=round(float(start), 3),
         seconds=round(float(stop - start), 3),

@@ -143,6 +143,7 @@ def _refs(peaks: Sequence[Made | LocError]) -> tuple[Ref, ...]:
 def _still_of(shown: Shown, made: Made) -> Still:
     return Still(
         frames=shown.cut.frames,
+        face=shown.cut.face,
         frame=shown.frames.start + int(made.detail["chosen"]),
         before=made.ref("before"),
         after=made.outputs.get("after"),
@@ -169,7 +170,7 @@ def select(lipsync: LipSync, source: Source) -> list[Shown]:
 def _drawn(number: int, cut: Cut, patches: Sequence[PatchTrack], starts: Sequence[int]) -> list[Shown]:
     """The patch that covers most of a cut, and the middle of it; empty where none does."""
     most, found = 0, []
-    for patch in patches:
+    for patch in (patch for patch in patches if patch.face == cut.face):
         first = starts[patch.chunk] + patch.offset
         frames = FrameRange(start=first, stop=first + patch.count).intersect(cut.frames)
         if frames is not None and len(frames) > most:

@@ -26,7 +26,6 @@ class Inputs:
     source: Slot[Source]
     stems: Slot[Stems]
     transcript: Slot[Transcript]
-    """Asked for only where a cast file names speakers who are not seen."""
     dub: Slot[DubTrack]
 
 

@@ -24,6 +24,7 @@ from loc.store.keys import digest_bytes
 from stages.lipsync import plan
 from stages.lipsync.contract import Drafter, MouthPlan, Patch, RedrawWindow, ShotView
 from stages.lipsync.cuts import Stretch
+from stages.lipsync.shot_faces import ShotFace
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Faces
@@ -74,19 +75,23 @@ class Film:
         edges = self.edges[frames.start : frames.stop + 1]
         return np.asarray(plan.frame_times(edges) - edges[0], dtype=np.int64)
 
-    def tracks_key(self, chunk: int) -> dict[str, Any]:
-        """How a chunk's tracks stand in an action's inputs."""
+    def tracks_key(self, face: ShotFace, chunk: int) -> dict[str, Any]:
+        """How a face's tracks in a chunk stand in an action's inputs."""
         tracks = self.tracks[chunk]
-        return {"arrays": tracks.arrays, "start": tracks.frames.start}
+        parts = sorted(face.parts.get(chunk, ()))
+        return {"arrays": tracks.arrays, "start": tracks.frames.start, "parts": parts}
 
-    def faces(self, context: Context, chunk: int, frames: FrameRange) -> Faces:
-        """Tracks of some of a chunk's frames, gaps filled and smoothed with the chunk's context."""
-        from loc.analysis.faces import read_faces
+    def faces(self, context: Context, face: ShotFace, chunk: int, frames: FrameRange) -> Faces:
+        """The face in some of a chunk's frames, gaps filled and smoothed with the chunk's context."""
+        from loc.analysis.faces import foremost, read_faces
         from stages.lipsync.tracks import prepare
 
         tracks = self.tracks[chunk]
         first = tracks.frames.start
-        return prepare(read_faces(context.store, tracks))[frames.start - first : frames.stop - first]
+        held = read_faces(context.store, tracks)
+        parts = [held[part] for part in sorted(face.parts.get(chunk, ()))]
+        whole = prepare(foremost(parts, len(tracks.frames)))
+        return whole[frames.start - first : frames.stop - first]
 
 
 @dataclass(frozen=True)
@@ -95,26 +100,29 @@ class Redraw:
 
     Args:
         cut: index of the cut.
+        face: whose mouth it is.
         chunk: index of the chunk.
         frames: of the source, all in the chunk.
         opacity: float32 [len(frames)].
     """
 
     cut: int
+    face: ShotFace
     chunk: int
     frames: FrameRange
     opacity: npt.NDArray[np.float32]
 
 
 def profile(
-    context: Context, film: Film, backend: Drafter, stretches: Sequence[Stretch]
+    context: Context, film: Film, backend: Drafter, face: ShotFace, stretches: Sequence[Stretch]
 ) -> tuple[Action, Make]:
     """`lipsync.profile`: measure the person in those stretches of one shot that may be drawn.
 
-    Reads: the frames of the shot that may be drawn, and the tracks of its chunks.
-    Leaves out: the dub and its language; when the source speaks.
+    Reads: the frames of the shot that may be drawn, and the face's tracks in its chunks.
+    Leaves out: the dub and its language; when the source speaks; the face's name.
 
     Args:
+        face: the person's.
         stretches: at least one, all of one shot.
     """
     shot = stretches[0].shot
@@ -125,7 +133,7 @@ def profile(
             for stretch in stretches:
                 frames = stretch.frames.intersect(film.source.chunks[index].frames)
                 if frames is not None:
-                    yield np.arange(frames.start, frames.stop), film.faces(context, index, frames)
+                    yield np.arange(frames.start, frames.stop), film.faces(context, face, index, frames)
 
     def pictures(indices: Sequence[int]) -> Iterator[Planes]:
         for first, last in plan.joined([(index, index + 1) for index in indices], SEEK_FRAMES):
@@ -142,11 +150,11 @@ def profile(
 
     action = Action(
         name="lipsync.profile",
-        version=2,
-        site=context.site(STAGE, f"shot {shot + 1}"),
+        version=3,
+        site=context.site(STAGE, f"face {face.name}"),
         inputs={
             "pictures": [film.key(stretch.frames) for stretch in stretches],
-            "tracks": [film.tracks_key(index) for index in chunks],
+            "tracks": [film.tracks_key(face, index) for index in chunks],
             "chunks": [_span(film.source.chunks[index].frames) for index in chunks],
         },
         params={"video": film.source.video},
@@ -161,13 +169,13 @@ def draw(
 ) -> tuple[Action, Make]:
     """`lipsync.draw`: the patches of one redraw.
 
-    Reads: the frames of the redraw and how far each is drawn; the tracks of its chunk; the dry clips that
-        sound in it or less than 0.3 s from it.
-    Leaves out: the mix; text, language and speakers; the numbers of cut and chunk.
+    Reads: the frames of the redraw and how far each is drawn; the face's tracks in its chunk; the dry clips
+        of this face that sound in it or less than 0.3 s from it.
+    Leaves out: the mix; text, language and speakers; the numbers of cut and chunk, and the face's name.
 
     Args:
         person: the profile.
-        clips: every clip of the dub; only those that sound in the redraw are read.
+        clips: every clip of the dub that the face speaks; only those that sound in the redraw are read.
     """
     zero = int(film.edges[redraw.frames.start])
     end = int(film.edges[redraw.frames.stop])
@@ -183,12 +191,12 @@ def draw(
 
     action = Action(
         name="lipsync.draw",
-        version=2,
+        version=3,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             "pictures": film.key(redraw.frames),
             "times": digest_bytes(film.times(redraw.frames).tobytes()),
-            "tracks": film.tracks_key(redraw.chunk),
+            "tracks": film.tracks_key(redraw.face, redraw.chunk),
             "profile": person,
             "opacity": digest_bytes(redraw.opacity.tobytes()),
             "clips": [
@@ -206,6 +214,7 @@ def patch_track(film: Film, redraw: Redraw, made: Made) -> PatchTrack:
     """The patch track that a drawn redraw is."""
     return PatchTrack(
         chunk=redraw.chunk,
+        face=redraw.face.name,
         offset=redraw.frames.start - film.source.chunks[redraw.chunk].frames.start,
         count=len(redraw.frames),
         width=int(made.detail["width"]),
@@ -230,7 +239,7 @@ def _draw(
     frames = redraw.frames
     window = RedrawWindow(
         video=film.source.video,
-        points=film.faces(context, redraw.chunk, frames).points,
+        points=film.faces(context, redraw.face, redraw.chunk, frames).points,
         plan=_mouth_plan(context, film, redraw, clips),
         profile=load_arrays(context.store.open_object(person)),
         pictures=lambda: film.pictures(frames),

@@ -33,8 +33,10 @@ MIN_SHARPNESS = 0.26
 correlate by 0.93 and 0.85 with those of the sharp picture where a mouth opens wide, by 0.4 and 0 where it
 opens little."""
 MAX_RIVAL = 0.4
-"""Size of another face over the tracked one's: a smaller one is in the background and does not hold the
-conversation."""
+"""Size of a face that no track follows over this one's: a smaller one is in the background and does not hold
+the conversation; a larger one may be who speaks."""
+SEVERAL_FACES = "several-faces"
+"""Code of the reason of a cut in which somebody speaks and it is not known who."""
 
 STEADY_FRAMES = 9
 """Pose and size are judged by their median over this many frames: the mesh's estimate of them trembles."""
@@ -79,6 +81,8 @@ _DETAILS = {
 }
 
 _NO_SPEECH = Reason(code="no-speech", detail="Nobody speaks, in the dub or in the source.")
+_UNSURE = Reason(code=SEVERAL_FACES, detail=_DETAILS[Situation.SEVERAL_FACES])
+_OTHERS_SPEAK = Reason(code="others-speak", detail="Others speak, whose face is another or not in view.")
 _OFF_SCREEN = Reason(
     code="off-screen", detail="Only speakers who are off screen are heard, as the cast file says."
 )
@@ -141,19 +145,34 @@ def _mouth_extent(faces: Faces) -> tuple[npt.NDArray[np.float32], npt.NDArray[np
 
 
 def route(
-    situation: Situation, *, dub_speaks: bool, source_speaks: bool, off_screen: bool
+    situation: Situation,
+    *,
+    dub_speaks: bool,
+    source_speaks: bool,
+    others_speak: bool = False,
+    off_screen: bool = False,
+    unsure: bool = False,
 ) -> tuple[Literal["draft", "passthrough"], tuple[Reason, ...]]:
     """How a cut is handled.
 
     Args:
         situation: what the cut shows.
-        dub_speaks, source_speaks: whether anybody who may be seen speaks during the cut, in the dub and in
-            the source.
-        off_screen: whether anybody speaks who is not seen.
+        dub_speaks, source_speaks: whether this face speaks during the cut, in the dub and in the source.
+        others_speak: whether another face does, or somebody who is seen in other shots.
+        off_screen: whether somebody speaks who is never seen.
+        unsure: whether somebody speaks of whom it is not known which face it is.
     """
     reasons = []
     if situation is not Situation.ONE_FACE:
         reasons.append(Reason(code=situation.code, detail=_DETAILS[situation]))
     if not dub_speaks and not source_speaks:
-        reasons.append(_OFF_SCREEN if off_screen else _NO_SPEECH)
+        said = (
+            (unsure, _UNSURE),
+            (others_speak, _OTHERS_SPEAK),
+            (off_screen, _OFF_SCREEN),
+            (True, _NO_SPEECH),
+        )
+        why = next(reason for holds, reason in said if holds)
+        if why.code != situation.code:
+            reasons.append(why)
     return ("passthrough" if reasons else "draft"), tuple(reasons)

@@ -7,9 +7,9 @@ asked for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ import numpy.typing as npt
 from loc.analysis import occlusion
 from loc.artifacts import (
     SAMPLE_RATE,
+    Cast,
+    CastFace,
+    Casting,
     Clip,
     Cut,
     FrameRange,
@@ -26,25 +29,44 @@ from loc.artifacts import (
     Ref,
     Source,
     Stems,
+    Transcript,
 )
 from loc.errors import LocError
 from loc.media.timeline import load_timeline
 from loc.runner import Site
 from loc.stage import Context
 from stages.lipsync import plan, redraw
+from stages.lipsync.casting import ShotScene, cast_shots, heard_frames, lip_speed
 from stages.lipsync.contract import Drafter, Inputs
 from stages.lipsync.cuts import Stretch, cut_shot
-from stages.lipsync.plan import Range, without
+from stages.lipsync.plan import Range
 from stages.lipsync.redraw import STAGE, Film, Redraw
-from stages.lipsync.route import Situation, route, situations, with_occlusion
+from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations, with_occlusion
+from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces
 from stages.lipsync.tracks import runs
+from stages.lipsync.voices import ShotVoices, Voices
+
+if TYPE_CHECKING:
+    from loc.analysis.faces import Faces
 
 FAILED = "failed"
 """Code of the reason, and of the defect, of a cut that was to be drawn and could not be."""
 
-CUE_SLACK = SAMPLE_RATE // 2
-"""Samples by which a line may be heard before and after its times in the transcript: subtitles begin and end
-up to half a second off the voice. Lines of seen speakers are not taken for it."""
+
+@dataclass(frozen=True)
+class _Lane:
+    """One face through its shot, or a shot in which no face counts.
+
+    `drawable`: the stretches that may be drawn.
+    """
+
+    shot: int
+    face: ShotFace | None
+    stretches: tuple[Stretch, ...]
+
+    @property
+    def drawable(self) -> list[Stretch]:
+        return [one for one in self.stretches if one.situation is Situation.ONE_FACE]
 
 
 @dataclass(frozen=True)
@@ -55,36 +77,53 @@ class _Routed:
     """
 
     stretch: Stretch
+    face: ShotFace | None
+    clips: tuple[Clip, ...]
     route: Literal["draft", "passthrough"]
     reasons: tuple[Reason, ...]
     opacity: npt.NDArray[np.float32]
 
 
 def run(context: Context, inputs: Inputs) -> LipSync:
-    """Track, cut, route and draw. A cut that fails passes through and is a defect."""
-    from loc.analysis.faces import learn_looks
+    """Track, cast, cut, route and draw. A cut that fails passes through and is a defect."""
+    from loc.analysis.looks import Person, learn_looks
 
     if not context.settings.lipsync:
         return LipSync(cuts=(), patches=())
     film = _film(context, inputs.source.get())
-    looks = learn_looks(context.runner, Site(STAGE), film.source, film.tracks)
-    stretches = [stretch for shot, own in enumerate(looks) for stretch in _cut(context, film, shot, own)]
-    source_speech = _source_speech(context, inputs.stems.get())
+    faces = [shot_faces_of(context, film, shot) for shot in range(len(film.source.shots))]
+    speech = _source_speech(context, inputs.stems.get())
+    transcript = inputs.transcript.get()
+    castings = _cast(context, film, faces, transcript, speech)
+    voices = _shot_voices(context, film, faces, transcript, speech, castings)
+    everyone = [face for group in faces for face in group]
+    people = [Person(face.shot, face.name, face.parts) for face in everyone]
+    looks = learn_looks(context.runner, Site(STAGE), film.source, film.tracks, people)
+    lanes = {
+        face.name: _Lane(face.shot, face, tuple(_cut(context, film, face, own)))
+        for face, own in zip(everyone, looks, strict=True)
+    }
     backend = cast(Drafter, context.backend(STAGE, context.language))
-    people = _measured(context, film, backend, _speaking_shots(film, stretches, source_speech))
-    hidden = _off_screen(context, inputs)
+    before = {name: voices[lane.shot].of(name, ()) for name, lane in lanes.items()}
+    profiles = _measured(
+        context, film, backend, [lane for name, lane in lanes.items() if _speaks(film, lane, before[name])]
+    )
     clips = inputs.dub.get().clips
-    seen_clips = [clip for clip in clips if clip.speaker not in hidden.speakers]
-    unseen = [*hidden.source, *(_heard(clip) for clip in clips if clip.speaker in hidden.speakers)]
-    source_speech = without(source_speech, hidden.source)
-    dub_speech = [_heard(clip) for clip in seen_clips]
-    only_dubbed = _speaking_shots(film, stretches, dub_speech)
-    people |= _measured(context, film, backend, {k: v for k, v in only_dubbed.items() if k not in people})
-    routed = [_routed(film, stretch, dub_speech, source_speech, unseen) for stretch in stretches]
+    heard = {name: voices[lane.shot].of(name, _near(film, lane.shot, clips)) for name, lane in lanes.items()}
+    late = [lane for name, lane in lanes.items() if name not in profiles and _speaks(film, lane, heard[name])]
+    profiles |= _measured(context, film, backend, late)
+    routed = [
+        _routed(film, lane, stretch, voice)
+        for shot, group in enumerate(faces)
+        for lane, voice in _shown(film, shot, group, lanes, heard, voices[shot], clips)
+        for stretch in lane.stretches
+    ]
+    routed.sort(key=lambda cut: (cut.stretch.frames.start, cut.face.name if cut.face else ""))
     redraws = [one for index, cut in enumerate(routed) for one in _redraws(film, index, cut)]
-    patches, failures = _drawn(context, film, backend, redraws, people, routed, seen_clips)
-    _tell(context, routed, failures)
+    patches, failures = _drawn(context, film, backend, redraws, profiles, routed)
+    _tell(context, routed, failures, castings)
     return LipSync(
+        cast=Cast(faces=tuple(_face_record(face) for group in faces for face in group), castings=castings),
         cuts=tuple(
             _cut_record(film, cut, failures.get(index), backend.card.name, clips)
             for index, cut in enumerate(routed)
@@ -94,25 +133,45 @@ def run(context: Context, inputs: Inputs) -> LipSync:
 
 
 def _film(context: Context, source: Source) -> Film:
-    from loc.analysis.faces import track_faces
+    from loc.analysis.face_tracker import track_faces
 
     timeline = load_timeline(context.store, source.frames, source.video.time_base)
     tracks = track_faces(context.runner, Site(STAGE), source, context.job.path, timeline)
     return Film(source, context.job.path, timeline, timeline.samples(), tracks.chunks)
 
 
-def _cut(context: Context, film: Film, shot: int, looks: occlusion.Looks) -> list[Stretch]:
-    """The cuts of one shot. A frame's situation is judged within its chunk and the chunk's context; what is
-    before the mouth, by what mouths look like in the whole shot."""
+def _chunks(film: Film, shot: int) -> list[int]:
+    return [index for index, chunk in enumerate(film.source.chunks) if chunk.shot == shot]
+
+
+def shot_faces_of(context: Context, film: Film, shot: int) -> list[ShotFace]:
+    """The faces of one shot, the most prominent first."""
+    from loc.analysis.faces import read_faces, upright_size, upright_transform
+
     video = film.source.video
+    chunks = [
+        ChunkFaces(
+            chunk=index,
+            frames=film.source.chunks[index].frames,
+            read=film.tracks[index].frames,
+            tracks=read_faces(context.store, film.tracks[index]),
+        )
+        for index in _chunks(film, shot)
+    ]
+    return shot_faces(shot, film.source.shots[shot], chunks, upright_transform(video), upright_size(video))
+
+
+def _cut(context: Context, film: Film, face: ShotFace, looks: occlusion.Looks) -> list[Stretch]:
+    """The cuts of one face in its shot. A frame's situation is judged within its chunk and the chunk's
+    context; what is before the mouth, by what this mouth looks like in the whole shot."""
+    video, shot = film.source.video, face.shot
     seen, shares = [], []
-    for index, chunk in enumerate(film.source.chunks):
-        if chunk.shot == shot:
-            tracks = film.tracks[index].frames
-            first, last = chunk.frames.start - tracks.start, chunk.frames.stop - tracks.start
-            faces = film.faces(context, index, tracks)
-            seen.append(situations(faces, video.width, video.height)[first:last])
-            shares.append(occlusion.covered(faces.mouth[first:last], looks))
+    for index in _chunks(film, shot):
+        tracks, frames = film.tracks[index].frames, film.source.chunks[index].frames
+        first, last = frames.start - tracks.start, frames.stop - tracks.start
+        there = film.faces(context, face, index, tracks)
+        seen.append(situations(there, video.width, video.height)[first:last])
+        shares.append(occlusion.covered(there.mouth[first:last], looks))
     whole = with_occlusion(np.concatenate(seen), occlusion.occluded(np.concatenate(shares)))
     return cut_shot(shot, film.source.shots[shot].start, whole)
 
@@ -126,88 +185,152 @@ def _source_speech(context: Context, stems: Stems) -> list[Range]:
     return speech_regions(context.runner, Site(STAGE), stems.speech)
 
 
-@dataclass(frozen=True)
-class _Hidden:
-    """Speakers who are not seen, and when they alone speak in the source, samples."""
-
-    speakers: frozenset[str]
-    source: list[Range]
-
-
-def _off_screen(context: Context, inputs: Inputs) -> _Hidden:
-    """What the cast file says of speakers who are not seen.
+def _cast(
+    context: Context,
+    film: Film,
+    faces: Sequence[Sequence[ShotFace]],
+    transcript: Transcript,
+    speech: Sequence[Range],
+) -> tuple[Casting, ...]:
+    """Who is seen speaking which line of the source.
 
     Raises:
-        UsageError: it names a speaker who is not in the transcript.
+        UsageError: the cast file names a speaker or a face that is not there.
     """
     said = context.job.cast
-    if said is None or not said.off_screen:
-        return _Hidden(frozenset(), [])
-    transcript = inputs.transcript.get()
-    said.check(speaker.id for speaker in transcript.speakers)
-    hidden, seen = [], []
-    for segment in transcript.segments:
-        if segment.speaker in said.off_screen:
-            hidden.append((segment.start - CUE_SLACK, segment.stop + CUE_SLACK))
-        else:
-            seen.append((segment.start, segment.stop))
-    return _Hidden(said.off_screen, without(hidden, seen))
+    if said is not None:
+        said.check(
+            (speaker.id for speaker in transcript.speakers), (face.name for group in faces for face in group)
+        )
+    segments = [(one.id, one.speaker, one.start, one.stop) for one in transcript.segments]
+    scenes = [_scene(context, film, shot, group, segments, speech) for shot, group in enumerate(faces)]
+    return tuple(cast_shots([scene for scene in scenes if scene.heard], said))
 
 
-def _heard(clip: Clip) -> Range:
-    return clip.place, clip.place + clip.samples
+def _scene(
+    context: Context,
+    film: Film,
+    shot: int,
+    faces: Sequence[ShotFace],
+    segments: Sequence[tuple[str, str | None, int, int]],
+    speech: Sequence[Range],
+) -> ShotScene:
+    from loc.analysis.faces import upright_transform
 
-
-def _speaking_shots(
-    film: Film, stretches: Iterable[Stretch], speech: Sequence[Range]
-) -> dict[int, list[Stretch]]:
-    """By shot, every stretch that may be drawn, where speech falls on one of them."""
-    by_shot: dict[int, list[Stretch]] = {}
-    for stretch in stretches:
-        if stretch.situation is Situation.ONE_FACE:
-            by_shot.setdefault(stretch.shot, []).append(stretch)
-    return {
-        shot: group
-        for shot, group in by_shot.items()
-        if any(_during(film, stretch.frames, speech) for stretch in group)
+    frames = film.source.shots[shot]
+    seconds = (int(film.edges[frames.stop]) - int(film.edges[frames.start])) / SAMPLE_RATE
+    fps = len(frames) / seconds
+    upright = upright_transform(film.source.video)
+    speeds = {
+        face.name: np.concatenate(
+            [
+                _chunk_speed(context, film, face, index, lambda part: lip_speed(part, upright, fps))
+                for index in _chunks(film, shot)
+            ]
+        )
+        for face in faces
     }
+    return ShotScene(shot, faces, speeds, heard_frames(frames, film.edges, segments, speech), fps)
 
 
-def _during(film: Film, frames: FrameRange, speech: Sequence[Range]) -> list[Range]:
+def _chunk_speed(
+    context: Context,
+    film: Film,
+    face: ShotFace,
+    chunk: int,
+    speed: Callable[[Faces], npt.NDArray[np.float64]],
+) -> npt.NDArray[np.float64]:
+    """Lip speed over a chunk's frames, measured with its context so that joints do not show."""
+    read, frames = film.tracks[chunk].frames, film.source.chunks[chunk].frames
+    whole = speed(film.faces(context, face, chunk, read))
+    return whole[frames.start - read.start : frames.stop - read.start]
+
+
+def _shot_voices(
+    context: Context,
+    film: Film,
+    faces: Sequence[Sequence[ShotFace]],
+    transcript: Transcript,
+    speech: Sequence[Range],
+    castings: Sequence[Casting],
+) -> list[ShotVoices]:
+    segments = {one.id: one for one in transcript.segments}
+    return [
+        ShotVoices(
+            castings=[one for one in castings if one.shot == shot],
+            segments=segments,
+            speech=_during(film, film.source.shots[shot], speech),
+            faces=group,
+            said=context.job.cast,
+        )
+        for shot, group in enumerate(faces)
+    ]
+
+
+def _during(film: Film, frames: FrameRange, ranges: Sequence[Range]) -> list[Range]:
     """The ranges that fall on some frames."""
     start, stop = int(film.edges[frames.start]), int(film.edges[frames.stop])
-    return [(a, b) for a, b in speech if a < stop and b > start]
+    return [(a, b) for a, b in ranges if a < stop and b > start]
+
+
+def _near(film: Film, shot: int, clips: Sequence[Clip]) -> list[Clip]:
+    """The clips that are heard in a shot or shape a mouth in it."""
+    frames = film.source.shots[shot]
+    start, stop = int(film.edges[frames.start]) - plan.REACH, int(film.edges[frames.stop]) + plan.REACH
+    return [clip for clip in clips if clip.place < stop and clip.place + clip.samples > start]
+
+
+def _speaks(film: Film, lane: _Lane, voices: Voices) -> bool:
+    """Whether speech of the face falls on frames that may be drawn."""
+    ranges = [*voices.source, *voices.dub]
+    return any(_during(film, stretch.frames, ranges) for stretch in lane.drawable)
+
+
+def _shown(
+    film: Film,
+    shot: int,
+    faces: Sequence[ShotFace],
+    lanes: Mapping[str, _Lane],
+    heard: Mapping[str, Voices],
+    voices: ShotVoices,
+    clips: Sequence[Clip],
+) -> list[tuple[_Lane, Voices]]:
+    """The lanes of a shot that become cuts: of every face that speaks, else of the most prominent face, else
+    of none."""
+    speaking = [face for face in faces if heard[face.name].source or heard[face.name].clips]
+    if speaking or faces:
+        return [(lanes[face.name], heard[face.name]) for face in speaking or faces[:1]]
+    nothing = Stretch(shot, film.source.shots[shot], Situation.NO_FACE)
+    return [(_Lane(shot, None, (nothing,)), voices.of(None, _near(film, shot, clips)))]
 
 
 def _measured(
-    context: Context, film: Film, backend: Drafter, shots: Mapping[int, Sequence[Stretch]]
-) -> dict[int, Ref | LocError]:
-    """The profile of the person in each shot, or why there is none."""
-    work = [redraw.profile(context, film, backend, group) for group in shots.values()]
+    context: Context, film: Film, backend: Drafter, lanes: Sequence[_Lane]
+) -> dict[str, Ref | LocError]:
+    """By face, the profile of the person, or why there is none."""
+    work = [redraw.profile(context, film, backend, lane.face, lane.drawable) for lane in lanes if lane.face]
     results = context.runner.attempt(work, parallel=True)
     return {
-        shot: result if isinstance(result, LocError) else result.ref("profile")
-        for shot, result in zip(shots, results, strict=True)
+        lane.face.name: result if isinstance(result, LocError) else result.ref("profile")
+        for lane, result in zip(lanes, results, strict=True)
+        if lane.face
     }
 
 
-def _routed(
-    film: Film,
-    stretch: Stretch,
-    dub_speech: Sequence[Range],
-    source_speech: Sequence[Range],
-    unseen: Sequence[Range],
-) -> _Routed:
+def _routed(film: Film, lane: _Lane, stretch: Stretch, voices: Voices) -> _Routed:
     frames = stretch.frames
-    dub, source = _during(film, frames, dub_speech), _during(film, frames, source_speech)
+    dub, source = _during(film, frames, voices.dub), _during(film, frames, voices.source)
     way, reasons = route(
         stretch.situation,
         dub_speaks=bool(dub),
         source_speaks=bool(source),
-        off_screen=bool(_during(film, frames, unseen)),
+        others_speak=bool(_during(film, frames, voices.others)),
+        off_screen=bool(_during(film, frames, voices.off_screen)),
+        unsure=bool(_during(film, frames, voices.unsure)),
     )
     if way == "passthrough":
-        return _Routed(stretch, way, reasons, np.zeros(len(frames), dtype=np.float32))
+        still = np.zeros(len(frames), dtype=np.float32)
+        return _Routed(stretch, lane.face, voices.clips, way, reasons, still)
     shot = film.source.shots[stretch.shot]
     drawn = plan.opacity(
         plan.frame_times(film.edges[frames.start : frames.stop + 1]),
@@ -215,12 +338,14 @@ def _routed(
         fade_in=frames.start > shot.start,
         fade_out=frames.stop < shot.stop,
     )
-    return _Routed(stretch, way, reasons, drawn)
+    return _Routed(stretch, lane.face, voices.clips, way, reasons, drawn)
 
 
 def _redraws(film: Film, index: int, cut: _Routed) -> Iterator[Redraw]:
     """The drawn frames of a cut, in unbroken runs, chunk by chunk."""
     start = cut.stretch.frames.start
+    if cut.face is None:
+        return
     for number, chunk in enumerate(film.source.chunks):
         part = cut.stretch.frames.intersect(chunk.frames)
         if part is None:
@@ -228,7 +353,7 @@ def _redraws(film: Film, index: int, cut: _Routed) -> Iterator[Redraw]:
         opacity = cut.opacity[part.start - start : part.stop - start]
         for first, last in runs(opacity > 0):
             frames = FrameRange(start=part.start + first, stop=part.start + last)
-            yield Redraw(index, number, frames, opacity[first:last])
+            yield Redraw(index, cut.face, number, frames, opacity[first:last])
 
 
 def _drawn(
@@ -236,21 +361,20 @@ def _drawn(
     film: Film,
     backend: Drafter,
     redraws: Sequence[Redraw],
-    people: Mapping[int, Ref | LocError],
+    profiles: Mapping[str, Ref | LocError],
     routed: Sequence[_Routed],
-    clips: Sequence[Clip],
 ) -> tuple[list[PatchTrack], dict[int, LocError]]:
     """(patch tracks, what went wrong by cut). A cut of which one redraw failed has no patches at all: half a
     sentence drawn would show more than none."""
     failures: dict[int, LocError] = {}
     work, wanted = [], []
     for one in redraws:
-        person = people[routed[one.cut].stretch.shot]
+        person = profiles[one.face.name]
         if isinstance(person, LocError):
             failures[one.cut] = person
             continue
         wanted.append(one)
-        work.append(redraw.draw(context, film, backend, one, person, clips))
+        work.append(redraw.draw(context, film, backend, one, person, routed[one.cut].clips))
     results = list(zip(wanted, context.runner.attempt(work, parallel=True), strict=True))
     failures |= {one.cut: result for one, result in results if isinstance(result, LocError)}
     tracks = [
@@ -261,15 +385,40 @@ def _drawn(
     return tracks, failures
 
 
-def _tell(context: Context, routed: Sequence[_Routed], failures: Mapping[int, LocError]) -> None:
+def _tell(
+    context: Context,
+    routed: Sequence[_Routed],
+    failures: Mapping[int, LocError],
+    castings: Sequence[Casting],
+) -> None:
     for index, failure in failures.items():
         context.runner.defect(STAGE, f"cut {index + 1}", FAILED, str(failure), context.language)
-    several = sum(cut.stretch.situation is Situation.SEVERAL_FACES for cut in routed)
+    several = sum(any(reason.code == SEVERAL_FACES for reason in cut.reasons) for cut in routed)
     if several:
         context.runner.notice(
-            Situation.SEVERAL_FACES.code,
-            f"{several} of {len(routed)} cuts show several faces and keep their picture as it is.",
+            SEVERAL_FACES,
+            f"{several} of {len(routed)} cuts show several faces, and which one speaks is not known: they "
+            "keep their picture as it is. A cast file can say it.",
         )
+    for by, said in (
+        (
+            "framing",
+            "{} told by where the speaker sits in other shots, not by its lips: see `cast` in the report.",
+        ),
+        ("listener", "{} heard while the only face in view rests its lips: it is not moved."),
+    ):
+        count = sum(len(one.segments) for one in castings if one.by == by)
+        if count:
+            context.runner.notice(f"cast-{by}", said.format(_lines_are(count)))
+
+
+def _lines_are(count: int) -> str:
+    return "1 line is" if count == 1 else f"{count} lines are"
+
+
+def _face_record(face: ShotFace) -> CastFace:
+    x0, y0, x1, y1 = (round(side, 4) for side in face.box)
+    return CastFace(shot=face.shot, name=face.name, box=(x0, y0, x1, y1), found=face.found)
 
 
 def _cut_record(
@@ -286,7 +435,8 @@ def _cut_record(
         route="draft" if drawn else "passthrough",
         reasons=reasons,
         backend=backend if drawn else None,
-        speaker=_speaker(film, cut.stretch.frames, clips),
+        face=cut.face.name if cut.face else None,
+        speaker=_speaker(film, cut.stretch.frames, cut.clips if drawn and cut.clips else clips),
         drawn_frames=planned if drawn else 0,
         skipped_frames=0 if drawn else planned,
         score=None,

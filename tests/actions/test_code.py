@@ -143,7 +143,7 @@ def state() -> State:
         ("dub.mix", "stages.dub.loudness:oversampled_peaks", "stages.dub.speech:trim"),
         ("deliver.encode", "loc.media.compose:apply_patch", "stages.lipsync.warp.render:draw_patch"),
         ("deliver.mux", "loc.media.subtitles:wrap", "loc.media.encode:encode_chunk"),
-        ("lipsync.draw", "loc.analysis.phones:mouth_curve", "loc.analysis.faces:FaceTracker"),
+        ("lipsync.draw", "loc.analysis.phones:mouth_curve", "loc.analysis.face_tracker:FaceTracker"),
         ("ingest.cuts", "stages.ingest.chunks:cut_chunks", "loc.analysis.voice_activity:measure"),
         ("lipsync/warp", "stages.lipsync.warp.spline:fit", "stages.lipsync.plan:mouth"),
         ("dub/espeak", "stages.dub.espeak_worker:Engine", "stages.dub.openjtalk:OpenJTalk"),

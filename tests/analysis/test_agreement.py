@@ -20,7 +20,8 @@ from loc.analysis.agreement import (
     lips,
     speaking_evidence,
 )
-from loc.analysis.faces import Faces, track_range, upright_transform
+from loc.analysis.face_tracker import track_range
+from loc.analysis.faces import foremost, upright_transform
 from loc.artifacts import SAMPLE_RATE, FrameRange, Phone, Phones, Score
 from loc.media.frames import first_look, scan_frames
 from loc.media.probe import probe_source
@@ -210,7 +211,8 @@ def seen_in(path: Path) -> tuple[Lips, np.ndarray]:
     video = probe_source(path, Settings()).video
     scan = scan_frames(path, video)
     timeline = Timeline(scan.pts, scan.key, first_look(path, video.index).time_base, scan.duration)
-    faces = Faces.join(track_range(path, video, timeline, FrameRange(start=0, stop=timeline.count)))
+    whole = FrameRange(start=0, stop=timeline.count)
+    faces = foremost(track_range(path, video, timeline, whole), len(whole))
     edges = timeline.samples()
     return lips(faces.points, upright_transform(video)), (edges[:-1] + edges[1:]) // 2
 

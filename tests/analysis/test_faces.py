@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from fractions import Fraction
@@ -10,16 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loc.analysis.faces import (
+from loc.analysis.face_tracker import (
     CONTEXT_FRAMES,
-    Faces,
+    PROMINENCE,
+    Detection,
     FaceTracker,
+    follow,
+    track_faces,
+    track_range,
+)
+from loc.analysis.faces import (
+    Faces,
     face_scale,
+    foremost,
     lip_aperture,
     places,
     read_faces,
-    track_faces,
-    track_range,
+    save_faces,
     transform,
     upright_transform,
 )
@@ -29,7 +37,7 @@ from loc.media.probe import probe_source
 from loc.media.timeline import Timeline
 from loc.runner import Runner, Site
 from loc.settings import Settings
-from tests.presenter import SHORT_PAIR, Film, render
+from tests.presenter import SHORT_PAIR, Film, Truth, render
 from tests.streams import video_stream
 
 
@@ -47,13 +55,16 @@ class Reel:
         return list(read_frames(self.path, self.video, self.timeline, FrameRange(start=start, stop=stop)))
 
     def track(self, start: int, stop: int) -> Faces:
-        span = FrameRange(start=start, stop=stop)
-        return Faces.join(track_range(self.path, self.video, self.timeline, span))
+        [face] = self.track_all(start, stop)
+        return face
+
+    def track_all(self, start: int, stop: int) -> tuple[Faces, ...]:
+        return track_range(self.path, self.video, self.timeline, FrameRange(start=start, stop=stop))
 
 
 def tracked(video: VideoStream, pictures: list[Planes]) -> Faces:
     with FaceTracker(video) as tracker:
-        return Faces.join(tracker.track(planes, index) for index, planes in enumerate(pictures))
+        return foremost(follow(tracker, pictures, 0), len(pictures))
 
 
 def blank(picture: Planes) -> Planes:
@@ -77,7 +88,6 @@ def test_the_face_is_found_where_it_was_drawn(tracks: Faces, short_film: Film) -
     assert tracks.found.all()
     middle = tracks.points.mean(axis=1)
     assert ((middle > boxes[:, :2]) & (middle < boxes[:, 2:])).all()
-    assert (tracks.faces == 1).all()
     assert (tracks.rival == 0).all()
     assert tracks.confidence.min() > 0.5
     assert np.abs(tracks.pose).max() < 30
@@ -135,19 +145,102 @@ def test_upright_corners() -> None:
         np.testing.assert_allclose(transform(np.zeros(2), upright_transform(turned)), corner)
 
 
-def test_a_second_face_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "pair.mp4"
-    render(SHORT_PAIR, path)
-    both = Reel(path).track(0, 15)
-    assert (both.faces == 2).all()
-    assert both.rival.min() > 0.5
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reel, Truth]:
+    path = tmp_path_factory.mktemp("pair") / "pair.mp4"
+    truth = render(SHORT_PAIR, path)
+    return Reel(path), truth
+
+
+def test_two_faces_are_followed_each_in_its_place(pair: tuple[Reel, Truth]) -> None:
+    reel, truth = pair
+    faces = reel.track_all(0, reel.timeline.count)
+    assert len(faces) == 2
+    for face in faces:
+        assert face.found.all()
+        assert (face.rival == 0).all()
+        assert face.confidence.min() > 0.5
+        middle = face.points.mean(axis=1)
+        inside = [
+            ((middle > np.array(drawn.box)[:, :2]) & (middle < np.array(drawn.box)[:, 2:])).all()
+            for drawn in truth.faces
+        ]
+        assert sum(inside) == 1
+    assert np.abs(faces[0].points - faces[1].points).mean() > faces[0].size.mean()
+
+
+def test_the_second_face_does_not_change_the_first(pair: tuple[Reel, Truth]) -> None:
+    reel, _ = pair
+    pictures = reel.frames(0, 20)
+    both = np.mean([face.box[0] for face in reel.track_all(0, 1)], axis=0)
+    middle = int(both[[0, 2]].mean()) // 2 * 2
+    alone = [covered(picture, middle) for picture in pictures]
+    left = min(reel.track_all(0, 20), key=lambda face: face.box[0, 0])
+    np.testing.assert_allclose(tracked(reel.video, alone).points, left.points, atol=0.05 * left.size.mean())
+
+
+def covered(picture: Planes, column: int) -> Planes:
+    """A picture that is grey right of a column."""
+    planes = []
+    for plane, grey in ((picture.y, 90), (picture.u, 128), (picture.v, 128)):
+        part = plane.copy()
+        part[:, column * plane.shape[1] // picture.y.shape[1] :] = grey
+        planes.append(part)
+    return Planes(*planes)
+
+
+def test_a_face_that_leaves_and_returns_in_its_place_is_one_track(pair: tuple[Reel, Truth]) -> None:
+    reel, _ = pair
+    pictures = reel.frames(0, 30)
+    both = np.mean([face.box[0] for face in reel.track_all(0, 1)], axis=0)
+    middle = int(both[[0, 2]].mean()) // 2 * 2
+    for index in range(8, 18):
+        pictures[index] = covered(pictures[index], middle)
+    with FaceTracker(reel.video) as tracker:
+        faces = follow(tracker, pictures, 0)
+    assert len(faces) == 2
+    left, right = sorted(faces, key=lambda face: np.nanmin(face.box[:, 0]))
+    assert left.found.all()
+    assert not right.found[8:18].any()
+    assert right.found[21:].all()
+
+
+class Crowded(FaceTracker):
+    """Sees one more face, of a share of the largest one's side, in the upper left corner."""
+
+    share = 0.0
+
+    def _detect(self, planes: Planes) -> list[Detection]:
+        found = super()._detect(planes)
+        side = max(detection.side for detection in found)
+        return [*found, Detection(np.array([60.0, 60.0]), self.share * side, 0.9)]
+
+
+def test_a_small_face_in_the_background_is_not_followed(reel: Reel) -> None:
+    with Crowded(reel.video) as tracker:
+        tracker.share = 0.9 * PROMINENCE
+        [face] = follow(tracker, reel.frames(0, 6), 0)
+    assert face.rival == pytest.approx(0.9 * PROMINENCE, rel=0.01)
+
+
+def test_a_large_face_that_no_mesh_settles_on_is_a_rival(reel: Reel) -> None:
+    with Crowded(reel.video) as tracker:
+        tracker.share = 0.8
+        [face] = follow(tracker, reel.frames(0, 6), 0)
+    assert face.rival == pytest.approx(0.8, rel=0.01)
+
+
+def test_tracks_are_kept_whole_even_when_there_are_none() -> None:
+    held = np.load(io.BytesIO(save_faces((), 7)), allow_pickle=False)
+    assert held["points"].shape[:2] == (0, 7)
+    assert len(foremost((), 7)) == 7
+    assert not foremost((), 7).found.any()
 
 
 def test_an_empty_picture_has_no_face(reel: Reel) -> None:
     nothing = tracked(reel.video, [blank(picture) for picture in reel.frames(0, 4)])
     assert not nothing.found.any()
     assert np.isnan(nothing.points).all()
-    assert (nothing.faces == 0).all()
 
 
 def test_a_face_that_returns_is_picked_up(reel: Reel) -> None:
@@ -191,8 +284,8 @@ def test_every_chunk_is_an_action_that_is_made_once(reel: Reel, runner: Runner) 
     first = track_faces(runner, Site("lipsync"), source, reel.path, reel.timeline)
     assert [chunk.frames.start for chunk in first.chunks] == [0, 20 - CONTEXT_FRAMES]
     assert [chunk.frames.stop for chunk in first.chunks] == [20 + CONTEXT_FRAMES, count]
-    faces = read_faces(runner.store, first.chunks[1])
-    assert len(faces) == count - 20 + CONTEXT_FRAMES
+    [face] = read_faces(runner.store, first.chunks[1])
+    assert len(face) == count - 20 + CONTEXT_FRAMES
     assert runner.misses == 2
     assert track_faces(runner, Site("lipsync"), source, reel.path, reel.timeline) == first
     assert (runner.hits, runner.misses) == (2, 2)

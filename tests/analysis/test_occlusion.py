@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from loc.analysis import occlusion
-from loc.analysis.faces import LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, FaceTracker, places
+from loc.analysis.face_tracker import FaceTracker, follow
+from loc.analysis.faces import LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, foremost, places
 from loc.analysis.occlusion import ANGLES, BRIDGED, COVERED, MARGIN, MISSING, ROWS, STILL_COVERED
 from loc.media.frames import Planes
 from stages.lipsync.route import MIN_SHARPNESS
@@ -180,7 +181,8 @@ def tracks(reel: Reel) -> Faces:
 
 def track(reel: Reel, pictures: Iterator[Planes]) -> Faces:
     with FaceTracker(reel.video) as tracker:
-        return Faces.join(tracker.track(planes, index) for index, planes in enumerate(pictures))
+        tracks = follow(tracker, pictures, 0)
+    return foremost(tracks, len(tracks[0]))
 
 
 def test_a_drawn_mouth_is_free_in_every_frame(tracks: Faces) -> None:

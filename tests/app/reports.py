@@ -6,6 +6,7 @@ from loc.app.page import Said, Subject
 from loc.app.record import StageTime
 from loc.app.report import (
     BackendUsed,
+    CastReport,
     CutReport,
     DefectReport,
     LicenceUsed,
@@ -47,6 +48,7 @@ def cut(number: int, route: str = "draft", **changes: object) -> CutReport:
     drawn = route == "draft"
     fields: dict[str, object] = {
         "shot": number + 1,
+        "face": f"{number + 1}a",
         "frames": (125 * number, 125 * (number + 1)),
         "start": 5.0 * number,
         "seconds": 5.0,
@@ -60,6 +62,23 @@ def cut(number: int, route: str = "draft", **changes: object) -> CutReport:
         "score_state": "unscored",
     }
     return CutReport.model_validate({**fields, **changes})
+
+
+def casting(shot: int, by: str = "only-face", **changes: object) -> CastReport:
+    """The line of a shot's only speaker."""
+    fields: dict[str, object] = {
+        "shot": shot,
+        "speaker": "speaker1",
+        "segments": (f"l{shot:04}",),
+        "face": f"{shot}a",
+        "by": by,
+        "certain": by not in ("framing", "unsure"),
+        "lip_speed": 0.51,
+        "runner_up": None,
+        "seconds": 3.2,
+        "p": None,
+    }
+    return CastReport.model_validate({**fields, **changes})
 
 
 def troubled() -> Report:
@@ -107,6 +126,12 @@ def troubled() -> Report:
         ),
         lines=tuple(lines),
         silent=(LineFailed(line="l0090", reason="no phones", start=49.0, seconds=2.0),),
+        cast=(
+            casting(1),
+            casting(2, "lips", runner_up=0.05, p=0.004),
+            casting(3, "framing"),
+            casting(6, "listener", face=None, segments=("l0006", "l0007")),
+        ),
         cuts=tuple(cuts),
         loudness=LoudnessReport(
             integrated_lufs=-19.4, true_peak_dbtp=-5.4, speech_lufs=None, source_speech_lufs=-20.0

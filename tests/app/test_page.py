@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from loc.app import page
 from loc.app.batch import run_all
-from loc.app.page.attention import attention, cut_states, line_flags, needs_eyes, score_words
+from loc.app.page.attention import attention, cut_states, how_cast, line_flags, needs_eyes, score_words
 from loc.errors import ExitCode
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -59,6 +61,8 @@ def test_what_failed_comes_before_what_is_worth_a_look_and_that_before_what_is_w
     assert told["1 cut left as filmed: profile"] == [3]
     assert told["1 cut with speech over mouths that were not drawn"] == [7]
     assert told["9 drawn cuts unscored"] == [0, 1, 2, 5, 6, 7, 8, 10, 11]
+    assert told["1 line whose face was chosen by its place"] == [2]
+    assert told["2 lines that the face in view does not speak"] == [5]
     assert "Basic quality" in told
 
 
@@ -70,9 +74,29 @@ def test_a_line_that_is_silent_and_a_defect_is_told_once() -> None:
 
 def test_nothing_to_look_at() -> None:
     report = troubled().model_dump(mode="json")
-    report.update(defects=[], silent=[], backends=[], cuts=[], lines=[line(1).model_dump(mode="json")])
+    report.update(
+        defects=[], silent=[], backends=[], cast=[], cuts=[], lines=[line(1).model_dump(mode="json")]
+    )
     report["run"]["notices"] = []
     assert attention(report) == []
+
+
+def test_how_a_face_was_found_is_told_with_its_figures() -> None:
+    said = [how_cast(one) for one in troubled().model_dump(mode="json")["cast"]]
+    assert said[0] == "no other face is in view"
+    assert said[1] == (
+        "its lips move while the lines are heard (lip speed 0.51, next face 0.05, over 3.2 s, p = 0.004)"
+    )
+
+
+def test_faces_of_one_shot_share_the_lane_of_cuts(store: WorkDir) -> None:
+    report = troubled()
+    both = [cut(0), cut(0, face="1b"), cut(1)]
+    built = page.build(report.model_copy(update={"cuts": tuple(both), "defects": ()}), subject(), store)
+    data = re.search(rb'id="data">(.*?)</script>', built, re.DOTALL)
+    assert data is not None
+    drawn = json.loads(data[1])["cuts"]
+    assert [(item["row"], item["rows"]) for item in drawn] == [(0, 2), (1, 2), (0, 1)]
 
 
 def test_a_cut_in_which_nothing_is_said_is_only_a_note() -> None:

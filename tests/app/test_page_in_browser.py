@@ -48,7 +48,9 @@ def _evidence(store: WorkDir) -> Evidence:
 
     def still(number: int, after: Ref | None) -> Still:
         frames = FrameRange(start=125 * number, stop=125 * (number + 1))
-        return Still(frames=frames, frame=frames.start + 60, before=picture(60), after=after)
+        return Still(
+            frames=frames, face=f"{number + 1}a", frame=frames.start + 60, before=picture(60), after=after
+        )
 
     steps = np.arange(int(SECONDS * PEAKS_PER_SECOND))
     peaks = store.put_bytes(np.asarray(127 + 127 * np.sin(steps / 9), np.uint8).tobytes())

@@ -49,6 +49,7 @@ def test_peaks_are_where_the_sound_is() -> None:
 def cut(start: int, stop: int, drawn: int = 0, reason: str | None = None) -> Cut:
     reasons = (Reason(code=reason, detail="because"),) if reason else ()
     return Cut(
+        face="1a",
         shot=0,
         frames=frames(start, stop),
         route="draft" if drawn else "passthrough",
@@ -64,7 +65,14 @@ def cut(start: int, stop: int, drawn: int = 0, reason: str | None = None) -> Cut
 
 def patch(chunk: int, offset: int, count: int) -> PatchTrack:
     return PatchTrack(
-        chunk=chunk, offset=offset, count=count, width=8, height=8, pixels=NOTHING, placement=NOTHING
+        face="1a",
+        chunk=chunk,
+        offset=offset,
+        count=count,
+        width=8,
+        height=8,
+        pixels=NOTHING,
+        placement=NOTHING,
     )
 
 

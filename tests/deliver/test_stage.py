@@ -135,6 +135,7 @@ class Bench:
         path = tmp_path / f"patch-{chunk}-{seed}.mkv"
         write_patches(path, (noise.integers(0, 256, (PATCH, PATCH, 3), dtype=np.uint8) for _ in range(count)))
         return PatchTrack(
+            face="1a",
             chunk=chunk,
             offset=offset,
             count=count,
@@ -316,6 +317,7 @@ def test_a_still_that_cannot_be_made_is_missing_and_said(
     it = bench()
     inputs = it.inputs("ja", [it.patch(tmp_path, 0, 0, 10)])
     cut = Cut(
+        face="1a",
         shot=0,
         frames=FrameRange(start=0, stop=10),
         route="draft",

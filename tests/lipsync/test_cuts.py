@@ -40,7 +40,6 @@ def faces(count: int = COUNT) -> Faces:
         size=np.full(count, 90, np.float32),
         pose=np.zeros((count, 2), np.float32),
         confidence=np.full(count, 0.9, np.float32),
-        faces=np.ones(count, np.int16),
         rival=np.zeros(count, np.float32),
         sharpness=np.full(count, 0.7, np.float32),
         mouth=np.zeros((count, occlusion.ROWS, occlusion.ANGLES, 3), np.int8),

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from loc.analysis.faces import Faces, track_faces
+from loc.analysis.face_tracker import track_faces
+from loc.analysis.faces import Faces
 from loc.artifacts import SAMPLE_RATE, Chunk, FrameRange, LipSync, PatchTrack, Source
 from loc.backend import Host
 from loc.events import EventBus
@@ -29,7 +30,9 @@ from loc.store.workdir import WorkDir
 from stages.deliver.picture import Layer, composite
 from stages.ingest import stage as ingest
 from stages.ingest.contract import Inputs as IngestInputs
+from stages.lipsync import stage as lipsync
 from stages.lipsync.redraw import Film as Tracked
+from stages.lipsync.shot_faces import ShotFace
 from stages.lipsync.warp import Warp
 from tests.lipsync.test_stage import Rig, dub_of
 from tests.presenter import NORA, Film, Said, Script, Shot, shoot
@@ -78,9 +81,14 @@ class Drawn:
         tracks = track_faces(runner, Site("lipsync"), self.source, self.rig.path, timeline).chunks
         return Tracked(self.source, self.rig.path, timeline, timeline.samples(), tracks)
 
+    @cached_property
+    def face(self) -> ShotFace:
+        [face] = lipsync.shot_faces_of(self.rig.context(), self.tracked, 0)
+        return face
+
     def points(self, chunk: int, frames: FrameRange) -> Values:
         """Mesh points over the face's scale, as they are drawn by, of frames that a chunk's tracks hold."""
-        faces = self.tracked.faces(self.rig.context(), chunk, frames)
+        faces = self.tracked.faces(self.rig.context(), self.face, chunk, frames)
         return np.asarray(faces.points / np.median(faces.size))
 
     @cached_property
@@ -88,7 +96,9 @@ class Drawn:
         """Tracks as they are used, of all frames."""
         context = self.rig.context()
         chunks = enumerate(self.source.chunks)
-        return Faces.join([self.tracked.faces(context, index, chunk.frames) for index, chunk in chunks])
+        return Faces.join(
+            [self.tracked.faces(context, self.face, index, chunk.frames) for index, chunk in chunks]
+        )
 
     def frames(self) -> Iterator[Planes]:
         """Every frame of the film."""

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from loc.analysis import occlusion
-from loc.analysis.faces import LIP_OUTER_LOWER, LIP_OUTER_UPPER, NOSE, Faces, FaceTracker, places
+from loc.analysis.face_tracker import FaceTracker, follow
+from loc.analysis.faces import LIP_OUTER_LOWER, LIP_OUTER_UPPER, NOSE, Faces, foremost, places
 from loc.artifacts import SAMPLE_RATE, FrameRange, VideoStream
 from loc.backend import Host
 from loc.events import EventBus
@@ -77,8 +78,9 @@ def otto(two_shot_film: Film, tmp_path_factory: pytest.TempPathFactory) -> Sitte
 
 def shown(video: VideoStream, pictures: Iterator[Planes] | Sequence[Planes]) -> set[str]:
     """What the cuts of one shot show."""
+    held = list(pictures)
     with FaceTracker(video) as tracker:
-        faces = prepare(Faces.join(tracker.track(planes, index) for index, planes in enumerate(pictures)))
+        faces = prepare(foremost(follow(tracker, held, 0), len(held)))
     return {cut.situation.code for cut in cut_shot(0, 0, judged(faces, video))}
 
 

@@ -44,7 +44,7 @@ from stages.ingest.contract import Inputs as IngestInputs
 from stages.lipsync import stage as lipsync
 from stages.lipsync.contract import Drafter, Inputs, Patch, RedrawWindow
 from stages.lipsync.warp import Warp
-from tests.presenter import Film
+from tests.presenter import MINA, OTTO, Film, Said, Script, Shot, Truth, shoot
 
 FRAME = SAMPLE_RATE // 25
 
@@ -110,7 +110,7 @@ def inputs(source: Source, stems: Stems, dub: Slot[DubTrack], transcript: Transc
     return Inputs(
         source=Slot("ingest", source),
         stems=Slot("separate", stems),
-        transcript=Slot("transcribe", transcript) if transcript else Slot.pending("transcribe"),
+        transcript=Slot("transcribe", transcript or transcript_of()),
         dub=dub,
     )
 
@@ -131,13 +131,13 @@ def ingested(two_shot_film: Film, tmp_path_factory: pytest.TempPathFactory) -> t
     runner = Runner(store, EventBus(), run="test")
     path = two_shot_film.path
     job = Job(path, digest_file(path), path.stat().st_size, ("es",), "en")
-    context = Context(runner=runner, settings=Settings(), job=job, backend=_no_backend)
+    context = Context(runner=runner, settings=Settings(), job=job, backend=no_backend)
     source = ingest.run(context, IngestInputs())
     runner.close()
     return store, source
 
 
-def _no_backend(_stage: str, _language: str | None) -> Any:
+def no_backend(_stage: str, _language: str | None) -> Any:
     raise AssertionError("ingest asks for no backend")
 
 
@@ -380,3 +380,157 @@ def test_a_joint_of_chunks_does_not_show(rig: Rig) -> None:
         assert np.abs(corner - place).max() <= 1
         if (corner == place).all():
             assert np.abs(patch - other).mean() < 1.5
+
+
+DIALOGUE = Script(
+    lines=(
+        Said(MINA, "Do you happen to know the way to the museum?", pause=0.3),
+        Said(OTTO, "No, but my map may help. Let me open it for you.", pause=0.4),
+        Said(MINA, "Maybe people move the map more than the museum.", pause=0.4),
+        Said(MINA, "Oh my!", pause=0.6),
+    ),
+    shots=(
+        Shot(0, "pair", "study", (MINA, OTTO)),
+        Shot(2, "close", "plain", (OTTO,)),
+        Shot(3, "pair", "study", (MINA, OTTO)),
+    ),
+    tail=0.4,
+    size=(640, 360),
+)
+"""Two people in turn; then one of them listens alone; then a call too short to be told by its lips."""
+
+
+@dataclass(frozen=True)
+class Talk:
+    rig: Rig
+    truth: Truth
+
+    @property
+    def lines(self) -> list[tuple[str, int, int]]:
+        return [(line.speaker, line.start, line.stop) for line in self.truth.lines]
+
+    @property
+    def dub(self) -> DubTrack:
+        """A clip in the middle of each line."""
+        return dub_of(
+            *(
+                self.rig.clip((start + stop) // 2 - SAMPLE_RATE // 4, "amapa", str(number)).model_copy(
+                    update={"speaker": who}
+                )
+                for number, (who, start, stop) in enumerate(self.lines)
+            )
+        )
+
+    def run(self, cast: CastFile | None = None, stems: Stems | None = None) -> LipSync:
+        context = self.rig.context()
+        context = replace(context, job=replace(context.job, cast=cast))
+        heard = stems or Stems(speech=self.rig.source.master, background=None, speech_snr_db=20.0)
+        transcript = transcript_of(*self.lines)
+        return lipsync.run(context, inputs(self.rig.source, heard, Slot("dub", self.dub), transcript))
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+    folder = tmp_path_factory.mktemp("talk")
+    film = shoot(DIALOGUE, folder / "talk.mp4")
+    store = WorkDir(folder / "store")
+    runner = Runner(store, EventBus(), run="test")
+    job = Job(film.path, digest_file(film.path), film.path.stat().st_size, ("es",), "en")
+    context = Context(runner=runner, settings=Settings(), job=job, backend=no_backend)
+    source = ingest.run(context, IngestInputs())
+    runner.close()
+    rig = Rig(store, source, film.path, Warp(Host(Settings(), folder)))
+    yield Talk(rig, film.truth)
+    for used in rig.runners:
+        used.close()
+
+
+def places(made: LipSync, talk: Talk) -> dict[str, str]:
+    """By name of a face, who is drawn there."""
+    names = {}
+    for face in made.cast.faces:
+        middle = (face.box[0] + face.box[2]) / 2 * talk.rig.source.video.width
+        start = talk.rig.source.shots[face.shot].start
+        there = [drawn for drawn in talk.truth.faces if abs(drawn.start - start) <= 2]
+        names[face.name] = min(
+            there, key=lambda drawn: abs((drawn.box[0][0] + drawn.box[0][2]) / 2 - middle)
+        ).presenter
+    return names
+
+
+def test_in_a_dialogue_each_mouth_follows_its_own_lines(talk: Talk) -> None:
+    made = talk.run()
+    seen = places(made, talk)
+    assert [seen[name] for name in ("1a", "1b", "2a", "3a", "3b")] == ["Mina", "Otto", "Otto", "Mina", "Otto"]
+    told = [(one.speaker, one.face and seen[one.face], one.by) for one in made.cast.castings]
+    assert told == [
+        ("Mina", "Mina", "lips"),
+        ("Otto", "Otto", "lips"),
+        ("Mina", None, "listener"),
+        ("Mina", "Mina", "framing"),
+    ]
+    drawn = [(cut.shot, cut.face and seen[cut.face], cut.speaker, cut.route) for cut in made.cuts]
+    assert drawn == [
+        (0, "Mina", "Mina", "draft"),
+        (0, "Otto", "Otto", "draft"),
+        (1, "Otto", "Mina", "passthrough"),
+        (2, "Mina", "Mina", "draft"),
+    ]
+    assert [reason.code for reason in made.cuts[2].reasons] == ["others-speak"]
+
+
+def test_nothing_is_drawn_on_who_listens(talk: Talk) -> None:
+    """A face is drawn while its own line is heard, and outside it for no longer than the slack of lines."""
+    made = talk.run()
+    seen = places(made, talk)
+    slack = int(0.6 * 25)
+    for patch in made.patches:
+        chunk = talk.rig.source.chunks[patch.chunk]
+        first = chunk.frames.start + patch.offset
+        mine = [
+            (start * 25 // SAMPLE_RATE - slack, stop * 25 // SAMPLE_RATE + slack)
+            for who, start, stop in talk.lines
+            if who == seen[patch.face]
+        ]
+        assert any(start <= first and first + patch.count <= stop for start, stop in mine), patch
+
+
+def test_the_cast_file_turns_the_faces_round(talk: Talk) -> None:
+    made = talk.run(CastFile("x.cast.toml", frozenset(), {"Mina": ("right",), "Otto": ("1a",)}))
+    seen = places(made, talk)
+    told = {(one.shot, one.speaker): one.face and seen[one.face] for one in made.cast.castings}
+    assert told == {(0, "Mina"): "Otto", (0, "Otto"): "Mina", (1, "Mina"): "Otto", (2, "Mina"): "Otto"}
+
+
+def test_over_a_silent_source_only_the_cast_file_tells_two_faces_apart(talk: Talk) -> None:
+    unsure = talk.run(stems=SILENT_STEMS)
+    assert [cut.route for cut in unsure.cuts] == ["passthrough", "draft", "passthrough"]
+    assert [reason.code for reason in unsure.cuts[0].reasons] == ["several-faces"]
+    said = talk.run(
+        CastFile("x.cast.toml", frozenset(), {"Mina": ("left",), "Otto": ("right",)}), SILENT_STEMS
+    )
+    seen = places(said, talk)
+    assert [(cut.face and seen[cut.face], cut.route) for cut in said.cuts] == [
+        ("Mina", "draft"),
+        ("Otto", "draft"),
+        ("Otto", "draft"),
+        ("Mina", "draft"),
+    ]
+
+
+def test_a_face_that_is_not_in_the_video_is_an_error(talk: Talk) -> None:
+    with pytest.raises(UsageError, match=r"'9z'.*Faces: 1a, 1b, 2a, 3a, 3b"):
+        talk.run(CastFile("x.cast.toml", frozenset(), {"Mina": ("9z",)}))
+
+
+def test_what_one_face_says_again_makes_nothing_of_the_other(talk: Talk) -> None:
+    talk.run()
+    talk.rig.made()
+    context = talk.rig.context()
+    clips = talk.dub.clips
+    other = talk.rig.clip(clips[1].place, "atakala", "1").model_copy(update={"speaker": "Otto"})
+    heard = Stems(speech=talk.rig.source.master, background=None, speech_snr_db=20.0)
+    dub = dub_of(clips[0], other, *clips[2:])
+    lipsync.run(context, inputs(talk.rig.source, heard, Slot("dub", dub), transcript_of(*talk.lines)))
+    # Otto's line in its only shot, and nothing of Mina's.
+    assert talk.rig.made() == ["lipsync.draw"]

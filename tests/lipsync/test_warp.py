@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from loc.analysis.faces import Faces, FaceTracker, face_scale, lip_aperture, places, track_range
+from loc.analysis.face_tracker import FaceTracker, follow, track_range
+from loc.analysis.faces import face_scale, foremost, lip_aperture, places
 from loc.artifacts import FrameRange, VideoStream
 from loc.media.colour import to_rgb
 from loc.media.compose import apply_patch
@@ -40,7 +41,7 @@ class Scene:
         base = first_look(film.path, self.video.index).time_base
         timeline = Timeline(scan.pts, scan.key, base, scan.duration)
         frames = FrameRange(start=0, stop=timeline.count)
-        self.faces = prepare(Faces.join(track_range(film.path, self.video, timeline, frames)))
+        self.faces = prepare(foremost(track_range(film.path, self.video, timeline, frames), len(frames)))
         self.pictures = list(read_frames(film.path, self.video, timeline, frames))
         self.profile = person.measure(self.view())
         self.person: Person = person.load(self.profile)
@@ -74,7 +75,8 @@ class Scene:
     def measured(self, drawn: Callable[[int], Planes]) -> Curve:
         """Aperture of the lips in the drawn film, as the tracker sees it."""
         with FaceTracker(self.video) as tracker:
-            seen = Faces.join(tracker.track(drawn(index), index) for index in range(len(self.faces)))
+            count = len(self.faces)
+            seen = foremost(follow(tracker, map(drawn, range(count)), 0), count)
         return np.asarray(lip_aperture(seen.points.astype(np.float64)))
 
 

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loc.app.page.attention import attention, cut_states, line_flags, needs_eyes, score_words
+from loc.app.page.attention import attention, cut_states, how_cast, line_flags, needs_eyes, score_words
 from loc.app.report import Report
 from loc.artifacts import PEAKS_PER_SECOND, Evidence, Ref
 from loc.errors import ExitCode
@@ -88,9 +88,12 @@ def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
     """The whole page."""
     data = report.model_dump(mode="json")
     evidence = subject.evidence
-    stills = {(still.frames.start, still.frames.stop): still for still in evidence.stills} if evidence else {}
+    stills = {
+        (still.frames.start, still.frames.stop, still.face): still
+        for still in (evidence.stills if evidence else ())
+    }
     for cut, state in zip(data["cuts"], cut_states(data), strict=True):
-        still = stills.get(tuple(cut["frames"]))
+        still = stills.get((*cut["frames"], cut["face"]))
         cut["state"], cut["flagged"], cut["score_words"] = state, needs_eyes(cut, state), score_words(cut)
         cut["still"] = {
             "frame": still.frame,
@@ -99,6 +102,8 @@ def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
         } if still else None  # fmt: skip
     for line in data["lines"]:
         line["flags"] = line_flags(line)
+    for one in data["cast"]:
+        one["how"] = how_cast(one)
     return render(
         "page.html.j2",
         report=data,
@@ -119,6 +124,10 @@ def _speakers(data: Mapping[str, Any]) -> list[str]:
 def _timeline(data: Mapping[str, Any], subject: Subject, store: WorkDir) -> dict[str, Any]:
     """What `page.js` draws: numbers and names; the words are in the page's tables."""
     evidence, speakers = subject.evidence, _speakers(data)
+    rows: dict[int, list[str | None]] = {}
+    for cut in sorted(data["cuts"], key=lambda cut: cut["face"] or ""):
+        faces = rows.setdefault(cut["shot"], [])
+        faces += [cut["face"]] if cut["face"] not in faces else []
     ends = [part["start"] + part["seconds"] for part in (*data["lines"], *data["cuts"])]
     return {
         "seconds": data["source"]["seconds"] if data["source"] else max(ends, default=0),
@@ -151,6 +160,8 @@ def _timeline(data: Mapping[str, Any], subject: Subject, store: WorkDir) -> dict
                 "state": cut["state"],
                 "flagged": cut["flagged"],
                 "why": "; ".join(cut["reasons"]),
+                "row": rows[cut["shot"]].index(cut["face"]),
+                "rows": len(rows[cut["shot"]]),
             }
             for cut in data["cuts"]
         ],

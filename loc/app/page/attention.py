@@ -15,8 +15,8 @@ HURRIED = 1.4
 """Speech this many times the voice's own pace is worth a listen: beyond it syllables are swallowed. The
 hardest fit is 1.35 * 1.25 = 1.69."""
 
-QUIET_REASONS = frozenset({"no-speech", "off-screen"})
-"""Reasons to leave a cut as it is that ask nothing of anybody: nothing is said in it."""
+QUIET_REASONS = frozenset({"no-speech", "off-screen", "others-speak"})
+"""Reasons to leave a cut as it is that ask nothing of anybody: nobody in it says anything."""
 
 _NUMBER = re.compile(r"\d+")
 
@@ -46,7 +46,14 @@ class Item:
 
 def attention(report: Data) -> list[Item]:
     """Everything that needs eyes, what failed before what is merely worth knowing."""
-    found = [*_defects(report), *_silent(report), *_lines(report), *_cuts(report), *_choices(report)]
+    found = [
+        *_defects(report),
+        *_silent(report),
+        *_lines(report),
+        *_cast(report),
+        *_cuts(report),
+        *_choices(report),
+    ]
     return sorted(found, key=lambda item: ("failed", "check", "note").index(item.level))
 
 
@@ -192,6 +199,46 @@ def _cuts(report: Data) -> Iterator[Item]:
             "No measure says how well the mouth follows the speech: look at them.",
             tuple(unscored),
         )
+
+
+def _cast(report: Data) -> Iterator[Item]:
+    """Faces that were chosen by less than their lips."""
+    for by, title, detail in (
+        ("framing", "whose face was chosen by its place", "In other shots the speaker is seen there."),
+        (
+            "listener",
+            "that the face in view does not speak",
+            "Its lips rest, but not for others, or the speaker's move elsewhere.",
+        ),
+    ):
+        held = [one for one in report["cast"] if one["by"] == by]
+        lines = sum(len(one["segments"]) for one in held)
+        if lines:
+            shots = {one["shot"] for one in held}
+            places = [
+                Place("cut", number, cut["start"])
+                for number, cut in enumerate(report["cuts"])
+                if cut["shot"] in shots
+            ]
+            said = f"{lines} line{'s' * (lines != 1)} {title}"
+            yield Item("check", said, f"{detail} A cast file can say otherwise.", tuple(places))
+
+
+def how_cast(one: Data) -> str:
+    """How it is known which face speaks, in words."""
+    known = {
+        "cast-file": "the cast file says so",
+        "only-face": "no other face is in view",
+        "lips": "its lips move while the lines are heard",
+        "framing": "the speaker is seen in this place in other shots",
+        "listener": "nobody in view: the only face rests its lips",
+        "unsure": "not known",
+    }
+    words = known.get(one["by"], str(one["by"]))
+    if one["p"] is None:
+        return words
+    speeds = f"lip speed {one['lip_speed']:.2f}, next face {one['runner_up']:.2f}"
+    return f"{words} ({speeds}, over {one['seconds']:.1f} s, p = {one['p']:.3f})"
 
 
 def _is_unscored(score: Any) -> bool:

@@ -15,6 +15,7 @@
   const lanes = { source: [22, 46], dub: [70, 46], lines: [128, 34], cuts: [176, 26] };
   const HEIGHT = 212;
   const LABEL_ROOM = 46;
+  const LABEL_HEIGHT = 11;
   // Closer together, dotted lines are a grey cloth.
   const CLOSEST_SHOTS = 16;
   const MOST_PIXELS_PER_SECOND = 240;
@@ -116,14 +117,17 @@
   }
 
   function drawCut(cut, from) {
-    const [top, height] = lanes.cuts;
+    // Faces of one shot share the lane.
+    const height = lanes.cuts[1] / cut.rows - (cut.rows > 1 ? 1 : 0);
+    const top = lanes.cuts[0] + cut.row * (lanes.cuts[1] / cut.rows);
     const x = (cut.start - from) * scale;
     const wide = Math.max(1.5, cut.seconds * scale - 1);
     const said = { drawn: "drawn", partly: "drawn with gaps", passed: "left as filmed", failed: "failed, left as filmed" }[cut.state];
     const node = group(cut, `Cut ${cut.index + 1} ${clock(cut.start)}\n${said}${cut.why ? `: ${cut.why}` : ""}`);
     shape("rect", { class: `cut-${cut.state}`, x, y: top, width: wide, height, rx: 2 }, node);
-    if (wide > LABEL_ROOM) words(Math.max(x, 0) + 5, top + 17, `cut ${cut.index + 1}`, "label", node);
-    if (cut.why && wide > 3 * LABEL_ROOM) words(Math.max(x, 0) + 52, top + 17, cut.why.split(":")[0], "label", node);
+    if (height < LABEL_HEIGHT) return;
+    if (wide > LABEL_ROOM) words(Math.max(x, 0) + 5, top + height / 2 + 4, `cut ${cut.index + 1}`, "label", node);
+    if (cut.why && wide > 3 * LABEL_ROOM) words(Math.max(x, 0) + 52, top + height / 2 + 4, cut.why.split(":")[0], "label", node);
   }
 
   function draw() {

@@ -1,0 +1,99 @@
+"""Who is seen speaking, on real faces: clips side by side, in turn, and in a montage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loc.artifacts import SAMPLE_RATE, Cast, Stems
+from loc.backend import Host
+from loc.events import EventBus
+from loc.process import Child
+from loc.runner import Runner
+from loc.settings import Settings
+from loc.stage import Context, Job, Slot
+from loc.store.keys import digest_file
+from loc.store.workdir import WorkDir
+from stages.ingest import stage as ingest
+from stages.ingest.contract import Inputs as IngestInputs
+from stages.lipsync import stage as lipsync
+from stages.lipsync.warp import Warp
+from tests.lipsync.test_stage import Rig, dub_of, inputs, no_backend, transcript_of
+
+SQUARE = "scale=512:512:force_original_aspect_ratio=increase,crop=512:512:(iw-ow)/2:{top},setsar=1,fps=25"
+TALKS, FREEZES = "tpad=stop_mode=clone:stop_duration={after}", "tpad=start_mode=clone:start_duration={before}"
+
+
+def edit(graph: str, inputs: list[list[str]], out: Path) -> Path:
+    """Cut a film from clips; the graph ends in [v] and [a]."""
+    command = ["ffmpeg", "-v", "error", "-y"]
+    for one in inputs:
+        command += one
+    command += ["-filter_complex", graph, "-map", "[v]", "-map", "[a]", "-c:v", "libx264", "-crf", "14"]
+    with Child([*command, "-preset", "veryfast", "-c:a", "aac", str(out)]):
+        pass
+    return out
+
+
+def cast_of(path: Path, folder: Path, *lines: tuple[str, float, float]) -> Cast:
+    """The cast that lip-sync finds, given who is heard when (seconds); by the whole sound as speech."""
+    store = WorkDir(folder / "store")
+    runner = Runner(store, EventBus(), run="test")
+    job = Job(path, digest_file(path), path.stat().st_size, ("es",), "en")
+    context = Context(runner=runner, settings=Settings(), job=job, backend=no_backend)
+    source = ingest.run(context, IngestInputs())
+    runner.close()
+    rig = Rig(store, source, path, Warp(Host(Settings(), folder)))
+    said = transcript_of(*((who, int(a * SAMPLE_RATE), int(b * SAMPLE_RATE)) for who, a, b in lines))
+    stems = Stems(speech=source.master, background=None, speech_snr_db=20.0)
+    made = lipsync.run(rig.context(), inputs(source, stems, Slot("dub", dub_of()), said))
+    for used in rig.runners:
+        used.close()
+    return made.cast
+
+
+def told(cast: Cast) -> list[tuple[str | None, str | None, str]]:
+    return [(one.speaker, one.face, one.by) for one in cast.castings]
+
+
+def test_who_listens_beside_a_speaker_is_not_taken_for_one(clips: Path, tmp_path: Path) -> None:
+    path = edit(
+        f"[0:v]{SQUARE.format(top=0)}[l];[1:v]{SQUARE.format(top=90)},trim=end=8[r];"
+        "[l][r]hstack=shortest=1[v];[0:a]anull[a]",
+        [["-i", str(clips / "address.mp4")], ["-i", str(clips / "studio_silent.mp4")]],
+        tmp_path / "beside.mp4",
+    )
+    cast = cast_of(path, tmp_path, ("S1", 0.0, 8.0))
+    assert len(cast.faces) == 2
+    assert told(cast) == [("S1", "1a", "lips")]
+    [one] = cast.castings
+    assert one.lip_speed is not None
+    assert one.runner_up is not None
+    assert one.lip_speed > 5 * one.runner_up
+
+
+@pytest.mark.slow
+def test_two_real_people_in_turn(clips: Path, tmp_path: Path) -> None:
+    before, after = FREEZES.format(before=8), TALKS.format(after=10)
+    path = edit(
+        f"[0:v]{SQUARE.format(top=0)},{after}[l];[1:v]{SQUARE.format(top=150)},{before}[r];"
+        "[l][r]hstack=shortest=1[v];[0:a]atrim=end=8,aresample=48000,aformat=channel_layouts=mono[x];"
+        "[1:a]aresample=48000,aformat=channel_layouts=mono[y];[x][y]concat=n=2:v=0:a=1[a]",
+        [["-i", str(clips / "address.mp4")], ["-i", str(clips / "portrait_hevc.mp4")]],
+        tmp_path / "turn.mp4",
+    )
+    cast = cast_of(path, tmp_path, ("S1", 0.0, 8.0), ("S2", 8.0, 18.0))
+    assert told(cast) == [("S1", "1a", "lips"), ("S2", "1b", "lips")]
+
+
+@pytest.mark.slow
+def test_in_a_montage_a_face_that_listens_is_left_alone(clips: Path, tmp_path: Path) -> None:
+    path = edit(
+        f"[0:v]{SQUARE.format(top=0)},trim=end=4[l];"
+        f"[1:v]{SQUARE.format(top=90)},trim=end=4[r];[l][r]concat=n=2:v=1[v];[0:a]anull[a]",
+        [["-i", str(clips / "address.mp4")], ["-i", str(clips / "studio_silent.mp4")]],
+        tmp_path / "montage.mp4",
+    )
+    cast = cast_of(path, tmp_path, ("S1", 0.0, 4.0), ("S1", 4.0, 8.0))
+    assert told(cast) == [("S1", "1a", "only-face"), ("S1", None, "listener")]
