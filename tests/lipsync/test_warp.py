@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -196,7 +196,7 @@ def test_views_serve_where_they_are_much_nearer_only(scene: Scene) -> None:
     views = [view_of(shut)]
 
     def shares(face: np.ndarray, opening: float, of: list[View]) -> list[float]:
-        return [one.share for one in choose([face] * 9, np.full(9, opening), of)]
+        return [one.share for one in choose([face] * 9, np.full(9, opening), of, 25)]
 
     assert shares(wide, 0.0, views) == pytest.approx([1.0] * 9)
     assert shares(wide, 0.28, views) == [0.0] * 9, "it opens nearly as wide as it is"
@@ -204,19 +204,20 @@ def test_views_serve_where_they_are_much_nearer_only(scene: Scene) -> None:
     assert shares(wide, 0.0, []) == [0.0] * 9
     half = view_of(opened_by(shut, 0.12))
     for opening, nearer in ((0.0, views[0]), (float(gaps(half.points).max()), half)):
-        (chosen,) = choose([wide], np.array([opening]), [half, *views])
+        (chosen,) = choose([wide], np.array([opening]), [half, *views], 25)
         assert [one.view for one in chosen.views] == [nearer]
 
 
-def test_the_choice_of_views_is_smooth_in_time(scene: Scene) -> None:
+@pytest.mark.parametrize("rate", [25, 50])
+def test_the_choice_of_views_is_smooth_in_time(scene: Scene, rate: int) -> None:
     shut = scene.face(0).points
     wide = opened_by(shut, 0.3)
-    openings = np.full(30, 0.28)
-    openings[14:16] = 0
-    share = np.array([one.share for one in choose([wide] * 30, openings, [view_of(shut)])])
-    assert share[14:16].min() > 0.7
-    assert np.abs(np.diff(share)).max() < 0.35
-    assert share[:8].max() == 0
+    times = np.arange(60 * rate // 50) / rate
+    openings = np.where((times > 0.55) & (times < 0.65), 0, 0.28)
+    share = np.array([one.share for one in choose([wide] * len(times), openings, [view_of(shut)], rate)])
+    assert share[openings == 0].min() > 0.7
+    assert np.abs(np.diff(share)).max() * rate < 9
+    assert share[times < 0.3].max() == 0
 
 
 def test_the_recalled_mouth_is_opened_as_wanted_and_keeps_the_jaw_line(scene: Scene) -> None:
@@ -282,6 +283,32 @@ def test_the_profile_of_a_drawn_person(scene: Scene) -> None:
     outline = scene.patch(20, 1.0).polygon
     assert outline.min() > 0
     assert (outline.max(axis=0) < [who.sheet.width, who.sheet.height]).all()
+
+
+def test_views_that_the_edge_of_the_picture_cuts_are_taken_last(scene: Scene) -> None:
+    """The first half of the film is moved down, so that the chin leaves the picture."""
+    half = len(scene.faces) // 2
+    points = scene.faces.points.copy()
+    points[:half, :, 1] += scene.video.height - scene.faces.box[:half, 3].max() + 20
+    moved = replace(scene.faces, points=points)
+    drawn: list[int] = []
+
+    def pictures(indices: Sequence[int]) -> Iterator[Planes]:
+        drawn.extend(indices)
+        return (scene.pictures[index] for index in indices)
+
+    view = replace(scene.view(), tracks=lambda: iter([(np.arange(half), moved[:half])]), pictures=pictures)
+    assert person.load(person.measure(view)).closer, "there is no other"
+    drawn.clear()
+    whole = replace(view, tracks=lambda: iter([(np.arange(len(moved)), moved)]))
+    measured = person.measure(whole)
+    closer = [view.points for view in person.load(measured).closer]
+    first = [face_frame(points[index].astype(np.float64), np.eye(2, 3)).points for index in drawn]
+    kept = [
+        index for index, face in zip(drawn, first, strict=True) for one in closer if np.allclose(one, face)
+    ]
+    assert kept
+    assert min(kept) >= half
 
 
 def test_measured_lips_follow_the_plan(scene: Scene) -> None:

@@ -40,9 +40,9 @@ OUTER_LOWER_OPENING, OUTER_LOWER_CLOSING = 0.88, 0.54 + LIFT
 thicker again as it closes."""
 JAW_OPENING, JAW_CLOSING = 0.55, 0.66
 """What the chin takes; cheeks, lips and neck stretch for the rest."""
-JAW_RISE = 0.17
+JAW_RISE = 0.16
 """A chin never rises more: the neck under it would be stretched into folds it does not have."""
-JAW_SPREAD = 0.42
+JAW_SPREAD = 0.45
 """Standard deviation of the jaw's share along the jaw line, about the chin."""
 LOWER_EDGE = 0.006
 """The mesh puts the lower lip's inner edge this much too high: teeth would move with the lip."""
@@ -53,7 +53,7 @@ CORNER_DROP = 0.10
 """Of an opening, by this part the corners of the mouth go down with the jaw."""
 CHEEK_DROP, CHEEK_WIDTH = 0.22, 0.35
 """What the cheeks beside the mouth take of the chin's way, and of the corners' way in and out."""
-NECK = 0.33
+NECK = 0.3
 """Under the jaw line by this much, nothing moves."""
 WIDTH_SHARE = 0.6
 MIN_WIDTH, MAX_WIDTH = 0.82, 1.15

@@ -21,7 +21,8 @@ from loc.errors import InputError
 from loc.media.frames import Planes
 from stages.lipsync.contract import Profile, ShotView
 from stages.lipsync.warp.anatomy import Sheet, face_frame, pose_of
-from stages.lipsync.warp.mouth import mouth_width
+from stages.lipsync.warp.mouth import mouth_of, mouth_width
+from stages.lipsync.warp.recall import recall_outline
 from stages.lipsync.warp.render import Person, fetch, mask_centre, resting_outline, skin_colour
 from stages.lipsync.warp.views import View
 
@@ -44,11 +45,15 @@ HALF, HALF_SLACK = 0.5, 0.2
 STILL_SCALE, WIDTH_SCALE, POSE_SCALE = 0.03, 0.06, 0.15
 """What a view at rest is chosen by: the aperture's change from frame to frame (motion blurs), distance from
 the usual width (a pursed mouth is not at rest) and, the first one, from the usual pose; what counts alike."""
+CUT_COST = 5.0
+"""What a chin costs that the picture's edge cuts: such a view is taken where there is hardly another."""
 MAX_VIEWS = 5
 VIEWS_APART = 0.07
 """Views kept of each kind, and how far apart their poses are (about the sine of the angle)."""
-VIEW_REACH = 0.25
-"""Kept round the patch in a view, face units."""
+LEAST_GAIN = -1.0
+"""What another view's difference in pose, in units of the one above, must come to after what it costs."""
+LIPS_MARGIN, OUTLINE_MARGIN = 0.06, 0.15
+"""Kept in a view round open lips, and round what is drawn from a closed mouth, face units."""
 LARGEST_PERCENTILE = 99.5
 """Of the outlines seen, for the patch's size: one frame gone wrong must not blow up all the others."""
 ROOM = 0.12
@@ -64,6 +69,7 @@ still more than its skin holds after camera and codec."""
 class _Measures:
     """Running figures of a shot: a few numbers a frame."""
 
+    size: tuple[int, int]
     frames: list[int] = field(default_factory=list)
     aperture: list[float] = field(default_factory=list)
     facing: list[float] = field(default_factory=list)
@@ -71,6 +77,7 @@ class _Measures:
     pose: list[npt.NDArray[Any]] = field(default_factory=list)
     extent: list[npt.NDArray[Any]] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)
+    cut: list[bool] = field(default_factory=list)
 
     def add(self, frames: npt.NDArray[np.int64], faces: Faces, upright: Affine) -> None:
         points = transform(faces.points.astype(np.float64), upright)
@@ -84,6 +91,7 @@ class _Measures:
             self.pose.append(pose_of(face.points))
             self.extent.append(np.ptp(outline, axis=0))
             self.scale.append(face.scale)
+            self.cut.append(bool(outline.min() < 0 or (outline.max(axis=0) >= self.size).any()))
 
     def open(self) -> list[int]:
         """Frames whose open mouths serve best, of different poses; places in the lists."""
@@ -97,7 +105,7 @@ class _Measures:
         aperture, width = np.array(self.aperture), np.array(self.width)
         most = min(float(np.percentile(aperture, REST_PERCENTILE)) + REST_SLACK, MAX_REST)
         change = np.abs(np.gradient(aperture)) if len(aperture) > 1 else np.zeros(1)
-        cost = change / STILL_SCALE + np.abs(width - np.median(width)) / WIDTH_SCALE
+        cost = change / STILL_SCALE + np.abs(width - np.median(width)) / WIDTH_SCALE + self._cut()
         return self._apart(cost, aperture <= most, self._unusual())
 
     def half(self, widest: float) -> list[int]:
@@ -105,7 +113,10 @@ class _Measures:
         aperture = np.array(self.aperture)
         change = np.abs(np.gradient(aperture)) if len(aperture) > 1 else np.zeros(1)
         allowed = np.abs(aperture - HALF * widest) <= HALF_SLACK * widest
-        return self._apart(change / STILL_SCALE, allowed, self._unusual())
+        return self._apart(change / STILL_SCALE + self._cut(), allowed, self._unusual())
+
+    def _cut(self) -> npt.NDArray[Any]:
+        return CUT_COST * np.array(self.cut)
 
     def _unusual(self) -> npt.NDArray[Any]:
         pose = np.array(self.pose)
@@ -121,8 +132,10 @@ class _Measures:
         pose, chosen = np.array(self.pose), list[int]()
         apart = np.full(len(pose), np.inf)
         while allowed.any() and len(chosen) < MAX_VIEWS:
-            gain = apart / VIEWS_APART - cost if chosen else -cost - unusual
-            chosen.append(int(np.argmax(np.where(allowed, gain, -np.inf))))
+            gain = np.where(allowed, apart / VIEWS_APART - cost if chosen else -cost - unusual, -np.inf)
+            if chosen and gain.max() < LEAST_GAIN:
+                break
+            chosen.append(int(np.argmax(gain)))
             apart = np.minimum(apart, np.linalg.norm(pose - pose[chosen[-1]], axis=1))
             allowed = allowed & (apart >= VIEWS_APART)
         return chosen
@@ -135,7 +148,7 @@ def measure(shot: ShotView) -> Profile:
         InputError: no frame shows the face.
     """
     upright = upright_transform(shot.video)
-    measures = _Measures()
+    measures = _Measures((shot.video.width, shot.video.height))
     for frames, faces in shot.tracks():
         if len(faces):
             measures.add(frames, faces, upright)
@@ -152,14 +165,12 @@ def measure(shot: ShotView) -> Profile:
     wanted = {"open": measures.open(), "half": measures.half(widest), "rest": measures.rest()}
     chosen = sorted({measures.frames[place] for places in wanted.values() for place in places})
     points = _points(shot, chosen)
-    views = {
-        frame: _view(picture, shot.video, points[frame], sheet)
-        for frame, picture in zip(chosen, shot.pictures(chosen), strict=True)
-    }
-    for kind, places in wanted.items():
-        for number, place in enumerate(places):
-            view = vars(views[measures.frames[place]])
-            profile |= {f"{kind}_{number}_{name}": value for name, value in view.items()}
+    for frame, planes in zip(chosen, shot.pictures(chosen), strict=True):
+        for kind, places in wanted.items():
+            for number, place in enumerate(places):
+                if measures.frames[place] == frame:
+                    view = _view(planes, shot.video, points[frame], sheet, kind == "open")
+                    profile |= {f"{kind}_{number}_{name}": value for name, value in vars(view).items()}
     return {name: np.asarray(value) for name, value in profile.items()}
 
 
@@ -201,14 +212,27 @@ def _sheet(extent: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> S
     return Sheet(width, height, shrink)
 
 
-def _view(planes: Planes, video: VideoStream, points: npt.NDArray[np.float32], sheet: Sheet) -> View:
-    """The lower face of one frame, cut out."""
+def _view(
+    planes: Planes, video: VideoStream, points: npt.NDArray[np.float32], sheet: Sheet, inside: bool
+) -> View:
+    """The mouth of one frame with chin and cheeks, or its lips alone where the inside is wanted, cut out."""
     import cv2
 
     coded, upright = points.astype(np.float64), upright_transform(video)
     matrix = sheet.matrix(mask_centre(coded, upright))
     face = face_frame(transform(coded, np.asarray(cv2.invertAffineTransform(matrix))), upright)
-    canvas = fetch(planes, video, matrix, sheet, VIEW_REACH * face.scale)
+    canvas = fetch(planes, video, matrix, sheet, OUTLINE_MARGIN * face.scale)
+    mouth = mouth_of(face.points)
+    wanted = np.concatenate([mouth.upper_outer, mouth.lower_outer])
+    margin = LIPS_MARGIN
+    if not inside:
+        wanted, margin = recall_outline(face, mouth), OUTLINE_MARGIN
+    at = transform(wanted, face.to_patch) * canvas.scale + canvas.shift
+    reach = margin * face.scale * canvas.scale
+    size = canvas.pixels.shape[1::-1]
+    x0, y0 = np.clip(np.floor(at.min(axis=0) - reach), 0, np.array(size) - 1).astype(int)
+    x1, y1 = np.clip(np.ceil(at.max(axis=0) + reach), [x0 + 1, y0 + 1], size).astype(int)
     to_pixels = face.to_patch * canvas.scale[:, None]
-    to_pixels[:, 2] += canvas.shift
-    return View(canvas.pixels, to_pixels, face.points, skin_colour(canvas, face))
+    to_pixels[:, 2] += canvas.shift - [x0, y0]
+    pixels = np.ascontiguousarray(canvas.pixels[y0:y1, x0:x1])
+    return View(pixels, to_pixels, face.points, skin_colour(canvas, face))

@@ -27,8 +27,8 @@ GAIN_FROM, GAIN_FULLY = 0.05, 0.13
 and to be taken alone."""
 OPENING_SCALE = 0.05
 """Difference of the lips' gap at which a view suits markedly less, face units: a quarter of a wide one."""
-AHEAD_FRAMES, SPREAD_FRAMES = 3, 1.5
-"""Frames over which the largest need counts, and standard deviation of the smoothing in time."""
+AHEAD_S, SPREAD_S = 0.04, 0.06
+"""How long before and after it a need counts, and the standard deviation of the smoothing in time."""
 LEAST_SHARE = 0.02
 """Less is not seen, and is not worth drawing."""
 BESIDE, UNDER_NOSE = 0.2, 0.03
@@ -88,7 +88,9 @@ class Choice:
     views: tuple[Weighed, ...]
 
 
-def choose(faces: Sequence[Points], openings: npt.NDArray[np.float64], views: Sequence[View]) -> list[Choice]:
+def choose(
+    faces: Sequence[Points], openings: npt.NDArray[np.float64], views: Sequence[View], rate: float
+) -> list[Choice]:
     """Where views of the mouth serve better than the pictures' own pixels, over consecutive frames.
 
     A face changes its expression more slowly than lips open and close, and here it changes with the views: so
@@ -98,22 +100,24 @@ def choose(faces: Sequence[Points], openings: npt.NDArray[np.float64], views: Se
         faces: each picture's mesh points, face units.
         openings: [n], the gaps that are wanted.
         views: at rest and half open.
+        rate: frames per second.
     """
     from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
     if not views:
         return [Choice(0.0, ())] * len(faces)
+    ahead, spread = round(AHEAD_S * rate), SPREAD_S * rate
     held = np.array([gaps(view.points).max() for view in views])
     apart = np.array([[pose_apart(view, points) for view in views] for points in faces])
     apart += np.square((held - openings[:, None]) / OPENING_SCALE)
     raw = np.exp(apart.min(axis=1, keepdims=True) - apart)
-    weights = gaussian_filter1d(raw, SPREAD_FRAMES, axis=0, mode="nearest")
+    weights = gaussian_filter1d(raw, spread, axis=0, mode="nearest")
     seen = (weights * held).sum(axis=1) / weights.sum(axis=1)
     own = np.array([gaps(points).max() for points in faces])
     gain = np.abs(own - openings) - np.abs(seen - openings)
     share = np.clip((gain - GAIN_FROM) / (GAIN_FULLY - GAIN_FROM), 0, 1)
-    share = maximum_filter1d(share * share * (3 - 2 * share), AHEAD_FRAMES, mode="nearest")
-    share = gaussian_filter1d(share, SPREAD_FRAMES, mode="nearest")
+    share = maximum_filter1d(share * share * (3 - 2 * share), 2 * ahead + 1, mode="nearest")
+    share = gaussian_filter1d(share, spread, mode="nearest")
     return [
         Choice(float(part) if part >= LEAST_SHARE else 0.0, tuple(two_best(views, row)))
         for part, row in zip(share, weights, strict=True)

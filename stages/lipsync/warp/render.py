@@ -161,7 +161,8 @@ def choices(
     """
     upright = upright_transform(video)
     faces = [face_frame(coded, upright).points for coded in points.astype(np.float64)]
-    return choose(faces, apertures.astype(np.float64) * person.range, person.closer)
+    openings = apertures.astype(np.float64) * person.range
+    return choose(faces, openings, person.closer, max(1.0, float(video.average_rate)))
 
 
 def mask_centre(coded: Points, upright: Affine) -> Points:
