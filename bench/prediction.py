@@ -93,6 +93,8 @@ def edited_line_misses(before: Ran, after: Ran, edited: str) -> dict[str, int]:
             "deliver.peaks": len(blocks),
             "dub.meter": len(_metered(blocks, before.report)),
             "lipsync.draw": len(redraws & after.frames("lipsync.draw")),
+            "lipsync.watch": len(redraws & after.frames("lipsync.watch")),
+            "lipsync.score": len(_rated(after, redraws, sounding)),
             "deliver.encode": sum(
                 any(start < last and first < stop for start, stop in redraws)
                 for first, last in after.frames("deliver.encode")
@@ -129,6 +131,18 @@ def _metered(blocks: Iterable[int], report: Report) -> set[int]:
         PEAK_CONTEXT,
     )
     return {block for block in around if block <= last}
+
+
+def _rated(after: Ran, redraws: set[Range], sounding: Sequence[Range]) -> set[Range]:
+    """From the first drawn frame to the last, of cuts in which a changed line sounds or a redraw changed."""
+    edges, watched, found = after.edges(), after.frames("lipsync.watch"), set()
+    for first, last in (cut["frames"] for cut in after.report["cuts"] if cut["drawn_frames"]):
+        own = [span for span in watched if first <= span[0] < last]
+        span = min(start for start, _ in own), max(stop for _, stop in own)
+        heard = any(a < edges[span[1]] + REACH and b > edges[span[0]] - REACH for a, b in sounding)
+        if heard or redraws & set(own):
+            found.add(span)
+    return found
 
 
 def _redraws(before: Ran, after: Ran, sounding: Sequence[Range]) -> set[Range]:

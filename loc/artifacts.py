@@ -529,9 +529,8 @@ class Cut(Frozen):
     """Frames that a backend drew; the rest of the cut keeps the source's pixels."""
     skipped_frames: int
     """Frames inside the speech of a routed cut that kept the source's pixels all the same."""
-    score: float | None
-    score_state: Literal["unscored"]
-    """No sync measure is implemented yet; a score stays null until one is."""
+    score: Score | None
+    """None where nothing was drawn."""
 
 
 class LipSync(Frozen):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from loc.artifacts import Fit, FrameRange
+from loc.artifacts import Fit, FrameRange, Score
 
 
 class _Event(BaseModel):
@@ -103,8 +103,8 @@ class CutDecided(_Event):
     backend: str | None
     drawn_frames: int
     skipped_frames: int
-    score: float | None
-    score_state: str
+    score: Score | None
+    """None where nothing was drawn."""
 
 
 class Notice(_Event):

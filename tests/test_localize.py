@@ -135,7 +135,10 @@ def test_it_succeeds_and_says_what_it_did(first: tuple[RunResult, list[Event]], 
         (shot.start, shot.stop) for shot in job.truth.shots
     ]
     assert all(cut.route == "draft" and cut.drawn_frames > 0 for cut in decided)
-    assert all(cut.score is None and cut.score_state == "unscored" for cut in decided)
+    # A line of a second in each: too little for a measure, but enough to see what drawing did.
+    assert all(cut.score is not None and cut.score.unscored for cut in decided)
+    pictures = [cut.score.picture for cut in decided if cut.score is not None]
+    assert all(picture is not None and picture.outside == 0 for picture in pictures)
 
 
 def test_no_text_is_in_the_log(first: tuple[RunResult, list[Event]]) -> None:

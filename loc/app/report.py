@@ -125,6 +125,46 @@ class CastReport(_Part):
     """How often chance gives as large a difference of the two."""
 
 
+class PictureReport(_Part):
+    """What drawing did to the picture of a cut, measured on the pixels that reach the video. Differences of
+    colour are CIE 1976, in which about 2.3 is just noticeable."""
+
+    seam: float
+    """At the mask's edge: 95 of 100 frames stay under it."""
+    lip_colour: float
+    """Of the lips, median of frames."""
+    sharpness: float
+    """Detail over that of the filmed picture; 1 = kept."""
+    jitter: float | None
+    """Trembling of resting lips over that of eyes and nose; null where they do not rest."""
+    outside: int
+    """Largest change outside the mask, in code values: 0."""
+
+
+class ScoreReport(_Part):
+    """How well the lips of a drawn cut follow the dub. Nothing is decided by it."""
+
+    measure: str
+    """`renderer-obedience`: the dub's phones moved the lips, so the score says no more than that the renderer
+    did as it was told. `viseme-agreement`: something else moved them."""
+    value: float | None
+    """Correlation of seen and expected movement at the best lag, -1..1; null where it is unscored."""
+    offset: int | None
+    """That lag in frames; above 0 the lips are late."""
+    offset_ms: float | None
+    n: int
+    """Frames of speech compared."""
+    closures: int
+    """Closures of the lips among them."""
+    p: float | None
+    """How often random movement of the same rhythm agrees as well."""
+    confidence: float | None
+    """The value over the median of all lags."""
+    unscored: str | None
+    """Why there is no value."""
+    picture: PictureReport | None
+
+
 class CutReport(_Part):
     shot: int
     """Counted from 1."""
@@ -142,8 +182,8 @@ class CutReport(_Part):
     backend: str | None
     drawn_frames: int
     skipped_frames: int
-    score: float | None
-    score_state: str
+    score: ScoreReport | None
+    """None where nothing was drawn."""
 
 
 class LoudnessReport(_Part):
@@ -173,7 +213,7 @@ class DefectReport(_Part):
 class Report(_Part):
     """`video.ja.report.json`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     loc_version: str
     language: str
     translation: Literal["translated", "supplied"] | None
@@ -368,8 +408,7 @@ def _cut(cut: Cut, timeline: Timeline) -> CutReport:
         backend=cut.backend,
         drawn_frames=cut.drawn_frames,
         skipped_frames=cut.skipped_frames,
-        score=cut.score,
-        score_state=cut.score_state,
+        score=ScoreReport.model_validate(cut.score.model_dump()) if cut.score else None,
     )
 
 

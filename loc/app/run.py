@@ -497,5 +497,4 @@ def _decided(cut: Cut, language: str) -> CutDecided:
         drawn_frames=cut.drawn_frames,
         skipped_frames=cut.skipped_frames,
         score=cut.score,
-        score_state=cut.score_state,
     )

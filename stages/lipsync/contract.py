@@ -96,6 +96,10 @@ class Patch:
 class Drafter(Backend, Protocol):
     """A mouth renderer."""
 
+    follows_phones: bool
+    """Whether it is driven by the phones of the dub (`RedrawWindow.plan`): agreement of its lips with those
+    phones proves no more than that it did as it was told."""
+
     def profile(self, shot: ShotView) -> Profile:
         """Measure what the renderer needs to know of a person over a whole shot, in constant memory.
 

@@ -24,9 +24,9 @@ from loc.artifacts import (
     Cut,
     FrameRange,
     LipSync,
-    PatchTrack,
     Reason,
     Ref,
+    Score,
     Source,
     Stems,
     Transcript,
@@ -36,6 +36,7 @@ from loc.media.timeline import load_timeline
 from loc.runner import Site
 from loc.stage import Context
 from stages.lipsync import plan, redraw
+from stages.lipsync import score as scoring
 from stages.lipsync.casting import ShotScene, cast_shots, heard_frames, lip_speed
 from stages.lipsync.contract import Drafter, Inputs
 from stages.lipsync.cuts import Stretch, cut_shot
@@ -45,6 +46,7 @@ from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations, wi
 from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces
 from stages.lipsync.tracks import runs
 from stages.lipsync.voices import ShotVoices, Voices
+from stages.lipsync.watch import Drawn
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Faces
@@ -85,7 +87,7 @@ class _Routed:
 
 
 def run(context: Context, inputs: Inputs) -> LipSync:
-    """Track, cast, cut, route and draw. A cut that fails passes through and is a defect."""
+    """Track, cast, cut, route, draw and score. A cut that fails passes through and is a defect."""
     from loc.analysis.looks import Person, learn_looks
 
     if not context.settings.lipsync:
@@ -120,15 +122,16 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     ]
     routed.sort(key=lambda cut: (cut.stretch.frames.start, cut.face.name if cut.face else ""))
     redraws = [one for index, cut in enumerate(routed) for one in _redraws(film, index, cut)]
-    patches, failures = _drawn(context, film, backend, redraws, profiles, routed)
+    drawn, failures = _drawn(context, film, backend, redraws, profiles, routed)
     _tell(context, routed, failures, castings)
+    scores = scoring.scores(context, film, backend, drawn, [cut.clips for cut in routed])
     return LipSync(
         cast=Cast(faces=tuple(_face_record(face) for group in faces for face in group), castings=castings),
         cuts=tuple(
-            _cut_record(film, cut, failures.get(index), backend.card.name, clips)
+            _cut_record(film, cut, failures.get(index), backend.card.name, clips, scores.get(index))
             for index, cut in enumerate(routed)
         ),
-        patches=tuple(patches),
+        patches=tuple(one.patches for one in drawn),
     )
 
 
@@ -363,8 +366,8 @@ def _drawn(
     redraws: Sequence[Redraw],
     profiles: Mapping[str, Ref | LocError],
     routed: Sequence[_Routed],
-) -> tuple[list[PatchTrack], dict[int, LocError]]:
-    """(patch tracks, what went wrong by cut). A cut of which one redraw failed has no patches at all: half a
+) -> tuple[list[Drawn], dict[int, LocError]]:
+    """(what was drawn, what went wrong by cut). A cut of which one redraw failed is not drawn at all: half a
     sentence drawn would show more than none."""
     failures: dict[int, LocError] = {}
     work, wanted = [], []
@@ -377,12 +380,12 @@ def _drawn(
         work.append(redraw.draw(context, film, backend, one, person, routed[one.cut].clips))
     results = list(zip(wanted, context.runner.attempt(work, parallel=True), strict=True))
     failures |= {one.cut: result for one, result in results if isinstance(result, LocError)}
-    tracks = [
-        redraw.patch_track(film, one, result)
+    drawn = [
+        Drawn(one, redraw.patch_track(film, one, result))
         for one, result in results
         if not isinstance(result, LocError) and one.cut not in failures
     ]
-    return tracks, failures
+    return drawn, failures
 
 
 def _tell(
@@ -422,7 +425,12 @@ def _face_record(face: ShotFace) -> CastFace:
 
 
 def _cut_record(
-    film: Film, cut: _Routed, failure: LocError | None, backend: str, clips: Sequence[Clip]
+    film: Film,
+    cut: _Routed,
+    failure: LocError | None,
+    backend: str,
+    clips: Sequence[Clip],
+    score: Score | None,
 ) -> Cut:
     planned = int((cut.opacity > 0).sum())
     reasons = cut.reasons
@@ -439,8 +447,7 @@ def _cut_record(
         speaker=_speaker(film, cut.stretch.frames, cut.clips if drawn and cut.clips else clips),
         drawn_frames=planned if drawn else 0,
         skipped_frames=0 if drawn else planned,
-        score=None,
-        score_state="unscored",
+        score=score,
     )
 
 

@@ -13,8 +13,10 @@ from loc.app.report import (
     LineFailed,
     LineFit,
     LoudnessReport,
+    PictureReport,
     Report,
     RunReport,
+    ScoreReport,
     SourceFacts,
 )
 from loc.artifacts import Evidence
@@ -43,6 +45,31 @@ def line(number: int, **changes: object) -> LineFit:
     return LineFit.model_validate({**fields, **changes})
 
 
+PICTURE = PictureReport(seam=0.8, lip_colour=2.5, sharpness=0.94, jitter=1.1, outside=0)
+
+
+def score(**changes: object) -> ScoreReport:
+    """Lips that follow the dub."""
+    fields: dict[str, object] = {
+        "measure": "renderer-obedience",
+        "value": 0.91,
+        "offset": 0,
+        "offset_ms": 0.0,
+        "n": 96,
+        "closures": 7,
+        "p": 0.001,
+        "confidence": 0.83,
+        "unscored": None,
+        "picture": None,
+    }
+    return ScoreReport.model_validate({**fields, **changes})
+
+
+def unscored(why: str) -> ScoreReport:
+    """A cut with too little to go by."""
+    return score(value=None, offset=None, offset_ms=None, p=None, confidence=None, unscored=why)
+
+
 def cut(number: int, route: str = "draft", **changes: object) -> CutReport:
     """A cut of five seconds, one after the other, drawn unless it passes through."""
     drawn = route == "draft"
@@ -58,8 +85,7 @@ def cut(number: int, route: str = "draft", **changes: object) -> CutReport:
         "backend": "lipsync/warp" if drawn else None,
         "drawn_frames": 110 if drawn else 0,
         "skipped_frames": 0,
-        "score": None,
-        "score_state": "unscored",
+        "score": score(picture=PICTURE) if drawn else None,
     }
     return CutReport.model_validate({**fields, **changes})
 
@@ -90,7 +116,10 @@ def troubled() -> Report:
     cuts[3] = cut(3, "passthrough")
     cuts[4] = cut(4, "passthrough", reasons=(f"odd: {HARM}",))
     cuts[7] = cut(7, skipped_frames=12)
-    cuts[9] = cut(9, drawn_frames=0, reasons=("failed: The face was lost.",))
+    cuts[5] = cut(5, score=unscored("1.2 s of speech are under 2 s."))
+    cuts[8] = cut(8, score=score(value=0.62, offset=4, offset_ms=160.0))
+    cuts[9] = cut(9, drawn_frames=0, reasons=("failed: The face was lost.",), score=None)
+    cuts[10] = cut(10, score=score(value=0.24, offset=-1, offset_ms=-40.0, p=0.21))
     return Report(
         loc_version="0.1.0",
         language="ja",

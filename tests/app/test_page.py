@@ -13,11 +13,20 @@ import pytest
 
 from loc.app import page
 from loc.app.batch import run_all
-from loc.app.page.attention import attention, cut_states, how_cast, line_flags, needs_eyes, score_words
+from loc.app.page.attention import (
+    attention,
+    cut_states,
+    how_cast,
+    line_flags,
+    needs_eyes,
+    picture_words,
+    score_words,
+)
+from loc.app.report import ScoreReport
 from loc.errors import ExitCode
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
-from tests.app.reports import HARM, cut, line, subject, troubled
+from tests.app.reports import HARM, PICTURE, cut, line, score, subject, troubled, unscored
 from tests.app.toy import Toy
 
 
@@ -60,9 +69,10 @@ def test_what_failed_comes_before_what_is_worth_a_look_and_that_before_what_is_w
     assert told["1 line with words that were not translated"] == [5]
     assert told["1 cut left as filmed: profile"] == [3]
     assert told["1 cut with speech over mouths that were not drawn"] == [7]
-    assert told["9 drawn cuts unscored"] == [0, 1, 2, 5, 6, 7, 8, 10, 11]
     assert told["1 line whose face was chosen by its place"] == [2]
     assert told["2 lines that the face in view does not speak"] == [5]
+    assert told["1 drawn cut unscored"] == [5]
+    assert told["2 drawn cuts whose lips do not follow the speech"] == [8, 10]
     assert "Basic quality" in told
 
 
@@ -106,21 +116,30 @@ def test_a_cut_in_which_nothing_is_said_is_only_a_note() -> None:
     assert item.level == "note"
 
 
-SCORES: Mapping[str, tuple[Any, str]] = {
+SCORES: Mapping[str, tuple[ScoreReport | None, str]] = {
     "none": (None, "unscored"),
-    "a number": (0.5, "0.50"),
-    "without a value": ({"state": "unscored", "value": None}, "unscored"),
-    "with all": (
-        {"measure": "visemes", "value": 0.71, "n": 40, "offset": 1, "confidence": 0.9, "state": "scored"},
-        "visemes 0.71 (n 40, offset 1, confidence 0.9), scored",
-    ),
-}  # fmt: skip
+    "too little": (unscored("0 closures of the lips are under 2."), "unscored: 0 closures"),
+    "in time": (score(), "renderer obedience 0.91, in time (96 frames, 7 closures, p 0.001)"),
+    "late": (score(measure="viseme-agreement", offset=1), "viseme agreement 0.91, 1 frame late"),
+    "early": (score(offset=-3), "renderer obedience 0.91, 3 frames early"),
+}
 
 
 @pytest.mark.parametrize("case", SCORES)
 def test_a_score_is_shown_with_its_measure_or_as_missing(case: str) -> None:
-    score, words = SCORES[case]
-    assert score_words({**cut(0).model_dump(mode="json"), "score": score}) == words
+    given, words = SCORES[case]
+    assert words in score_words(cut(0, score=given).model_dump(mode="json"))
+
+
+def test_what_drawing_did_to_the_picture_is_told() -> None:
+    told = picture_words(cut(0).model_dump(mode="json"))
+    assert told == (
+        "step at the edge 0.8, lips' colour off by 2.5, detail 0.94 of the source's, "
+        "trembling 1.1 of the head's, change elsewhere 0"
+    )
+    restless = score(picture=PICTURE.model_copy(update={"jitter": None}))
+    assert "trembling" not in picture_words(cut(0, score=restless).model_dump(mode="json"))
+    assert picture_words(cut(0, score=None).model_dump(mode="json")) == ""
 
 
 def test_states_and_flags() -> None:

@@ -118,7 +118,7 @@ def test_a_cut_shows_what_became_of_it(opened: Page) -> None:
     assert card.locator("img").evaluate_all(
         "all => all.every(one => one.complete && one.naturalWidth === 120)"
     )
-    assert "unscored" in card.inner_text()
+    assert "renderer obedience 0.91, in time" in card.inner_text()
     before = card.locator(".wipe img").nth(1).evaluate("one => getComputedStyle(one).clipPath")
     card.get_by_role("slider").press("ArrowRight")
     after = card.locator(".wipe img").nth(1).evaluate("one => getComputedStyle(one).clipPath")

@@ -38,7 +38,7 @@ def test_run_writes_the_outputs_beside_the_video(toy: Toy, video: Path, settings
     assert (video.parent / "talk.ja.mp4").read_bytes().startswith(b"video: pixels of ")
     assert (video.parent / "talk.ja.dub.srt").exists()
     report = json.loads((video.parent / "talk.ja.report.json").read_text())
-    assert report["schema_version"] == 1
+    assert report["schema_version"] == 2
     assert report["backends"][0]["name"] == "toy"
     assert toy.opened == toy.closed == ["toy"]
 

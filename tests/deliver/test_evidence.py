@@ -59,7 +59,6 @@ def cut(start: int, stop: int, drawn: int = 0, reason: str | None = None) -> Cut
         drawn_frames=drawn,
         skipped_frames=0,
         score=None,
-        score_state="unscored",
     )
 
 

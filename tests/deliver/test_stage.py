@@ -327,7 +327,6 @@ def test_a_still_that_cannot_be_made_is_missing_and_said(
         drawn_frames=10,
         skipped_frames=0,
         score=None,
-        score_state="unscored",
     )
     patches = inputs.lipsync.get().patches
     inputs = dataclasses.replace(inputs, lipsync=Slot("lipsync", LipSync(cuts=(cut,), patches=patches)))

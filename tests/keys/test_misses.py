@@ -36,7 +36,10 @@ SOUND = (
     "deliver.peaks {0} dub, *",
 )
 """What follows from other clips, or the same at other places."""
-SEEN = ("lipsync.draw {0} cut {1}, *", "deliver.encode {0} chunk {1}", "deliver.still {0} cut {1}")
+SEEN = (
+    *("lipsync.draw {0} cut {1}, *", "lipsync.watch {0} cut {1}, *", "lipsync.score {0} cut {1}"),
+    *("deliver.encode {0} chunk {1}", "deliver.still {0} cut {1}"),
+)
 """What follows in the picture. Each line has a cut, and a chunk, of its own."""
 
 
@@ -84,6 +87,10 @@ def another_program(program: str, folder: Path) -> str:
     )
     wrapper.chmod(0o755)
     return str(wrapper)
+
+
+DRAWING = ("lipsync.profile *", "lipsync.draw *")
+WATCHING = ("lipsync.watch *",)
 
 
 def test_nothing_is_made_where_nothing_it_reads_has_changed(copy: Rig, tmp_path: Path) -> None:
@@ -207,20 +214,20 @@ def test_another_file_with_the_same_sound(copy: Rig) -> None:
     titled.replace(copy.path)
     check(
         copy.run(),
-        *("ingest.probe", "ingest.scan", "ingest.master", "faces.track *", "lipsync.*", *PICTURE),
+        *("ingest.probe", "ingest.scan", "ingest.master", "faces.track *", *DRAWING, *WATCHING, *PICTURE),
         "deliver.original *",
     )
 
 
 LISTENING = ("analysis.voice *", "transcribe.voice *")
-DRAWING = ("lipsync.profile *", "lipsync.draw *")
 
 VERSIONS: dict[str, tuple[str, ...]] = {
-    "mediapipe": ("faces.track *",),
+    "mediapipe": ("faces.track *", *WATCHING),
     "opencv-contrib-python": (
         "ingest.scan",
         "faces.track *",
         *DRAWING,
+        *WATCHING,
         "deliver.encode *",
         "deliver.still *",
     ),
@@ -230,6 +237,8 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "scipy": (
         *("separate.*", "transcribe.*", "dub.clip *", "dub.meter *", "dub.mix *"),
         *DRAWING,
+        *WATCHING,
+        "lipsync.score *",
     ),
     "pyrnnoise": ("separate.*",),
     "espeakng-loader": ("dub.speak es *",),
@@ -251,7 +260,7 @@ def test_another_decoder(copy: Rig, monkeypatch: pytest.MonkeyPatch, request: py
     ffmpeg.decoder_fingerprint.cache_clear()
     check(
         copy.run(),
-        *("ingest.probe", "ingest.scan", "ingest.master", "faces.track *", *DRAWING, *PICTURE),
+        *("ingest.probe", "ingest.scan", "ingest.master", "faces.track *", *DRAWING, *WATCHING, *PICTURE),
         "deliver.original *",
     )
 

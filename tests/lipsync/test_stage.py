@@ -125,16 +125,20 @@ def dub_of(*clips: Clip) -> DubTrack:
     )
 
 
-@pytest.fixture(scope="module")
-def ingested(two_shot_film: Film, tmp_path_factory: pytest.TempPathFactory) -> tuple[WorkDir, Source]:
-    store = WorkDir(tmp_path_factory.mktemp("lipsync") / "store")
+def ingest_film(path: Path, folder: Path) -> tuple[WorkDir, Source]:
+    """A film ingested into a store of its own."""
+    store = WorkDir(folder)
     runner = Runner(store, EventBus(), run="test")
-    path = two_shot_film.path
     job = Job(path, digest_file(path), path.stat().st_size, ("es",), "en")
     context = Context(runner=runner, settings=Settings(), job=job, backend=no_backend)
     source = ingest.run(context, IngestInputs())
     runner.close()
     return store, source
+
+
+@pytest.fixture(scope="module")
+def ingested(two_shot_film: Film, tmp_path_factory: pytest.TempPathFactory) -> tuple[WorkDir, Source]:
+    return ingest_film(two_shot_film.path, tmp_path_factory.mktemp("lipsync") / "store")
 
 
 def no_backend(_stage: str, _language: str | None) -> Any:
@@ -161,7 +165,6 @@ def test_each_shot_is_a_cut_with_its_frames_drawn(rig: Rig, two_lines: tuple[Cli
     made = rig.run(dub_of(*two_lines))
     assert [(cut.shot, cut.frames) for cut in made.cuts] == list(enumerate(rig.source.shots))
     assert {cut.route for cut in made.cuts} == {"draft"}
-    assert {cut.score_state for cut in made.cuts} == {"unscored"}
     for cut in made.cuts:
         # Seven tenths of a second of speech, and fades of two frames.
         assert 17 <= cut.drawn_frames <= 23
@@ -195,7 +198,7 @@ def test_a_changed_line_costs_its_own_redraw(rig: Rig, two_lines: tuple[Clip, Cl
     rig.made()
     other = rig.clip(second.place, "atakala", line="2")
     after = rig.run(dub_of(first, other))
-    assert rig.made() == ["lipsync.draw"]
+    assert rig.made() == ["lipsync.draw", "lipsync.watch", "lipsync.score"]
     assert after.patches[0] == before.patches[0]
     assert after.patches[1].pixels != before.patches[1].pixels
 
@@ -533,4 +536,4 @@ def test_what_one_face_says_again_makes_nothing_of_the_other(talk: Talk) -> None
     dub = dub_of(clips[0], other, *clips[2:])
     lipsync.run(context, inputs(talk.rig.source, heard, Slot("dub", dub), transcript_of(*talk.lines)))
     # Otto's line in its only shot, and nothing of Mina's.
-    assert talk.rig.made() == ["lipsync.draw"]
+    assert talk.rig.made() == ["lipsync.draw", "lipsync.watch", "lipsync.score"]

@@ -15,7 +15,15 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loc.app.page.attention import attention, cut_states, how_cast, line_flags, needs_eyes, score_words
+from loc.app.page.attention import (
+    attention,
+    cut_states,
+    how_cast,
+    line_flags,
+    needs_eyes,
+    picture_words,
+    score_words,
+)
 from loc.app.report import Report
 from loc.artifacts import PEAKS_PER_SECOND, Evidence, Ref
 from loc.errors import ExitCode
@@ -95,6 +103,7 @@ def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
     for cut, state in zip(data["cuts"], cut_states(data), strict=True):
         still = stills.get((*cut["frames"], cut["face"]))
         cut["state"], cut["flagged"], cut["score_words"] = state, needs_eyes(cut, state), score_words(cut)
+        cut["picture_words"] = picture_words(cut)
         cut["still"] = {
             "frame": still.frame,
             "before": _image(store, still.before),

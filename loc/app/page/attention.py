@@ -11,12 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from loc.analysis.agreement import SIGNIFICANT
+
 HURRIED = 1.4
 """Speech this many times the voice's own pace is worth a listen: beyond it syllables are swallowed. The
 hardest fit is 1.35 * 1.25 = 1.69."""
 
 QUIET_REASONS = frozenset({"no-speech", "off-screen", "others-speak"})
 """Reasons to leave a cut as it is that ask nothing of anybody: nobody in it says anything."""
+
+MAX_OFFSET = 2
+"""Frames by which lips may be off and still be taken for following: offsets are true to a frame."""
 
 _NUMBER = re.compile(r"\d+")
 
@@ -93,21 +98,37 @@ def _cut_state(cut: Data, failed: bool) -> CutState:
 
 
 def score_words(cut: Data) -> str:
-    """A cut's score with all that is known of it, or that there is none."""
-    score = cut.get("score")
-    if not isinstance(score, Mapping):
-        return cut.get("score_state", "unscored") if score is None else f"{score:.2f}"
-    state = str(score.get("state", ""))
-    value = score.get("value")
-    if value is None:
-        return state or "unscored"
-    known = [f"{name} {score[name]}" for name in ("n", "offset", "confidence") if score.get(name) is not None]
-    measure = f"{score['measure']} " if score.get("measure") else ""
-    return (
-        f"{measure}{value:.2f}"
-        + (f" ({', '.join(known)})" if known else "")
-        + (f", {state}" if state else "")
-    )
+    """A cut's score with its measure and what it rests on, or why there is none."""
+    score = cut["score"]
+    if score is None:
+        return "unscored"
+    if score["value"] is None:
+        return f"unscored: {score['unscored']}"
+    measure = score["measure"].replace("-", " ")
+    rests_on = f"{score['n']} frames, {score['closures']} closures, p {score['p']:g}"
+    return f"{measure} {score['value']:.2f}, {_offset(score)} ({rests_on})"
+
+
+def _offset(score: Data) -> str:
+    frames = score["offset"]
+    if not frames:
+        return "in time"
+    return f"{abs(frames)} frame{'s' * (abs(frames) != 1)} {'late' if frames > 0 else 'early'}"
+
+
+def picture_words(cut: Data) -> str:
+    """What drawing did to a cut's picture; empty where it was not measured."""
+    picture = (cut["score"] or {}).get("picture")
+    if not picture:
+        return ""
+    parts = [
+        f"step at the edge {picture['seam']:.1f}",
+        f"lips' colour off by {picture['lip_colour']:.1f}",
+        f"detail {picture['sharpness']:.2f} of the source's",
+    ]
+    if picture["jitter"] is not None:
+        parts.append(f"trembling {picture['jitter']:.1f} of the head's")
+    return ", ".join([*parts, f"change elsewhere {picture['outside']}"])
 
 
 def _defects(report: Data) -> Iterator[Item]:
@@ -171,7 +192,7 @@ def _lines(report: Data) -> Iterator[Item]:
 def _cuts(report: Data) -> Iterator[Item]:
     left: dict[str, list[Place]] = defaultdict(list)
     details: dict[str, str] = {}
-    gaps, unscored = [], []
+    gaps, unscored, astray = [], [], []
     for number, (cut, state) in enumerate(zip(report["cuts"], cut_states(report), strict=True)):
         place = Place("cut", number, cut["start"])
         if state == "failed":
@@ -183,8 +204,9 @@ def _cuts(report: Data) -> Iterator[Item]:
                 details.setdefault(code, detail)
             continue
         gaps += [place] if state == "partly" else []
-        score = cut.get("score")
-        unscored += [place] if score is None or _is_unscored(score) else []
+        score = cut["score"]
+        unscored += [place] if score is None or score["value"] is None else []
+        astray += [place] if score is not None and _is_astray(score) else []
     for code, places in left.items():
         level: Literal["note", "check"] = "note" if code in QUIET_REASONS else "check"
         yield Item(level, f"{_count(places, 'cut')} left as filmed: {code}", details[code], tuple(places))
@@ -192,11 +214,18 @@ def _cuts(report: Data) -> Iterator[Item]:
         yield Item(
             "check", f"{_count(gaps, 'cut')} with speech over mouths that were not drawn", "", tuple(gaps)
         )
+    if astray:
+        yield Item(
+            "check",
+            f"{_count(astray, 'drawn cut')} whose lips do not follow the speech",
+            "Chance agrees as well, or the lips are off by more than a frame or two.",
+            tuple(astray),
+        )
     if unscored:
         yield Item(
             "note",
             f"{_count(unscored, 'drawn cut')} unscored",
-            "No measure says how well the mouth follows the speech: look at them.",
+            "There is too little speech or too little to see for a measure: look at them.",
             tuple(unscored),
         )
 
@@ -241,8 +270,10 @@ def how_cast(one: Data) -> str:
     return f"{words} ({speeds}, over {one['seconds']:.1f} s, p = {one['p']:.3f})"
 
 
-def _is_unscored(score: Any) -> bool:
-    return isinstance(score, Mapping) and (score.get("value") is None or score.get("state") == "unscored")
+def _is_astray(score: Data) -> bool:
+    if score["value"] is None:
+        return False
+    return bool(score["p"] > SIGNIFICANT or abs(score["offset"]) > MAX_OFFSET)
 
 
 def _choices(report: Data) -> Iterator[Item]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loc.app.export import Targets
 from loc.app.regress import picture, sound
@@ -88,13 +88,8 @@ def _line(line: LineFit) -> Line:
 
 
 def _cut(cut: CutReport) -> Cut:
-    return Cut(frames=cut.frames, drawn_frames=cut.drawn_frames, score=_score(cut.score))
-
-
-def _score(score: Any) -> float | None:
-    """The value of a cut's score; None: unscored."""
-    value = getattr(score, "value", score)
-    return None if value is None else round(float(value), 4)
+    score = cut.score.value if cut.score is not None else None
+    return Cut(frames=cut.frames, drawn_frames=cut.drawn_frames, score=score)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -38,6 +38,8 @@ class Warp:
         ),
     )
 
+    follows_phones = True
+
     def __init__(self, host: Host) -> None:
         self._host = host
 
