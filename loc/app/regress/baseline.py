@@ -40,12 +40,27 @@ class Still(_Part):
     """Base64."""
 
 
+class Score(_Part):
+    """How well the lips of a cut follow the dub and what drawing did to its picture, as the report says."""
+
+    measure: str
+    value: float | None
+    """None: unscored."""
+    offset_ms: float | None
+    """Above 0 the lips are late."""
+    seam: float | None
+    lip_colour: float | None
+    sharpness: float | None
+    jitter: float | None
+    """None: the lips never rest, or the picture was not looked at."""
+
+
 class Cut(_Part):
     frames: tuple[int, int]
     """First, and one past the last."""
     drawn_frames: int
-    score: float | None
-    """Of the report; None: unscored."""
+    score: Score | None
+    """None: not drawn."""
 
 
 class Line(_Part):

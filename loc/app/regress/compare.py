@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from loc.app.regress import picture, sound
-from loc.app.regress.baseline import Baseline, Dub, Line, Machine, Sample, Still
+from loc.app.regress.baseline import Baseline, Dub, Line, Machine, Sample, Score, Still
 from loc.app.regress.measures import BY_NAME, MEASURES, Measure
 from loc.errors import ExitCode
 
@@ -163,7 +163,11 @@ class _Judge:
             if not measure.per_sample:
                 before, after, where = pairs[measure.name]
                 finding = self._judged(sample, language, measure, before, after, where)
-                yield finding if finding.verdict != "same" else dataclasses.replace(finding, detail="")
+                if finding.verdict == "same":
+                    finding = dataclasses.replace(finding, detail="")
+                elif finding.verdict == "skipped":
+                    finding = dataclasses.replace(finding, detail=where or "There is no figure.")
+                yield finding
 
     def _work(self, name: str, was: Sample, now: Sample) -> Iterator[Finding]:
         if was.work is None or now.work is None:
@@ -212,6 +216,15 @@ def _words(machine: Machine) -> str:
     return f"{machine.processor}, {machine.cores} cores"
 
 
+_OF_SCORES: Mapping[str, Callable[[Score], float | None]] = {
+    "agreement.offset": lambda score: None if score.offset_ms is None else abs(score.offset_ms) / 1000,
+    "picture.seam": lambda score: score.seam,
+    "picture.lips": lambda score: score.lip_colour,
+    "picture.sharpness": lambda score: score.sharpness,
+    "picture.jitter": lambda score: score.jitter,
+}
+"""Measures that are the worst figure among the scores of all cuts."""
+
 _Pair = tuple[float | None, float | None, str]
 """(was, now, detail)."""
 
@@ -247,7 +260,7 @@ def _figures(was: Dub, now: Dub) -> dict[str, _Pair]:
         "loudness.integrated": (before.integrated_lufs, after.integrated_lufs, ""),
         "loudness.peak": (before.true_peak_dbtp, after.true_peak_dbtp, ""),
         "loudness.speech": (before.speech_lufs, after.speech_lufs, ""),
-        "agreement": (agreement(was), agreement(now), "" if agreement(now) is not None else "Unscored."),
+        **_scores(was, now),
         "picture.drawn": (drawn[0], drawn[1], ""),
         "defects": (len(was.defects), len(now.defects), ", ".join(fresh)),
     }
@@ -279,10 +292,54 @@ def text_changes(was: Dub, now: Dub) -> list[tuple[Sequence[str], Sequence[str]]
     return [(before[i1:i2], after[j1:j2]) for tag, i1, i2, j1, j2 in matcher.get_opcodes() if tag != "equal"]
 
 
-def agreement(dub: Dub) -> float | None:
-    """Mean score of the cuts that have one; None: unscored."""
-    scores = [cut.score for cut in dub.cuts if cut.score is not None]
-    return sum(scores) / len(scores) if scores else None
+def _scores(was: Dub, now: Dub) -> dict[str, _Pair]:
+    """What the scores of the drawn cuts say."""
+    before, after = _agreements(was), _agreements(now)
+    if {name for name, _ in before.values()}.isdisjoint(name for name, _ in after.values()):
+        # Two measures of agreement are not to be compared.
+        before = {} if after else before
+    unscored = "" if after else "Unscored."
+    falls = [
+        (value - after[frames][1], f"cut at frame {frames[0]}")
+        for frames, (_, value) in before.items()
+        if frames in after
+    ]
+    fall, where = max(falls) if falls else (None, unscored)
+    looks: dict[str, _Pair] = {name: (_worst(name, was), _worst(name, now), "") for name in _OF_SCORES}
+    if looks["picture.jitter"][1] is None and any(cut.score for cut in now.cuts):
+        # Lips that never rest do not tremble at rest.
+        looks["picture.jitter"] = (None, None, "No lips rest.")
+    return {
+        "agreement": (_mean(before), _mean(after), unscored),
+        "agreement.cut": (None, None, unscored) if fall is None else (0.0, round(max(fall, 0.0), 4), where),
+        **looks,
+    }
+
+
+_Agreements = Mapping[tuple[int, int], tuple[str, float]]
+"""Frames of a cut -> how its agreement was measured, and what it is."""
+
+
+def _agreements(dub: Dub) -> _Agreements:
+    return {
+        cut.frames: (cut.score.measure, cut.score.value)
+        for cut in dub.cuts
+        if cut.score is not None and cut.score.value is not None
+    }
+
+
+def _mean(agreements: _Agreements) -> float | None:
+    values = [value for _, value in agreements.values()]
+    return round(sum(values) / len(values), 4) if values else None
+
+
+def _worst(name: str, dub: Dub) -> float | None:
+    """The worst figure among the scores of all cuts; None where none has it."""
+    figure = _OF_SCORES[name]
+    values = [value for cut in dub.cuts if cut.score and (value := figure(cut.score)) is not None]
+    if not values:
+        return None
+    return min(values) if BY_NAME[name].better == "higher" else max(values)
 
 
 def paired_stills(was: Dub, now: Dub) -> list[tuple[Still, Still, float]]:

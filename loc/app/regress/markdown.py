@@ -34,8 +34,10 @@ def headline(comparison: Comparison) -> str:
         return f"loc regress: {count} sample{'s' * (count != 1)} failed"
     if comparison.red:
         return "loc regress: worse than accepted"
-    better = any(finding.verdict == "better" for finding in comparison.findings)
-    return "loc regress: better than accepted" if better else "loc regress: as accepted"
+    verdicts = {finding.verdict for finding in comparison.findings}
+    if verdicts == {"new"}:
+        return "loc regress: not accepted yet"
+    return "loc regress: better than accepted" if "better" in verdicts else "loc regress: as accepted"
 
 
 def _summary(comparison: Comparison) -> Iterator[str]:

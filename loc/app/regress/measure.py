@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from loc.app.export import Targets
 from loc.app.regress import picture, sound
-from loc.app.regress.baseline import Cue, Cut, Dub, Line, Loudness
-from loc.app.report import CutReport, LineFit, Report
+from loc.app.regress.baseline import Cue, Cut, Dub, Line, Loudness, Score
+from loc.app.report import CutReport, LineFit, Report, ScoreReport
 from loc.artifacts import SAMPLE_RATE
 from loc.settings import Settings
 
@@ -88,9 +88,23 @@ def _line(line: LineFit) -> Line:
 
 
 def _cut(cut: CutReport) -> Cut:
-    score = cut.score.value if cut.score is not None else None
-    return Cut(frames=cut.frames, drawn_frames=cut.drawn_frames, score=score)
+    return Cut(frames=cut.frames, drawn_frames=cut.drawn_frames, score=_score(cut.score))
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+def _score(score: ScoreReport | None) -> Score | None:
+    if score is None:
+        return None
+    picture = score.picture
+    return Score(
+        measure=score.measure,
+        value=_rounded(score.value, 4),
+        offset_ms=_rounded(score.offset_ms),
+        seam=_rounded(picture.seam) if picture else None,
+        lip_colour=_rounded(picture.lip_colour) if picture else None,
+        sharpness=_rounded(picture.sharpness, 4) if picture else None,
+        jitter=_rounded(picture.jitter) if picture else None,
+    )
+
+
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)

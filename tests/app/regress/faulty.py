@@ -26,8 +26,8 @@ from stages.lipsync.warp import Warp
 SHIFT = SAMPLE_RATE // 5
 """200 ms."""
 
-BURNT_S = 25.0
-"""Processor seconds, about twice what the short film costs."""
+BURNT_S = 12.0
+"""Processor seconds: more than the short film costs."""
 
 HOARDED = 800_000_000
 """Bytes, more than a run of the short film needs at any moment."""

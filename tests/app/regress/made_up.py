@@ -9,7 +9,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from loc.app.regress.baseline import Baseline, Cue, Cut, Dub, Line, Loudness, Machine, Sample, Still, Work
+from loc.app.regress.baseline import (
+    Baseline,
+    Cue,
+    Cut,
+    Dub,
+    Line,
+    Loudness,
+    Machine,
+    Sample,
+    Score,
+    Still,
+    Work,
+)
 from loc.app.regress.sound import envelope_of
 from loc.artifacts import SAMPLE_RATE
 from loc.media.sound import Samples
@@ -54,6 +66,11 @@ def line(number: int, **changes: Any) -> Line:
     return Line(**{**fields, "overrun": 0.0, **changes})
 
 
+def score(value: float = 0.6, **changes: Any) -> Score:
+    fields = {"measure": "viseme-agreement", "offset_ms": 0.0, "seam": 1.2, "lip_colour": 1.0}
+    return Score(**{"value": value, **fields, "sharpness": 0.95, "jitter": 1.05, **changes})
+
+
 def dub(**changes: Any) -> Dub:
     fields: dict[str, Any] = {
         "cues": tuple(Cue(start=3.0 * number + 0.5, text=text) for number, text in enumerate(TEXTS)),
@@ -64,8 +81,8 @@ def dub(**changes: Any) -> Dub:
         "loudness": Loudness(integrated_lufs=-19.4, true_peak_dbtp=-5.4, speech_lufs=-19.5),
         "envelope": envelope(),
         "cuts": (
-            Cut(frames=(0, 120), drawn_frames=100, score=0.62),
-            Cut(frames=(120, 250), drawn_frames=90, score=0.58),
+            Cut(frames=(0, 120), drawn_frames=100, score=score(0.62)),
+            Cut(frames=(120, 250), drawn_frames=90, score=score(0.58)),
         ),
         "stills": (
             Still(frame=40, box=MOUTH, of="mouth", webp=picture(1)),

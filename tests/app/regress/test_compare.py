@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loc.app.regress.baseline import Baseline, Cue, Cut, Loudness, Machine, Still, Work
+from loc.app.regress.baseline import Baseline, Cue, Cut, Loudness, Machine, Score, Still, Work
 from loc.app.regress.compare import Comparison, Failure, Verdict, compare
 from loc.app.regress.measures import MEASURES, tolerances
 from loc.errors import ExitCode, UsageError
@@ -20,6 +20,7 @@ from tests.app.regress.made_up import (
     line,
     picture,
     sample,
+    score,
     with_dub,
 )
 
@@ -80,7 +81,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("loudness.integrated", {"loudness": loud(integrated=-22.4)}),
     ("loudness.peak", {"loudness": loud(peak=-1.0)}),
     ("loudness.speech", {"loudness": loud(speech=-25.0)}),
-    ("picture.drawn", {"cuts": (Cut(frames=(0, 120), drawn_frames=0, score=0.62), dub().cuts[1])}),
+    ("picture.drawn", {"cuts": (Cut(frames=(0, 120), drawn_frames=0, score=score(0.62)), dub().cuts[1])}),
     ("picture.mouth", {"stills": stills(picture(1, blur=15), picture(2))}),
     ("picture.frame", {"stills": stills(picture(1), picture(9))}),
     ("defects", {"defects": ("lipsync failed",)}),
@@ -96,22 +97,68 @@ def test_a_fault_turns_its_own_measure_red_and_no_other(measure: str, changes: d
     assert comparison.code is ExitCode.DEFECTS
 
 
-def test_less_agreement_is_worse_and_a_lost_score_is_missing() -> None:
-    def scored(*scores: float | None) -> Baseline:
-        frames = ((0, 120), (120, 250))
-        return with_dub(
-            cuts=tuple(
-                Cut(frames=range_, drawn_frames=drawn, score=score)
-                for range_, drawn, score in zip(frames, (100, 90), scores, strict=True)
-            )
-        )
+def scored(*scores: Score | None) -> Baseline:
+    frames, drawn = ((0, 120), (120, 250)), (100, 90)
+    cuts = zip(frames, drawn, scores, strict=True)
+    return with_dub(cuts=tuple(Cut(frames=a, drawn_frames=n, score=each) for a, n, each in cuts))
 
-    assert red(judged(scored(0.1, 0.1))) == {("es", "agreement", "worse")}
-    assert verdict(judged(scored(0.9, 0.9)), "agreement") == "better"
-    assert red(judged(scored(None, None))) == {("es", "agreement", "missing")}
-    assert verdict(judged(baseline(), scored(None, None)), "agreement") == "new"
-    unscored = judged(scored(None, None), scored(None, None))
-    assert (verdict(unscored, "agreement"), unscored.code) == ("skipped", ExitCode.DONE)
+
+OF_SCORES = (
+    "agreement",
+    "agreement.cut",
+    "agreement.offset",
+    "picture.seam",
+    "picture.lips",
+    "picture.sharpness",
+    "picture.jitter",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "measures"),
+    [
+        ({"value": 0.2}, {"agreement", "agreement.cut"}),
+        ({"value": 0.54}, set()),
+        ({"offset_ms": -120.0}, {"agreement.offset"}),
+        ({"seam": 4.0}, {"picture.seam"}),
+        ({"lip_colour": 6.0}, {"picture.lips"}),
+        ({"sharpness": 0.5}, {"picture.sharpness"}),
+        ({"jitter": 1.6}, {"picture.jitter"}),
+        ({"jitter": None}, set()),
+    ],
+)
+def test_a_worse_score_of_one_cut(changes: dict[str, Any], measures: set[str]) -> None:
+    comparison = judged(scored(score(**{"value": 0.62, **changes}), score(0.58)))
+    assert red(comparison) == {("es", measure, "worse") for measure in measures}
+
+
+def test_lips_that_never_rest_do_not_tremble() -> None:
+    comparison = judged(scored(score(0.62, jitter=None), score(0.58, jitter=None)))
+    assert (verdict(comparison, "picture.jitter"), comparison.code) == ("skipped", ExitCode.DONE)
+
+
+def test_a_cut_that_falls_while_another_rises() -> None:
+    assert red(judged(scored(score(0.22), score(0.98)))) == {("es", "agreement.cut", "worse")}
+
+
+def test_better_scores_lost_scores_and_none() -> None:
+    better = judged(scored(score(0.9), score(0.9, seam=0.4)))
+    assert (verdict(better, "agreement"), better.code) == ("better", ExitCode.DONE)
+    none = scored(None, None)
+    assert red(judged(none)) == {
+        ("es", measure, "missing") for measure in OF_SCORES if measure != "agreement.cut"
+    }
+    assert {verdict(judged(baseline(), none), measure) for measure in OF_SCORES} == {"new", "skipped"}
+    unscored = judged(none, none)
+    assert {verdict(unscored, measure) for measure in OF_SCORES} == {"skipped"}
+    assert unscored.code is ExitCode.DONE
+
+
+def test_scores_by_another_measure_are_not_compared() -> None:
+    other = [score(0.1, measure="renderer-obedience"), score(0.1, measure="renderer-obedience")]
+    comparison = judged(scored(*other))
+    assert verdict(comparison, "agreement") == "new"
+    assert comparison.code is ExitCode.DONE
 
 
 @pytest.mark.parametrize(

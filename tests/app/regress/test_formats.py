@@ -101,3 +101,8 @@ def test_the_headline(changes: dict[str, object], words: str) -> None:
     now = baseline(samples={"talk.mp4": sample(dubs={"es": dub(**changes), "ja": dub()})})
     text = markdown.write(compare(baseline(), now, tolerances(())))
     assert text.startswith(f"## loc regress: {words}\n")
+
+
+def test_the_headline_of_what_has_nothing_to_be_compared_with() -> None:
+    text = markdown.write(compare(baseline(samples={}), baseline(), tolerances(())))
+    assert text.startswith("## loc regress: not accepted yet\n")
