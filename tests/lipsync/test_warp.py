@@ -202,6 +202,9 @@ def test_views_serve_where_they_are_much_nearer_only(scene: Scene) -> None:
     assert shares(wide, 0.28, views) == [0.0] * 9, "it opens nearly as wide as it is"
     assert shares(shut, 0.15, views) == [0.0] * 9, "it is shut itself"
     assert shares(wide, 0.0, []) == [0.0] * 9
+    turned = wide.copy()
+    turned[places((1,))] += [0.4, 0]
+    assert shares(turned, 0.0, views) == [0.0] * 9, "it was never seen from that side"
     half = view_of(opened_by(shut, 0.12))
     for opening, nearer in ((0.0, views[0]), (float(gaps(half.points).max()), half)):
         (chosen,) = choose([wide], np.array([opening]), [half, *views], 25)
@@ -370,6 +373,37 @@ def test_without_a_view_of_the_inside_a_cavity_is_drawn(scene: Scene) -> None:
     column, row = inner.round().astype(int)
     shown = patch.pixels[row : row + 8, column - 2 : column + 3]
     assert shown.mean(axis=(1, 2)).min() < 90, "the depth of the mouth is dark"
+
+
+def test_a_picture_turned_by_metadata_is_drawn_alike(scene: Scene) -> None:
+    """As a telephone held upright codes it: rows of the picture are columns of the code."""
+    height, width = scene.pictures[0].y.shape
+    lying = scene.video.model_copy(update={"width": height, "height": width, "rotation": 90})
+    pictures = [
+        Planes(*(np.ascontiguousarray(np.rot90(plane, -1)) for plane in (one.y, one.u, one.v)))
+        for one in scene.pictures
+    ]
+    points = np.stack([height - 1 - scene.faces.points[..., 1], scene.faces.points[..., 0]], axis=-1)
+    faces = replace(scene.faces, points=points.astype(np.float32))
+    view = ShotView(
+        lying,
+        lambda: iter([(np.arange(len(faces)), faces)]),
+        lambda indices: (pictures[index] for index in indices),
+    )
+    who = person.load(person.measure(view))
+    assert (len(who.open), len(who.closer)) == (len(scene.person.open), len(scene.person.closer))
+    for index, aperture in ((scene.widest, 0.0), (20, 1.0)):
+        (choice,) = choices(faces.points[index, None], lying, who, np.array([aperture], dtype=np.float32))
+        patch = draw_patch(pictures[index], lying, faces.points[index], who, aperture, 1.0, choice)
+        turned = apply_patch(
+            pictures[index], lying, patch.pixels, patch.matrix, patch.polygon, patch.feather, 1.0
+        )
+        straight = scene.drawn(index, aperture)
+        x0, y0, x1, y1 = scene.faces.box[index].astype(int)
+        part = np.s_[(y0 + y1) // 2 : y1, x0:x1]
+        changed = np.abs(straight.y[part].astype(int) - scene.pictures[index].y[part]).mean()
+        apart = np.abs(np.rot90(turned.y)[part].astype(int) - straight.y[part]).mean()
+        assert apart < 0.3 * changed
 
 
 def test_a_mouth_at_the_edge_of_the_picture_can_be_drawn(scene: Scene) -> None:

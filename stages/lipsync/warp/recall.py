@@ -27,6 +27,9 @@ GAIN_FROM, GAIN_FULLY = 0.05, 0.13
 and to be taken alone."""
 OPENING_SCALE = 0.05
 """Difference of the lips' gap at which a view suits markedly less, face units: a quarter of a wide one."""
+AWAY_LESS, AWAY_NEVER = 6.0, 12.0
+"""Difference of pose, as `pose_apart` gives it, from which views serve less, and not at all: about 11 and 16
+degrees. Half of a turned mouth is hidden, and no warp shows it."""
 AHEAD_S, SPREAD_S = 0.04, 0.06
 """How long before and after it a need counts, and the standard deviation of the smoothing in time."""
 LEAST_SHARE = 0.02
@@ -108,14 +111,16 @@ def choose(
         return [Choice(0.0, ())] * len(faces)
     ahead, spread = round(AHEAD_S * rate), SPREAD_S * rate
     held = np.array([gaps(view.points).max() for view in views])
-    apart = np.array([[pose_apart(view, points) for view in views] for points in faces])
-    apart += np.square((held - openings[:, None]) / OPENING_SCALE)
+    turned = np.array([[pose_apart(view, points) for view in views] for points in faces])
+    apart = turned + np.square((held - openings[:, None]) / OPENING_SCALE)
     raw = np.exp(apart.min(axis=1, keepdims=True) - apart)
     weights = gaussian_filter1d(raw, spread, axis=0, mode="nearest")
-    seen = (weights * held).sum(axis=1) / weights.sum(axis=1)
+    total = weights.sum(axis=1)
+    seen, away = (weights * held).sum(axis=1) / total, (weights * turned).sum(axis=1) / total
     own = np.array([gaps(points).max() for points in faces])
     gain = np.abs(own - openings) - np.abs(seen - openings)
     share = np.clip((gain - GAIN_FROM) / (GAIN_FULLY - GAIN_FROM), 0, 1)
+    share *= np.clip((AWAY_NEVER - away) / (AWAY_NEVER - AWAY_LESS), 0, 1)
     share = maximum_filter1d(share * share * (3 - 2 * share), 2 * ahead + 1, mode="nearest")
     share = gaussian_filter1d(share, spread, mode="nearest")
     return [
