@@ -40,6 +40,7 @@ LOOK_FIELDS = (
     "preset",
     "audio_bitrate",
     "keep_original_audio",
+    "burn_subtitles",
     "page",
     "ffmpeg",
     "ffprobe",

@@ -179,6 +179,17 @@ class Chunk(Frozen):
     frames: FrameRange
 
 
+class Subtitled(Frozen):
+    """Subtitles that are part of the source's picture, below."""
+
+    texts: int
+    """How many were seen to appear; one that comes with a cut is not counted."""
+    top: float
+    """Heights of the upright picture, from above: where the highest begins."""
+    foot: float
+    """Where the lowest ends."""
+
+
 class Source(Frozen):
     """What ingest found out about the input; depends on nothing but the file and the chosen sound track."""
 
@@ -202,6 +213,8 @@ class Source(Frozen):
     picture's length, channels as in the source."""
     samples: int
     """Length of the programme in samples: the picture's, or the sound's where that is longer."""
+    subtitled: Subtitled | None = None
+    """Set where subtitles are burnt into the picture."""
 
 
 class Stems(Frozen):

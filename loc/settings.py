@@ -233,6 +233,12 @@ class Settings(BaseSettings):
         "--keep-original-audio/--no-keep-original-audio",
         topic="Output",
     )
+    burn_subtitles: bool = _setting(
+        False,
+        "Draw the subtitles into the picture, and leave the track of them out.",
+        "--burn-subtitles/--no-burn-subtitles",
+        topic="Output",
+    )
     page: Literal["full", "bare", "none"] = _setting(
         "full",
         "The report as a page: full shows what is said and stills of the cuts, bare neither; none: no page.",

@@ -21,6 +21,9 @@ NEEDS=(
     "file $MODES/eng-cat.mode apertium-eng-cat"
     "file $MODES/en-gl.mode apertium-en-gl"
     "file $MODES/en-eo.mode apertium-eo-en"
+    # Subtitles drawn into the picture: what finds fonts, and one with Chinese, Japanese and Korean in it.
+    "program fc-list fontconfig"
+    "file /usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc fonts-noto-cjk"
     # OpenCV, which mediapipe brings, is linked against these two.
     "library libGL.so.1 libgl1"
     "library libgthread-2.0.so.0 libglib2.0-0t64 libglib2.0-0"

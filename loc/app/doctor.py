@@ -12,8 +12,9 @@ from typing import Literal
 
 from loc.app.run import Graph
 from loc.backend import Card, Need, installed
-from loc.errors import LocError
+from loc.errors import LocError, MissingError
 from loc.media import ffmpeg
+from loc.media.fonts import font_for
 from loc.policy.licences import refusal
 from loc.process import run as run_child
 from loc.settings import Settings
@@ -26,6 +27,8 @@ MIN_FREE_BYTES = 2 << 30
 """Under this a warning: patch tracks and encoded chunks of some minutes of 1080p take about as much."""
 
 FILTERS = ("rubberband",)
+MORE_FILTERS = ("subtitles",)
+"""For --burn-subtitles only."""
 ENCODERS = ("libx264", "aac", "ffv1", "flac")
 MORE_ENCODERS = ("libx265", "libvpx-vp9", "libopus")
 """For HDR and WebM only."""
@@ -84,7 +87,7 @@ def _ffmpeg(settings: Settings) -> Iterator[Check]:
     for program in (settings.ffmpeg, settings.ffprobe):
         yield _try("tools", program, functools.partial(_version, program), INSTALL_FFMPEG)
     kinds: tuple[tuple[Literal["filters", "encoders"], tuple[str, ...]], ...] = (
-        ("filters", FILTERS),
+        ("filters", (*FILTERS, *MORE_FILTERS)),
         ("encoders", (*ENCODERS, *MORE_ENCODERS)),
     )
     for kind, names in kinds:
@@ -99,7 +102,7 @@ def _ffmpeg(settings: Settings) -> Iterator[Check]:
                 name in there,
                 "there" if name in there else "not in this build",
                 f"{INSTALL_FFMPEG}, or name another with --ffmpeg.",
-                required=name not in MORE_ENCODERS,
+                required=name not in (*MORE_ENCODERS, *MORE_FILTERS),
             )
 
 
@@ -182,11 +185,9 @@ def _work_dir(settings: Settings) -> Iterator[Check]:
 
 
 def _fonts() -> Check:
-    """Soft subtitles are drawn by the player, which needs glyphs for the language."""
-    fix = "sudo apt-get install fontconfig fonts-noto-cjk"
+    """For subtitles that are drawn into the picture here, or by a player on this machine."""
     try:
-        fonts = run_child(["fc-list", ":lang=ja", "family"]).decode("utf-8", "replace").splitlines()
-    except LocError:
-        return Check("fonts", "Japanese", False, "unknown: fc-list does not run", fix, required=False)
-    detail = fonts[0] if fonts else "none; players on this machine cannot show Japanese subtitles"
-    return Check("fonts", "Japanese", bool(fonts), detail, fix, required=False)
+        found = font_for("ja")
+    except MissingError as error:
+        return Check("fonts", "Japanese", False, error.what, error.fix, required=False)
+    return Check("fonts", "Japanese", True, f"{found.family}, {found.path}", required=False)

@@ -143,6 +143,20 @@ def require_encoders(video: VideoStream, settings: Settings) -> None:
         )
 
 
+def require_fonts(job: Job, settings: Settings) -> None:
+    """See that subtitles can be drawn into the picture, where they are to be.
+
+    Raises:
+        MissingError: ffmpeg cannot set text, or no font has a language's signs.
+    """
+    if settings.burn_subtitles:
+        from loc.media import fonts, titles
+
+        titles.fingerprint(settings.ffmpeg)
+        for language in job.languages:
+            fonts.font_for(language)
+
+
 def restricted(choices: Choices) -> list[str]:
     """What of the chosen backends may not be used commercially, in words: only `research` chooses such."""
     cards = {resolution.choice.id: resolution.choice for resolution in choices.resolutions.values()

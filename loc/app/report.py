@@ -76,6 +76,8 @@ class SourceFacts(_Part):
     shots: int
     speakers: int
     language: str | None
+    subtitles_in_picture: int
+    """How many subtitles that are part of its picture were seen to appear; 0: it has none."""
 
 
 class LineFit(_Part):
@@ -317,6 +319,7 @@ def _source(source: Source, transcript: Transcript | None, job: Job) -> SourceFa
         shots=len(source.shots),
         speakers=len(transcript.speakers) if transcript else 0,
         language=transcript.language if transcript else job.source_language,
+        subtitles_in_picture=source.subtitled.texts if source.subtitled else 0,
     )
 
 

@@ -18,6 +18,7 @@ from loc.app.feasibility import (
     decide,
     require_all,
     require_encoders,
+    require_fonts,
     restricted,
     text_supplied,
 )
@@ -150,6 +151,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
         require_all(choices, job, settings)
         if settings.until is None:
             require_encoders(facts.video, settings)
+            require_fonts(job, settings)
             for target in targets.values():
                 export.check_writable(store, target, settings)
     return Prepared(job, stages, choices, targets, tuple(notices))

@@ -77,12 +77,12 @@ def apply_patch(
 
     limit = (1 << plane_depth(video)) - 1
     inner = (slice(RIM * sy, -RIM * sy), slice(RIM * sx, -RIM * sx))
-    y = _blended(planes.y, box[0], box[1], luma[inner], mask[inner], limit)
+    y = blended(planes.y, box[0], box[1], luma[inner], mask[inner], limit)
     rim = (slice(RIM, -RIM), slice(RIM, -RIM))
-    share = _gathered(mask, siting)[rim]
+    share = gathered(mask, siting)[rim]
     left, top = box[0] // sx, box[1] // sy
     u, v = (
-        _blended(plane, left, top, _sharpened(_gathered(full, siting), siting)[rim], share, limit)
+        blended(plane, left, top, _sharpened(gathered(full, siting), siting)[rim], share, limit)
         for plane, full in zip((planes.u, planes.v), chroma, strict=True)
     )
     return Planes(y, u, v)
@@ -158,7 +158,7 @@ def _averaged_down(image: Floats, matrix: Matrix) -> tuple[Floats, Matrix]:
     return np.asarray(smaller, np.float32), matrix @ larger
 
 
-def _gathered(full: Floats, siting: Siting) -> Floats:
+def gathered(full: Floats, siting: Siting) -> Floats:
     """`full` averaged to chroma samples: the mean over the luma pixels each one colours."""
     sx, sy, ox, oy = siting
     if (sx, sy) == (1, 1):
@@ -167,7 +167,7 @@ def _gathered(full: Floats, siting: Siting) -> Floats:
 
 
 def _sharpened(chroma: Floats, siting: Siting) -> Floats:
-    """What `_gathered` gave, without the blur that interpolation and gathering are together.
+    """What `gathered` gave, without the blur that interpolation and gathering are together.
 
     The two make the least-squares inverse of the interpolation: chroma that came from the picture goes back
     to its own samples instead of being blurred twice, and what is new is fitted best.
@@ -204,7 +204,7 @@ def _sharpening_taps(step: int, offset: float) -> Floats:
     return np.asarray(taps / taps.sum(), np.float32)
 
 
-def _blended(plane: Plane, left: int, top: int, values: Floats, mask: Floats, limit: int) -> Plane:
+def blended(plane: Plane, left: int, top: int, values: Floats, mask: Floats, limit: int) -> Plane:
     """A copy of `plane` with `values` mixed in at (left, top). Where `mask` is 0 nothing moves."""
     out = plane.copy()
     part = out[top : top + values.shape[0], left : left + values.shape[1]]

@@ -273,6 +273,37 @@ def wrap(text: str) -> str:
     return f"{left}\n{right}"
 
 
+def wrap_to(text: str, columns: int) -> str:
+    """One line as so many as it takes for none to be wider, of about equal width; for drawing at a size.
+
+    Two halves as of `wrap` where they fit. A word or an unbroken run that is wider stays whole.
+    """
+    halves = wrap(text)
+    if all(_columns(line) <= columns for line in halves.splitlines()):
+        return halves
+    fewest = -(-_columns(text) // columns)
+    for count in range(fewest, len(text) + 1):
+        # The narrowest at which this many lines hold it all: even lines, not a last one of two signs.
+        for limit in range(-(-_columns(text) // count), columns + 1):
+            lines = _filled(text, limit)
+            if len(lines) <= count and all(_columns(line) <= limit for line in lines):
+                return "\n".join(lines)
+    return "\n".join(_filled(text, columns))
+
+
+def _filled(text: str, columns: int) -> list[str]:
+    """Lines as full as they can be."""
+    lines = []
+    while _columns(text) > columns:
+        breaks = list(_breaks(text))
+        fitting = [(left, right) for left, right in breaks if _columns(left) <= columns]
+        if not breaks:
+            break
+        left, text = fitting[-1] if fitting else breaks[0]
+        lines.append(left)
+    return [*lines, text]
+
+
 def _breaks(text: str) -> Iterator[tuple[str, str]]:
     for index in range(1, len(text)):
         left, right = text[:index], text[index:]

@@ -29,6 +29,9 @@ for which BT.2100 states HLG."""
 PQ_PEAK = 10_000.0
 """cd/m² of PQ's largest code value."""
 
+HLG_WHITE = 0.75
+"""HLG's value of HDR reference white, BT.2408."""
+
 SDR_GAMMA = 2.4
 """BT.1886."""
 
@@ -85,6 +88,14 @@ def tone_map_for(video: VideoStream) -> ToneMap:
         full_range=video.full_range,
         peak=min(max(peak, round(WHITE)), round(PQ_PEAK)),
     )
+
+
+def graphics_white(video: VideoStream) -> float:
+    """The code value, 0..1, at which white paper and white text stand: 203 cd/m² in HDR (58 % of PQ, 75 % of
+    HLG, BT.2408), all there is in SDR."""
+    if video.transfer == HDR_TRANSFERS[0]:
+        return float(_pq_values(np.array(WHITE)))
+    return HLG_WHITE if video.is_hdr else 1.0
 
 
 def to_sdr(rgb: Values, how: ToneMap) -> Values:

@@ -1,4 +1,4 @@
-"""The picture: each chunk's frames with their patches on, encoded; without patches once for all languages."""
+"""The picture: each chunk's frames with their patches and texts on, encoded; without them once for all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loc import packages
-from loc.artifacts import Chunk, FrameRange, PatchTrack, Source, VideoStream
+from loc.artifacts import Chunk, FrameRange, PatchTrack, Ref, Source, VideoStream
 from loc.media import ffmpeg
 from loc.media.patches import Pixels, Placement, load_placement, read_patches
 from loc.media.timeline import Timeline
@@ -19,6 +19,7 @@ from loc.store.workdir import WorkDir
 if TYPE_CHECKING:
     from loc.media.encode import Coding
     from loc.media.frames import Planes
+    from loc.media.titles import Overlay, Title
 
 STAGE = "deliver"
 
@@ -35,8 +36,20 @@ class Layer:
     placement: Placement
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Text in the picture, and the frames it stands in."""
+
+    frames: FrameRange
+    title: Ref
+
+
 def encode_chunks(
-    ctx: Context, source: Source, timeline: Timeline, patches: Sequence[PatchTrack]
+    ctx: Context,
+    source: Source,
+    timeline: Timeline,
+    patches: Sequence[PatchTrack],
+    texts: Sequence[Standing] = (),
 ) -> list[tuple[Action, Make]]:
     """An action for each chunk, which codes it: output `video`, an MP4 of its pictures alone."""
     coding = coding_of(ctx, source.video)
@@ -45,8 +58,15 @@ def encode_chunks(
     for patch in patches:
         by_chunk[patch.chunk].append(patch)
     return [
-        _encode(ctx, source, timeline, coding, index, by_chunk[index]) for index in range(len(source.chunks))
+        _encode(ctx, source, timeline, coding, index, by_chunk[index], _inside(texts, chunk.frames))
+        for index, chunk in enumerate(source.chunks)
     ]
+
+
+def _inside(texts: Sequence[Standing], frames: FrameRange) -> list[Standing]:
+    """The texts of some frames, in those frames alone."""
+    found = ((text, text.frames.intersect(frames)) for text in texts)
+    return [Standing(part, text.title) for text, part in found if part is not None]
 
 
 def coding_of(ctx: Context, video: VideoStream) -> Coding:
@@ -101,6 +121,23 @@ def composite(
         yield picture
 
 
+def with_texts(
+    frames: Iterable[Planes], first: int, video: VideoStream, texts: Sequence[tuple[FrameRange, Title]]
+) -> Iterator[Planes]:
+    """Frames from number `first` of the source on, each with the texts on it that stand there."""
+    from loc.media.titles import lay_over, overlay
+
+    ready: dict[int, Overlay] = {}
+    for number, planes in enumerate(frames, start=first):
+        picture = planes
+        for which, (where, title) in enumerate(texts):
+            if where.start <= number < where.stop:
+                if which not in ready:
+                    ready[which] = overlay(title, planes, video)
+                picture = lay_over(picture, ready[which])
+        yield picture
+
+
 def _encode(
     ctx: Context,
     source: Source,
@@ -108,15 +145,18 @@ def _encode(
     coding: Coding,
     index: int,
     patches: Sequence[PatchTrack],
+    texts: Sequence[Standing],
 ) -> tuple[Action, Make]:
     """Encode one chunk.
 
-    Reads: its frames and its patches.
-    Leaves out: text, language and sound; what drew the patches; opencv, where there are none.
+    Reads: its frames and its patches, and the pixels of texts that are drawn in it.
+    Leaves out: subtitles that are not drawn, language and sound; what drew the patches; opencv, where there
+        are none.
     """
 
     from loc.media.encode import THREADS, encode_chunk
     from loc.media.frames import frames_key, read_frames
+    from loc.media.tonemap import graphics_white
 
     video, chunk, program = source.video, source.chunks[index], ctx.settings.ffmpeg
 
@@ -128,6 +168,8 @@ def _encode(
         frames = read_frames(ctx.job.path, video, timeline, chunk.frames)
         layers = [_layer(ctx.store, chunk, patch) for patch in patches]
         pictures = composite(frames, chunk.frames.start, video, layers)
+        if texts:
+            pictures = with_texts(pictures, chunk.frames.start, video, _loaded(ctx.store, texts))
         encode_chunk(pictures, coding, out.file("video", ".mp4"), program, tell)
         out.detail.update(frames=len(chunk.frames), patched_frames=sum(patch.count for patch in patches))
 
@@ -138,13 +180,15 @@ def _encode(
         inputs={
             "pictures": frames_key(source.digest, video, timeline, chunk.frames),
             "patches": [_patch_key(patch) for patch in patches],
+            **({"texts": [_text_key(text, chunk) for text in texts]} if texts else {}),
         },
         params={
             "coding": coding,
             "threads": THREADS[coding.codec],
-            **({"chroma_location": video.chroma_location} if patches else {}),
+            **({"chroma_location": video.chroma_location} if patches or texts else {}),
+            **({"white": graphics_white(video)} if texts else {}),
         },
-        programs=_programs(program, patched=bool(patches)),
+        programs=_programs(program, patched=bool(patches or texts)),
     )
     return action, make
 
@@ -154,6 +198,18 @@ def _layer(store: WorkDir, chunk: Chunk, patch: PatchTrack) -> Layer:
     pixels = read_patches(store.open_object(patch.pixels), patch.width, patch.height, patch.count)
     placement = load_placement(store.open_object(patch.placement))
     return Layer(FrameRange(start=start, stop=start + patch.count), pixels, placement)
+
+
+def _loaded(store: WorkDir, texts: Sequence[Standing]) -> list[tuple[FrameRange, Title]]:
+    from loc.media.titles import load_title
+
+    return [(text.frames, load_title(store.open_object(text.title))) for text in texts]
+
+
+def _text_key(text: Standing, chunk: Chunk) -> dict[str, Any]:
+    """A text in frames of its chunk: where that lies in the programme does not matter."""
+    start = chunk.frames.start
+    return {"frames": [text.frames.start - start, text.frames.stop - start], "title": text.title}
 
 
 def _patch_key(patch: PatchTrack) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Deliver: patches on the picture, chunks encoded, one sound, subtitles, one file.
 
-Seven kinds of action:
-    deliver.encode     a chunk of the picture with the patches on it; knows no language;
+Eight kinds of action:
+    deliver.title      a subtitle as pixels, where it is drawn into the picture;
+    deliver.encode     a chunk of the picture with patches and texts on it; knows no language;
     deliver.audio      the mix as one track of AAC, or of Opus for WebM;
     deliver.original   the source's own sound as a second track; knows no language;
     deliver.subtitles  the .srt file;
@@ -28,8 +29,9 @@ from loc.stage import Context
 from loc.store.keys import digest_value
 from stages.deliver.contract import Inputs
 from stages.deliver.evidence import gather
-from stages.deliver.picture import STAGE, coding_of, encode_chunks
+from stages.deliver.picture import STAGE, Standing, coding_of, encode_chunks
 from stages.deliver.subtitles import cues
+from stages.deliver.titles import drawn
 
 if TYPE_CHECKING:
     from loc.media.mux import About
@@ -49,19 +51,26 @@ def run(ctx: Context, inputs: Inputs) -> Render:
     def shown() -> list[Cue]:
         return cues(inputs.translation.get().lines, inputs.dub.get(), source.samples)
 
+    def texts() -> list[Standing]:
+        if not ctx.settings.burn_subtitles:
+            return []
+        return drawn(ctx, source, timeline, shown(), "top" if source.subtitled else "bottom")
+
     kept = _original(ctx, source)
     sound, subtitles, *others = _side_by_side(
         ctx,
         lambda: [_sound(ctx, inputs.dub.get())],
         lambda: [_subtitles(ctx, shown())],
         lambda: kept,
-        lambda: encode_chunks(ctx, source, timeline, inputs.lipsync.get().patches),
+        lambda: encode_chunks(ctx, source, timeline, inputs.lipsync.get().patches, texts()),
     )
     original, chunks = (others[0], others[1:]) if kept else (None, others)
     if original is not None:
         _tell_coding(ctx, original)
     gathered = gather(ctx, source, timeline, inputs.dub.get(), inputs.lipsync.get(), chunks)
-    mux = _mux(ctx, source, timeline, chunks, sound, original, shown())
+    # A player that shows the track by itself would show everything twice.
+    track = [] if ctx.settings.burn_subtitles else shown()
+    mux = _mux(ctx, source, timeline, chunks, sound, original, track)
     media, *done = ctx.runner.attempt([mux, *gathered.work], parallel=True)
     if isinstance(media, LocError):
         raise media

@@ -2,7 +2,7 @@
 
 Four kinds of action, each keyed on the file's digest or on what an earlier one made of it:
     ingest.probe    container facts;
-    ingest.scan     one decode of the picture: frame table, shots, stillness;
+    ingest.scan     one decode of the picture: frame table, shots, stillness, text that appears;
     ingest.master   the chosen sound track on the picture's clock, 48 kHz;
     ingest.cuts     chunks, from the table, the shots and the pauses of speech.
 Nothing here depends on any setting but the sound track (and the programs in use).
@@ -19,8 +19,19 @@ import numpy as np
 
 from loc import packages
 from loc.analysis.voice_activity import speech_regions
-from loc.artifacts import SAMPLE_RATE, AudioStream, Chunk, FrameRange, FrameTable, Frozen, Sound, Source
+from loc.artifacts import (
+    SAMPLE_RATE,
+    AudioStream,
+    Chunk,
+    FrameRange,
+    FrameTable,
+    Frozen,
+    Sound,
+    Source,
+    Subtitled,
+)
 from loc.media import ffmpeg
+from loc.media.arrays import load_arrays
 from loc.media.probe import Facts, chosen_track, probe_source
 from loc.media.sound import Samples, store_sound
 from loc.media.timeline import Timeline, load_timeline, save_table
@@ -79,6 +90,9 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
     master = None if track is None else _master(ctx, track, timeline, start).model("sound", Sound)
     speech = [] if master is None else speech_regions(ctx.runner, ctx.site(STAGE), master)
     chunks = _cuts(ctx, scanned, scan, timeline, speech).model("chunks", Chunks)
+    subtitled = _subtitled(scanned, scan, timeline, speech)
+    if subtitled is not None:
+        _tell_subtitled(ctx, subtitled)
     return Source(
         digest=ctx.job.digest,
         size=ctx.job.size,
@@ -92,6 +106,30 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
         sound_start=start,
         master=master,
         samples=timeline.sample(timeline.count) if master is None else master.samples,
+        subtitled=subtitled,
+    )
+
+
+def _subtitled(
+    scanned: Made, scan: ScanFacts, timeline: Timeline, speech: Sequence[tuple[int, int]]
+) -> Subtitled | None:
+    """Whether what appeared in the picture is subtitles."""
+    from loc.analysis import captions
+
+    texts = load_arrays(scanned.path("texts"))
+    return captions.find(texts["frames"], texts["boxes"], timeline, scan.shots, speech)
+
+
+def _tell_subtitled(ctx: Context, subtitled: Subtitled) -> None:
+    """Say that the source's picture has subtitles of its own, and what that means for ours."""
+    if ctx.settings.burn_subtitles:
+        ours = "Ours are drawn at its top instead."
+    else:
+        ours = "Players show ours over them, unless told otherwise; --burn-subtitles draws them at its top."
+    ctx.runner.notice(
+        "subtitled-source",
+        f"The picture has subtitles of its own: {subtitled.texts} were seen to appear, down to "
+        f"{subtitled.foot:.0%} of its height. {ours}",
     )
 
 
@@ -125,6 +163,7 @@ def _scan(ctx: Context, facts: Facts) -> Made:
     Leaves out: the sound.
     """
 
+    from loc.analysis import captions
     from loc.media import shots
     from loc.media.frames import scan_frames
 
@@ -132,12 +171,14 @@ def _scan(ctx: Context, facts: Facts) -> Made:
 
     def make(out: Out) -> None:
         finder = shots.ShotFinder(video.average_rate)
+        watch = captions.TextWatch(video.average_rate, video.rotation)
         expected = round(facts.duration * video.average_rate) if facts.duration else 0
         seen = 0
 
         def visit(frame: Any) -> None:
             nonlocal seen
             finder.look(frame)
+            watch.look(frame)
             seen += 1
             if seen % PROGRESS_FRAMES == 0:
                 out.progress(seen, max(seen, expected))
@@ -145,6 +186,7 @@ def _scan(ctx: Context, facts: Facts) -> Made:
         scan = scan_frames(ctx.job.path, video, visit)
         out.bytes("table", save_table(scan.pts, scan.key))
         out.bytes("changes", _array_bytes(finder.changes()))
+        out.bytes("texts", watch.result())
         found = ScanFacts(
             count=len(scan.pts),
             duration=scan.duration,
@@ -158,10 +200,10 @@ def _scan(ctx: Context, facts: Facts) -> Made:
 
     action = Action(
         name="ingest.scan",
-        version=2,
+        version=3,
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest, "stream": video.index},
-        params={"rate": video.average_rate},
+        params={"rate": video.average_rate, "rotation": video.rotation},
         programs={"decoder": ffmpeg.decoder_fingerprint(), **shots.fingerprint()},
     )
     return ctx.runner.do(action, make)

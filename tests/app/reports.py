@@ -126,6 +126,7 @@ def troubled() -> Report:
         translation="supplied",
         transcript="recognised",
         source=SourceFacts(
+            subtitles_in_picture=0,
             sha256="ab" * 32,
             bytes=12_345_678,
             container="mov,mp4",

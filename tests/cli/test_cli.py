@@ -107,6 +107,19 @@ def test_errors_are_words_on_stderr_with_their_code(
     assert "Traceback" not in done.stderr
 
 
+def test_without_a_font_nothing_is_begun_and_the_package_is_named(folder: Path, tmp_path: Path) -> None:
+    fonts = tmp_path / "fonts.conf"
+    fonts.write_text('<!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>')
+    args = ("run", "talk.mp4", "--lang", "ja", "--burn-subtitles", "--work-dir", str(tmp_path / "work"))
+    done = loc(*args, cwd=folder, env={"FONTCONFIG_FILE": str(fonts)})
+    assert done.returncode == ExitCode.MISSING
+    assert "fonts-noto-cjk" in done.stderr
+    assert not list((tmp_path / "work" / "actions").iterdir())
+    # The track of subtitles needs none.
+    done = loc(*args[:4], "--until", "ingest", "-q", cwd=folder, env={"FONTCONFIG_FILE": str(fonts)})
+    assert done.returncode == ExitCode.DONE
+
+
 def test_debug_shows_the_traceback(folder: Path) -> None:
     done = loc("run", "talk.mp4", "--lang", "jp", "--debug", cwd=folder)
     assert done.returncode == ExitCode.USAGE

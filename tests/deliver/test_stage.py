@@ -36,8 +36,9 @@ from loc.artifacts import (
     Transcript,
     Translation,
 )
-from loc.errors import LocError
+from loc.errors import LocError, MissingError
 from loc.events import EventBus, Notice
+from loc.media.fonts import Font, font_for
 from loc.media.frames import Planes, read_frames, scan_frames
 from loc.media.patches import Placement, save_placement, write_patches
 from loc.media.probe import probe_source
@@ -416,6 +417,54 @@ def test_subtitles_stand_where_the_line_is_spoken(bench: Callable[..., Bench]) -
     command = ["ffmpeg", "-v", "error", "-i", str(it.output(render)), "-map", "0:s", "-f", "srt", "-"]
     inside = subprocess.run(command, check=True, capture_output=True).stdout
     assert "00:00:00,550 --> 00:00:01,800\nこんにちは" in inside.decode()
+
+
+@pytest.fixture
+def fonts() -> None:
+    try:
+        font_for("ja")
+    except MissingError as error:
+        pytest.skip(str(error))
+
+
+def test_subtitles_in_the_picture_cost_the_chunks_they_stand_in(
+    bench: Callable[..., Bench], fonts: None
+) -> None:
+    """From 0.55 s to 1.8 s, frames 14 to 44: the first three of four chunks."""
+    it = bench()
+    it.deliver(it.inputs("ja", text="こんにちは"), "ja")
+    render, made = it.deliver(it.inputs("ja", text="こんにちは"), "ja", burn_subtitles=True)
+    assert made == {"deliver.title": 1, "deliver.encode": 3, "deliver.mux": 1}
+    assert "subtitle" not in probe(it.output(render)), "players would show everything twice"
+    (cue,) = read_cues(it.store.read_bytes(render.subtitles), "made.srt")
+    assert cue.text == "こんにちは"
+    with av.open(str(it.output(render))) as container:
+        lumas = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
+    with av.open(str(it.clip)) as container:
+        sources = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
+    changes = [np.abs(now - was)[-40:].max() for now, was in zip(lumas, sources, strict=True)]
+    assert [number for number, change in enumerate(changes) if change > 120] == list(range(14, 45))
+    assert it.deliver(it.inputs("ja", text="こんにちは"), "ja", burn_subtitles=True) == (render, {})
+    # Another language sets its own text, and shares the chunks where nothing stands.
+    _, made = it.deliver(it.inputs("es", text="Hola"), "es", burn_subtitles=True)
+    assert made["deliver.encode"] == 3
+
+
+def test_a_text_that_comes_out_the_same_is_not_drawn_again(
+    bench: Callable[..., Bench], fonts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = bench()
+    it.deliver(it.inputs("ja"), "ja", burn_subtitles=True)
+    monkeypatch.setattr(Font, "fingerprint", lambda font: "another release of the same")
+    assert it.deliver(it.inputs("ja"), "ja", burn_subtitles=True)[1] == {"deliver.title": 1}
+
+
+def test_signs_that_no_font_has_are_told(
+    bench: Callable[..., Bench], fonts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = bench()
+    it.deliver(it.inputs("ja", text="Hello \U000e0fff"), "ja", burn_subtitles=True)
+    assert "no-glyph" in it.notices
 
 
 def test_tags_and_rotation_are_kept(store: WorkDir, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from loc.backend import installed
+from loc.errors import MissingError
+from loc.media.fonts import font_for
 from stages.translate.apertium import Apertium
 from tests.keys.rig import Rig, draw
 
@@ -17,6 +19,10 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     pairs = Apertium.card.languages.pairs or {}
     if not all(installed(need) for need in (*Apertium.card.needs, *pairs["en", "es"])):
         pytest.skip("apertium-eng-spa is not installed")
+    try:
+        font_for("ja")
+    except MissingError as error:
+        pytest.skip(str(error))
     return draw(tmp_path_factory.mktemp("keys"))
 
 

@@ -125,7 +125,8 @@ def _name(event: ActionDone) -> str:
 
 
 def draw(folder: Path) -> Rig:
-    """A new job, finished: a film with two sound tracks, heard first, then with its text supplied."""
+    """A new job, finished: a film with two sound tracks, heard first, then with its text supplied, then with
+    Japanese subtitles in the picture."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -136,4 +137,5 @@ def draw(folder: Path) -> Rig:
     rig.say("en", ENGLISH)
     rig.say("ja", JAPANESE)
     rig.run()
+    rig.run(languages=("ja",), burn_subtitles=True)
     return rig
