@@ -21,6 +21,7 @@ from loc.store.workdir import WorkDir
 from stages.ingest import stage
 from stages.ingest.contract import Inputs
 from tests.media import synth
+from tests.subtitled import film, subtitles
 
 
 class Ingest:
@@ -123,6 +124,17 @@ def test_a_silent_source(ingest: Ingest, tmp_path: Path) -> None:
     assert ingest.said == ["no-sound"]
 
 
+def test_subtitles_in_the_picture_are_told(ingest: Ingest, tmp_path: Path) -> None:
+    path = film(tmp_path / "subtitled.mp4", subtitles(255, edge=0))
+    source = ingest(path)
+    assert source.subtitled is not None
+    assert source.subtitled.texts >= 2
+    assert "subtitled-source" in ingest.said
+    assert ingest(path, burn_subtitles=True) == source
+    assert ingest.made == []
+    assert "subtitled-source" in ingest.said, "told again by a run that finds everything made"
+
+
 def test_a_truncated_source_is_said_to_be(ingest: Ingest, tmp_path: Path) -> None:
     path = synth.make(tmp_path, "vp9", frames=150)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -136,9 +148,11 @@ def test_real_clips(clips: Path, ingest: Ingest) -> None:
     assert source.frames.count == 550
     assert len(source.shots) == 1
     assert len(source.chunks) == 3
+    assert source.subtitled is None
     source = ingest(clips / "address.mp4")
     assert (source.frames.count, source.samples) == (200, 8 * SAMPLE_RATE)
     assert len(source.chunks) == 1
+    assert source.subtitled is None
 
 
 def test_a_lost_block_of_sound_is_missed_when_it_is_looked_for(video: Path, ingest: Ingest) -> None:
