@@ -90,6 +90,9 @@ SEEDS = 12
 SPREAD_FLOOR = (4.0, 3.0, 3.0)
 """Least standard deviation of L, a*, b*: a still face varies less than the next smile or shadow will. In the
 clips 90 % of the spots vary by less than 9, 6 and 5."""
+FULL_CONTRAST, LEAST_FLOOR = 30.0, 0.4
+"""Where lips differ from the skin by less than this (Lab; in the clips 20, 41 and 41), the floor is lower in
+proportion, down to this share of it: what moves across a spot by mistake differs less, and so does a hand."""
 DEPARTED = 5.5
 """Standard deviations from a spot's middle from which on it is something else. From 5 to 6 every occluder of
 the tuning set is found in every frame, and no frame of the clips is refused; at 4, a head that turns is."""
@@ -217,7 +220,8 @@ def _refined(known: Floats, clear: Flags, open_frames: Flags) -> tuple[Floats, F
     """
     places = np.flatnonzero(clear)
     seeds = places[:: -(-len(places) // SEEDS)]
-    alike = [_share(known[places], np.stack([known[seed], _floor()])) < COVERED for seed in seeds]
+    looks = [np.stack([known[seed], _floor(known[seed])]) for seed in seeds]
+    alike = [_share(known[places], look) < COVERED for look in looks]
     clear = np.zeros_like(clear)
     clear[places[max(alike, key=np.count_nonzero)]] = True
     look = _look(known[clear])
@@ -262,11 +266,15 @@ def _look(mouths: Floats) -> Floats:
     """Middle and spread of every spot, float32 [2, ROWS, ANGLES, 3]."""
     middle = np.median(mouths, axis=0)
     spread = 1.4826 * np.median(np.abs(mouths - middle), axis=0)
-    return np.asarray([middle, np.maximum(spread, _floor())], dtype=np.float32)
+    return np.asarray([middle, np.maximum(spread, _floor(middle))], dtype=np.float32)
 
 
-def _floor() -> Floats:
-    return np.broadcast_to(np.array(SPREAD_FLOOR, dtype=np.float32), (ROWS, ANGLES, 3))
+def _floor(middle: Floats) -> Floats:
+    """The least spread of every spot of a mouth, float32 [ROWS, ANGLES, 3]."""
+    apart = middle[_MID_LIP].mean(axis=0) - middle[_SKIN_ROWS].mean(axis=0)
+    contrast = np.median(np.linalg.norm(apart, axis=-1))
+    share = np.clip(contrast / FULL_CONTRAST, LEAST_FLOOR, 1)
+    return np.broadcast_to(share * np.array(SPREAD_FLOOR), middle.shape).astype(np.float32)
 
 
 def _share(mouths: Floats, look: Floats) -> Floats:

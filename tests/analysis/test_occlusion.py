@@ -103,6 +103,22 @@ def test_lips_without_red_are_known_by_their_shade() -> None:
     assert shares[:40].max() < STILL_COVERED
 
 
+def test_a_hand_is_told_from_lips_of_little_colour() -> None:
+    samples = cover_with(mouths(100, lips=(-14.0, 4.0, -6.0)), slice(40, 70), slice(0, 10), HAND)
+    _, shares = judged(samples)
+    assert shares[40:70].min() > COVERED
+    assert shares[:40].max() < STILL_COVERED
+
+
+def test_lips_of_two_tones_are_lips() -> None:
+    samples = mouths(60)
+    samples[:, 3:6, 1:10] = (-16, 0, 0)
+    samples[:, 3:6, 10:] = (4, 9, 2)
+    looks, shares = judged(samples)
+    assert len(looks.middle) == 1
+    assert shares.max() < STILL_COVERED
+
+
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_a_shot_of_few_frames_is_learnt_from(count: int) -> None:
     looks, shares = judged(mouths(count))
