@@ -144,3 +144,25 @@ def test_signals_end_a_run_that_can_go_on(
     again = job.run()
     assert again.misses == reference.misses - len(before)
     assert job.media() == reference.media
+
+
+def test_deadlines_end_runs_that_go_on(job: Job, reference: Reference) -> None:
+    """Night after night, each a fifth longer than the last: nothing is lost, and nothing is made twice."""
+    made, stopped = 0, 0
+    for night in range(1, 50):
+        running = job.start("--deadline", f"{max(1, round(night * reference.seconds / 5))}s")
+        ended = running.wait()
+        assert running.survivors() == []
+        made += ended.misses
+        assert len(job.records()) == made
+        if ended.code == ExitCode.DONE:
+            break
+        assert ended.code == ExitCode.DEADLINE, ended.stderr
+        assert not job.media()
+        if (newest := next(status(job.store()), None)) is not None:
+            assert newest.state == "stopped"
+            stopped += 1
+    assert stopped
+    assert made == reference.misses
+    assert job.media() == reference.media
+    assert job.unfinished() == []
