@@ -215,6 +215,8 @@ class Source(Frozen):
     """Length of the programme in samples: the picture's, or the sound's where that is longer."""
     subtitled: Subtitled | None = None
     """Set where subtitles are burnt into the picture."""
+    plate: Ref | None = None
+    """Where the input is pictures: the video made of them, whose digest and size then stand above."""
 
 
 class Stems(Frozen):
@@ -299,7 +301,8 @@ class Translation(Frozen):
     schema_version: Literal[1] = 1
     language: str
     source_language: str | None
-    origin: Literal["translated", "supplied"]
+    origin: Literal["translated", "supplied", "as-spoken"]
+    """`as-spoken`: the transcript itself, where the source's own voice is kept."""
     lines: tuple[Line, ...]
 
 

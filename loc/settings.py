@@ -142,6 +142,21 @@ class Settings(BaseSettings):
         "--cast",
         topic="Job",
     )
+    audio: Path | None = _setting(
+        None,
+        "Sound file with the speech of a picture, which becomes a talking head; or of a folder of pictures.",
+        "--audio",
+        topic="Job",
+    )
+    rate: str | None = _setting(
+        None,
+        "Pictures per second of a picture (default: 25) or of a folder of pictures, e.g. 25 or 24000/1001.",
+        "--rate",
+        topic="Job",
+    )
+    motion: Literal["none", "gentle"] = _setting(
+        "none", "Let a picture that is held sway and zoom a little.", "--motion", topic="Job"
+    )
     min_speakers: int = _setting(1, "At least this many speakers.", "--min-speakers", topic="Job", ge=1)
     max_speakers: int = _setting(8, "At most this many speakers.", "--max-speakers", topic="Job", ge=1)
     lipsync: bool = _setting(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from loc.artifacts import Ref
+from loc.artifacts import Ref, Source
 from loc.backend import Backend
 from loc.cast import CastFile
 from loc.runner import NotMade, Runner, Site
@@ -57,8 +58,32 @@ class SuppliedText:
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """An input that is pictures: one to be held, or several to be shown one after the other.
+
+    Args:
+        paths: in order.
+        digests: of each.
+        sound: a file with the sound to it; always there with one picture.
+        sound_digest: of that.
+        rate: frames per second.
+        motion: of a single picture.
+    """
+
+    paths: tuple[Path, ...]
+    digests: tuple[str, ...]
+    sound: Path | None
+    sound_digest: str | None
+    rate: Fraction
+    motion: Literal["none", "gentle"]
+
+
+@dataclass(frozen=True)
 class Job:
-    """One input and everything the user supplied with it."""
+    """One input and everything the user supplied with it.
+
+    `digest`, `size`: of the file; of pictures, a digest over theirs and the sound's, and the sum.
+    """
 
     path: Path
     digest: str
@@ -69,6 +94,10 @@ class Job:
     transcript: SuppliedText | None = None
     translations: Mapping[str, SuppliedText] = field(default_factory=dict)
     cast: CastFile | None = None
+    pictures: Pictures | None = None
+    """Where the input is no video."""
+    as_spoken: bool = False
+    """Nothing is to be translated: the mouth follows the sound as it is. `languages` is the one it is in."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +115,14 @@ class Context:
     @property
     def store(self) -> WorkDir:
         return self.runner.store
+
+    def media(self, source: Source) -> Path:
+        """The file whose pictures and sound are worked on: the input, or the plate made of its pictures.
+
+        Raises:
+            DamagedObjectError: the plate is missing or changed.
+        """
+        return self.job.path if source.plate is None else self.store.open_object(source.plate)
 
     def site(self, stage: str, unit: str = "") -> Site:
         return Site(stage=stage, unit=unit, language=self.language)

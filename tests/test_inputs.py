@@ -14,22 +14,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
+import cv2
+import ffmpeg as graph
 import numpy as np
 import numpy.typing as npt
 import pytest
+import soundfile
 
 from cli.graph import load_graph
+from loc.analysis.face_tracker import track_range
+from loc.analysis.faces import foremost, lip_aperture
 from loc.app.batch import run_all
 from loc.app.outcome import overall
 from loc.app.run import prepare
-from loc.artifacts import SAMPLE_RATE
+from loc.artifacts import SAMPLE_RATE, FrameRange
 from loc.errors import ExitCode, InputError
 from loc.events import Defect, Event, Notice
+from loc.media import ffmpeg
+from loc.media.frames import first_look, scan_frames
+from loc.media.probe import probe_source
 from loc.media.subtitles import Cue, read_cues
+from loc.media.timeline import Timeline
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from tests.media import synth
 from tests.media.synth import Recipe
+from tests.presenter.samples import SHORT, write_subtitles
 
 if TYPE_CHECKING:
     from tests.presenter import Film
@@ -726,3 +736,63 @@ def test_two_hours(localize: Localize, tmp_path: Path) -> None:
             raw = subprocess.run(["ffmpeg", "-v", "error", *piece], check=True, capture_output=True).stdout
             heard_here = side(np.frombuffer(raw, "<f4").reshape(-1, 2))
             assert abs(synth.click_error(heard_here, Fraction(1))) < 1
+
+
+def filmed(film: Film, folder: Path) -> list[Path]:
+    """The pictures of a film as PNG files."""
+    folder.mkdir()
+    paths = []
+    with av.open(str(film.path)) as opened:
+        for number, frame in enumerate(opened.decode(video=0)):
+            paths.append(folder / f"f{number}.png")
+            cv2.imwrite(str(paths[-1]), frame.to_ndarray(format="bgr24"))
+    return paths
+
+
+def test_a_picture_talks_with_the_voice_it_is_given(
+    short_film: Film, tmp_path: Path, localize: Localize
+) -> None:
+    """One picture of the drawn film and its sound: the mouth opens as the drawn one does while speaking."""
+    first = filmed(short_film, tmp_path / "frames")[0]
+    photo, sound = tmp_path / "photo.png", tmp_path / "speech.wav"
+    first.rename(photo)
+    ffmpeg.run(graph.input(str(short_film.path)).audio.output(str(sound)), "ffmpeg")
+    write_subtitles(tmp_path / "photo.en.srt", short_film.truth.lines, [SHORT.lines[0].text])
+    localize(photo, languages=(), source_language="en", audio=sound, lipsync=True)
+    made = tmp_path / "photo.en.mp4"
+    facts = probe(made)
+    assert facts["video"]["r_frame_rate"] == "25/1"
+    assert abs(int(facts["video"]["nb_frames"]) - short_film.truth.frames) <= 1
+    ffmpeg.run(graph.input(str(made)).audio.output(str(tmp_path / "heard.wav"), ac=1), "ffmpeg")
+    ffmpeg.run(graph.input(str(sound)).output(str(tmp_path / "given.wav"), ac=1), "ffmpeg")
+    heard, given = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("heard", "given"))
+    count = min(len(heard), len(given))
+    assert count > 0.95 * len(given)
+    assert np.corrcoef(heard[:count], given[:count])[0, 1] > 0.98
+    video = probe_source(made, Settings()).video
+    scan = scan_frames(made, video)
+    timeline = Timeline(scan.pts, scan.key, first_look(made, video.index).time_base, scan.duration)
+    whole = FrameRange(start=0, stop=min(timeline.count, short_film.truth.frames))
+    seen = foremost(track_range(made, video, timeline, whole), len(whole))
+    (face,) = short_film.truth.faces
+    aperture = lip_aperture(seen.points.astype(np.float64))
+    assert np.corrcoef(aperture, np.array(face.gap)[: len(whole)])[0, 1] > 0.6
+
+
+def test_a_folder_of_pictures_is_a_film_at_its_rate(
+    short_film: Film, tmp_path: Path, localize: Localize
+) -> None:
+    folder = tmp_path / "frames"
+    count = len(filmed(short_film, folder))
+    made = localize(folder, rate="24000/1001")
+    facts = probe(made.video)
+    assert facts["video"]["r_frame_rate"] == "24000/1001"
+    assert int(facts["video"]["nb_frames"]) == count
+    assert [cue.text for cue in made.cues()] == [LINE]
+
+
+def test_a_picture_without_words_is_refused(tmp_path: Path, localize: Localize) -> None:
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), np.full((64, 64, 3), 128, np.uint8))
+    localize(photo, expected=ExitCode.INPUT)
+    assert not list(tmp_path.glob("*.mp4"))

@@ -10,6 +10,7 @@ from loc.app import export
 from loc.app.feasibility import cut_graph
 from loc.app.inputs import VIDEO_SUFFIXES, OwnOutputError, found_in, target_languages
 from loc.app.outcome import Outcome, overall
+from loc.app.pictures import pictures_in
 from loc.app.run import Graph, Prepared, prepare, run_job
 from loc.app.summary import Account
 from loc.deadline import Deadline, deadline
@@ -96,11 +97,11 @@ class _Batch:
     def _look_at(self, path: Path) -> Prepared | Outcome:
         try:
             self._check_time()
-            if path.is_dir():
+            if path.is_dir() and not pictures_in(path):
                 found_in(path)
                 raise InputError(
                     f"There is no video in {path}.",
-                    why=f"No file in it ends in {', '.join(VIDEO_SUFFIXES)}.",
+                    why=f"No file in it ends in {', '.join(VIDEO_SUFFIXES)}; nor is there a picture.",
                     fix="Name the videos themselves, or the folder they are in.",
                 )
             return prepare(path, self._graph, self._store, self._settings)
@@ -174,6 +175,8 @@ def _inputs(paths: Sequence[Path], sinks: Sequence[Sink]) -> list[Path]:
         except InputError:
             videos, others = [], 0
         found += videos or [path]
+        if not videos and pictures_in(path):
+            continue
         left = f" {others} other file{'s are' if others != 1 else ' is'} not looked at." if others else ""
         notice = Notice(
             code="folder", message=f"{path}: {len(videos)} video{'s' if len(videos) != 1 else ''}.{left}"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from loc.app.languages import NAMES
-from loc.artifacts import VideoStream
 from loc.backend import Card, Need, Request, Resolution, require, resolve
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.media import ffmpeg
@@ -55,7 +54,9 @@ def cut_graph(stages: Sequence[Stage], settings: Settings) -> tuple[Stage, ...]:
 
 def text_supplied(job: Job) -> bool:
     """Whether what is said need not be heard: a transcript, or every translation, was supplied."""
-    return job.transcript is not None or all(target in job.translations for target in job.languages)
+    if job.transcript is not None:
+        return True
+    return not job.as_spoken and all(target in job.translations for target in job.languages)
 
 
 def needed(stage: Stage, job: Job, settings: Settings, language: str | None, has_sound: bool = True) -> bool:
@@ -67,7 +68,7 @@ def needed(stage: Stage, job: Job, settings: Settings, language: str | None, has
     if stage.name == "transcribe":
         return not text_supplied(job)
     if stage.name == "translate":
-        return language not in job.translations
+        return not job.as_spoken and language not in job.translations
     return stage.name != "lipsync" or settings.lipsync
 
 
@@ -124,7 +125,7 @@ def require_all(choices: Choices, job: Job, settings: Settings) -> None:
         require(resolution, ways_out=_ways_out(stage, resolution.request, job))
 
 
-def require_encoders(video: VideoStream, settings: Settings) -> None:
+def require_encoders(settings: Settings, *, hdr: bool) -> None:
     """See that ffmpeg can write what the settings ask for this picture; x264 and AAC are taken for granted.
 
     Raises:
@@ -132,7 +133,7 @@ def require_encoders(video: VideoStream, settings: Settings) -> None:
     """
     from loc.media.encode import ENCODERS, SOUND_CODECS
 
-    codec = settings.codec_for(hdr=video.is_hdr)
+    codec = settings.codec_for(hdr=hdr)
     for wanted in (codec, SOUND_CODECS[settings.file_type]):
         if wanted in ("h264", "aac") or ENCODERS[wanted] in ffmpeg.listed(settings.ffmpeg, "encoders"):
             continue

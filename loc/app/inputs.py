@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loc.app.languages import check_language, is_language, primary, suggestion
+from loc.app.pictures import open_pictures
 from loc.app.supplied import Imported, imported
 from loc.cast import SUFFIX, CastFile, read_cast
 from loc.errors import InputError, UsageError
@@ -35,12 +36,19 @@ class OwnOutputError(InputError):
 
 
 def target_languages(settings: Settings) -> tuple[str, ...]:
-    """The target languages, checked, each once, in the order given.
+    """The target languages, checked, each once, in the order given; without any, that of --audio.
 
     Raises:
         UsageError: none, an unknown tag, or the same as the source.
     """
     languages = tuple(dict.fromkeys(check_language(tag, "--lang") for tag in settings.languages))
+    if not languages and settings.audio is not None:
+        if settings.source_language is None:
+            raise UsageError(
+                "Which language the sound is in is not known.",
+                fix="Say it with --from, e.g. --from en, or name another to speak with --lang.",
+            )
+        return (check_language(settings.source_language, "--from"),)
     if not languages:
         raise UsageError("No target language was given.", fix="Say which, e.g. `--lang ja`.")
     if settings.source_language is not None:
@@ -74,11 +82,13 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
     """Open one input and gather what the user supplied with it.
 
     Raises:
-        InputError: missing, empty, unreadable, still growing, or an output of this store.
+        InputError: missing, empty, unreadable, still growing, an output of this store, or a picture without
+            sound.
         UsageError: languages or supplied files that contradict one another, or a wrong cast file.
     """
     languages = target_languages(settings)
-    digest, size = store.input_digest(path)
+    still = open_pictures(path, store, settings)
+    pictures, (digest, size) = (still[0], still[1:]) if still else (None, store.input_digest(path))
     if store.is_output(digest):
         raise OwnOutputError(
             f"{path} was written by loc and is not taken as an input.",
@@ -86,10 +96,12 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
         )
     found = sidecars(path, say)
     edited = imported(store, digest)
-    transcript = _transcript(path, found, edited, settings, languages, store, say)
-    translations = _translations(found, edited, settings, languages, store, say)
+    as_spoken = not settings.languages
+    targets = () if as_spoken else languages
+    transcript = _transcript(path, found, edited, settings, targets, store, say)
+    translations = _translations(found, edited, settings, targets, store, say)
     source = settings.source_language or (transcript.language if transcript else None)
-    if source in languages:
+    if source in targets:
         raise UsageError(
             f"{path.name} is spoken in {source!r} already, so it cannot be localized to it.",
             fix="Leave that language out of --lang, or say what is spoken with --from.",
@@ -103,6 +115,8 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
         transcript=transcript,
         translations=translations,
         cast=_cast(path, settings, say),
+        pictures=pictures,
+        as_spoken=as_spoken,
     )
 
 

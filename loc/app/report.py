@@ -218,7 +218,7 @@ class Report(_Part):
     schema_version: Literal[2] = 2
     loc_version: str
     language: str
-    translation: Literal["translated", "supplied"] | None
+    translation: Literal["translated", "supplied", "as-spoken"] | None
     transcript: Literal["recognised", "supplied", "cues"] | None
     source: SourceFacts | None
     output_sha256: str

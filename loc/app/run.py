@@ -136,8 +136,11 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     stages = cut_graph(graph.stages, settings)
     ffmpeg.foresee(settings.ffmpeg, settings.ffprobe)
     job = open_job(path, store, settings, say)
-    facts = probe_source(path, settings)
-    has_sound = chosen_track(facts.audio, settings.audio_track) is not None
+    facts = None if job.pictures else probe_source(path, settings)
+    if facts is None:
+        has_sound = job.pictures is not None and job.pictures.sound is not None
+    else:
+        has_sound = chosen_track(facts.audio, settings.audio_track) is not None
     if not has_sound and not text_supplied(job):
         raise InputError(
             f"{path.name} has no sound track, and no text was supplied.",
@@ -150,7 +153,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     if not look:
         require_all(choices, job, settings)
         if settings.until is None:
-            require_encoders(facts.video, settings)
+            require_encoders(settings, hdr=facts is not None and facts.video.is_hdr)
             require_fonts(job, settings)
             for target in targets.values():
                 export.check_writable(store, target, settings)

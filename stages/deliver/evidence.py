@@ -234,7 +234,7 @@ def _still(ctx: Context, source: Source, timeline: Timeline, chunks: Sequence[Ma
     offset = frames.start - source.chunks[patch.chunk].frames.start if patch else 0
 
     def make(out: Out) -> None:
-        filmed = read_frames(ctx.job.path, video, timeline, frames)
+        filmed = read_frames(ctx.media(source), video, timeline, frames)
         if patch is None or chunk is None:
             out.bytes("before", picture(next(filmed), video, None))
             out.detail["chosen"] = 0

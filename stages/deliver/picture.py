@@ -165,7 +165,7 @@ def _encode(
             if done % PROGRESS_FRAMES == 0 or done == len(chunk.frames):
                 out.progress(done, len(chunk.frames))
 
-        frames = read_frames(ctx.job.path, video, timeline, chunk.frames)
+        frames = read_frames(ctx.media(source), video, timeline, chunk.frames)
         layers = [_layer(ctx.store, chunk, patch) for patch in patches]
         pictures = composite(frames, chunk.frames.start, video, layers)
         if texts:

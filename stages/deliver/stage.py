@@ -156,7 +156,7 @@ def _original(ctx: Context, source: Source) -> list[Work]:
         try:
             if unfit is not None:
                 raise CannotCopy(unfit)
-            take_sound(ctx.job.path, track, source.sound_start, path)
+            take_sound(ctx.media(source), track, source.sound_start, path)
         except CannotCopy as reason:
             out.detail["coded"] = str(reason)
             blocks = iter_blocks(ctx.store, master)
@@ -254,7 +254,7 @@ def _mux(
             colour.mastering,
             colour.content_light,
         )
-        about = _about(probe_source(ctx.job.path, ctx.settings), timeline)
+        about = _about(probe_source(ctx.media(source), ctx.settings), timeline)
         path = out.file("media", f".{container}")
         second = Original(original.path("sound"), spoken) if original else None
         mux(path, picture, sound.path("sound"), shown, language, about, container, second)

@@ -23,11 +23,12 @@ from loc.artifacts import (
     Source,
     Speaker,
     Stems,
+    Transcript,
 )
 from loc.errors import LocError
 from loc.runner import Made
 from loc.stage import Context
-from stages.dub import mix, speech
+from stages.dub import mix, own_voice, speech
 from stages.dub.contract import Inputs, Synthesiser, VoiceRequest
 from stages.dub.fit import MAX_STRETCH, Placed, Slot, choose_rates, place_lines
 from stages.dub.speech import Speech
@@ -56,6 +57,8 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
     translation, transcript = inputs.translation.get(), inputs.transcript.get()
     source = inputs.source.get()
     silent: list[Silent] = []
+    if context.job.as_spoken:
+        return _own_voice(context, source, inputs.stems.get(), transcript, translation.lines)
     lines = list(_speakable(context, translation.lines, source.samples, silent))
     spoken = _speak(context, lines, voices(transcript.speakers), source.samples, silent)
     placed = place_lines(
@@ -81,6 +84,38 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
         silent=tuple(silent),
         mix=mixed,
         loudness=loudness,
+    )
+
+
+def _own_voice(
+    context: Context, source: Source, stems: Stems, transcript: Transcript, lines: Sequence[Line]
+) -> DubTrack:
+    """The source's sound as it is; lines are spoken only to learn when which sound is heard in it."""
+    assert context.language is not None
+    assert source.master is not None, "pictures without a sound are not taken as spoken"
+    heard = stems.speech or source.master
+    silent: list[Silent] = []
+    speakable = list(_speakable(context, lines, source.samples, silent))
+    spoken = _natural(context, speakable, voices(transcript.speakers), silent)
+    known = [line for line in speakable if line.id in spoken]
+    made = context.runner.map(
+        [
+            own_voice.follow(context, _unit(line), spoken[line.id], heard, line.start, line.stop)
+            for line in known
+        ],
+        parallel=True,
+    )
+    weights = mix.placement_weights(source.master.channels, _layout(source))
+    level = _level(context, stems.speech, weights)
+    meters = context.runner.map(mix.meter(context, "mix", source.master, true_peak=True), parallel=True)
+    measured = context.runner.do(*mix.measured(context, meters, [], level, weights))
+    loudness = measured.model("loudness", Loudness)
+    return DubTrack(
+        language=context.language,
+        clips=tuple(own_voice.clip_of(line, one) for line, one in zip(known, made, strict=True)),
+        silent=tuple(silent),
+        mix=source.master,
+        loudness=loudness.model_copy(update={"speech_lufs": loudness.source_speech_lufs}),
     )
 
 
@@ -132,40 +167,54 @@ def _speak(
     silent: list[Silent],
 ) -> list[_Spoken]:
     """Speak every line at normal speed, then again those that do not fit."""
-    assert context.language is not None
-    backend = cast(Synthesiser, context.backend("dub", context.language))
-
-    def attempt(wanted: Sequence[tuple[Line, float]]) -> dict[str, Speech]:
-        work = [
-            speech.speak(
-                context,
-                backend,
-                _unit(line) if rate == 1.0 else f"{_unit(line)}, faster",
-                line.text,
-                requests.get(line.speaker or "", UNKNOWN_VOICE),
-                rate,
-            )
-            for line, rate in wanted
-        ]
-        results = context.runner.attempt(work, parallel=True)
-        done: dict[str, Speech] = {}
-        for (line, _), result in zip(wanted, results, strict=True):
-            if isinstance(result, LocError):
-                _give_up(context, silent, line, "not-spoken", str(result))
-            else:
-                done[line.id] = speech.speech_of(result)
-        return done
-
-    natural = attempt([(line, 1.0) for line in lines])
+    natural = _natural(context, lines, requests, silent)
     lines = [line for line in lines if line.id in natural]
     slots = [_slot(line, end) for line in lines]
     rates = choose_rates(slots, [natural[line.id].about.samples for line in lines], end)
-    faster = attempt([(line, rate) for line, rate in zip(lines, rates, strict=True) if rate != 1.0])
+    hurried = [(line, rate) for line, rate in zip(lines, rates, strict=True) if rate != 1.0]
+    faster = _attempt(context, hurried, requests, silent)
     return [
         _Spoken(line, slot, natural[line.id], natural[line.id] if rate == 1.0 else faster[line.id], rate)
         for line, slot, rate in zip(lines, slots, rates, strict=True)
         if rate == 1.0 or line.id in faster
     ]
+
+
+def _natural(
+    context: Context, lines: Sequence[Line], requests: Mapping[str, VoiceRequest], silent: list[Silent]
+) -> dict[str, Speech]:
+    """Every line at the engine's normal speed, by id; those that failed go to `silent`."""
+    return _attempt(context, [(line, 1.0) for line in lines], requests, silent)
+
+
+def _attempt(
+    context: Context,
+    wanted: Sequence[tuple[Line, float]],
+    requests: Mapping[str, VoiceRequest],
+    silent: list[Silent],
+) -> dict[str, Speech]:
+    """(line, rate) spoken, by id; those that failed go to `silent`."""
+    assert context.language is not None
+    backend = cast(Synthesiser, context.backend("dub", context.language))
+    work = [
+        speech.speak(
+            context,
+            backend,
+            _unit(line) if rate == 1.0 else f"{_unit(line)}, faster",
+            line.text,
+            requests.get(line.speaker or "", UNKNOWN_VOICE),
+            rate,
+        )
+        for line, rate in wanted
+    ]
+    results = context.runner.attempt(work, parallel=True)
+    done: dict[str, Speech] = {}
+    for (line, _), result in zip(wanted, results, strict=True):
+        if isinstance(result, LocError):
+            _give_up(context, silent, line, "not-spoken", str(result))
+        else:
+            done[line.id] = speech.speech_of(result)
+    return done
 
 
 def _clip(spoken: _Spoken, placed: Placed, made: Made) -> Clip:

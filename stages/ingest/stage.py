@@ -1,6 +1,7 @@
 """Ingest: what the file is, when each picture shows, the sound to localize, shots and chunks.
 
-Four kinds of action, each keyed on the file's digest or on what an earlier one made of it:
+Kinds of action, each keyed on the file's digest or on what an earlier one made of it:
+    ingest.plate    where the input is pictures: the video made of them, which stands for the file;
     ingest.probe    container facts;
     ingest.scan     one decode of the picture: frame table, shots, stillness, text that appears;
     ingest.master   the chosen sound track on the picture's clock, 48 kHz;
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -39,6 +41,7 @@ from loc.runner import Action, Made, Out
 from loc.stage import Context
 from stages.ingest.chunks import cut_chunks
 from stages.ingest.contract import Inputs
+from stages.ingest.plate import make_plate
 
 STAGE = "ingest"
 
@@ -79,6 +82,11 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
         UsageError: there is no sound track of the number asked for.
         MissingError: there is no ffprobe.
     """
+    plate = None
+    if ctx.job.pictures is not None:
+        plate = make_plate(ctx, ctx.job.pictures)
+        job = replace(ctx.job, path=ctx.store.open_object(plate), digest=plate.sha256, size=plate.size)
+        ctx = replace(ctx, job=job)
     facts = _probe(ctx).model("facts", Facts)
     track = chosen_track(facts.audio, ctx.settings.audio_track)
     scanned = _scan(ctx, facts)
@@ -107,6 +115,7 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
         master=master,
         samples=timeline.sample(timeline.count) if master is None else master.samples,
         subtitled=subtitled,
+        plate=plate,
     )
 
 

@@ -139,8 +139,9 @@ def _film(context: Context, source: Source) -> Film:
     from loc.analysis.face_tracker import track_faces
 
     timeline = load_timeline(context.store, source.frames, source.video.time_base)
-    tracks = track_faces(context.runner, Site(STAGE), source, context.job.path, timeline)
-    return Film(source, context.job.path, timeline, timeline.samples(), tracks.chunks)
+    path = context.media(source)
+    tracks = track_faces(context.runner, Site(STAGE), source, path, timeline)
+    return Film(source, path, timeline, timeline.samples(), tracks.chunks)
 
 
 def _chunks(film: Film, shot: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 from loc.artifacts import Frozen, Line, Segment, Transcript, Translation
 from loc.errors import LocError, MissingError
@@ -42,14 +42,20 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
     assert ctx.language is not None
     transcript = inputs.transcript.get()
     supplied = ctx.job.translations.get(ctx.language)
-    lines = _supplied(ctx, supplied, transcript) if supplied else _translated(ctx, transcript)
+    origin: Literal["translated", "supplied", "as-spoken"]
+    if ctx.job.as_spoken:
+        origin, lines = "as-spoken", [_as_spoken(segment) for segment in transcript.segments]
+    elif supplied:
+        origin, lines = "supplied", _supplied(ctx, supplied, transcript)
+    else:
+        origin, lines = "translated", _translated(ctx, transcript)
     for line in lines:
         if line.failed:
             ctx.runner.defect(NAME, line.id, "untranslated", line.failed, ctx.language)
     return Translation(
         language=ctx.language,
         source_language=transcript.language,
-        origin="supplied" if supplied else "translated",
+        origin=origin,
         lines=tuple(lines),
     )
 
@@ -57,6 +63,19 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
 def line_id(segment: str) -> str:
     """The id of a segment's only or first line: `l0012` for `s0012`."""
     return f"l{segment.removeprefix('s')}"
+
+
+def _as_spoken(segment: Segment) -> Line:
+    return Line(
+        id=line_id(segment.id),
+        start=segment.start,
+        stop=segment.stop,
+        speaker=segment.speaker,
+        segments=(segment.id,),
+        text=segment.text,
+        unknown_words=0,
+        failed=None,
+    )
 
 
 # Supplied text

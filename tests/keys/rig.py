@@ -126,7 +126,7 @@ def _name(event: ActionDone) -> str:
 
 def draw(folder: Path) -> Rig:
     """A new job, finished: a film with two sound tracks, heard first, then with its text supplied, then with
-    Japanese subtitles in the picture."""
+    Japanese subtitles in the picture; and one picture of it, made to talk with its sound."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -138,4 +138,10 @@ def draw(folder: Path) -> Rig:
     rig.say("ja", JAPANESE)
     rig.run()
     rig.run(languages=("ja",), burn_subtitles=True)
+    photo = replace(rig, video="photo.png")
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", str(rig.path), "-frames:v", "1", str(photo.path)], check=True
+    )
+    photo.say("en", ENGLISH)
+    photo.run(languages=(), source_language="en", audio=rig.path)
     return rig

@@ -1,0 +1,109 @@
+"""Inputs that are pictures: one that is to talk, or a folder of them at a rate."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+from loc.errors import InputError, UsageError
+from loc.settings import Settings
+from loc.stage import Pictures
+from loc.store.keys import digest_value
+from loc.store.workdir import WorkDir
+
+PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+DEFAULT_RATE = Fraction(25)
+LEAST_RATE, MOST_RATE = 1, 120
+
+_NTSC = {"23.976": 24, "23.98": 24, "29.97": 30, "47.952": 48, "59.94": 60, "119.88": 120}
+"""What people write for so many thousand pictures in 1001 seconds."""
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file goes by the name of a picture."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures directly in a folder, `frame2` before `frame10`; hidden files are none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        found = [entry for entry in folder.iterdir() if entry.is_file() and entry.name[0] != "."]
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be read.", why=error.strerror or "") from error
+    return sorted(filter(is_picture, found), key=_in_order)
+
+
+def _in_order(path: Path) -> tuple[list[tuple[int, str]], str]:
+    parts = re.split(r"([0-9]+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
+
+
+def read_rate(text: str) -> Fraction:
+    """Pictures per second.
+
+    Raises:
+        UsageError: not a rate.
+    """
+    try:
+        rate = Fraction(_NTSC[text] * 1000, 1001) if text in _NTSC else Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise UsageError(
+            f"--rate {text!r} is no rate.", fix="Write pictures per second: 25, 29.97, 24000/1001."
+        ) from error
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise UsageError(
+            f"--rate {text} is out of reach.",
+            why=f"Rates are {LEAST_RATE} to {MOST_RATE} pictures per second.",
+        )
+    return rate
+
+
+def open_pictures(path: Path, store: WorkDir, settings: Settings) -> tuple[Pictures, str, int] | None:
+    """(an input's pictures, a digest that stands for it, its size in bytes), or None where it is no picture.
+
+    Raises:
+        InputError: a picture without sound, a folder without pictures or without a rate, an unreadable file.
+        UsageError: a setting for pictures beside a video, or a rate that is none.
+    """
+    rate = None if settings.rate is None else read_rate(settings.rate)
+    if path.is_dir():
+        paths = pictures_in(path)
+        if rate is None:
+            raise InputError(
+                f"{path} holds pictures, and it is not known how many are shown in a second.",
+                fix="Say it with --rate, e.g. --rate 25.",
+            )
+    elif is_picture(path):
+        paths = [path]
+        if settings.audio is None:
+            raise InputError(
+                f"{path} is a picture, and there is nothing for it to say.",
+                fix="Name the speech with --audio, e.g. --audio speech.wav.",
+            )
+    else:
+        for name, value in (("audio", settings.audio), ("rate", settings.rate)):
+            if value is not None:
+                raise UsageError(
+                    f"--{name} goes with pictures, and {path.name} is none.",
+                    why=f"Pictures end in {', '.join(PICTURE_SUFFIXES)}.",
+                    fix="Leave it out, or run pictures by themselves.",
+                )
+        return None
+    held = [store.input_digest(picture) for picture in paths]
+    sound = store.input_digest(settings.audio) if settings.audio is not None else (None, 0)
+    pictures = Pictures(
+        paths=tuple(paths),
+        digests=tuple(digest for digest, _ in held),
+        sound=settings.audio,
+        sound_digest=sound[0],
+        rate=rate or DEFAULT_RATE,
+        motion=settings.motion if len(paths) == 1 else "none",
+    )
+    digest = digest_value({"pictures": pictures.digests, "sound": pictures.sound_digest})
+    return pictures, digest, sum(size for _, size in held) + sound[1]

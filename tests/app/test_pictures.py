@@ -1,0 +1,93 @@
+"""Inputs that are pictures, and all that can be wrong with them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from loc.app.pictures import open_pictures, pictures_in, read_rate
+from loc.errors import ExitCode, InputError, LocError, UsageError
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("25", Fraction(25)), ("29.97", Fraction(30000, 1001)), ("24000/1001", Fraction(24000, 1001))],
+)
+def test_rates(text: str, rate: Fraction) -> None:
+    assert read_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["fast", "25fps", "1/0", "0", "-5", "500", "nan"])
+def test_what_is_no_rate(text: str) -> None:
+    with pytest.raises(UsageError, match="--rate"):
+        read_rate(text)
+
+
+def test_pictures_of_a_folder_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("f10.png", "f2.PNG", "f1.jpg", "notes.txt", ".f3.png"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.name for path in pictures_in(tmp_path)] == ["f1.jpg", "f2.PNG", "f10.png"]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "files"
+    (folder / "frames").mkdir(parents=True)
+    for name in ("photo.png", "speech.wav", "talk.mp4", "frames/1.png", "frames/2.png"):
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def test_a_picture_with_its_sound(files: Path, store: WorkDir) -> None:
+    opened = open_pictures(files / "photo.png", store, Settings(audio=files / "speech.wav", motion="gentle"))
+    assert opened is not None
+    pictures, digest, size = opened
+    assert pictures.paths == (files / "photo.png",)
+    assert (pictures.rate, pictures.motion, pictures.sound) == (25, "gentle", files / "speech.wav")
+    assert size == len("photo.png") + len("speech.wav")
+    (files / "speech.wav").write_bytes(b"other words")
+    again = open_pictures(files / "photo.png", store, Settings(audio=files / "speech.wav", motion="gentle"))
+    assert again is not None
+    assert again[1] != digest
+
+
+def test_a_folder_at_a_rate(files: Path, store: WorkDir) -> None:
+    opened = open_pictures(files / "frames", store, Settings(rate="12", motion="gentle"))
+    assert opened is not None
+    pictures = opened[0]
+    assert len(pictures.paths) == 2
+    assert (pictures.rate, pictures.sound, pictures.motion) == (12, None, "none")
+
+
+def test_a_video_is_no_picture(files: Path, store: WorkDir) -> None:
+    assert open_pictures(files / "talk.mp4", store, Settings()) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "code", "said"),
+    [
+        ("photo.png", {}, ExitCode.INPUT, "nothing for it to say.*--audio"),
+        ("frames", {}, ExitCode.INPUT, "how many are shown in a second.*--rate"),
+        ("photo.png", {"audio": "none.wav"}, ExitCode.INPUT, "none.wav does not exist"),
+        ("talk.mp4", {"audio": "speech.wav"}, ExitCode.USAGE, "--audio goes with pictures"),
+        ("talk.mp4", {"rate": "25"}, ExitCode.USAGE, "--rate goes with pictures"),
+        ("photo.png", {"audio": "speech.wav", "rate": "x"}, ExitCode.USAGE, "no rate"),
+    ],
+)
+def test_what_is_wrong(
+    files: Path, store: WorkDir, name: str, given: dict[str, str], code: ExitCode, said: str
+) -> None:
+    settings = Settings(audio=files / given["audio"] if "audio" in given else None, rate=given.get("rate"))
+    with pytest.raises(LocError, match=said) as caught:
+        open_pictures(files / name, store, settings)
+    assert caught.value.code is code
+
+
+def test_an_empty_picture_is_refused(files: Path, store: WorkDir) -> None:
+    (files / "photo.png").write_bytes(b"")
+    with pytest.raises(InputError, match="is empty"):
+        open_pictures(files / "photo.png", store, Settings(audio=files / "speech.wav"))

@@ -1,0 +1,136 @@
+"""Plates: pictures and a sound made a video."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from loc.errors import InputError
+from loc.media.plate import LONGEST_SIDE, Motion, drift, make_plate, read_picture
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def gradient(width: int = 64, height: int = 48) -> Pixels:
+    """RGB, no two corners alike."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return np.stack([x, y, 255 - x], axis=-1).astype(np.uint8)
+
+
+def save(path: Path, picture: Pixels, *options: int) -> Path:
+    assert cv2.imwrite(str(path), picture[..., ::-1], options)
+    return path
+
+
+def speech(path: Path, samples: int = 16_000, rate: int = 16_000) -> Path:
+    tone = 0.3 * np.sin(np.arange(samples) * 2 * np.pi * 300 / rate)
+    soundfile.write(path, tone.astype(np.float32), rate)
+    return path
+
+
+def plate(
+    tmp_path: Path, pictures: list[Path], sound: Path | None, rate: str, motion: Motion = "none"
+) -> Path:
+    target = tmp_path / "plate.mkv"
+    scratch = tmp_path / "scratch"
+    scratch.mkdir(parents=True)
+    make_plate(pictures, sound, Fraction(rate), motion, scratch, target, "ffmpeg")
+    return target
+
+
+def frames(path: Path) -> list[Pixels]:
+    """RGB by the stream's own matrix and range."""
+    with av.open(str(path)) as opened:
+        return [
+            frame.to_ndarray(format="rgb24", src_colorspace="itu709", dst_colorspace="itu709")
+            for frame in opened.decode(video=0)
+        ]
+
+
+def test_a_picture_is_held_for_as_long_as_the_sound_lasts(tmp_path: Path) -> None:
+    picture = save(tmp_path / "a.png", gradient())
+    made = plate(tmp_path, [picture], speech(tmp_path / "a.wav", 16_100), "25")
+    with av.open(str(made)) as opened:
+        video, audio = opened.streams.video[0], opened.streams.audio[0]
+        assert video.average_rate == 25
+        assert (audio.rate, audio.codec_context.name) == (16_000, "flac")
+        assert (video.codec_context.color_range, video.codec_context.colorspace) == (1, 1)
+    shown = frames(made)
+    # 1.00625 s: the last of the sound has a picture too.
+    assert len(shown) == 26
+    assert np.abs(shown[0].astype(int) - gradient())[4:-4, 4:-4].max() < 12
+    assert all((frame == shown[0]).all() for frame in shown)
+
+
+def test_pictures_in_sequence_are_shown_for_one_frame_each(tmp_path: Path) -> None:
+    pictures = [save(tmp_path / f"{n}.png", np.full((32, 32, 3), 40 * n + 20, np.uint8)) for n in range(5)]
+    shown = frames(plate(tmp_path, pictures, None, "24000/1001"))
+    assert [round(float(frame.mean()) / 20) for frame in shown] == [1, 3, 5, 7, 9]
+
+
+def test_pictures_of_other_sizes_are_refused(tmp_path: Path) -> None:
+    pictures = [save(tmp_path / "a.png", gradient()), save(tmp_path / "b.png", gradient(66))]
+    with pytest.raises(InputError, match=r"b\.png is of another size.*66x48.*64x48"):
+        plate(tmp_path, pictures, None, "25")
+
+
+def test_what_is_no_picture_or_no_sound_is_refused(tmp_path: Path) -> None:
+    noise = tmp_path / "noise.png"
+    noise.write_bytes(b"no picture")
+    with pytest.raises(InputError, match="cannot be read as a picture"):
+        read_picture(noise)
+    picture = save(tmp_path / "a.png", gradient())
+    with pytest.raises(InputError, match="cannot be read as sound"):
+        plate(tmp_path / "b", [picture], noise, "25")
+    with pytest.raises(InputError, match="does not exist"):
+        make_plate(
+            [picture], tmp_path / "x.wav", Fraction(25), "none", tmp_path, tmp_path / "p.mkv", "ffmpeg"
+        )
+
+
+def test_a_sound_without_samples_is_refused(tmp_path: Path) -> None:
+    picture = save(tmp_path / "a.png", gradient())
+    with pytest.raises(InputError, match=r"a\.wav"):
+        plate(tmp_path, [picture], speech(tmp_path / "a.wav", 0), "25")
+
+
+def test_large_and_odd_pictures_become_even_and_small_enough(tmp_path: Path) -> None:
+    assert read_picture(save(tmp_path / "a.png", gradient(33, 21))).shape == (20, 32, 3)
+    large = read_picture(save(tmp_path / "b.png", gradient(2 * LONGEST_SIDE, 1000)))
+    assert large.shape == (500, LONGEST_SIDE, 3)
+
+
+def test_a_photograph_on_its_side_stands_up(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", gradient(), cv2.IMWRITE_JPEG_QUALITY, 95)
+    data = path.read_bytes()
+    # An EXIF block that says: turn by 90 degrees clockwise to show.
+    tags = b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+    exif = b"Exif\x00\x00" + tags
+    path.write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
+    turned = read_picture(path)
+    assert turned.shape == (64, 48, 3)
+    np.testing.assert_allclose(turned, np.rot90(gradient(), -1), atol=12)
+
+
+def test_gentle_motion_moves_little_and_shows_no_edge(tmp_path: Path) -> None:
+    width, height = 640, 360
+    corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], float)
+    for seconds in np.linspace(0, 60, 241):
+        matrix = drift(float(seconds), width, height)
+        moved = corners @ matrix[:, :2].T + matrix[:, 2]
+        assert moved[0].max() <= 0.5
+        assert (moved[3] >= corners[3] - 0.5).all()
+        assert np.abs(moved - corners).max() < 0.03 * width
+        later = drift(float(seconds) + 0.04, width, height)
+        assert np.abs(corners @ (later - matrix)[:, :2].T + (later - matrix)[:, 2]).max() < 0.15
+    picture = save(tmp_path / "a.png", gradient(width, height))
+    shown = frames(plate(tmp_path, [picture], speech(tmp_path / "a.wav", 48_000), "5", "gentle"))
+    assert len(shown) == 15
+    assert not (shown[0] == shown[14]).all()
