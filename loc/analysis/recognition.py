@@ -62,7 +62,7 @@ def recognise_english(audio: npt.NDArray[np.float32]) -> list[Heard]:
         return []
     decoder = Decoder(samprate=RECOGNISER_RATE, loglevel="FATAL", cmn="batch", beam=BEAM, wbeam=WORD_BEAM)
     decoder.start_utt()
-    decoder.process_raw(_pcm16(_high_pass(audio)), full_utt=True)
+    decoder.process_raw(to_pcm(audio), full_utt=True)
     decoder.end_utt()
     if decoder.hyp() is None:
         return []
@@ -72,6 +72,11 @@ def recognise_english(audio: npt.NDArray[np.float32]) -> list[Heard]:
 def fingerprint() -> Mapping[str, str]:
     """Versions of the decoder, whose model and dictionary come in its package, and of the high-pass."""
     return {"pocketsphinx": packages.version("pocketsphinx"), "scipy": packages.version("scipy")}
+
+
+def to_pcm(audio: npt.NDArray[np.float32]) -> bytes:
+    """What the decoder is fed: mono at 16 kHz, float32 [n], without rumble, as 16-bit samples."""
+    return (np.clip(_high_pass(audio), -1, 1) * 32767).astype("<i2").tobytes()
 
 
 def _heard(part: Any) -> Heard:
@@ -88,7 +93,3 @@ def _high_pass(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
     sections = butter(HIGH_PASS_ORDER, HIGH_PASS_HZ, "highpass", fs=RECOGNISER_RATE, output="sos")
     return np.asarray(sosfilt(sections, audio), dtype=np.float32)
-
-
-def _pcm16(audio: npt.NDArray[np.float32]) -> bytes:
-    return (np.clip(audio, -1, 1) * 32767).astype("<i2").tobytes()

@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 
-PICTURE_EVERY = 3
+PICTURE_EVERY = 6
 """Frames between two whose colours and detail are measured: they change slowly, and lips need every frame."""
 
 AROUND_FACE = 0.4
@@ -79,7 +79,7 @@ def watch(context: Context, film: Film, one: Drawn) -> tuple[Action, Make]:
 
     action = Action(
         name="lipsync.watch",
-        version=1,
+        version=2,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             "pictures": film.key(redraw.frames),
