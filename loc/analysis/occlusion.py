@@ -15,10 +15,11 @@ Colours are CIE Lab (L 0..100) less the median of the skin samples, in steps of 
 unit; frames are counted at the source's rate.
 
 Limits: what has the colour of lips where lips are, and of skin where skin is, is not seen; nor is what hides
-under a quarter of the lips, or only the inside of an open mouth. Lips that differ from their skin by under a
-third of what they do in the clips are not told from a hand, and refused. In black and white hands are missed
-more often. Thresholds were chosen on the drawn occluders of `tests/occluders` (set `TUNING`) laid over two of
-the clips; `bench/results/refusals.json` has the rates on those of `HELD_OUT` as well.
+under a quarter of the lips, only the inside of an open mouth, or the chin, which backends draw as well. Lips
+that differ from their skin by under a third of what they do in the clips are not told from a hand, and are
+refused. In black and white up to a fifth of the frames is missed. Thresholds were chosen on the drawn
+occluders of `tests/occluders` (set `TUNING`) laid over two of the clips and a drawn face;
+`bench/results/refusals.json` has the rates on those of `HELD_OUT` as well.
 """
 
 from __future__ import annotations
