@@ -4,12 +4,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 BIN := .venv/bin
 
-.PHONY: help setup demo picture test test-slow lint docs clean
+.PHONY: help setup demo regress accept picture test test-slow lint docs clean
 
 help:
 	@echo 'make demo       set up, draw the sample and localize it to Japanese'
 	@echo 'make test       set up and run the tests'
 	@echo 'make test-slow  set up and run the long tests: kills and long videos'
+	@echo 'make regress    localize the sample from nothing and compare it with the accepted dub'
 	@echo 'make setup      set up only: system packages, .venv, Python packages'
 	@echo 'make lint       style, types and import contracts'
 	@echo 'make docs       generate the reference pages'
@@ -26,6 +27,13 @@ sample/sample.truth.json: $(wildcard tests/presenter/*.py) | setup
 
 demo: sample/sample.truth.json
 	@$(BIN)/loc run sample/sample.mp4 --lang ja
+
+regress: sample/sample.truth.json
+	@$(BIN)/loc regress run sample --lang ja --baseline .ci/accepted.json
+
+# When the sample's dub has changed and is meant to: look at it, then commit the file.
+accept: sample/sample.truth.json
+	@$(BIN)/loc regress accept sample --lang ja --baseline .ci/accepted.json
 
 picture: demo
 	@$(BIN)/python -m tests.presenter --compare sample/sample.mp4 sample/sample.ja.mp4 docs/images/result.jpg

@@ -24,8 +24,11 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Compare the dubs of samples with accepted ones."
 )
 
-_OWN = frozenset({"audio_track", "transcript", "translation", "cast", "until", "force", "output", "page"})
-"""Settings of a run that mean something for one video alone."""
+_OWN = frozenset(
+    {"audio_track", "transcript", "translation", "cast", "audio", "rate", "motion"}
+    | {"until", "force", "output", "page"}
+)
+"""Settings of a run that mean something for one video alone, or for pictures."""
 
 _PASSED = tuple(name for name in RUN_FIELDS if name not in ("summary", "deadline"))
 """Settings that the run of a sample is given."""

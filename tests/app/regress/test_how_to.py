@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 from cli.main import load_command
+from loc.app.regress import baseline
 from loc.app.regress.session import REPORTS
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "ci.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "how-to" / "ci.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", PAGE, re.DOTALL)
 GITHUB, GITLAB = (yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml")
 
@@ -65,3 +67,10 @@ def test_gitlab() -> None:
 
 def test_the_files_it_names_are_those_that_are_written() -> None:
     assert set(re.findall(r"`regress/([\w.]+)`", PAGE)) == REPORTS.keys()
+
+
+def test_loc_s_own_pipeline_does_so_too() -> None:
+    assert 'step "make regress" make regress' in (ROOT / ".ci" / "run").read_text()
+    accepted = baseline.read(ROOT / ".ci" / "accepted.json").samples
+    assert {name: set(sample.dubs) for name, sample in accepted.items()} == {"sample.mp4": {"ja"}}
+    assert accepted["sample.mp4"].work is not None
