@@ -172,10 +172,13 @@ def _inputs(paths: Sequence[Path], sinks: Sequence[Sink]) -> list[Path]:
             continue
         try:
             videos, others = found_in(path)
+            is_film = not videos and bool(pictures_in(path))
         except InputError:
-            videos, others = [], 0
+            # Refused in its turn, and no other input with it.
+            found.append(path)
+            continue
         found += videos or [path]
-        if not videos and pictures_in(path):
+        if is_film:
             continue
         left = f" {others} other file{'s are' if others != 1 else ' is'} not looked at." if others else ""
         notice = Notice(
