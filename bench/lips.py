@@ -396,7 +396,7 @@ def colours(source: Seen, output: Seen, run: Run) -> Result:
             _lip_colour(picture, seen.faces.points[index])
             for picture, seen in ((before, source), (after, output))
         ]
-        if index == newest + 1:
+        if lips and index == newest + 1:
             there, here = (float(np.linalg.norm(pair[side] - lips[-1][side])) for side in (0, 1))
             steps.append((there, here))
         lips.append((pair[0], pair[1]))
