@@ -495,8 +495,8 @@ class PictureScore(Frozen):
     seam: float
     """Colour difference that the mask's soft edge bridges: of the drawn to the filmed picture along its inner
     side, in 95 of 100 frames at most this."""
-    lip_colour: float
-    """Colour difference of the drawn to the filmed lips, median of frames."""
+    lip_colour: float | None
+    """Colour difference of the drawn to the filmed lips, median of frames; None where none were found."""
     sharpness: float
     """Detail of the drawn over that of the filmed picture under the mask, median of frames; 1 = kept."""
     jitter: float | None

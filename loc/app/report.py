@@ -133,8 +133,8 @@ class PictureReport(_Part):
 
     seam: float
     """At the mask's edge: 95 of 100 frames stay under it."""
-    lip_colour: float
-    """Of the lips, median of frames."""
+    lip_colour: float | None
+    """Of the lips, median of frames; null where none were found."""
     sharpness: float
     """Detail over that of the filmed picture; 1 = kept."""
     jitter: float | None

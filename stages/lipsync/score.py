@@ -121,7 +121,7 @@ def rate(
 
     action = Action(
         name="lipsync.score",
-        version=1,
+        version=2,
         site=context.site(STAGE, f"cut {index + 1}"),
         inputs={
             "times": digest_bytes(film.times(frames).tobytes()),
@@ -164,6 +164,7 @@ def _joined(context: Context, count: int, parts: Sequence[tuple[int, Ref]]) -> d
 def _picture_score(seen: Mapping[str, Floats], rests: Flags) -> PictureScore | None:
     if not np.isfinite(seen["seam"]).any():
         return None
+    colours = seen["lip_colour"][np.isfinite(seen["lip_colour"])]
     calm = rests & np.isfinite(seen["lip_tremble"]) & (seen["head_tremble"] > 0)
     jitter = None
     if calm.sum() >= MIN_REST:
@@ -172,7 +173,7 @@ def _picture_score(seen: Mapping[str, Floats], rests: Flags) -> PictureScore | N
         )
     return PictureScore(
         seam=round(float(np.nanpercentile(seen["seam"], SEAM_PERCENTILE)), 2),
-        lip_colour=round(float(np.nanmedian(seen["lip_colour"])), 2),
+        lip_colour=round(float(np.median(colours)), 2) if len(colours) else None,
         sharpness=round(float(np.nanmedian(seen["sharpness"])), 3),
         jitter=jitter,
         outside=int(np.nanmax(seen["outside"])),

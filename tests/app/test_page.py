@@ -137,7 +137,8 @@ def test_what_drawing_did_to_the_picture_is_told() -> None:
         "step at the edge 0.8, lips' colour off by 2.5, detail 0.94 of the source's, "
         "trembling 1.1 of the head's, change elsewhere 0"
     )
-    restless = score(picture=PICTURE.model_copy(update={"jitter": None}))
+    restless = score(picture=PICTURE.model_copy(update={"jitter": None, "lip_colour": None}))
+    assert "lips" not in picture_words(cut(0, score=restless).model_dump(mode="json"))
     assert "trembling" not in picture_words(cut(0, score=restless).model_dump(mode="json"))
     assert picture_words(cut(0, score=None).model_dump(mode="json")) == ""
 

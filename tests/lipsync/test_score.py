@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from loc.analysis.agreement import SIGNIFICANT
+from loc.analysis.faces import Faces
 from loc.artifacts import Clip, Cut, Score, Source
 from loc.backend import Host
 from loc.settings import Settings
@@ -145,6 +146,7 @@ def test_what_warp_does_to_the_picture_cannot_be_seen_at_its_edge(rig: Rig) -> N
     assert picture is not None
     assert picture.outside == 0
     assert picture.seam < 2.3
+    assert picture.lip_colour is not None
     assert picture.lip_colour < 10
     assert 0.6 < picture.sharpness < 1.4
 
@@ -176,6 +178,8 @@ def test_tint_and_blur_are_seen(rig: Rig, tmp_path: Path) -> None:
     assert green is not None
     assert soft is not None
     assert green.seam > 2.3 > plain.seam
+    assert green.lip_colour is not None
+    assert plain.lip_colour is not None
     assert green.lip_colour > plain.lip_colour + 10
     assert soft.sharpness < 0.8 * plain.sharpness
 
@@ -201,6 +205,16 @@ def test_a_redraw_that_cannot_be_watched_stays_drawn(rig: Rig, monkeypatch: pyte
     assert cut.score is not None
     assert cut.score.unscored == "What was drawn could not be watched."
     assert not rig.runners[-1].defects
+
+
+def test_lips_that_are_not_found_any_more_are_unscored(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_nearest", lambda *_: Faces.absent(1))
+    score = scored(rig, rig.clip(5 * FRAME + 83, SOUNDS))
+    assert score.unscored is not None
+    assert "The lips were found in 0 of" in score.unscored
+    assert score.picture is not None
+    assert (score.picture.lip_colour, score.picture.jitter) == (None, None)
+    assert score.picture.seam < 2.3
 
 
 def test_a_change_outside_the_mask_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

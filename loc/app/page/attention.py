@@ -121,11 +121,10 @@ def picture_words(cut: Data) -> str:
     picture = (cut["score"] or {}).get("picture")
     if not picture:
         return ""
-    parts = [
-        f"step at the edge {picture['seam']:.1f}",
-        f"lips' colour off by {picture['lip_colour']:.1f}",
-        f"detail {picture['sharpness']:.2f} of the source's",
-    ]
+    parts = [f"step at the edge {picture['seam']:.1f}"]
+    if picture["lip_colour"] is not None:
+        parts.append(f"lips' colour off by {picture['lip_colour']:.1f}")
+    parts.append(f"detail {picture['sharpness']:.2f} of the source's")
     if picture["jitter"] is not None:
         parts.append(f"trembling {picture['jitter']:.1f} of the head's")
     return ", ".join([*parts, f"change elsewhere {picture['outside']}"])
