@@ -117,6 +117,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "no original sound": ({"keep_original_audio": False}, ("deliver.mux *",)),
     "most speakers": ({"max_speakers": 7}, ("transcribe.speakers",)),
     "no lip-sync": ({"lipsync": False}, ("deliver.encode * chunk *", "deliver.mux *")),
+    "subtitles in the picture": (
+        {"languages": ("es",), "source_language": "en", "burn_subtitles": True},
+        ("deliver.title es *", "deliver.encode es chunk *", "deliver.mux es", "deliver.still es *"),
+    ),
     # Made again, and the same again: nothing follows.
     "stages by force": ({"force": ("separate", "dub")}, ("separate.*", "dub.*")),
     "another sound track": (
