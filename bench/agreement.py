@@ -274,7 +274,7 @@ class Stage:
         return clips
 
     def draw(self, clips: Sequence[Clip]) -> tuple[LipSync, Seen]:
-        """The stage's artifact, and the lips of the whole film where they were drawn."""
+        """The stage's artifact, and the lips from the first drawn frame to the last."""
         self.done.clear()
         quiet = Loudness(integrated_lufs=None, true_peak_dbtp=None, speech_lufs=None, source_speech_lufs=None)
         dub = DubTrack(
@@ -308,7 +308,11 @@ class Stage:
                 aperture[start : start + len(arrays["aperture"])] = arrays["aperture"]
                 width[start : start + len(arrays["width"])] = arrays["width"]
         edges = Film.open(self.path).timeline.samples()
-        return Seen(Lips(aperture, width), (edges[:-1] + edges[1:]) // 2)
+        times = (edges[:-1] + edges[1:]) // 2
+        # Other lines are spoken where something was drawn.
+        there = np.flatnonzero(np.isfinite(aperture))
+        part = slice(int(there[0]), int(there[-1]) + 1)
+        return Seen(Lips(aperture[part], width[part]), times[part])
 
 
 def drawn(path: Path, engine: Synthesiser, folder: Path) -> Result:
@@ -369,7 +373,7 @@ def voices(espeak: Synthesiser, open_jtalk: Synthesiser) -> list[Result]:
 
 
 def presenter(folder: Path) -> Path:
-    """A drawn presenter who speaks six lines, about 18 s."""
+    """A drawn presenter who speaks six lines, about 22 s."""
     lines = tuple(Said(MINA, text, pause=0.3) for text in SENTENCES[:6])
     script = Script(lines=lines, shots=(Shot(0, "close", "plain"),), size=(640, 360), music=False)
     return shoot(script, folder / "presenter.mp4").path
