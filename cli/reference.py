@@ -149,12 +149,19 @@ def report_page() -> str:
         "cuts, as the video and its subtitles do: hand it on as you would those. With `--page bare` it holds "
         "neither. A run that finds everything made leaves both files as they are."
     )
-    for model in _models(Report):
+    lines += _schema(Report)
+    return "\n".join(lines) + "\n"
+
+
+def _schema(root: type[BaseModel]) -> list[str]:
+    """A table of fields for a model and for each that it holds."""
+    lines: list[str] = []
+    for model in _models(root):
         lines += ["", f"## {model.__name__}", ""]
         if model.__doc__:
             lines += [model.__doc__.strip(), ""]
         lines += _fields(model)
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def summary_page() -> str:
@@ -166,11 +173,7 @@ def summary_page() -> str:
         "end, under another name first, so that it is whole at any instant. The objects in `inputs` are "
         "those of the last line of `loc run --json`."
     )
-    for model in _models(Summary):
-        lines += ["", f"## {model.__name__}", ""]
-        if model.__doc__:
-            lines += [model.__doc__.strip(), ""]
-        lines += _fields(model)
+    lines += _schema(Summary)
     return "\n".join(lines) + "\n"
 
 

@@ -18,6 +18,7 @@ from loc.media.fonts import Font, font_for, fonts_for
 from loc.media.frames import Planes
 from loc.media.subtitles import wrap_to
 from loc.media.titles import SAFE, Place, Title, em_of, lay_over, overlay, shown_size
+from tests.streams import video_stream
 
 try:
     font_for("ja")
@@ -28,26 +29,7 @@ JAPANESE = "この動画は、別の言語で話すために作られました�
 
 
 def stream(width: int = 640, height: int = 360, **changes: Any) -> VideoStream:
-    given = {
-        "index": 0,
-        "codec": "h264",
-        "profile": None,
-        "width": width,
-        "height": height,
-        "pix_fmt": "yuv420p",
-        "bit_depth": 8,
-        "time_base": Fraction(1, 25),
-        "average_rate": Fraction(25),
-        "sample_aspect": Fraction(1),
-        "rotation": 0,
-        "matrix": "bt709",
-        "matrix_declared": True,
-        "full_range": False,
-        "primaries": None,
-        "transfer": None,
-        "chroma_location": "left",
-    }
-    return VideoStream(**{**given, **changes})
+    return video_stream(width=width, height=height, **changes)
 
 
 def text(
