@@ -10,13 +10,15 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.policy.licences import Purpose, refusal
+from loc.weights.shelf import Shelf, Weights
+from loc.weights.table import Row
 
 ENTRY_POINTS = "loc.backends"
 
@@ -82,11 +84,27 @@ class Card:
     """Resident memory it adds at work, MiB."""
     licences: tuple[LicensedPart, ...] = ()
     cost: str = "free"
+    architecture: str | None = None
+    """Of a backend that loads one of several models: what their rows in the table of weights call it. Such a
+    card is no choice; `cards_of` makes one for each row."""
+    model: str | None = None
+    """Id of the weights of this choice."""
+    rank: int = 0
+    """Among choices of one quality the lowest comes first."""
 
     @property
     def id(self) -> str:
         """`stage/name`."""
         return f"{self.stage}/{self.name}"
+
+    @property
+    def choice(self) -> str:
+        """`stage/name`, or `stage/name:model`: one choice among all."""
+        return self.id if self.model is None else f"{self.id}:{self.model}"
+
+    def goes_by(self, named: str) -> bool:
+        """Whether `--backend STAGE=named` means this card: by name, by model, or by both, `name:model`."""
+        return named in (self.name, self.model, f"{self.name}:{self.model}")
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,16 @@ class Host:
     scratch: Path
     """A folder for temporary files, removed after the run."""
     purpose: Purpose = Purpose.INTERNAL
+    model: str | None = None
+    """Id of the weights it is to load, where its card names an architecture."""
+
+    def weights(self, weights_id: str) -> Weights:
+        """A set of weights on this machine.
+
+        Raises:
+            MissingError: it is not here, incomplete or changed.
+        """
+        return Shelf(self.settings.data_dir).find(weights_id)
 
 
 @runtime_checkable
@@ -180,7 +208,7 @@ def _language_reason(card: Card, request: Request) -> str | None:
 def _reject(
     card: Card, request: Request, installed: Callable[[Need], bool], purpose: Purpose
 ) -> Rejected | None:
-    if request.named is not None and card.name != request.named:
+    if request.named is not None and not card.goes_by(request.named):
         return Rejected(card, "name", f"{request.named!r} was asked for")
     for part in card.licences:
         if why := refusal(part.licence, purpose):
@@ -217,12 +245,15 @@ def resolve(
         else:
             rejected.append(reason)
 
-    def rank(card: Card) -> tuple[int, int, str]:
+    def rank(card: Card) -> tuple[int, int, int, str, str]:
         specific = request.target is not None and request.target in card.languages.target
-        return (-QUALITIES.index(card.quality), 0 if specific else 1, card.name)
+        order = (-QUALITIES.index(card.quality), 0 if specific else 1)
+        return (*order, card.rank, card.name, card.model or "")
 
     fit.sort(key=rank)
-    rejected += [Rejected(card, "rank", f"{fit[0].name} ranks above it") for card in fit[1:]]
+    rejected += [
+        Rejected(card, "rank", f"{fit[0].choice.partition('/')[2]} ranks above it") for card in fit[1:]
+    ]
     return Resolution(request, fit[0] if fit else None, tuple(rejected))
 
 
@@ -239,7 +270,7 @@ def require(resolution: Resolution, *, ways_out: str = "") -> Card:
     request = resolution.request
     considered = [item for item in resolution.rejected if item.gate != "name"]
     if request.named is not None and not considered:
-        known = ", ".join(sorted(item.card.name for item in resolution.rejected)) or "none"
+        known = ", ".join(sorted({item.card.name for item in resolution.rejected})) or "none"
         raise UsageError(
             f"There is no backend {request.named!r} for {request.stage}.", fix=f"Known: {known}."
         )
@@ -250,7 +281,10 @@ def require(resolution: Resolution, *, ways_out: str = "") -> Card:
             if (request.stage == "translate")
             else f" {request.target}"
         )
-    why = "; ".join(f"{item.card.name}: {item.reason}" for item in considered) or "None is installed."
+    why = (
+        "; ".join(f"{item.card.choice.partition('/')[2]}: {item.reason}" for item in considered)
+        or "None is installed."
+    )
     installs = [need.install for item in considered for need in item.missing if need.install]
     fix = " ".join(part for part in (ways_out, *dict.fromkeys(installs)) if part)
     if considered and all(item.gate == "licence" for item in considered):
@@ -282,6 +316,31 @@ def discover() -> dict[str, type[Backend]]:
     return found
 
 
+def cards_of(card: Card, rows: Sequence[Row]) -> list[Card]:
+    """The choices a backend offers: its card, or one for each model of its architecture, here or not."""
+    if card.architecture is None:
+        return [card]
+    return [_with_model(card, row) for row in rows if row.architecture == card.architecture]
+
+
+def _with_model(card: Card, row: Row) -> Card:
+    spoken = row.languages
+    languages = card.languages
+    if spoken is not None:
+        pairs = None if spoken.pairs is None else dict.fromkeys(spoken.pairs, ())
+        languages = replace(languages, source=spoken.source, target=spoken.target, pairs=pairs)
+    return replace(
+        card,
+        model=row.id,
+        rank=row.rank,
+        quality=row.quality or card.quality,
+        memory_mb=row.memory_mb or card.memory_mb,
+        languages=languages,
+        needs=(*card.needs, Need("weights", row.id, f"loc models pull {row.id}")),
+        licences=(*card.licences, LicensedPart("weights", row.title, row.licence)),
+    )
+
+
 def package_installed(name: str) -> bool:
     """Whether a package can be imported, without importing it."""
     return importlib.util.find_spec(name) is not None
@@ -292,8 +351,9 @@ def program_installed(name: str) -> bool:
     return shutil.which(name) is not None
 
 
-def installed(need: Need) -> bool:
-    """Whether a need is met on this machine: what `resolve` is given outside tests.
+def installed(need: Need, shelf: Shelf) -> bool:
+    """Whether a need is met on this machine, with the weights of a data folder: what `resolve` is given
+    outside tests.
 
     A host is not knocked at here; whether it answers is seen when it is called.
     """
@@ -303,4 +363,6 @@ def installed(need: Need) -> bool:
         return program_installed(need.name)
     if need.kind == "network":
         return True
+    if need.kind == "weights":
+        return shelf.has(need.name)
     return bool(need.path) and Path(need.path).is_file()

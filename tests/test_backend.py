@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from loc.backend import (
     LicensedPart,
     Need,
     Request,
+    cards_of,
     discover,
     installed,
     require,
@@ -19,7 +21,10 @@ from loc.backend import (
 )
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.policy.licences import Licence, Purpose, ReadOn, table
+from loc.weights.shelf import Shelf
+from loc.weights.table import Place, Row, Spoken
 
+SHELF = Shelf(Path("no-such-folder"))
 PROGRAM = Need("program", "engine", "sudo apt-get install engine")
 BASIC = Card(
     stage="dub",
@@ -139,12 +144,12 @@ def test_errors_name_reasons_and_remedies() -> None:
 def test_needs_on_this_machine(tmp_path_factory: pytest.TempPathFactory) -> None:
     there = tmp_path_factory.mktemp("data") / "file"
     there.touch()
-    assert installed(Need("package", "json"))
-    assert not installed(Need("package", "no_such_package_here"))
-    assert installed(Need("program", "sh"))
-    assert not installed(Need("program", "no-such-program"))
-    assert installed(Need("data", "x", path=str(there)))
-    assert not installed(Need("data", "x", path=str(there) + "-not"))
+    assert installed(Need("package", "json"), SHELF)
+    assert not installed(Need("package", "no_such_package_here"), SHELF)
+    assert installed(Need("program", "sh"), SHELF)
+    assert not installed(Need("program", "no-such-program"), SHELF)
+    assert installed(Need("data", "x", path=str(there)), SHELF)
+    assert not installed(Need("data", "x", path=str(there) + "-not"), SHELF)
 
 
 def test_built_in_backends_are_found_and_lawful() -> None:
@@ -153,3 +158,45 @@ def test_built_in_backends_are_found_and_lawful() -> None:
     for backend in found.values():
         for part in backend.card.licences:
             assert part.licence in table(), f"{backend.card.id}: {part.licence}"
+
+
+def row(model: str, **changes: object) -> Row:
+    given = {"architecture": "net", "licence": "mit", "source": Place(kind="registered"), "files": ()}
+    return Row.model_validate({"id": model, "title": model, **given, **changes})
+
+
+def test_a_backend_offers_a_choice_for_each_model_it_can_load() -> None:
+    card = replace(GOOD, architecture="net")
+    small = row("small", rank=2, quality="basic")
+    large = row("large", rank=1, memory_mb=900, languages=Spoken(target=("ja",)))
+    other = row("other", rank=3, architecture="something else")
+    offered = cards_of(card, [small, large, other])
+
+    assert [item.choice for item in offered] == ["dub/good:small", "dub/good:large"]
+    assert offered[0].quality == "basic"
+    assert offered[1].quality == "good"
+    assert offered[1].memory_mb == 900
+    assert offered[1].languages.target == ("ja",)
+    assert offered[1].needs[-1] == Need("weights", "large", "loc models pull large")
+    assert cards_of(GOOD, [small]) == [GOOD]
+
+
+def test_of_models_on_the_machine_the_lowest_rank_is_taken_and_a_named_one_before_it() -> None:
+    offered = cards_of(replace(GOOD, architecture="net"), [row("second", rank=2), row("first", rank=1)])
+
+    def chosen(named: str | None) -> str | None:
+        request = Request("dub", target="ja", named=named)
+        choice = resolve(request, offered, lambda need: True, Purpose.INTERNAL).choice
+        return None if choice is None else choice.model
+
+    assert chosen(None) == "first"
+    assert chosen("good") == "first"
+    assert chosen("second") == "second"
+    assert chosen("good:second") == "second"
+    assert chosen("basic:second") is None
+
+
+def test_the_licence_of_a_model_counts_before_it_is_there() -> None:
+    (card,) = cards_of(replace(GOOD, architecture="net"), [row("taken", licence=REFUSED)])
+    resolution = resolve(Request("dub", target="ja"), [card], lambda need: False, Purpose.INTERNAL)
+    assert resolution.rejected[0].gate == "licence"

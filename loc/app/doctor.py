@@ -19,6 +19,7 @@ from loc.policy.licences import refusal
 from loc.process import run as run_child
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
+from loc.weights.shelf import Shelf
 
 MIN_PYTHON, MAX_PYTHON = (3, 11), (3, 12)
 """Below: language features that are used. Above: mediapipe 0.10.21 has no wheel."""
@@ -119,11 +120,16 @@ def _try(topic: str, name: str, look: Callable[[], str], fix: str) -> Check:
 
 
 def _backends(graph: Graph, settings: Settings) -> Iterator[Check]:
+    shelf = Shelf(settings.data_dir)
+
+    def there(need: Need) -> bool:
+        return installed(need, shelf)
+
     for stage in graph.stages:
         if not stage.backend:
             continue
-        cards = [card for card in graph.cards if card.stage == stage.name]
-        checks = [_backend(card, settings) for card in cards]
+        cards = [card for card in graph.cards(shelf) if card.stage == stage.name]
+        checks = [_backend(card, settings, there) for card in cards]
         yield from checks
         if not any(check.ok for check in checks):
             supplied = stage.name in TEXT_STAGES
@@ -137,18 +143,18 @@ def _backends(graph: Graph, settings: Settings) -> Iterator[Check]:
             )
 
 
-def _backend(card: Card, settings: Settings) -> Check:
+def _backend(card: Card, settings: Settings, there: Callable[[Need], bool]) -> Check:
     """One backend. A language pair whose data is missing is told, and does not make the backend missing."""
-    name = f"{card.stage} {card.name}"
+    name = card.choice.replace("/", " ")
     for part in card.licences:
         if why := refusal(part.licence, settings.purpose):
             return Check("backends", name, False, f"refused: {part.item}: {why}", required=False)
-    missing = [need for need in card.needs if not installed(need)]
+    missing = [need for need in card.needs if not there(need)]
     if missing:
         return Check("backends", name, False, _names(missing), _installs(missing), required=False)
     pairs = card.languages.pairs or {}
-    ready = [pair for pair, needs in pairs.items() if all(installed(need) for need in needs)]
-    absent = [need for needs in pairs.values() for need in needs if not installed(need)]
+    ready = [pair for pair, needs in pairs.items() if all(there(need) for need in needs)]
+    absent = [need for needs in pairs.values() for need in needs if not there(need)]
     detail = f"{card.version}, {card.quality}, {card.family}"
     if pairs:
         detail += "; pairs: " + (", ".join(f"{source}-{target}" for source, target in ready) or "none")

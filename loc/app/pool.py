@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 
 from loc.app.feasibility import Choices
@@ -39,9 +40,9 @@ class Pool:
                 f"There is no backend for {stage}.", fix="`loc plan` says which there are and what they need."
             )
         with self._lock:
-            if card.id not in self._made:
-                self._made[card.id] = self._classes[card.id](self._host)
-            return self._made[card.id]
+            if card.choice not in self._made:
+                self._made[card.choice] = self._classes[card.id](replace(self._host, model=card.model))
+            return self._made[card.choice]
 
     def close(self) -> None:
         """Close every backend that was made."""

@@ -27,7 +27,7 @@ from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime
 from loc.app.walk import Slots, make_stage
 from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render, Source, Transcript, Translation
-from loc.backend import Backend, Card, Host, installed
+from loc.backend import Backend, Card, Host, cards_of, installed
 from loc.deadline import Deadline
 from loc.errors import (
     DamagedObjectError,
@@ -58,6 +58,7 @@ from loc.settings import Settings
 from loc.stage import Context, Job, Stage
 from loc.store.keys import digest_bytes
 from loc.store.workdir import WorkDir
+from loc.weights.shelf import Shelf
 
 MAX_REPAIRS = 1000
 """Damaged objects made again in one run before giving up: a disk that loses more is no place for a store."""
@@ -70,9 +71,10 @@ class Graph:
     stages: tuple[Stage, ...]
     backends: Mapping[str, type[Backend]]
 
-    @property
-    def cards(self) -> list[Card]:
-        return [backend.card for backend in self.backends.values()]
+    def cards(self, shelf: Shelf) -> list[Card]:
+        """Every choice there is: each backend, with each model it could load."""
+        rows = list(shelf.rows().values())
+        return [card for backend in self.backends.values() for card in cards_of(backend.card, rows)]
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,10 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
             f"{path.name} has no sound track, and no text was supplied.",
             fix=f"Supply what is to be said, e.g. as {path.stem}.{job.languages[0]}.srt beside it.",
         )
-    choices = decide(stages, job, settings, graph.cards, installed, has_sound)
+    shelf = Shelf(settings.data_dir)
+    choices = decide(
+        stages, job, settings, graph.cards(shelf), lambda need: installed(need, shelf), has_sound
+    )
     for words in restricted(choices):
         say("non-commercial", words)
     targets = {language: export.targets_for(path, language, settings) for language in job.languages}

@@ -1,0 +1,1 @@
+"""Model files: which there are, which are on this machine, and how they are loaded."""

@@ -9,6 +9,7 @@ import pytest
 from loc.backend import installed
 from loc.errors import MissingError
 from loc.media.fonts import font_for
+from loc.weights.shelf import Shelf
 from stages.translate.apertium import Apertium
 from tests.keys.rig import Rig, draw
 
@@ -17,7 +18,8 @@ from tests.keys.rig import Rig, draw
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """A film with two sound tracks and its text, localized to Japanese and Spanish. Not to be changed."""
     pairs = Apertium.card.languages.pairs or {}
-    if not all(installed(need) for need in (*Apertium.card.needs, *pairs["en", "es"])):
+    shelf = Shelf(Path("no-such-folder"))
+    if not all(installed(need, shelf) for need in (*Apertium.card.needs, *pairs["en", "es"])):
         pytest.skip("apertium-eng-spa is not installed")
     try:
         font_for("ja")

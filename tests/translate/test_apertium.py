@@ -15,13 +15,16 @@ from hypothesis import strategies as st
 from loc.backend import Host, Need, Request, installed, needs_of, resolve
 from loc.errors import ChildError, MissingError
 from loc.policy.licences import Purpose
+from loc.weights.shelf import Shelf
 from stages.translate import apertium_worker
 from stages.translate.apertium import Apertium
 from stages.translate.apertium_worker import Engine, Pipeline, prepare, restore
 
+SHELF = Shelf(Path("no-such-folder"))
+
 
 def has(target: str) -> bool:
-    return all(installed(need) for need in needs_of(Apertium.card, Request("translate", "en", target)))
+    return all(installed(need, SHELF) for need in needs_of(Apertium.card, Request("translate", "en", target)))
 
 
 spanish = pytest.mark.skipif(not has("es"), reason="apertium-eng-spa is not installed")
@@ -181,10 +184,10 @@ def test_no_pair_is_claimed_that_it_lacks() -> None:
 def test_data_is_there_when_its_file_is(tmp_path: Path) -> None:
     file = tmp_path / "x.mode"
     need = Need("data", "x", path=str(file))
-    assert not installed(need)
+    assert not installed(need, SHELF)
     file.touch()
-    assert installed(need)
-    assert not installed(Need("data", "x"))
-    assert installed(Need("program", "sh"))
-    assert installed(Need("package", "numpy"))
-    assert not installed(Need("package", "no_such_package_anywhere"))
+    assert installed(need, SHELF)
+    assert not installed(Need("data", "x"), SHELF)
+    assert installed(Need("program", "sh"), SHELF)
+    assert installed(Need("package", "numpy"), SHELF)
+    assert not installed(Need("package", "no_such_package_anywhere"), SHELF)

@@ -1,0 +1,142 @@
+"""Which weights are on this machine: the folder `DATA_DIR/weights`, read cheaply and trusted by digest.
+
+Each set has a folder, named by its id, with a `manifest.json`: for each file its SHA-256, size and time of
+change, and where it lies if that is elsewhere (a tree that was adopted). Digests are computed when a file
+comes in; a file whose size or time has changed since is not used until `loc models verify` has read it again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from loc.errors import MissingError
+from loc.weights.table import SHA256, Row, published
+
+MANIFEST = "manifest.json"
+
+
+class Held(BaseModel):
+    """A file that came in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str = Field(pattern=SHA256)
+    size: int
+    mtime_ns: int
+    path: str | None = None
+    """Absolute, where the file lies outside the folder."""
+
+
+class Manifest(BaseModel):
+    """What is known of a set of weights that came in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: dict[str, Held]
+    revision: str | None = None
+    """Commit of the hub repository they are from."""
+    row: Row | None = None
+    """Of a set that a user registered."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A set of weights on this machine, whole."""
+
+    row: Row
+    files: Mapping[str, Path]
+    """Path inside the source -> file."""
+    digests: Mapping[str, str]
+    """Path inside the source -> SHA-256."""
+
+    def fingerprint(self) -> dict[str, str]:
+        """What stands for these weights in keys: digests, whatever the names they came under."""
+        return {f"weights {path}": digest for path, digest in sorted(self.digests.items())}
+
+
+class Shelf:
+    """The weights of one data folder.
+
+    Args:
+        data_dir: the data folder; nothing needs to be there.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.folder = data_dir / "weights"
+
+    def rows(self) -> dict[str, Row]:
+        """Weights id -> row: the published ones, and those registered here."""
+        rows = dict(published())
+        if self.folder.is_dir():
+            for folder in sorted(self.folder.iterdir()):
+                manifest = self.manifest(folder.name)
+                if manifest is not None and manifest.row is not None and folder.name not in rows:
+                    rows[folder.name] = manifest.row
+        return rows
+
+    def manifest(self, weights_id: str) -> Manifest | None:
+        """What came in for an id; None if nothing did or the record cannot be read."""
+        try:
+            raw = (self.folder / weights_id / MANIFEST).read_text("utf-8")
+            return Manifest.model_validate(json.loads(raw))
+        except (OSError, ValueError, ValidationError):
+            return None
+
+    def lacks(self, row: Row) -> str | None:
+        """Why a set cannot be used as it is, in words; None where it is whole and unchanged."""
+        manifest = self.manifest(row.id)
+        if manifest is None:
+            return "not on this machine"
+        for file in row.files:
+            held = manifest.files.get(file.path)
+            if held is None:
+                return f"{file.path} is missing"
+            if file.sha256 is not None and held.sha256 != file.sha256:
+                return f"{file.path} is another file than the one published"
+            try:
+                found = self._path(row.id, file.path, held).stat()
+            except OSError:
+                return f"{file.path} is missing"
+            if (found.st_size, found.st_mtime_ns) != (held.size, held.mtime_ns):
+                return f"{file.path} was changed since it came in"
+        return None
+
+    def has(self, weights_id: str) -> bool:
+        """Whether a set is here, whole and unchanged."""
+        row = self.rows().get(weights_id)
+        return row is not None and self.lacks(row) is None
+
+    def find(self, weights_id: str) -> Weights:
+        """A set that is here.
+
+        Raises:
+            MissingError: it is unknown, not here, incomplete or changed.
+        """
+        row = self.rows().get(weights_id)
+        if row is None:
+            raise MissingError(
+                f"There are no weights {weights_id!r}.", fix="`loc models list` names those there are."
+            )
+        if why := self.lacks(row):
+            mend = "verify" if "changed" in why else "pull"
+            raise MissingError(
+                f"The weights {weights_id} cannot be used.",
+                why=f"{row.title}: {why}.",
+                fix=f"loc models {mend} {weights_id}",
+            )
+        manifest = self.manifest(weights_id)
+        assert manifest is not None
+        held = {file.path: manifest.files[file.path] for file in row.files}
+        return Weights(
+            row,
+            {path: self._path(weights_id, path, item) for path, item in held.items()},
+            {path: item.sha256 for path, item in held.items()},
+        )
+
+    def _path(self, weights_id: str, path: str, held: Held) -> Path:
+        return Path(held.path) if held.path is not None else self.folder / weights_id / path

@@ -1,0 +1,83 @@
+"""What weights there are: rows of `table.toml`, and those a user registered."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SHA256 = r"^[0-9a-f]{64}$"
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Place(_Row):
+    """Where weights are published."""
+
+    kind: Literal["hub", "url", "registered"]
+    """`registered`: a user's own, which nobody publishes."""
+    place: str = ""
+    """`owner/name` on the hub; the address of the folder, with a slash at its end."""
+    revision: str | None = None
+    """Commit of a hub repository; None: the one that the first pull finds, recorded then."""
+
+
+class WeightFile(_Row):
+    """One file, by its path inside the source."""
+
+    path: str
+    sha256: str | None = Field(None, pattern=SHA256)
+    """None: recorded at the first pull."""
+    size: int | None = None
+    """Bytes."""
+
+
+class Spoken(_Row):
+    """Languages a model knows, as in `loc.backend.Languages`; BCP-47 primary tags."""
+
+    source: tuple[str, ...] = ("*",)
+    target: tuple[str, ...] = ("*",)
+    pairs: tuple[tuple[str, str], ...] | None = None
+
+
+class Row(_Row):
+    """One set of weights: files that are loaded together."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    title: str
+    architecture: str | None = None
+    rank: int = 50
+    quality: Literal["basic", "good", "best"] | None = None
+    """None: that of the backend's card."""
+    licence: str
+    """Id of `loc/policy/licences.toml`."""
+    memory_mb: int = 0
+    languages: Spoken | None = None
+    """None: those of the backend's card."""
+    source: Place
+    files: tuple[WeightFile, ...]
+
+    @model_validator(mode="after")
+    def _safe_paths(self) -> Row:
+        for file in self.files:
+            parts = file.path.split("/")
+            if (
+                file.path.startswith("/")
+                or "\\" in file.path
+                or any(part in ("", ".", "..") for part in parts)
+            ):
+                raise ValueError(f"{self.id}: {file.path!r} leaves the folder")
+        return self
+
+
+@cache
+def published() -> Mapping[str, Row]:
+    """Weights id -> row of `table.toml`."""
+    raw = tomllib.loads(resources.files("loc.weights").joinpath("table.toml").read_text("utf-8"))
+    return {name: Row(id=name, **row) for name, row in raw.items()}

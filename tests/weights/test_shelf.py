@@ -1,0 +1,84 @@
+"""The shelf: sets that are whole are found, and what is wrong with the others is said."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from loc.errors import MissingError
+from loc.weights.shelf import MANIFEST, Held, Manifest, Shelf
+from loc.weights.table import Place, Row, WeightFile, published
+
+
+def place(folder: Path, row: Row, *files: tuple[str, bytes], elsewhere: Path | None = None) -> None:
+    """Put a set on the shelf of a data folder, as if it had been registered."""
+    home = folder / "weights" / row.id
+    home.mkdir(parents=True)
+    held = {}
+    for name, content in files:
+        path = (elsewhere or home) / name
+        path.write_bytes(content)
+        stat = path.stat()
+        held[name] = Held(
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=stat.st_size,
+            mtime_ns=stat.st_mtime_ns,
+            path=str(path) if elsewhere else None,
+        )
+    (home / MANIFEST).write_text(Manifest(files=held, row=row).model_dump_json())
+
+
+ROW = Row(
+    id="mine",
+    title="Mine",
+    licence="mit",
+    source=Place(kind="registered"),
+    files=(WeightFile(path="a.bin"), WeightFile(path="b.bin")),
+)
+
+
+def test_a_whole_set_is_found_with_its_digests(tmp_path: Path) -> None:
+    place(tmp_path, ROW, ("a.bin", b"one"), ("b.bin", b"two"))
+    found = Shelf(tmp_path).find("mine")
+    assert found.files["a.bin"].read_bytes() == b"one"
+    assert found.fingerprint() == {
+        "weights a.bin": hashlib.sha256(b"one").hexdigest(),
+        "weights b.bin": hashlib.sha256(b"two").hexdigest(),
+    }
+
+
+def test_a_set_that_lies_elsewhere_is_used_where_it_lies(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    place(tmp_path / "data", ROW, ("a.bin", b"one"), ("b.bin", b"two"), elsewhere=tree)
+    assert Shelf(tmp_path / "data").find("mine").files["b.bin"] == tree / "b.bin"
+
+
+def test_what_is_missing_or_changed_is_named(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    with pytest.raises(MissingError, match="no weights 'mine'"):
+        shelf.find("mine")
+    place(tmp_path, ROW, ("a.bin", b"one"), ("b.bin", b"two"))
+    path = tmp_path / "weights" / "mine" / "a.bin"
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(MissingError) as caught:
+        shelf.find("mine")
+    assert "a.bin was changed" in caught.value.why
+    assert caught.value.fix == "loc models verify mine"
+    path.unlink()
+    with pytest.raises(MissingError) as caught:
+        shelf.find("mine")
+    assert caught.value.fix == "loc models pull mine"
+
+
+def test_a_path_that_leaves_the_folder_is_no_row() -> None:
+    for path in ("../a", "/a", "a/../../b", "a\\b", ""):
+        with pytest.raises(ValueError, match="leaves the folder"):
+            ROW.model_validate({**ROW.model_dump(), "files": [{"path": path}]})
+
+
+def test_every_published_row_can_be_read() -> None:
+    assert "whisper-tiny" in published()
