@@ -75,6 +75,14 @@ class Golden:
         fixed = {key for key in shapes if fill.is_fixed(key)}
         return {key: torch.from_numpy(np.asarray(value)) for key, value in made.items() if key not in fixed}
 
+    def filled(self, module: torch.nn.Module, net: str) -> torch.nn.Module:
+        """A module, ready to run, with the tensors of a net: its own to the last name and shape."""
+        state = module.state_dict()
+        keys = {key: list(shape) for key, shape in self.meta["keys"][net].items()}
+        assert {key: list(value.shape) for key, value in state.items()} == keys
+        module.load_state_dict({**state, **self.weights(net)})
+        return module.eval()
+
     def part(self, array: str, ours: Any) -> Array:
         """What of our full array is stored under a name."""
         values = np.asarray(ours)

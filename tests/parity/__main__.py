@@ -21,6 +21,7 @@ WHOLE = (
     "noise",
     "draw",
     "landmarks",
+    "aligned",
     "matrices",
     "matrix_",
     "nms_boxes",
