@@ -1,5 +1,7 @@
-"""StableSyncNet, the network whose judgement LatentSync is trained against. Sixteen pictures of the lower half
-of a face, and their sound as a mel spectrogram, become one vector each; their cosine says how they agree.
+"""StableSyncNet, the network whose judgement LatentSync is trained against.
+
+Sixteen pictures of the lower half of a face, and their sound as a mel spectrogram, become one vector each;
+their cosine says how well they agree.
 
 Imports torch: import it inside functions.
 """
