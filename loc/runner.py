@@ -308,6 +308,11 @@ class Runner:
         self._report(action, key, record, hit, time.monotonic() - started)
         return Made(self.store, key, record.outputs, record.detail, hit)
 
+    def lacks(self, action: Action) -> bool:
+        """Whether an action would have to be made now. Another process may make it meanwhile."""
+        key = digest_value(action.fields())
+        return self._is_forced(action, key) or self._find(key) is None
+
     def map(self, work: Sequence[tuple[Action, Make]], *, parallel: bool = False) -> list[Made]:
         """Make a batch of independent actions, in order, or `parallel` on the runner's threads.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from loc.artifacts import Transcript
 from loc.backend import Backend
+from loc.errors import LocError
 from loc.stage import Slot
 
 
@@ -25,7 +26,7 @@ class Translated:
 
 
 class Translator(Backend, Protocol):
-    """A machine translator."""
+    """A machine translator that takes a line at a time."""
 
     def translate(self, text: str, source: str, target: str) -> Translated:
         """Translate one line. Language tags are BCP-47 primary tags.
@@ -37,7 +38,26 @@ class Translator(Backend, Protocol):
 
 
 @runtime_checkable
-class PairTranslator(Translator, Protocol):
+class SentenceTranslator(Backend, Protocol):
+    """A machine translator that takes sentences, many at a time.
+
+    The stage joins lines to sentences and splits the translations back to lines. What a sentence becomes must
+    not depend on the sentences it is handed over with.
+    """
+
+    def batches(self, sentences: Sequence[str], source: str, target: str) -> list[list[str]]:
+        """The sentences in groups that are fit to be translated together, each sentence once."""
+        ...
+
+    def translate_batch(
+        self, sentences: Sequence[str], source: str, target: str
+    ) -> Sequence[Translated | LocError]:
+        """Translate one of these groups: for each sentence its translation, or why there is none."""
+        ...
+
+
+@runtime_checkable
+class PairTranslator(Backend, Protocol):
     """A translator whose data differ from pair to pair: so that a pair installed or updated leaves the lines
     of the others as they are."""
 

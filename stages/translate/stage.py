@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 from loc.artifacts import Frozen, Line, Segment, Transcript, Translation
+from loc.backend import Backend
 from loc.errors import LocError, MissingError
 from loc.media.subtitles import Cue, Group, align, name_cues, read_cues
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, SuppliedText
 from loc.store.keys import digest_value
-from stages.translate.contract import Inputs, PairTranslator, Translator
+from stages.translate import sentences
+from stages.translate.batches import Batches
+from stages.translate.contract import Inputs, PairTranslator, SentenceTranslator, Translated, Translator
+from stages.translate.passage import Passage
 
 NAME = "translate"
 LINE_VERSION = 1
@@ -22,6 +26,12 @@ ECHO_WORDS = 5
 translator says; shorter ones may be names, or the same in both languages."""
 
 _WORD = re.compile(r"[^\W\d_]+")
+
+_LOOP = re.compile(r"(\S.{0,30}?\S|\S)(?:\s*\1){7,}", re.DOTALL)
+"""The same again, eight times in a row: what a model says that has lost its way. People stop before."""
+
+MOST_FAILED = 0.5
+"""Share of the lines that may fail; where more do, there is no translation to speak of, and no dub."""
 
 
 class TranslatedLine(Frozen):
@@ -36,7 +46,7 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
 
     Raises:
         NotMade: in look mode, when the transcript or a line has not been made.
-        MissingError: there is no source text, or its language is not known.
+        MissingError: there is no source text, its language is not known, or most lines failed.
         InputError: the supplied translation cannot be read.
     """
     assert ctx.language is not None
@@ -49,9 +59,16 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
         origin, lines = "supplied", _supplied(ctx, supplied, transcript)
     else:
         origin, lines = "translated", _translated(ctx, transcript)
-    for line in lines:
-        if line.failed:
-            ctx.runner.defect(NAME, line.id, "untranslated", line.failed, ctx.language)
+    failed = [line for line in lines if line.failed]
+    for line in failed:
+        ctx.runner.defect(NAME, line.id, "untranslated", line.failed or "", ctx.language)
+    if len(failed) > MOST_FAILED * len(transcript.segments):
+        raise MissingError(
+            f"{len(failed)} of {len(lines)} lines could not be translated to {ctx.language}.",
+            why="; ".join(sorted({line.failed or "" for line in failed})[:3]),
+            fix="Name another translator with --backend translate=NAME, or supply the text with "
+            f"--translation {ctx.language}=FILE.",
+        )
     return Translation(
         language=ctx.language,
         source_language=transcript.language,
@@ -123,15 +140,21 @@ def _speaker(cue: Cue, segments: Sequence[Segment]) -> str | None:
 
 # Machine translation
 
+Results = dict[str, Made | LocError]
+"""By id of the segment."""
+
 
 def _translated(ctx: Context, transcript: Transcript) -> list[Line]:
     spoken = [segment for segment in transcript.segments if segment.text.strip()]
-    made: dict[str, Made | LocError] = {}
+    made: Results = {}
     if spoken:
         source = _source_language(ctx, transcript)
-        translator = cast(Translator, ctx.backend(NAME, ctx.language))
-        work = _work(ctx, translator, spoken, source)
-        made = {segment.id: result for segment, result in zip(spoken, ctx.runner.attempt(work), strict=True)}
+        assert ctx.language is not None
+        translator = ctx.backend(NAME, ctx.language)
+        if isinstance(translator, SentenceTranslator):
+            made = _by_sentence(ctx, translator, spoken, source)
+        else:
+            made = _by_line(ctx, cast(Translator, translator), spoken, source)
     elif transcript.segments:
         raise MissingError(
             f"There is nothing to translate to {ctx.language}.",
@@ -148,30 +171,83 @@ def _source_language(ctx: Context, transcript: Transcript) -> str:
     return language
 
 
-def _work(
-    ctx: Context, translator: Translator, segments: Sequence[Segment], source: str
-) -> list[tuple[Action, Make]]:
+def _programs(ctx: Context, translator: Backend, source: str) -> dict[str, str]:
     assert ctx.language is not None
     programs = dict(translator.fingerprint())
     if isinstance(translator, PairTranslator):
         programs.update(translator.pair_fingerprint(source, ctx.language))
-    return [_translate(ctx, translator, programs, segment, source) for segment in segments]
+    return programs
+
+
+def _by_line(ctx: Context, translator: Translator, segments: Sequence[Segment], source: str) -> Results:
+    """Every line by itself."""
+    target = ctx.language
+    assert target is not None
+    programs = _programs(ctx, translator, source)
+    alone = Batches[str, Translated](
+        (), lambda texts: [translator.translate(text, source, target) for text in texts]
+    )
+    passages = [Passage([segment], source, target, whole=True) for segment in segments]
+    work = [_translate(ctx, translator, programs, passage, 0, alone) for passage in passages]
+    return dict(zip([segment.id for segment in segments], ctx.runner.attempt(work), strict=True))
+
+
+def _by_sentence(
+    ctx: Context, translator: SentenceTranslator, segments: Sequence[Segment], source: str
+) -> Results:
+    """Lines joined to passages, whose sentences are translated in batches and given back to the lines."""
+    target = ctx.language
+    assert target is not None
+    programs = _programs(ctx, translator, source)
+    passages = [
+        Passage([segments[index] for index in span], source, target) for span in sentences.passages(segments)
+    ]
+    wanted = [
+        text for passage in passages if _lacking(ctx, translator, programs, passage) for text in passage.reads
+    ]
+    batches = Batches[str, Translated](
+        translator.batches(wanted, source, target) if wanted else (),
+        lambda group: translator.translate_batch(group, source, target),
+    )
+    # What a batch made is stored before the next one begins, so that a stop loses one batch at most.
+    passages.sort(key=lambda passage: batches.last(passage.reads))
+    places = [(passage, place) for passage in passages for place in range(len(passage.segments))]
+    work = [_translate(ctx, translator, programs, passage, place, batches) for passage, place in places]
+    ids = [passage.segments[place].id for passage, place in places]
+    return dict(zip(ids, ctx.runner.attempt(work), strict=True))
+
+
+def _lacking(ctx: Context, translator: Backend, programs: Mapping[str, str], passage: Passage) -> bool:
+    """Whether a line of a passage has to be made. Nothing is, where a run only looks."""
+    if ctx.runner.mode == "look":
+        return False
+    nothing = Batches[str, Translated]((), lambda _: ())
+    actions = [
+        _translate(ctx, translator, programs, passage, place, nothing)[0]
+        for place in range(len(passage.segments))
+    ]
+    return any(ctx.runner.lacks(action) for action in actions)
 
 
 def _translate(
-    ctx: Context, translator: Translator, programs: dict[str, str], segment: Segment, source: str
+    ctx: Context,
+    translator: Backend,
+    programs: Mapping[str, str],
+    passage: Passage,
+    place: int,
+    batches: Batches[str, Translated],
 ) -> tuple[Action, Make]:
     """Translate one line.
 
-    Reads: its text.
-    Leaves out: the lines around it; who says it and when; the data of other pairs of languages.
+    Reads: its text; where it is translated as part of a passage, that of the passage's lines, and its place
+        among them.
+    Leaves out: the lines around; who says it and when; the data of other pairs of languages; which lines were
+        translated together.
     """
-
-    target = ctx.language
-    assert target is not None
+    segment = passage.segments[place]
 
     def make(out: Out) -> None:
-        result = translator.translate(segment.text, source, target)
+        result = passage.line(place, batches)
         out.detail["words"] = len(_WORD.findall(segment.text))
         out.detail["unknown_words"] = result.unknown_words
         out.model("line", TranslatedLine(text=result.text, unknown_words=result.unknown_words))
@@ -180,8 +256,8 @@ def _translate(
         name="translate.line",
         version=LINE_VERSION,
         site=ctx.site(NAME, line_id(segment.id)),
-        inputs={"text": digest_value(segment.text)},
-        params={"source": source, "target": target},
+        inputs={"text": digest_value(segment.text), **passage.slice(place)},
+        params={"source": passage.source, "target": passage.target},
         backend=(translator.card.id, translator.card.version),
         programs=programs,
     )
@@ -216,6 +292,8 @@ def failure(source: str, result: TranslatedLine) -> str | None:
         return None
     if not result.text.strip():
         return "The translator gave nothing back."
+    if _LOOP.search(result.text):
+        return "The translator repeated itself without end."
     if _WORD.findall(result.text.casefold()) != words:
         return None
     if result.unknown_words >= len(words):

@@ -58,7 +58,7 @@ def test_plan_lists_it_and_run_uses_it(environment: Mapping[str, str], video: Pa
     _, [planned] = loc(environment, video.parent, "plan", video.name, "--lang", "eo")
     [row] = [row for row in planned["rows"] if row["stage"] == "translate"]
     assert (row["backend"]["name"], row["backend"]["quality"]) == ("phrasebook", "good")
-    assert [item["name"] for item in row["not_taken"]] == ["apertium"]
+    assert "apertium" in [item["name"] for item in row["not_taken"]]
 
     code, lines = loc(environment, video.parent, "run", video.name, "--lang", "eo", "--until", "translate")
     done = [line for line in lines if line["type"] == "action-done" and line["action"] == "translate.line"]

@@ -1,0 +1,68 @@
+"""Passages: lines that are read as one text, and their translation given back line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from loc.artifacts import Segment
+from loc.store.keys import digest_value
+from stages.translate import sentences
+from stages.translate.batches import Batches
+from stages.translate.contract import Translated
+
+
+class Passage:
+    """Lines that are translated as one text.
+
+    Args:
+        segments: its lines.
+        source: their language.
+        target: the language wanted.
+        whole: the lines are taken as they are, each for a sentence.
+    """
+
+    def __init__(self, segments: Sequence[Segment], source: str, target: str, *, whole: bool = False) -> None:
+        self.segments = segments
+        self.source = source
+        self.target = target
+        self._whole = whole
+
+    @cached_property
+    def parts(self) -> list[sentences.Sentence]:
+        """Its sentences, but for those without a letter or digit, from which translators only invent."""
+        if self._whole:
+            return [
+                sentences.Sentence(segment.text, (number,), (1,))
+                for number, segment in enumerate(self.segments)
+            ]
+        found = sentences.sentences([segment.text for segment in self.segments], self.source)
+        return [part for part in found if any(map(str.isalnum, part.text))]
+
+    @property
+    def reads(self) -> list[str]:
+        """The sentences to be translated."""
+        return [part.text for part in self.parts]
+
+    def slice(self, place: int) -> Mapping[str, object]:
+        """What the line at a place reads beyond its own text, for its key."""
+        if len(self.segments) == 1:
+            return {}
+        texts = [digest_value(segment.text) for segment in self.segments]
+        return {"passage": {"place": place, "texts": texts}}
+
+    def line(self, place: int, batches: Batches[str, Translated]) -> Translated:
+        """The line at a place.
+
+        Raises:
+            LocError: a sentence it is part of could not be translated.
+        """
+        parts = [(part, batches.get(part.text)) for part in self.parts]
+        texts = sentences.give_back(
+            len(self.segments), [(part, made.text) for part, made in parts], self.target
+        )
+        if texts is None:
+            # Too short to be divided among the lines: each by itself says more.
+            return Passage([self.segments[place]], self.source, self.target).line(0, batches)
+        unknown = sum(made.unknown_words for part, made in parts if place in part.lines)
+        return Translated(texts[place], unknown)

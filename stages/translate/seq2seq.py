@@ -1,0 +1,404 @@
+"""M2M100, MADLAD-400 and Marian: sentence translators of the transformers package, from official checkpoints.
+
+A checkpoint is the files of its repository, as published or as a fine-tune saved them: `config.json`, the
+files of its tokenizer, and `model.safetensors` or `pytorch_model.bin`. Nothing is fetched, no code of a
+checkpoint is run, and every tensor must be where the configuration says.
+
+Decoding is beam search without sampling, in float32. Sentences of about the same length go through together;
+the padding is masked. A sentence comes out as it does alone: `bench/translation.py` counts the exceptions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from loc import packages
+from loc.backend import Card, Host, Languages, LicensedPart, Need
+from loc.errors import InputError, LocError
+from stages.translate import codes
+from stages.translate.contract import Translated
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig, PreTrainedModel
+
+VERSION = "1"
+
+BEAMS = 4
+"""Hypotheses kept: Marian's published models were tuned with 4 to 6; more cost time in proportion."""
+
+BATCH = 16
+"""Sentences at a time: beyond it the processor is no better used, and a stop loses more."""
+
+STEP = 4
+"""Lengths, in tokens, are rounded up to multiples of this: those alike are padded to one length. Room and
+padding follow from a sentence's own length, whatever it is handed over with."""
+
+ROOM, ROOM_FACTOR = 16, 3
+"""Tokens a translation may take: this many and this many times its source. What does not end there never
+does."""
+
+_NEEDS = tuple(
+    Need("package", name, "pip install 'loc[neural]'") for name in ("torch", "transformers", "sentencepiece")
+)
+_CODE = LicensedPart("code", "transformers", "apache-2_0")
+
+
+class _Seq2Seq:
+    """What the three families share: files, batches, beam search. Subclasses know model and tokenizer."""
+
+    model_type: ClassVar[str]
+    """`model_type` of the checkpoint's config.json."""
+
+    def __init__(self, host: Host) -> None:
+        assert host.model is not None
+        self._host = host
+        self._weights = host.weights(host.model)
+        self._model: PreTrainedModel | None = None
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """Versions of the packages, digests of the weights, and how decoding is set."""
+        named = ("torch", "transformers", "tokenizers", "sentencepiece")
+        return {
+            **{name: packages.version(name) for name in named},
+            **self._weights.fingerprint(),
+            "decoding": f"beams {BEAMS}, room {ROOM} + {ROOM_FACTOR} x, step {STEP}, float32",
+        }
+
+    def batches(self, sentences: Sequence[str], source: str, target: str) -> list[list[str]]:
+        """Sentences of about the same length together, the short ones first."""
+        self._load()
+        alike: dict[int, list[str]] = {}
+        for sentence in dict.fromkeys(sentences):
+            alike.setdefault(_rounded(len(self._encode(sentence, source, target))), []).append(sentence)
+        return [
+            group[first : first + BATCH]
+            for _, group in sorted(alike.items())
+            for first in range(0, len(group), BATCH)
+        ]
+
+    def translate_batch(
+        self, sentences: Sequence[str], source: str, target: str
+    ) -> Sequence[Translated | LocError]:
+        """Translate sentences whose lengths round to the same."""
+        import torch
+
+        model: Any = self._load()
+        rows = [self._encode(sentence, source, target) for sentence in sentences]
+        length = max(_rounded(len(row)) for row in rows)
+        if length > self._longest(model):
+            return [InputError("The sentence is too long for the translator.")] * len(sentences)
+        pad = int(model.config.pad_token_id)
+        ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows])
+        mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
+        room = ROOM + ROOM_FACTOR * length
+        with torch.inference_mode():
+            made = model.generate(
+                input_ids=ids.to(model.device),
+                attention_mask=mask.to(model.device),
+                generation_config=self._decoding(model, target, min(room, self._longest(model) - 1)),
+            )
+        return [self._result(row, model) for row in made.tolist()]
+
+    def close(self) -> None:
+        """Free the model."""
+        self._model = None
+
+    def _result(self, ids: list[int], model: PreTrainedModel) -> Translated | LocError:
+        end = int(model.config.eos_token_id)
+        # The first token is the one that decoding starts from, which may be the end's own.
+        if end not in ids[1:]:
+            return InputError("The translator did not come to an end.")
+        return Translated(self._decode(ids[1 : ids.index(end, 1)]).strip(), unknown_words=0)
+
+    def _load(self) -> PreTrainedModel:
+        if self._model is None:
+            title, folder = self._weights.row.title, self._folder()
+            with _reading(title):
+                _check_type(folder, self.model_type, title)
+                self._load_tokenizer(folder)
+            self._model = load_model(self._model_class(), folder, title)
+        return self._model
+
+    def _folder(self) -> Path:
+        """The checkpoint's files under their own names, wherever they lie, and no others."""
+        folder = self._host.scratch / "weights" / self._weights.row.id
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, path in self._weights.files.items():
+            link = folder / name
+            if not link.is_symlink():
+                link.symlink_to(path.resolve())
+        return folder
+
+    def _code(self, table: Mapping[str, str], language: str) -> str:
+        if language not in table:
+            raise self._unknown(language)
+        return table[language]
+
+    def _unknown(self, language: str) -> InputError:
+        return InputError(
+            f"{self._weights.row.title} does not know the language {language!r}.",
+            fix="Name another translator with --backend translate=NAME.",
+        )
+
+    def _decoding(self, model: PreTrainedModel, target: str, room: int) -> GenerationConfig:
+        from transformers import GenerationConfig
+
+        config = model.config
+        decoding: GenerationConfig = GenerationConfig(  # type: ignore[no-untyped-call]
+            num_beams=BEAMS,
+            do_sample=False,
+            early_stopping=True,
+            length_penalty=1.0,
+            max_new_tokens=room,
+            decoder_start_token_id=config.decoder_start_token_id,
+            eos_token_id=config.eos_token_id,
+            pad_token_id=config.pad_token_id,
+            # Marian starts from the pad and was never taught not to write it.
+            suppress_tokens=[config.pad_token_id],
+            forced_bos_token_id=self._first(target),
+        )
+        return decoding
+
+    def _longest(self, model: PreTrainedModel) -> int:
+        return int(model.config.max_position_embeddings)
+
+    def _first(self, target: str) -> int | None:  # noqa: ARG002 - a hook
+        """The token a translation must begin with."""
+        return None
+
+    def _model_class(self) -> Any:
+        raise NotImplementedError
+
+    def _load_tokenizer(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    def _encode(self, sentence: str, source: str, target: str) -> list[int]:
+        raise NotImplementedError
+
+    def _decode(self, ids: list[int]) -> str:
+        raise NotImplementedError
+
+
+class Marian(_Seq2Seq):
+    """A model of one pair of languages, in general an OPUS-MT one."""
+
+    card: ClassVar[Card] = Card(
+        stage="translate",
+        name="marian",
+        version=VERSION,
+        summary="OPUS-MT models, one for each pair of languages.",
+        family="neural",
+        quality="good",
+        runs="in-process",
+        needs=_NEEDS,
+        licences=(_CODE,),
+        memory_mb=900,
+        architecture="marian",
+    )
+    model_type = "marian"
+
+    def _model_class(self) -> Any:
+        from transformers import MarianMTModel
+
+        return MarianMTModel
+
+    def _load_tokenizer(self, folder: Path) -> None:
+        from transformers import MarianTokenizer
+
+        self._tokenizer = MarianTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def _encode(self, sentence: str, source: str, target: str) -> list[int]:  # noqa: ARG002
+        return list(self._tokenizer(sentence)["input_ids"])
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+
+
+class M2M100(_Seq2Seq):
+    """One model for about a hundred languages, in every direction."""
+
+    card: ClassVar[Card] = Card(
+        stage="translate",
+        name="m2m100",
+        version=VERSION,
+        summary="M2M100: one model for every direction among 100 languages.",
+        family="neural",
+        quality="good",
+        runs="in-process",
+        needs=_NEEDS,
+        languages=Languages(source=tuple(codes.M2M100), target=tuple(codes.M2M100)),
+        licences=(_CODE,),
+        memory_mb=2500,
+        architecture="m2m100",
+    )
+    model_type = "m2m_100"
+
+    def _model_class(self) -> Any:
+        from transformers import M2M100ForConditionalGeneration
+
+        return M2M100ForConditionalGeneration
+
+    def _load_tokenizer(self, folder: Path) -> None:
+        from transformers import M2M100Tokenizer
+
+        self._tokenizer = M2M100Tokenizer.from_pretrained(folder, local_files_only=True)
+
+    def _encode(self, sentence: str, source: str, target: str) -> list[int]:  # noqa: ARG002
+        self._tokenizer.src_lang = self._code(codes.M2M100, source)
+        return list(self._tokenizer(sentence)["input_ids"])
+
+    def _first(self, target: str) -> int:
+        return int(self._tokenizer.get_lang_id(self._code(codes.M2M100, target)))
+
+    def _decode(self, ids: list[int]) -> str:
+        languages = set(self._tokenizer.lang_code_to_id.values())
+        words = [one for one in ids if one not in languages]
+        return str(self._tokenizer.decode(words, skip_special_tokens=True))
+
+
+class Madlad(_Seq2Seq):
+    """MADLAD-400: a T5 that is told the target language by the first token of the source."""
+
+    card: ClassVar[Card] = Card(
+        stage="translate",
+        name="madlad",
+        version=VERSION,
+        summary="MADLAD-400: one model for 400 languages, large.",
+        family="neural",
+        quality="best",
+        runs="in-process",
+        needs=_NEEDS,
+        languages=Languages(source=tuple(codes.MADLAD), target=tuple(codes.MADLAD)),
+        licences=(_CODE,),
+        memory_mb=12500,
+        architecture="madlad",
+    )
+    model_type = "t5"
+
+    _LONGEST: ClassVar[int] = 512
+    """Tokens; relative positions have no limit, training had this one."""
+
+    def _model_class(self) -> Any:
+        from transformers import T5ForConditionalGeneration
+
+        return T5ForConditionalGeneration
+
+    def _load_tokenizer(self, folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        # As published: the package's own T5 tokenizer builds a new one from the same vocabulary.
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+    def _encode(self, sentence: str, source: str, target: str) -> list[int]:  # noqa: ARG002
+        token = f"<2{self._code(codes.MADLAD, target)}>"
+        number = self._tokenizer.token_to_id(token)
+        if number is None:
+            raise self._unknown(target)
+        return [number, *self._tokenizer.encode(sentence).ids]
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+
+    def _longest(self, model: PreTrainedModel) -> int:  # noqa: ARG002
+        return self._LONGEST
+
+
+def _rounded(length: int) -> int:
+    return math.ceil(length / STEP) * STEP
+
+
+@contextlib.contextmanager
+def _reading(title: str) -> Iterator[None]:
+    """Whatever the package says of a checkpoint it cannot read becomes one error; what it merely mentions is
+    not for users."""
+    from transformers.utils.logging import disable_progress_bar
+
+    quiet = logging.getLogger("transformers")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except LocError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{title} cannot be loaded.",
+            why=f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}",
+            fix="Pull or register it again, with the files that belong together.",
+        ) from error
+    finally:
+        quiet.setLevel(level)
+
+
+def _check_type(folder: Path, wanted: str, title: str) -> None:
+    """See that a checkpoint is of the family it was registered for.
+
+    Raises:
+        InputError: it is not.
+    """
+    from transformers import AutoConfig
+
+    found = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
+    if found != wanted:
+        raise InputError(
+            f"{title} cannot be loaded.",
+            why=f"Its config.json says {found!r}, not {wanted!r}.",
+            fix="Register it under the architecture it has.",
+        )
+
+
+def load_model(kind: Any, folder: Path, title: str) -> PreTrainedModel:
+    """Load a checkpoint of transformers in float32: every tensor in its place, and none left over.
+
+    Args:
+        kind: the model class.
+        folder: the checkpoint's files.
+        title: of the weights, for messages.
+
+    Raises:
+        InputError: tensors are missing, surplus or of another shape than the configuration says.
+    """
+    import torch
+
+    has_safe = any(folder.glob("*.safetensors"))
+    if not has_safe and not any(folder.glob("*.bin")):
+        why = "There is neither model.safetensors nor pytorch_model.bin among its files."
+        raise InputError(f"{title} cannot be loaded.", why=why)
+    with _reading(title):
+        model, said = kind.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=has_safe,
+            weights_only=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    wrong = [
+        f"{word}: {', '.join(sorted(map(str, said[which]))[:5])} ({len(said[which])} in all)"
+        for word, which in (
+            ("missing", "missing_keys"),
+            ("surplus", "unexpected_keys"),
+            ("of another shape", "mismatched_keys"),
+        )
+        if said[which]
+    ]
+    if wrong:
+        raise InputError(
+            f"{title} cannot be loaded.",
+            why=f"Its weights do not fit its config.json; {'; '.join(wrong)}.",
+            fix="Pull or register it again, with the files that belong together.",
+        )
+    loaded: PreTrainedModel = model
+    loaded.train(False)
+    return loaded

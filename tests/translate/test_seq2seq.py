@@ -1,0 +1,243 @@
+"""M2M100, MADLAD-400 and Marian, from tiny checkpoints in the layout of the published ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("transformers")
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from loc.backend import Host
+from loc.errors import InputError, LocError
+from loc.policy.licences import Purpose, refusal
+from loc.settings import Settings
+from loc.weights.table import Spoken, published
+from stages.translate.contract import SentenceTranslator, Translated
+from stages.translate.seq2seq import BATCH, M2M100, Madlad, Marian
+from tests.translate import tiny
+
+ENGLISH = ("Dogs move.", "Bob saw a bear.", "And so, my fellow Americans,", "I live in a big house.")
+SPANISH = ("Los perros se mueven.", "Bob vio un oso.", "Y así, compatriotas,", "Vivo en una casa grande.")
+JAPANESE = ("犬は動きます。", "ボブは熊を見ました。", "だから、同胞よ、", "私は大きな家に住んでいます。")
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tiny.Tiny]:
+    """One of each family. Not to be changed."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    to_spanish = list(zip(ENGLISH, SPANISH, strict=True))
+    to_japanese = list(zip(ENGLISH, JAPANESE, strict=True))
+    return {
+        "marian": tiny.marian(folder / "marian", ("en", "es"), to_spanish),
+        "m2m100": tiny.m2m100(folder / "m2m100", {("en", "es"): to_spanish, ("en", "ja"): to_japanese}),
+        "madlad": tiny.madlad(folder / "madlad", {("en", "es"): to_spanish, ("en", "ja"): to_japanese}),
+    }
+
+
+FAMILIES: dict[str, type[Any]] = {"marian": Marian, "m2m100": M2M100, "madlad": Madlad}
+
+
+@pytest.fixture
+def opened(checkpoints: dict[str, tiny.Tiny], tmp_path: Path) -> Open:
+    """Opens the backend of a family over its checkpoint, or over a changed copy of it."""
+
+    def make(family: str, folder: Path | None = None) -> Any:
+        model = checkpoints[family]
+        if folder is not None:
+            model = tiny.Tiny(folder, family, model.pairs)
+        model.register(tmp_path / "data", "mine")
+        settings = Settings(data_dir=tmp_path / "data")
+        return FAMILIES[family](Host(settings, tmp_path / "scratch", model="mine"))
+
+    return make
+
+
+def texts(made: Any) -> list[str]:
+    assert all(isinstance(one, Translated) for one in made), made
+    return [one.text for one in made]
+
+
+def translate(backend: SentenceTranslator, lines: Any, source: str, target: str) -> list[str]:
+    found: dict[str, str] = {}
+    for batch in backend.batches(lines, source, target):
+        found |= zip(batch, texts(backend.translate_batch(batch, source, target)), strict=True)
+    return [found[line] for line in lines]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_was_learned_comes_out(opened: Open, family: str) -> None:
+    backend = opened(family)
+    assert isinstance(backend, SentenceTranslator)
+    assert translate(backend, ENGLISH, "en", "es") == list(SPANISH)
+
+
+@pytest.mark.parametrize("family", ["m2m100", "madlad"])
+def test_a_second_language_does_not_get_the_text_of_the_first(opened: Open, family: str) -> None:
+    backend = opened(family)
+    for _ in range(2):
+        assert translate(backend, ENGLISH, "en", "es") == list(SPANISH)
+        assert translate(backend, ENGLISH, "en", "ja") == list(JAPANESE)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_sentence_does_not_depend_on_the_others(opened: Open, family: str) -> None:
+    """Alone, in a batch, in another order: the same."""
+    backend = opened(family)
+    lines = [*ENGLISH, "Bob saw Bob.", "A big bear.", "My dogs live."]
+    alone = {line: backend.translate_batch([line], "en", "es")[0] for line in lines}
+    for batch in (*backend.batches(lines, "en", "es"), *backend.batches(lines[::-1], "en", "es")):
+        for line, made in zip(batch, backend.translate_batch(batch, "en", "es"), strict=True):
+            assert str(made) == str(alone[line])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_padding_moves_no_probability(opened: Open, family: str) -> None:
+    """The numbers behind the choice, of a sentence alone and of the same with padding beside longer ones."""
+    backend = opened(family)
+    model = backend._load()
+    row = backend._encode(ENGLISH[0], "en", "es")
+    pad, start = model.config.pad_token_id, torch.tensor([[model.config.decoder_start_token_id]])
+
+    def logits(padding: int) -> torch.Tensor:
+        ids = torch.tensor([row + [pad] * padding])
+        mask = torch.tensor([[1] * len(row) + [0] * padding])
+        with torch.inference_mode():
+            return model(input_ids=ids, attention_mask=mask, decoder_input_ids=start).logits
+
+    assert torch.allclose(logits(0), logits(9), atol=1e-4)
+
+
+def test_batches_are_of_about_one_length_and_hold_each_sentence_once(opened: Open) -> None:
+    backend = opened("marian")
+    lines = [f"{'a ' * (number % 7)}bear." for number in range(60)] + [
+        "b" * number for number in range(1, 40)
+    ]
+    batches = backend.batches(lines, "en", "es")
+    assert sorted(line for batch in batches for line in batch) == sorted(set(lines))
+    for batch in batches:
+        lengths = [len(backend._encode(line, "en", "es")) for line in batch]
+        assert len(batch) <= BATCH
+        assert max(lengths) - min(lengths) < 4
+
+
+def test_an_endless_sentence_is_an_error_of_its_own(opened: Open) -> None:
+    """One overlong line beside others that are translated."""
+    backend = opened("marian")
+    long = "bear " * 400
+    results = {}
+    for batch in backend.batches([ENGLISH[0], long], "en", "es"):
+        results |= zip(batch, backend.translate_batch(batch, "en", "es"), strict=True)
+    assert isinstance(results[long], LocError)
+    assert results[ENGLISH[0]] == Translated(SPANISH[0], 0)
+
+
+def test_a_pickled_checkpoint_is_read_as_tensors_only(
+    checkpoints: dict[str, tiny.Tiny], opened: Open, tmp_path: Path
+) -> None:
+    folder = copied(checkpoints["marian"].folder, tmp_path)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    assert translate(opened("marian", folder), ENGLISH, "en", "es") == list(SPANISH)
+
+
+class Trap:
+    def __reduce__(self) -> Any:
+        return (Path.touch, (Path("sprung"),))
+
+
+def test_a_pickled_checkpoint_that_runs_code_is_refused(
+    checkpoints: dict[str, tiny.Tiny], opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = copied(checkpoints["marian"].folder, tmp_path)
+    state = load_file(folder / "model.safetensors")
+    torch.save({**state, "trap": Trap()}, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="mine cannot be loaded"):
+        opened("marian", folder)._load()
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("fault", ["missing", "surplus", "of another shape"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tensors_that_do_not_fit_are_named(
+    checkpoints: dict[str, tiny.Tiny], opened: Open, tmp_path: Path, family: str, fault: str
+) -> None:
+    folder = copied(checkpoints[family].folder, tmp_path)
+    state = load_file(folder / "model.safetensors")
+    name = next(name for name in sorted(state) if "encoder" in name and state[name].dim() == 2)
+    if fault == "missing":
+        del state[name]
+    elif fault == "surplus":
+        name = "model.encoder.layers.7.extra.weight"
+        state[name] = torch.zeros(2, 2)
+    else:
+        state[name] = torch.zeros(3, 5)
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError) as caught:
+        opened(family, folder)._load()
+    assert fault in caught.value.why
+    assert name in caught.value.why
+
+
+def test_a_checkpoint_of_another_family_is_refused(
+    checkpoints: dict[str, tiny.Tiny], opened: Open, tmp_path: Path
+) -> None:
+    folder = copied(checkpoints["marian"].folder, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "m2m_100"}))
+    with pytest.raises(InputError, match="'m2m_100', not 'marian'"):
+        opened("marian", folder)._load()
+
+
+def test_a_language_the_vocabulary_lacks_is_an_error(opened: Open) -> None:
+    with pytest.raises(InputError, match="does not know the language 'de'"):
+        opened("madlad").batches(["Dogs move."], "en", "de")
+
+
+def test_keys_hold_the_weights_and_not_where_they_lie(
+    checkpoints: dict[str, tiny.Tiny], tmp_path: Path
+) -> None:
+    def of(data: str, name: str, changed: bool = False) -> dict[str, str]:
+        folder = checkpoints["marian"].folder
+        if changed:
+            folder = copied(folder, tmp_path / data)
+            state = load_file(folder / "model.safetensors")
+            save_file({name: value + 1 for name, value in state.items()}, folder / "model.safetensors")
+        tiny.Tiny(folder, "marian", ()).register(tmp_path / data, name, languages=Spoken())
+        host = Host(Settings(data_dir=tmp_path / data), tmp_path, model=name)
+        return dict(Marian(host).fingerprint())
+
+    assert of("here", "mine") == of("there", "yours")
+    assert of("here", "mine2") != of("elsewhere", "mine", changed=True)
+
+
+def test_every_published_row_names_the_files_that_are_read() -> None:
+    wanted = {
+        "marian": {"source.spm", "target.spm", "vocab.json", "tokenizer_config.json"},
+        "m2m100": {"sentencepiece.bpe.model", "vocab.json", "tokenizer_config.json"},
+        "madlad": {"tokenizer.json"},
+    }
+    rows = [row for row in published().values() if row.architecture in FAMILIES]
+    assert {row.architecture for row in rows} == set(FAMILIES)
+    for row in rows:
+        assert row.architecture is not None
+        names = {file.path for file in row.files}
+        assert wanted[row.architecture] | {"config.json"} < names, row.id
+        assert names & {"model.safetensors", "pytorch_model.bin"}, row.id
+        assert (row.architecture == "marian") == (row.languages is not None), row.id
+        assert refusal(row.licence, Purpose.DELIVERY) is None, row.id
+
+
+def copied(folder: Path, to: Path) -> Path:
+    return Path(shutil.copytree(folder, to / "copy"))
