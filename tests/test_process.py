@@ -60,6 +60,36 @@ def test_freed_memory_goes_back_though_a_block_above_it_is_in_use() -> None:
     assert len(last) == 65_536 + 1999
 
 
+def test_threads_share_a_heap_once_they_are_told_to() -> None:
+    # The heap of a thread is a mapping of 64 MiB, aligned to its size, of which glibc makes one each.
+    code = """
+import sys, threading
+from loc.process import share_one_heap
+if sys.argv[1] == "shared": share_one_heap()
+together, shown = threading.Barrier(9), threading.Event()
+def hold():
+    block = bytearray(100_000)
+    together.wait()
+    shown.wait()
+threads = [threading.Thread(target=hold) for _ in range(8)]
+for thread in threads: thread.start()
+together.wait()
+starts = [int(line.split("-")[0], 16) for line in open("/proc/self/maps") if line.split()[1].startswith("rw")]
+print(sum(start % (64 << 20) == 0 for start in starts))
+shown.set()
+"""
+    heaps = {
+        mode: int(
+            subprocess.run(
+                [sys.executable, "-c", code, mode], cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for mode in ("own", "shared")
+    }
+    assert heaps["own"] >= 7
+    assert heaps["shared"] <= 1
+
+
 def child_of(code: str) -> list[str]:
     """What a program prints that has imported `give_way` and `run`."""
     start = "from loc.process import give_way, run\n"
