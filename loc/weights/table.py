@@ -60,6 +60,8 @@ class Row(_Row):
     memory_mb: int = 0
     languages: Spoken | None = None
     """None: those of the backend's card."""
+    marks: Mapping[str, tuple[int, ...]] = Field(default_factory=dict)
+    """Tensors by which its state is told from others': name -> shape."""
     source: Place
     files: tuple[WeightFile, ...]
 
