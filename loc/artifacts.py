@@ -297,6 +297,16 @@ class Line(Frozen):
     """Why there is no text; then `text` is empty and the line is a defect, never echoed source."""
 
 
+class Spent(Frozen):
+    """What a remote translator was asked for the lines that are used, whenever that was."""
+
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    """In the money of `--llm-price`; None where none was said."""
+
+
 class Translation(Frozen):
     schema_version: Literal[1] = 1
     language: str
@@ -304,6 +314,7 @@ class Translation(Frozen):
     origin: Literal["translated", "supplied", "as-spoken"]
     """`as-spoken`: the transcript itself, where the source's own voice is kept."""
     lines: tuple[Line, ...]
+    spent: Spent | None = None
 
 
 class Phone(Frozen):

@@ -1,4 +1,4 @@
-"""The cast file: what the user says about who is seen speaking.
+"""The cast file: what the user says about who is seen speaking, and how they talk to one another.
 
     [speakers.speaker2]
     face = "nobody"
@@ -9,6 +9,18 @@
 A speaker whose face is `nobody` is off screen: a narrator, or somebody behind the camera. What such a speaker
 says moves no face. Other faces go by the names that a report gives them, or are the `left` or the `right` one
 of every shot with several.
+
+    [[manners]]
+    from = "speaker1"
+    to = "speaker2"
+    language = "ja"
+    register = "polite"
+    self = "私"
+    other = "先生"
+    dialect = "Kansai"
+
+A translator that takes instructions is told of these. Without `to` they hold towards everybody, without
+`language` in every one.
 """
 
 from __future__ import annotations
@@ -25,11 +37,42 @@ from loc.errors import UsageError
 SUFFIX = ".cast.toml"
 NOBODY = "nobody"
 SIDES = ("left", "right")
+REGISTERS = ("plain", "polite")
 
 _FORM = (
     'Write [speakers.speaker2] and below it face = "nobody" for who is not seen, "left" or "right", or names '
     'of faces as the report has them: ["1a", "4b"].'
 )
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How one speaker talks to another, or to everybody."""
+
+    speaker: str
+    to: str | None = None
+    language: str | None = None
+    register: str | None = None
+    own: str | None = None
+    """What the speaker calls himself or herself."""
+    other: str | None = None
+    """What the speaker calls the other."""
+    dialect: str | None = None
+
+    def in_words(self, names: Mapping[str | None, str]) -> str:
+        """A sentence for a translator.
+
+        Args:
+            names: what each speaker is called in it.
+        """
+        who, other = names[self.speaker], names[self.to] if self.to else "everybody"
+        said = [
+            f"uses {self.register} forms" if self.register else "",
+            f"says {self.own} of oneself" if self.own else "",
+            f"addresses the other as {self.other}" if self.other else "",
+            f"speaks the dialect of {self.dialect}" if self.dialect else "",
+        ]
+        return f"{who} to {other}: {', '.join(part for part in said if part)}."
 
 
 class Placed(Protocol):
@@ -50,11 +93,13 @@ class CastFile:
         name: of the file, for messages.
         off_screen: ids of the speakers who are never seen.
         faces: by speaker, names of faces or one of `SIDES`.
+        manners: how they talk.
     """
 
     name: str
     off_screen: frozenset[str]
     faces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    manners: tuple[Manner, ...] = ()
 
     def check(self, speakers: Iterable[str], faces: Iterable[str]) -> None:
         """Hold what the file names against the speakers of the transcript and the faces of the video.
@@ -62,7 +107,10 @@ class CastFile:
         Raises:
             UsageError: a speaker or a face nobody knows.
         """
-        self._known("speaker", {*self.off_screen, *self.faces}, speakers, "No speakers were told apart.")
+        talking = {name for manner in self.manners for name in (manner.speaker, manner.to) if name}
+        self._known(
+            "speaker", {*self.off_screen, *self.faces, *talking}, speakers, "No speakers were told apart."
+        )
         named = {name for group in self.faces.values() for name in group} - set(SIDES)
         self._known("face", named, faces, "No face was found.")
 
@@ -106,7 +154,7 @@ def read_cast(path: Path) -> CastFile:
         # Of TOML, the reason names line and column.
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path} cannot be read as a cast file.", why=f"{why}.", fix=_FORM) from error
-    _only(path, "", said, "speakers")
+    _only(path, "", said, "speakers", "manners")
     speakers = {
         name: _faces(path, name, entry)
         for name, entry in _table(path, "speakers", said.get("speakers", {})).items()
@@ -115,7 +163,39 @@ def read_cast(path: Path) -> CastFile:
         path.name,
         frozenset(name for name, faces in speakers.items() if faces == (NOBODY,)),
         {name: faces for name, faces in speakers.items() if faces != (NOBODY,)},
+        _manners(path, said.get("manners", [])),
     )
+
+
+_MANNERS = ("from", "to", "language", "register", "self", "other", "dialect")
+_MANNERS_FORM = (
+    'Write [[manners]] and below it from = "speaker1", and of to, language, register, self, other and '
+    'dialect what you know, e.g. to = "speaker2" and register = "polite".'
+)
+
+
+def _manners(path: Path, value: Any) -> tuple[Manner, ...]:
+    """The entries [[manners]]."""
+    found = []
+    entries = value if isinstance(value, list) else [value]
+    for entry in entries:
+        words = entry if isinstance(entry, dict) else {}
+        wrong = sorted(set(words) - set(_MANNERS)) or [
+            name for name, said in words.items() if not (isinstance(said, str) and said.strip())
+        ]
+        if wrong or "from" not in words or not set(words) & {"register", "self", "other", "dialect"}:
+            why = f"{wrong[0]!r} has no meaning there." if wrong else "It does not say who, or not how."
+            raise UsageError(f"{path}: an entry of `manners` cannot be used.", why=why, fix=_MANNERS_FORM)
+        if words.get("register") not in (None, *REGISTERS):
+            why = f"register is one of {', '.join(REGISTERS)}."
+            raise UsageError(f"{path}: an entry of `manners` cannot be used.", why=why, fix=_MANNERS_FORM)
+        found.append(
+            Manner(
+                words["from"], words.get("to"), words.get("language"), words.get("register"),
+                words.get("self"), words.get("other"), words.get("dialect"),
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def _faces(path: Path, name: str, entry: Any) -> tuple[str, ...]:
@@ -147,8 +227,11 @@ def _table(path: Path, place: str, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _only(path: Path, place: str, said: Mapping[str, Any], key: str) -> None:
-    other = sorted(set(said) - {key})
+def _only(path: Path, place: str, said: Mapping[str, Any], *keys: str) -> None:
+    other = sorted(set(said) - set(keys))
     if other:
         where = f"[{place}]" if place else "the file"
-        raise UsageError(f"{path}: {other[0]!r} in {where} has no meaning.", why=f"Known: {key}.", fix=_FORM)
+        known = ", ".join(keys)
+        raise UsageError(
+            f"{path}: {other[0]!r} in {where} has no meaning.", why=f"Known: {known}.", fix=_FORM
+        )

@@ -7,11 +7,13 @@ and `--help` are generated from the fields' descriptions.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -206,6 +208,22 @@ class Settings(BaseSettings):
         "--require-quality",
         topic="Backends",
     )
+    llm_url: str | None = _setting(
+        None,
+        "Base address of an OpenAI-compatible endpoint for --backend translate=llm, "
+        "e.g. http://localhost:11434/v1. Its key is taken from LOC_LLM_KEY alone.",
+        "--llm-url",
+        topic="Backends",
+    )
+    llm_model: str | None = _setting(
+        None, "The model that is asked for there.", "--llm-model", topic="Backends"
+    )
+    llm_price: str | None = _setting(
+        None,
+        "What a million tokens cost there, in and out, e.g. 0.15/0.60: the report then tells what was spent.",
+        "--llm-price",
+        topic="Backends",
+    )
     purpose: Purpose = _setting(
         Purpose.INTERNAL,
         "internal and delivery use commercially licensed models only; research allows others and says so.",
@@ -307,6 +325,31 @@ class Settings(BaseSettings):
     def _known_preset(cls, value: str) -> str:
         if value not in PRESETS:
             raise ValueError(f"must be one of {', '.join(PRESETS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _endpoint_named(self) -> Self:
+        if self.backend.get("translate") == "llm" and not (self.llm_url and self.llm_model):
+            raise ValueError("backend translate=llm needs llm_url and llm_model")
+        return self
+
+    @field_validator("llm_url")
+    @classmethod
+    def _plain_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must begin with http:// or https:// and a host")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must hold no key, user or query; the key is taken from LOC_LLM_KEY")
+        return value.rstrip("/")
+
+    @field_validator("llm_price")
+    @classmethod
+    def _two_prices(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"\d+(\.\d+)?/\d+(\.\d+)?", value):
+            raise ValueError("must be two numbers, e.g. 0.15/0.60")
         return value
 
     @model_validator(mode="after")

@@ -101,3 +101,36 @@ def test_an_unknown_face_is_told_which_there_are(tmp_path: Path) -> None:
     cast.check(["S1"], ["1a", "9z"])
     with pytest.raises(UsageError, match=r"the face '9z', which is not in this video.*Faces: 1a, 2b"):
         cast.check(["S1"], ["1a", "2b"])
+
+
+def test_manners_are_read_and_told_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "talk.cast.toml"
+    path.write_text(
+        '[[manners]]\nfrom = "speaker1"\nto = "speaker2"\nlanguage = "ja"\nregister = "polite"\nself = "私"\n'
+        'other = "先生"\ndialect = "Kansai"\n\n[[manners]]\nfrom = "speaker2"\nregister = "plain"\n',
+        encoding="utf-8",
+    )
+    said = read_cast(path)
+    first, second = said.manners
+    names = {"speaker1": "A", "speaker2": "B"}
+    assert first.language == "ja"
+    assert first.in_words(names) == (
+        "A to B: uses polite forms, says 私 of oneself, addresses the other as 先生, "
+        "speaks the dialect of Kansai."
+    )
+    assert second.in_words(names) == "B to everybody: uses plain forms."
+    said.check(["speaker1", "speaker2"], [])
+    with pytest.raises(UsageError, match="'speaker2'"):
+        said.check(["speaker1"], [])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ['register = "polite"', 'from = "a"', 'from = "a"\nregister = "rude"', 'from = "a"\nmood = "x"',
+     'from = "a"\nself = 1', 'from = "a"\nself = " "'],
+)  # fmt: skip
+def test_manners_that_say_nothing_are_refused(tmp_path: Path, entry: str) -> None:
+    path = tmp_path / "talk.cast.toml"
+    path.write_text(f"[[manners]]\n{entry}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="manners"):
+        read_cast(path)

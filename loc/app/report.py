@@ -188,6 +188,16 @@ class CutReport(_Part):
     """None where nothing was drawn."""
 
 
+class SpentReport(_Part):
+    """What a remote translator was asked for the lines that are used, whenever that was."""
+
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    """In the money of `--llm-price`; null where none was said."""
+
+
 class LoudnessReport(_Part):
     integrated_lufs: float | None
     true_peak_dbtp: float | None
@@ -228,6 +238,8 @@ class Report(_Part):
     cast: tuple[CastReport, ...]
     cuts: tuple[CutReport, ...]
     loudness: LoudnessReport | None
+    translation_spent: SpentReport | None = None
+    """Null where no remote translator was asked."""
     defects: tuple[DefectReport, ...]
     run: RunReport
 
@@ -269,6 +281,9 @@ def build(
         cast=tuple(_casting(one) for one in lipsync.cast.castings) if lipsync else (),
         cuts=tuple(_cut(cut, timeline) for cut in lipsync.cuts) if lipsync and timeline else (),
         loudness=LoudnessReport(**dub.loudness.model_dump()) if dub else None,
+        translation_spent=SpentReport(**translation.spent.model_dump())
+        if translation and translation.spent
+        else None,
         defects=tuple(_defect(item) for item in defects if item.language in (None, language)),
         run=RunReport(
             id=run,

@@ -10,6 +10,8 @@ from loc.artifacts import Transcript
 from loc.backend import Backend
 from loc.errors import LocError
 from loc.stage import Slot
+from stages.translate.dialogue import Answer
+from stages.translate.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,23 @@ class SentenceTranslator(Backend, Protocol):
         self, sentences: Sequence[str], source: str, target: str
     ) -> Sequence[Translated | LocError]:
         """Translate one of these groups: for each sentence its translation, or why there is none."""
+        ...
+
+
+@runtime_checkable
+class SceneTranslator(Backend, Protocol):
+    """A language model, which is shown a few lines with what is said around them."""
+
+    def translate_scene(self, scene: Scene, wanted: Sequence[int]) -> Mapping[int, Answer | LocError]:
+        """Translate some lines of a scene.
+
+        Args:
+            scene: all that may be shown.
+            wanted: positions of the lines asked for.
+
+        Returns:
+            For each of these positions its line, or why there is none.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from loc.artifacts import Segment
@@ -44,14 +45,11 @@ class Passage:
         """The sentences to be translated."""
         return [part.text for part in self.parts]
 
-    def slice(self, place: int) -> Mapping[str, object]:
-        """What the line at a place reads beyond its own text, for its key."""
-        if len(self.segments) == 1:
-            return {}
-        texts = [digest_value(segment.text) for segment in self.segments]
-        return {"passage": {"place": place, "texts": texts}}
+    def lines(self, batches: Batches[str, Translated]) -> list[PassageLine]:
+        """Its lines, to be translated by the way of `batches`."""
+        return [PassageLine(self, place, batches) for place in range(len(self.segments))]
 
-    def line(self, place: int, batches: Batches[str, Translated]) -> Translated:
+    def translate(self, place: int, batches: Batches[str, Translated]) -> Translated:
         """The line at a place.
 
         Raises:
@@ -63,6 +61,42 @@ class Passage:
         )
         if texts is None:
             # Too short to be divided among the lines: each by itself says more.
-            return Passage([self.segments[place]], self.source, self.target).line(0, batches)
+            return Passage([self.segments[place]], self.source, self.target).translate(0, batches)
         unknown = sum(made.unknown_words for part, made in parts if place in part.lines)
         return Translated(texts[place], unknown)
+
+
+@dataclass(frozen=True)
+class PassageLine:
+    """A line of a passage, as an action of its own."""
+
+    passage: Passage
+    place: int
+    batches: Batches[str, Translated]
+
+    @property
+    def segment(self) -> Segment:
+        return self.passage.segments[self.place]
+
+    @property
+    def source(self) -> str:
+        return self.passage.source
+
+    @property
+    def target(self) -> str:
+        return self.passage.target
+
+    def slice(self) -> Mapping[str, object]:
+        """What it reads beyond its own text, for its key."""
+        if len(self.passage.segments) == 1:
+            return {}
+        texts = [digest_value(segment.text) for segment in self.passage.segments]
+        return {"passage": {"place": self.place, "texts": texts}}
+
+    def translate(self) -> Translated:
+        """Its translation.
+
+        Raises:
+            LocError: there is none.
+        """
+        return self.passage.translate(self.place, self.batches)

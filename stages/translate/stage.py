@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import Literal, cast
 
-from loc.artifacts import Frozen, Line, Segment, Transcript, Translation
+from loc.artifacts import Frozen, Line, Segment, Spent, Transcript, Translation
 from loc.backend import Backend
 from loc.errors import LocError, MissingError
 from loc.media.subtitles import Cue, Group, align, name_cues, read_cues
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, SuppliedText
 from loc.store.keys import digest_value
+from stages.translate import scene as scenes
 from stages.translate import sentences
 from stages.translate.batches import Batches
-from stages.translate.contract import Inputs, PairTranslator, SentenceTranslator, Translated, Translator
-from stages.translate.passage import Passage
+from stages.translate.contract import (
+    Inputs,
+    PairTranslator,
+    SceneTranslator,
+    SentenceTranslator,
+    Translated,
+    Translator,
+)
+from stages.translate.dialogue import Answer, Reply
+from stages.translate.passage import Passage, PassageLine
+from stages.translate.scene import Scene
+from stages.translate.scene_line import SceneLine
 
 NAME = "translate"
 LINE_VERSION = 1
@@ -53,12 +66,15 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
     transcript = inputs.transcript.get()
     supplied = ctx.job.translations.get(ctx.language)
     origin: Literal["translated", "supplied", "as-spoken"]
+    cost: Spent | None = None
     if ctx.job.as_spoken:
         origin, lines = "as-spoken", [_as_spoken(segment) for segment in transcript.segments]
     elif supplied:
         origin, lines = "supplied", _supplied(ctx, supplied, transcript)
     else:
-        origin, lines = "translated", _translated(ctx, transcript)
+        made = _translated(ctx, transcript)
+        lines = [_line(segment, made.get(segment.id)) for segment in transcript.segments]
+        origin, cost = "translated", _sum(made)
     failed = [line for line in lines if line.failed]
     for line in failed:
         ctx.runner.defect(NAME, line.id, "untranslated", line.failed or "", ctx.language)
@@ -74,6 +90,7 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
         source_language=transcript.language,
         origin=origin,
         lines=tuple(lines),
+        spent=cost,
     )
 
 
@@ -144,24 +161,46 @@ Results = dict[str, Made | LocError]
 """By id of the segment."""
 
 
-def _translated(ctx: Context, transcript: Transcript) -> list[Line]:
+def _translated(ctx: Context, transcript: Transcript) -> Results:
     spoken = [segment for segment in transcript.segments if segment.text.strip()]
     made: Results = {}
     if spoken:
         source = _source_language(ctx, transcript)
         assert ctx.language is not None
         translator = ctx.backend(NAME, ctx.language)
-        if isinstance(translator, SentenceTranslator):
+        if isinstance(translator, SceneTranslator):
+            made = _by_scene(ctx, translator, spoken, source)
+        elif isinstance(translator, SentenceTranslator):
             made = _by_sentence(ctx, translator, spoken, source)
         else:
             made = _by_line(ctx, cast(Translator, translator), spoken, source)
+        if ctx.job.cast and ctx.job.cast.manners and not isinstance(translator, SceneTranslator):
+            ctx.runner.notice(
+                "manners-ignored",
+                f"{ctx.job.cast.name} says how speakers talk, which {translator.card.name} cannot be told.",
+            )
     elif transcript.segments:
         raise MissingError(
             f"There is nothing to translate to {ctx.language}.",
             why="Only translations to other languages were supplied, and no transcript.",
             fix="Supply the transcript with --transcript, or this translation with --translation.",
         )
-    return [_line(segment, made.get(segment.id)) for segment in transcript.segments]
+    return made
+
+
+def _sum(made: Results) -> Spent | None:
+    """What the lines cost when they were made; None where none cost anything."""
+    details = [one.detail for one in made.values() if isinstance(one, Made) and "requests" in one.detail]
+    if not details:
+        return None
+    return Spent(
+        requests=sum(one["requests"] for one in details),
+        tokens_in=sum(one["tokens_in"] for one in details),
+        tokens_out=sum(one["tokens_out"] for one in details),
+        cost=round(sum(one.get("cost", 0.0) for one in details), 6)
+        if any("cost" in one for one in details)
+        else None,
+    )
 
 
 def _source_language(ctx: Context, transcript: Transcript) -> str:
@@ -188,7 +227,7 @@ def _by_line(ctx: Context, translator: Translator, segments: Sequence[Segment], 
         (), lambda texts: [translator.translate(text, source, target) for text in texts]
     )
     passages = [Passage([segment], source, target, whole=True) for segment in segments]
-    work = [_translate(ctx, translator, programs, passage, 0, alone) for passage in passages]
+    work = [_translate(ctx, translator, programs, PassageLine(passage, 0, alone)) for passage in passages]
     return dict(zip([segment.id for segment in segments], ctx.runner.attempt(work), strict=True))
 
 
@@ -202,8 +241,12 @@ def _by_sentence(
     passages = [
         Passage([segments[index] for index in span], source, target) for span in sentences.passages(segments)
     ]
+    nothing = Batches[str, Translated]((), lambda _: ())
     wanted = [
-        text for passage in passages if _lacking(ctx, translator, programs, passage) for text in passage.reads
+        text
+        for passage in passages
+        if any(_lacks(ctx, translator, programs, line) for line in passage.lines(nothing))
+        for text in passage.reads
     ]
     batches = Batches[str, Translated](
         translator.batches(wanted, source, target) if wanted else (),
@@ -211,53 +254,96 @@ def _by_sentence(
     )
     # What a batch made is stored before the next one begins, so that a stop loses one batch at most.
     passages.sort(key=lambda passage: batches.last(passage.reads))
-    places = [(passage, place) for passage in passages for place in range(len(passage.segments))]
-    work = [_translate(ctx, translator, programs, passage, place, batches) for passage, place in places]
-    ids = [passage.segments[place].id for passage, place in places]
-    return dict(zip(ids, ctx.runner.attempt(work), strict=True))
+    lines = [line for passage in passages for line in passage.lines(batches)]
+    made = ctx.runner.attempt([_translate(ctx, translator, programs, line) for line in lines])
+    return dict(zip([line.segment.id for line in lines], made, strict=True))
 
 
-def _lacking(ctx: Context, translator: Backend, programs: Mapping[str, str], passage: Passage) -> bool:
-    """Whether a line of a passage has to be made. Nothing is, where a run only looks."""
+def _lacks(
+    ctx: Context, translator: Backend, programs: Mapping[str, str], line: PassageLine | SceneLine
+) -> bool:
+    """Whether a line has to be made. None is, where a run only looks."""
     if ctx.runner.mode == "look":
         return False
-    nothing = Batches[str, Translated]((), lambda _: ())
-    actions = [
-        _translate(ctx, translator, programs, passage, place, nothing)[0]
-        for place in range(len(passage.segments))
+    return ctx.runner.lacks(_translate(ctx, translator, programs, line)[0])
+
+
+def _by_scene(ctx: Context, translator: SceneTranslator, segments: Sequence[Segment], source: str) -> Results:
+    """Lines in scenes, those of one scene asked for together."""
+    target = ctx.language
+    assert target is not None
+    programs = _programs(ctx, translator, source)
+    manners = ctx.job.cast.manners if ctx.job.cast else ()
+    nothing = Batches[tuple[Scene, int], Answer]((), lambda _: ())
+    lines = [
+        SceneLine(segments[index], scene, place, nothing)
+        for span in scenes.spans(segments)
+        for scene in [scenes.scene_of(segments, span, source, target, manners)]
+        for place, index in enumerate(span)
     ]
-    return any(ctx.runner.lacks(action) for action in actions)
+    wanted = [line.asks for line in lines if _lacks(ctx, translator, programs, line)]
+
+    def make(group: Sequence[tuple[Scene, int]]) -> list[Answer | LocError]:
+        asked = [place for _, place in group]
+        answers = translator.translate_scene(group[0][0], asked)
+        return [answers[place] for place in asked]
+
+    groups = [list(group) for _, group in groupby(wanted, key=lambda item: item[0])]
+    batches = Batches(groups, make)
+    # The first lines of all scenes before the second ones: threads then ask for different scenes.
+    lines = sorted((replace(line, batches=batches) for line in lines), key=lambda line: line.place)
+    made = ctx.runner.attempt(
+        [_translate(ctx, translator, programs, line) for line in lines],
+        parallel=translator.card.runs == "remote",
+    )
+    return dict(zip([line.segment.id for line in lines], made, strict=True))
+
+
+def spent(replies: Sequence[Reply], price: str | None) -> dict[str, float | int]:
+    """What some replies cost: requests, tokens, and money where the price of a million tokens is known."""
+    if not replies:
+        return {}
+    tokens_in, tokens_out = (
+        sum(getattr(reply, name) for reply in replies) for name in ("tokens_in", "tokens_out")
+    )
+    found: dict[str, float | int] = {
+        "requests": len(replies), "tokens_in": tokens_in, "tokens_out": tokens_out
+    }  # fmt: skip
+    if price is not None:
+        per_in, per_out = map(float, price.split("/"))
+        found["cost"] = round((tokens_in * per_in + tokens_out * per_out) / 1e6, 6)
+    return found
 
 
 def _translate(
-    ctx: Context,
-    translator: Backend,
-    programs: Mapping[str, str],
-    passage: Passage,
-    place: int,
-    batches: Batches[str, Translated],
+    ctx: Context, translator: Backend, programs: Mapping[str, str], line: PassageLine | SceneLine
 ) -> tuple[Action, Make]:
     """Translate one line.
 
     Reads: its text; where it is translated as part of a passage, that of the passage's lines, and its place
-        among them.
-    Leaves out: the lines around; who says it and when; the data of other pairs of languages; which lines were
-        translated together.
+        among them; by a language model, its scene: the lines of it and those next to it, with who says which,
+        and how the speakers talk to one another.
+    Leaves out: the lines further away; who says it, but in a scene; when; the data of other pairs of
+        languages; which lines were translated together; the key of an endpoint and its price.
     """
-    segment = passage.segments[place]
 
     def make(out: Out) -> None:
-        result = passage.line(place, batches)
-        out.detail["words"] = len(_WORD.findall(segment.text))
-        out.detail["unknown_words"] = result.unknown_words
-        out.model("line", TranslatedLine(text=result.text, unknown_words=result.unknown_words))
+        result = line.translate()
+        replies = result.replies if isinstance(result, Answer) else ()
+        unknown = 0 if isinstance(result, Answer) else result.unknown_words
+        out.detail["words"] = len(_WORD.findall(line.segment.text))
+        out.detail["unknown_words"] = unknown
+        out.detail.update(spent(replies, ctx.settings.llm_price))
+        for number, reply in enumerate(replies):
+            out.bytes(f"reply-{number}", reply.raw)
+        out.model("line", TranslatedLine(text=result.text, unknown_words=unknown))
 
     action = Action(
         name="translate.line",
         version=LINE_VERSION,
-        site=ctx.site(NAME, line_id(segment.id)),
-        inputs={"text": digest_value(segment.text), **passage.slice(place)},
-        params={"source": passage.source, "target": passage.target},
+        site=ctx.site(NAME, line_id(line.segment.id)),
+        inputs={"text": digest_value(line.segment.text), **line.slice()},
+        params={"source": line.source, "target": line.target},
         backend=(translator.card.id, translator.card.version),
         programs=programs,
     )

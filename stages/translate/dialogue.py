@@ -1,0 +1,251 @@
+"""Talking to a language model about a scene: what it is asked, and what is made of what it says.
+
+The model is asked for one JSON object whose names are the numbers of the lines. Of what it answers, lines
+that are there are kept, missing ones are asked for again, and a request that brings none is cut in half, down
+to single lines. A refusal is told from a malformed reply, so that one line that is refused does not take the
+others with it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from loc.app.languages import NAMES
+from loc.errors import InputError, LocError
+from stages.translate.scene import Said, Scene
+
+Messages = Sequence[Mapping[str, str]]
+"""`role` and `content` of each, as chat models take them."""
+
+TRIES = 3
+"""Times a single line is asked for before it fails."""
+
+_CODE_FENCE = re.compile(r"\A\s*```[a-z]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+"""What models that reason aloud put before their answer."""
+
+_REFUSALS = re.compile(
+    r"\A\W*(?:i(?:'|’)?m (?:very |so )?sorry\b|sorry[,.]|i (?:can(?:'|’)?t|cannot|won(?:'|’)?t)\b"
+    r"|i am (?:not able|unable)\b|as an ai\b|unfortunately, i\b|申し訳|すみませんが|lo siento, pero"
+    r"|je suis désolé|es tut mir leid, aber)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of a model.
+
+    Args:
+        content: its text.
+        raw: what came over the wire, whole.
+        tokens_in, tokens_out: as it counted them; 0 where it does not say.
+        refused: it says by a field of its own that it will not.
+        cut: it was stopped by its limit of length.
+        form: how JSON was asked for.
+    """
+
+    content: str
+    raw: bytes
+    tokens_in: int = 0
+    tokens_out: int = 0
+    refused: bool = False
+    cut: bool = False
+    form: str = ""
+
+
+class Complete(Protocol):
+    """Sends messages to a model.
+
+    Raises:
+        LocError: there is no answer.
+    """
+
+    def __call__(self, messages: Messages, wanted: Sequence[str]) -> Reply: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A line as it was answered."""
+
+    text: str
+    replies: tuple[Reply, ...] = field(default=())
+    """What its translation, and those that came with it, took: given to one line alone, so that the sum over
+    all lines is what was spent."""
+
+
+# What is asked
+
+
+def translate_messages(scene: Scene, wanted: Sequence[int]) -> Messages:
+    """The request for some lines of a scene."""
+    rules = [
+        f"You translate dialogue of a film from {_name(scene.source)} to {_name(scene.target)}. It will be"
+        " spoken by actors over the same pictures.",
+        "Write what a native speaker would say aloud, about as long as the source.",
+        "Each numbered line stays a line of its own; where a sentence goes on over several, so may its"
+        " translation. Leave nothing out and add nothing.",
+        "Keep names, and every number with its value.",
+        "Answer with one JSON object and nothing else: its names are the numbers asked for, its values the"
+        " translations.",
+    ]
+    if scene.terms:
+        rules.append("Translate these terms as given: " + _terms(scene.terms))
+    if scene.manners:
+        rules.append("How they speak: " + " ".join(scene.manners))
+    parts = [
+        *_block("Said before, not to be translated:", (f"{one.speaker}: {one.text}" for one in scene.before)),
+        *_block("The lines:", _numbered(scene.lines)),
+        *_block("Said after, not to be translated:", (f"{one.speaker}: {one.text}" for one in scene.after)),
+        f"Translate {_which(wanted, len(scene.lines))}.",
+    ]
+    return _messages(rules, parts)
+
+
+def _messages(rules: Iterable[str], parts: Iterable[str]) -> Messages:
+    return [
+        {"role": "system", "content": "\n".join(rules)},
+        {"role": "user", "content": "\n".join(parts)},
+    ]
+
+
+def _name(language: str) -> str:
+    return NAMES.get(language, language)
+
+
+def _terms(terms: Sequence[tuple[str, str]]) -> str:
+    return "; ".join(
+        f"{json.dumps(a, ensure_ascii=False)} as {json.dumps(b, ensure_ascii=False)}" for a, b in terms
+    )
+
+
+def _block(title: str, lines: Iterable[str]) -> list[str]:
+    found = list(lines)
+    return [title, *found, ""] if found else []
+
+
+def _numbered(lines: Sequence[Said]) -> Iterable[str]:
+    return (f"{number}. {one.speaker}: {one.text}" for number, one in enumerate(lines, 1))
+
+
+def _which(wanted: Sequence[int], total: int) -> str:
+    if len(wanted) == total:
+        return "every line"
+    return f"line{'s' if len(wanted) > 1 else ''} " + ", ".join(str(one + 1) for one in wanted)
+
+
+def schema(wanted: Sequence[str]) -> dict[str, Any]:
+    """JSON schema of the answer: a string for each name, and nothing else."""
+    return {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in wanted},
+        "required": list(wanted),
+        "additionalProperties": False,
+    }
+
+
+# What is made of the answer
+
+
+def read_lines(content: str, wanted: Sequence[str]) -> dict[str, str]:
+    """The lines a reply holds, of those wanted: strings that are not empty, under their own name, once.
+
+    A name that comes twice with different texts counts for neither.
+    """
+    text = _THOUGHTS.sub("", content, count=1).strip()
+    fenced = _CODE_FENCE.match(text)
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in seen and seen[name] != value:
+                twice.add(name)
+            seen[name] = value
+        return seen
+
+    try:
+        said = json.loads(fenced[1] if fenced else text, object_pairs_hook=collect)
+    except ValueError:
+        return {}
+    if isinstance(said, dict):
+        for name in wanted:
+            value = said.get(name)
+            if isinstance(value, str) and value.strip() and name not in twice:
+                found[name] = " ".join(value.split())
+    return found
+
+
+def refuses(reply: Reply) -> bool:
+    """Whether a reply in which there are no lines says that the model will not."""
+    return reply.refused or bool(_REFUSALS.match(_THOUGHTS.sub("", reply.content, count=1)))
+
+
+def converse(
+    count: int, wanted: Sequence[int], ask: Callable[[Sequence[int]], Messages], complete: Complete
+) -> dict[int, Answer | LocError]:
+    """Ask for lines until each has an answer or has failed.
+
+    Args:
+        count: lines of the scene.
+        wanted: positions of those to be asked for.
+        ask: positions -> the request for them.
+        complete: sends a request.
+    """
+    assert all(place < count for place in wanted)
+    answers: dict[int, Answer | LocError] = {}
+    replies: list[Reply] = []
+    _ask(tuple(wanted), TRIES, ask, complete, answers, replies)
+    first = next((place for place in wanted if isinstance(answers[place], Answer)), None)
+    if first is not None:
+        answer = answers[first]
+        assert isinstance(answer, Answer)
+        answers[first] = Answer(answer.text, tuple(replies))
+    return answers
+
+
+def _ask(
+    wanted: tuple[int, ...],
+    tries: int,
+    ask: Callable[[Sequence[int]], Messages],
+    complete: Complete,
+    answers: dict[int, Answer | LocError],
+    replies: list[Reply],
+) -> None:
+    if not wanted:
+        return
+    try:
+        reply = complete(ask(wanted), [str(place + 1) for place in wanted])
+    except LocError as error:
+        answers.update(dict.fromkeys(wanted, error))
+        return
+    replies.append(reply)
+    found = read_lines(reply.content, [str(place + 1) for place in wanted])
+    refused = not found and refuses(reply)
+    for place in wanted:
+        if text := found.get(str(place + 1)):
+            answers[place] = Answer(text)
+    missing = tuple(place for place in wanted if str(place + 1) not in found)
+    if found:
+        _ask(missing, tries, ask, complete, answers, replies)
+    elif len(missing) > 1:
+        half = len(missing) // 2
+        _ask(missing[:half], tries, ask, complete, answers, replies)
+        _ask(missing[half:], tries, ask, complete, answers, replies)
+    elif tries > 1 and not refused:
+        _ask(missing, tries - 1, ask, complete, answers, replies)
+    else:
+        answers[missing[0]] = _failure(reply, refused)
+
+
+def _failure(reply: Reply, refused: bool) -> LocError:
+    if refused:
+        return InputError("The translator refused this line.")
+    if reply.cut:
+        return InputError("The translator's answer was cut short each time.")
+    return InputError("The translator's answer could not be read.")

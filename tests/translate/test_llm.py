@@ -1,0 +1,436 @@
+"""A language model behind an endpoint on the loopback that answers well, badly, late or not at all."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loc.artifacts import Spent, Translation
+from loc.backend import Card, Request, resolve
+from loc.cast import CastFile, Manner
+from loc.errors import LocError, MissingError, UsageError
+from loc.events import ActionDone, Event, EventBus
+from loc.policy.licences import Purpose
+from loc.runner import Runner
+from loc.settings import Settings, load_settings
+from loc.stage import Context, Job, Slot
+from loc.store.workdir import WorkDir
+from stages.translate import llm
+from stages.translate.contract import Inputs, SceneTranslator
+from stages.translate.dialogue import Answer, read_lines
+from stages.translate.llm import Llm
+from stages.translate.scene import MAX_LINES, Said, Scene
+from stages.translate.stage import run
+from tests.translate.endpoint import Answered, Asked, Endpoint, chat, serving, shouted
+from tests.translate.test_stage import SECOND, transcript
+
+LINES = ("One dog.", "Two cats.", "Three birds.", "Four bears.")
+SHOUTED = tuple(f"¡{line.upper()}!" for line in LINES)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long it would have waited each time."""
+    found: list[float] = []
+    monkeypatch.setattr(llm.time, "sleep", found.append)
+    return found
+
+
+Open = Callable[..., Llm]
+
+
+@pytest.fixture
+def opened(endpoint: Endpoint, tmp_path: Path, pauses: list[float]) -> Iterator[Open]:
+    made: list[Llm] = []
+
+    def make(**changes: Any) -> Llm:
+        from loc.backend import Host
+
+        given = {"llm_url": endpoint.url, "llm_model": "talker", **changes}
+        made.append(Llm(Host(Settings(**given), tmp_path)))
+        return made[-1]
+
+    yield make
+    for backend in made:
+        backend.close()
+
+
+def scene(*texts: str, **parts: Any) -> Scene:
+    said = tuple(Said("AB"[number % 2], text) for number, text in enumerate(texts or LINES))
+    return Scene("en", "es", said, **parts)
+
+
+def told(made: Any) -> list[str]:
+    return [one.text if isinstance(one, Answer) else str(one) for _, one in sorted(made.items())]
+
+
+def translate(backend: Llm, wanted: tuple[int, ...] = (0, 1, 2, 3)) -> list[str]:
+    return told(backend.translate_scene(scene(), wanted))
+
+
+# What is sent
+
+
+def test_one_request_for_a_scene_with_all_that_it_holds(endpoint: Endpoint, opened: Open) -> None:
+    shown = scene(
+        before=(Said("C", "It rains."),),
+        after=(Said("B", "Good."),),
+        manners=("A to B: uses polite forms.",),
+        terms=(("bear", "oso"),),
+    )
+    assert told(opened().translate_scene(shown, (0, 1, 2, 3))) == list(SHOUTED)
+    [asked] = endpoint.asked
+    assert (asked.body["model"], asked.body["temperature"]) == ("talker", 0)
+    assert asked.body["response_format"]["json_schema"]["schema"]["required"] == ["1", "2", "3", "4"]
+    for words in ("English", "Spanish", "C: It rains.", "1. A: One dog.", "polite", '"bear" as "oso"'):
+        assert words in asked.prompt
+
+
+def test_the_key_goes_to_the_endpoint_and_nowhere_else(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(llm.KEY_VARIABLE, "sk-secret")
+    backend = opened()
+    with caplog.at_level("DEBUG"):
+        translate(backend)
+        endpoint.says(*[Answered(b"sk?", 401)])
+        failed = translate(backend)
+    assert endpoint.asked[0].headers["Authorization"] == "Bearer sk-secret"
+    for place in (str(backend.fingerprint()), str(failed), str(vars(backend)), caplog.text):
+        assert "sk-secret" not in place
+
+
+def test_without_a_key_none_is_sent(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(llm.KEY_VARIABLE, raising=False)
+    translate(opened())
+    assert "Authorization" not in endpoint.asked[0].headers
+
+
+def test_an_endpoint_that_knows_no_schema_is_asked_more_simply(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.says(Answered(b"{}", 400), Answered(b"{}", 422))
+    backend = opened()
+    assert translate(backend) == list(SHOUTED)
+    assert translate(backend, (1, 2)) == list(SHOUTED[1:3])
+    forms = [asked.body.get("response_format", {}).get("type") for asked in endpoint.asked]
+    assert forms == ["json_schema", "json_object", None, None]
+
+
+# What comes back
+
+
+def partial(*names: str) -> Callable[[Asked], Answered]:
+    def say(asked: Asked) -> Answered:
+        return chat(json.dumps({name: f"¡{asked.lines[name].upper()}!" for name in names}))
+
+    return say
+
+
+def test_only_missing_lines_are_asked_for_again(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.says(partial("1", "3"))
+    assert translate(opened()) == list(SHOUTED)
+    assert endpoint.wanted == [["1", "2", "3", "4"], ["2", "4"]]
+
+
+def test_lines_under_wrong_or_unwanted_names_do_not_count(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.says(chat(json.dumps({"s0001": "no", "7": "no", "2": SHOUTED[1], "3": 3, "4": " "})))
+    assert translate(opened()) == list(SHOUTED)
+    assert endpoint.wanted[1] == ["1", "3", "4"]
+    endpoint.says(chat(json.dumps({"1": "unasked", "2": SHOUTED[1]})))
+    assert translate(opened(), (1,)) == [SHOUTED[1]]
+
+
+def test_a_line_that_comes_twice_is_asked_for_again(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.says(chat('{"1": "a", "1": "b", "2": "c", "2": "c", "3": "d", "4": "e"}'))
+    assert translate(opened()) == [SHOUTED[0], "c", "d", "e"]
+    assert endpoint.wanted[1] == ["1"]
+
+
+@pytest.mark.parametrize("bad", ["no JSON", '{"1": "a"', "[1, 2]", "", '"1"'])
+def test_a_malformed_reply_is_bisected_down_to_the_line(endpoint: Endpoint, opened: Open, bad: str) -> None:
+    def without_cats(asked: Asked) -> Answered:
+        return chat(bad) if "2" in asked.wanted else shouted(asked)
+
+    endpoint.always = without_cats
+    made = translate(opened())
+    assert made == [SHOUTED[0], "The translator's answer could not be read.", *SHOUTED[2:]]
+    assert endpoint.wanted == [["1", "2", "3", "4"], ["1", "2"], ["1"], ["2"], ["2"], ["2"], ["3", "4"]]
+
+
+def test_a_reply_cut_short_is_asked_for_in_halves(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.says(chat('{"1": "¡ONE DOG.!", "2": "¡TWO', finish_reason="length"))
+    assert translate(opened()) == list(SHOUTED)
+    assert endpoint.wanted[1:] == [["1", "2"], ["3", "4"]]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        chat("I'm sorry, but I can't help with that."),
+        chat("", message={"refusal": "This is not something I translate."}),
+        chat("", finish_reason="content_filter"),
+        chat("申し訳ありませんが、翻訳できません。"),
+    ],
+)
+def test_one_refused_line_does_not_take_the_others_along(
+    endpoint: Endpoint, opened: Open, refusal: Answered
+) -> None:
+    endpoint.always = lambda asked: refusal if "4" in asked.wanted else shouted(asked)
+    assert translate(opened()) == [*SHOUTED[:3], "The translator refused this line."]
+    assert endpoint.wanted.count(["4"]) == 1
+
+
+def test_an_apology_in_the_film_is_no_refusal(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.says(chat('{"1": "I\'m sorry, I can\'t.", "2": "b", "3": "c", "4": "d"}'))
+    assert translate(opened())[0] == "I'm sorry, I can't."
+
+
+def test_thoughts_and_fences_around_an_answer_are_taken_off() -> None:
+    inner = '{"1": "uno", "2": "dos"}'
+    for text in (f"```json\n{inner}\n```", f"<think>Hm, {{}}?</think>\n{inner}", f"\n {inner} \n"):
+        assert read_lines(text, ["1", "2"]) == {"1": "uno", "2": "dos"}
+
+
+# What goes wrong on the way
+
+
+def test_rate_limits_are_waited_for_as_asked(endpoint: Endpoint, opened: Open, pauses: list[float]) -> None:
+    soon = email.utils.formatdate(time.time() + 30, usegmt=True)
+    endpoint.says(
+        Answered(b"", 429, {"Retry-After": "7"}),
+        Answered(b"", 429, {"Retry-After": soon}),
+        Answered(b"", 503),
+    )
+    assert translate(opened()) == list(SHOUTED)
+    assert pauses[0] == 7.0
+    assert 20 < pauses[1] <= 30
+    assert pauses[2] == 8.0
+
+
+def test_pauses_grow_to_a_limit_and_end(endpoint: Endpoint, opened: Open, pauses: list[float]) -> None:
+    endpoint.always = lambda _: Answered(b"", 500)
+    backend = opened()
+    assert all("no answer in 5 attempts" in text for text in translate(backend))
+    assert pauses == [2.0, 4.0, 8.0, 16.0]
+    assert len(endpoint.asked) == llm.ATTEMPTS
+    translate(backend)
+    assert len(endpoint.asked) == llm.ATTEMPTS, "an endpoint that is down is not asked again"
+
+
+def test_an_endpoint_that_wants_hours_is_not_waited_for(
+    endpoint: Endpoint, opened: Open, pauses: list[float]
+) -> None:
+    endpoint.says(Answered(b"", 429, {"Retry-After": "3600"}))
+    assert "asks to wait for 3600 s" in translate(opened())[0]
+    assert pauses == []
+
+
+def test_pages_of_a_proxy_are_no_answer(endpoint: Endpoint, opened: Open) -> None:
+    page = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
+    endpoint.says(Answered(page), Answered(page, 502), Answered(page, headers={"Content-Type": "text/html"}))
+    assert translate(opened()) == list(SHOUTED)
+    endpoint.always = lambda _: Answered(page)
+    assert "something else than a chat completion" in translate(opened())[0]
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(endpoint: Endpoint, opened: Open) -> None:
+    def half(asked: Asked) -> Answered:
+        whole = shouted(asked)
+        return Answered(whole.body, cut=True)
+
+    endpoint.says(half)
+    assert translate(opened()) == list(SHOUTED)
+    assert len(endpoint.asked) == 2
+
+
+def test_a_slow_endpoint_is_given_up(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    monkeypatch.setattr(llm, "ANSWER_S", 0.05)
+    awake = threading.Event()
+
+    def slow(asked: Asked) -> Answered:
+        awake.wait()
+        return shouted(asked)
+
+    endpoint.always = slow
+    try:
+        [text, *_] = translate(opened())
+    finally:
+        awake.set()
+    assert "ReadTimeout" in text
+
+
+def test_a_wrong_key_or_model_ends_it_at_once(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(llm.KEY_VARIABLE, raising=False)
+    endpoint.says(Answered(b"", 401))
+    assert f"there is none in {llm.KEY_VARIABLE}" in translate(opened())[0]
+    endpoint.says(Answered(b"", 404))
+    assert "does not know talker" in translate(opened())[0]
+    assert len(endpoint.asked) == 2
+
+
+def test_nobody_at_home(opened: Open) -> None:
+    backend = opened(llm_url="http://127.0.0.1:9/v1")
+    [error, *_] = backend.translate_scene(scene(), (0, 1)).values()
+    assert isinstance(error, MissingError)
+    assert "ConnectError" in error.why
+
+
+def test_a_redirect_is_not_followed_with_the_key(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.says(Answered(b"", 307, {"Location": "http://127.0.0.1:9/steal"}))
+    [error, *_] = opened().translate_scene(scene(), (0,)).values()
+    assert isinstance(error, LocError)
+    assert "307" in error.why
+    assert len(endpoint.asked) == 1
+
+
+# As the stage uses it
+
+
+@pytest.fixture
+def context(store: WorkDir, opened: Open) -> Callable[..., Context]:
+    def make(cast: CastFile | None = None, events: list[Event] | None = None, **changes: Any) -> Context:
+        backend = opened(**changes)
+        job = Job(Path("talk.mp4"), "0" * 64, 1, ("es",), "en", cast=cast)
+        runner = Runner(store, EventBus((events if events is not None else []).append), run="test")
+        return Context(runner, Settings(**changes), job, lambda stage, language: backend, "es")
+
+    return make
+
+
+def dub(context: Context, *texts: str) -> Translation:
+    return run(context, Inputs(Slot("transcript", transcript(*texts))))
+
+
+def test_it_is_a_translator_of_scenes(opened: Open) -> None:
+    assert isinstance(opened(), SceneTranslator)
+
+
+def test_lines_are_stored_with_the_replies_and_what_they_cost(
+    endpoint: Endpoint, context: Any, store: WorkDir
+) -> None:
+    endpoint.says(partial("1", "3"))
+    events: list[Event] = []
+    made = dub(context(events=events, llm_price="1/2"), *LINES)
+    assert [line.text for line in made.lines] == list(SHOUTED)
+    done = [event for event in events if isinstance(event, ActionDone)]
+    assert sum(event.detail.get("requests", 0) for event in done) == 2
+    assert sum(event.detail.get("tokens_in", 0) for event in done) == 20
+    assert sum(event.detail.get("tokens_out", 0) for event in done) == 10
+    assert sum(event.detail.get("cost", 0) for event in done) == pytest.approx((20 + 2 * 10) / 1e6)
+    assert made.spent == Spent(requests=2, tokens_in=20, tokens_out=10, cost=40e-6)
+    again = dub(context(), *LINES)
+    assert again.spent == made.spent, "what was found made was paid for, too"
+    kept = [ref for record in store.actions() for name, ref in record.outputs.items() if "reply" in name]
+    assert len(kept) == 2
+    assert all(json.loads(store.read_bytes(ref))["choices"] for ref in kept)
+
+
+def test_a_refused_line_is_a_defect_and_alone_is_asked_for_the_next_time(
+    endpoint: Endpoint, context: Any
+) -> None:
+    endpoint.always = lambda asked: chat("I cannot do that.") if "2" in asked.wanted else shouted(asked)
+    first = context()
+    made = dub(first, *LINES)
+    assert [line.text for line in made.lines] == [SHOUTED[0], "", *SHOUTED[2:]]
+    assert [defect.message for defect in first.runner.defects] == ["The translator refused this line."]
+    endpoint.asked.clear()
+    endpoint.always = shouted
+    assert [line.text for line in dub(context(), *LINES).lines] == list(SHOUTED)
+    assert endpoint.wanted == [["2"]]
+    assert endpoint.asked[0].lines["1"] == LINES[0], "it is still shown the whole scene"
+
+
+def test_an_edit_costs_the_scenes_that_read_it_and_no_others(endpoint: Endpoint, context: Any) -> None:
+    texts = [f"Line {chr(97 + number)}." for number in range(3 * MAX_LINES)]
+    dub(context(), *texts)
+    assert len(endpoint.asked) == 3
+    endpoint.asked.clear()
+    dub(context(), *texts)
+    assert endpoint.asked == []
+    texts[MAX_LINES + 4] = "Changed."
+    dub(context(), *texts)
+    assert [len(wanted) for wanted in endpoint.wanted] == [MAX_LINES]
+    endpoint.asked.clear()
+    texts[MAX_LINES] = "Read by the scene before, too."
+    dub(context(), *texts)
+    assert len(endpoint.asked) == 2
+
+
+def test_another_model_or_endpoint_is_asked_anew(endpoint: Endpoint, context: Any) -> None:
+    dub(context(), *LINES)
+    dub(context(llm_model="other"), *LINES)
+    assert [asked.body["model"] for asked in endpoint.asked] == ["talker", "other"]
+    dub(context(llm_price="9/9"), *LINES)
+    assert len(endpoint.asked) == 2
+
+
+def test_manners_of_the_cast_file_are_told_and_are_in_the_key(endpoint: Endpoint, context: Any) -> None:
+    polite = CastFile("x", frozenset(), {}, (Manner("a", "b", "es", register="polite", own="yo"),))
+    dub(context(), *LINES)
+    dub(context(polite), *LINES)
+    assert "A to B: uses polite forms, says yo of oneself." in endpoint.asked[1].prompt
+    elsewhere = CastFile("x", frozenset(), {}, (Manner("a", "b", "ja", register="polite"),))
+    dub(context(elsewhere), *LINES)
+    assert len(endpoint.asked) == 2
+
+
+def test_most_lines_refused_end_the_language(endpoint: Endpoint, context: Any) -> None:
+    endpoint.always = lambda _: chat("I'm sorry, no.")
+    with pytest.raises(MissingError, match="4 of 4 lines"):
+        dub(context(), *LINES)
+
+
+# How it is chosen
+
+
+def test_it_is_off_unless_named() -> None:
+    def chosen(request: Request) -> Card | None:
+        return resolve(request, [Llm.card], lambda _: True, Purpose.INTERNAL).choice
+
+    assert chosen(Request("translate", "en", "ja")) is None
+    assert chosen(Request("translate", "en", "ja", named="llm", allow_remote=True)) == Llm.card
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        ({"backend": ["translate=llm"]}, "needs llm_url and llm_model"),
+        ({"llm_url": "localhost:11434"}, "http://"),
+        ({"llm_url": "https://user:key@host/v1"}, "no key"),
+        ({"llm_url": "https://host/v1?key=1"}, "no key"),
+        ({"llm_price": "cheap"}, "two numbers"),
+    ],
+)
+def test_settings_that_cannot_be_meant(flags: dict[str, Any], why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_settings(flags)
+    assert why in caught.value.why
+
+
+def test_a_scene_ends_where_nobody_has_spoken_for_long() -> None:
+    from stages.translate.scene import spans
+
+    segments = list(transcript(*LINES).segments)
+    late = {"start": segments[2].start + 9 * SECOND, "stop": segments[2].stop + 9 * SECOND}
+    moved = [*segments[:2], segments[2].model_copy(update=late)]
+    assert spans(moved) == [range(2), range(2, 3)]
+    assert spans([]) == []
