@@ -47,6 +47,19 @@ class Heard:
     confidence: float | None
 
 
+@dataclass(frozen=True)
+class Passage:
+    """What a recogniser decoded in one go. None: it does not say.
+
+    `logprob`: mean natural logarithm of the probability of what was written; `no_speech`: probability that
+    nobody speaks.
+    """
+
+    words: tuple[Heard, ...]
+    logprob: float | None = None
+    no_speech: float | None = None
+
+
 def recognise_english(audio: npt.NDArray[np.float32]) -> list[Heard]:
     """Words of one window of English speech, lower case, without punctuation, in time order.
 

@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.recognition import RECOGNISER_RATE, Heard
+from loc.analysis.recognition import RECOGNISER_RATE, Heard, Passage
 from loc.artifacts import Source, Stems
 from loc.backend import Backend
 from loc.stage import Slot
 
-__all__ = ["RECOGNISER_RATE", "Heard", "Inputs", "Recogniser"]
+__all__ = ["RECOGNISER_RATE", "Heard", "Inputs", "Passage", "Recogniser"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Recogniser(Backend, Protocol):
     max_window_samples: int
     """Longest window it takes, 16 kHz samples."""
 
-    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Heard]:
-        """Words of one window of speech, in time order. Called from several threads.
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
+        """What is said in one window of speech, in time order. Called from several threads.
 
         Args:
             audio: float32 [n], mono, 16 kHz, full scale 1.0.

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import bisect
 import re
+import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from operator import itemgetter
 
 from loc.artifacts import SAMPLE_RATE, Dropped, Word
@@ -13,8 +17,8 @@ Range = tuple[int, int]
 
 BREAK_GAP = round(0.45 * SAMPLE_RATE)
 """A pause between words that ends a line: longer than a stop or a breath within a phrase."""
-MAX_LINE = 7 * SAMPLE_RATE
-"""The longest line: two rows of subtitle are read in 7 s, and a dub drifts no further from the mouth."""
+MIN_SENTENCE = SAMPLE_RATE * 5 // 6
+"""A sentence that ends sooner is no line of its own: a subtitle is shown at least as long."""
 MIN_PART = SAMPLE_RATE
 """A long line is not broken closer to its ends than this, where there is a choice."""
 
@@ -71,23 +75,43 @@ def _padded(parts: Sequence[Range]) -> list[Range]:
     return padded
 
 
+UNSPACED = frozenset({"ja", "zh", "yue", "th", "lo", "my", "km", "bo"})
+"""Languages written without spaces between words."""
+
+_CLOSING = "\"'”’»)]」』）"
+"""Signs that may stand behind the end of a sentence."""
+
+_LATIN = re.compile(r"[A-Za-z0-9]")
+
+
+def join_words(words: Sequence[Word], language: str | None) -> str:
+    """The text of words: with spaces, or in languages that have none, only between words in Latin letters."""
+    if language not in UNSPACED:
+        return " ".join(word.text for word in words)
+    text = ""
+    for word in words:
+        gap = text and word.text and _LATIN.match(text[-1]) and _LATIN.match(word.text)
+        text += f" {word.text}" if gap else word.text
+    return text
+
+
 def voiced(words: Sequence[Word], regions: Sequence[Range]) -> tuple[list[Word], list[Dropped]]:
     """The words that lie in speech; and what did not match, words without voice and voice without words."""
     kept, dropped = [], []
     for word in words:
-        share = _overlap((word.start, word.stop), regions) / max(1, word.stop - word.start)
+        share = overlap((word.start, word.stop), regions) / max(1, word.stop - word.start)
         if share >= MIN_VOICED_SHARE:
             kept.append(word)
         else:
             dropped.append(Dropped(start=word.start, stop=word.stop, reason=NO_VOICE))
     spoken = [(word.start, word.stop) for word in kept]
     for start, stop in regions:
-        if stop - start >= MIN_UNHEARD and not _overlap((start, stop), spoken):
+        if stop - start >= MIN_UNHEARD and not overlap((start, stop), spoken):
             dropped.append(Dropped(start=start, stop=stop, reason=NO_WORDS))
     return kept, sorted(dropped, key=lambda item: (item.start, item.stop))
 
 
-def _overlap(part: Range, regions: Sequence[Range]) -> int:
+def overlap(part: Range, regions: Sequence[Range]) -> int:
     """How much of a part lies in regions, which are in order and apart."""
     total = 0
     for index in range(bisect.bisect_right(regions, part[0], key=itemgetter(1)), len(regions)):
@@ -98,20 +122,56 @@ def _overlap(part: Range, regions: Sequence[Range]) -> int:
     return total
 
 
-def lines(words: Sequence[Word]) -> list[list[Word]]:
-    """Words in lines: broken at pauses first, then, where a line is too long, at its longest gap."""
+@dataclass(frozen=True)
+class Rules:
+    """How lines of a language are broken: an entry of `lines.toml`."""
+
+    row: int
+    rows: int
+    seconds: float
+    ends: str
+    pauses: str
+    before: frozenset[str]
+    short: frozenset[str]
+
+
+@cache
+def rules(language: str | None) -> Rules:
+    """The rules of a language, those of `[default]` where it has none of its own."""
+    raw = tomllib.loads(resources.files("stages.transcribe").joinpath("lines.toml").read_text("utf-8"))
+    said = {**raw["default"], **raw.get(language or "", {})}
+    return Rules(**{**said, "before": frozenset(said["before"]), "short": frozenset(said["short"])})
+
+
+def lines(words: Sequence[Word], language: str | None = None) -> list[list[Word]]:
+    """Words in lines: broken at pauses and where sentences end; a line that is longer than a subtitle holds,
+    where a clause ends, else before a word that begins one, else at its longest gap."""
+    rule = rules(language)
     grouped: list[list[Word]] = []
     for word in words:
-        if grouped and word.start - grouped[-1][-1].stop < BREAK_GAP:
-            grouped[-1].append(word)
+        line = grouped[-1] if grouped else []
+        if line and word.start - line[-1].stop < BREAK_GAP and not _sentence_over(line, word, rule):
+            line.append(word)
         else:
             grouped.append([word])
-    return [part for line in grouped for part in _short_enough(line)]
+    return [part for line in grouped for part in _short_enough(line, rule, language)]
 
 
-def _short_enough(line: list[Word]) -> list[list[Word]]:
+def _sentence_over(line: Sequence[Word], after: Word, rule: Rules) -> bool:
+    """Whether a sentence ends between a line and a word, and the line is long enough to be read alone."""
+    last = line[-1].text
+    if not last.rstrip(_CLOSING).endswith(tuple(rule.ends)) or last.lower() in rule.short:
+        return False
+    if after.text[:1].islower() or line[-1].stop - line[0].start < MIN_SENTENCE:
+        return False
+    # An initial: "J. Smith".
+    return not re.fullmatch(r"\w\.", last)
+
+
+def _short_enough(line: list[Word], rule: Rules, language: str | None) -> list[list[Word]]:
     start, stop = line[0].start, line[-1].stop
-    if stop - start <= MAX_LINE or len(line) == 1:
+    fits = len(join_words(line, language)) <= rule.row * rule.rows
+    if (stop - start <= rule.seconds * SAMPLE_RATE and fits) or len(line) == 1:
         return [line]
     places = range(1, len(line))
     inner = [
@@ -120,12 +180,23 @@ def _short_enough(line: list[Word]) -> list[list[Word]]:
         if line[place - 1].stop - start >= MIN_PART and stop - line[place].start >= MIN_PART
     ]
 
-    def worth(place: int) -> tuple[int, int]:
+    def worth(place: int) -> tuple[int, int, int]:
         gap = line[place].start - line[place - 1].stop
-        return gap, -abs(line[place].start + line[place - 1].stop - start - stop)
+        return _clause(line, place, rule), gap, -abs(line[place].start + line[place - 1].stop - start - stop)
 
     cut = max(inner or places, key=worth)
-    return _short_enough(line[:cut]) + _short_enough(line[cut:])
+    return _short_enough(line[:cut], rule, language) + _short_enough(line[cut:], rule, language)
+
+
+def _clause(line: Sequence[Word], place: int, rule: Rules) -> int:
+    """How well the language lets a line break before `place`: 3 a sentence ends, 2 a clause does, 1 one
+    begins, 0 neither."""
+    before = line[place - 1].text.rstrip(_CLOSING)
+    if before.endswith(tuple(rule.ends)) and before.lower() not in rule.short:
+        return 3
+    if before.endswith(tuple(rule.pauses)):
+        return 2
+    return int(line[place].text.lower() in rule.before)
 
 
 def sentence(text: str, language: str | None) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from loc.analysis import recognition
 from loc.backend import Card, Host, Languages, LicensedPart, Need
 from loc.errors import MissingError
-from stages.transcribe.contract import RECOGNISER_RATE, Heard
+from stages.transcribe.contract import RECOGNISER_RATE, Passage
 
 LANGUAGES = frozenset({"en"})
 
@@ -48,7 +48,7 @@ class Pocketsphinx:
     def close(self) -> None:
         """Nothing is held between windows."""
 
-    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Heard]:
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
         """Words of one window, float32 [n], mono, 16 kHz; lower case, without punctuation.
 
         Raises:
@@ -60,4 +60,5 @@ class Pocketsphinx:
                 why="Its model is English.",
                 fix="Supply a transcript, VIDEO.LANG.srt beside the video.",
             )
-        return recognition.recognise_english(audio)
+        words = recognition.recognise_english(audio)
+        return [Passage(tuple(words))] if words else []

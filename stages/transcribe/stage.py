@@ -14,8 +14,9 @@ from loc.media.sound import slice_key
 from loc.media.subtitles import Cue, join_lines, read_cues
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, Job, SuppliedText
-from stages.transcribe import phrases
-from stages.transcribe.contract import Inputs, Recogniser
+from stages.transcribe import guard, phrases
+from stages.transcribe.contract import Inputs, Passage, Recogniser
+from stages.transcribe.guard import Said
 
 NAME = "transcribe"
 
@@ -27,10 +28,10 @@ PAST_END = "the cue begins after the end of the video"
 Origin = Literal["recognised", "supplied", "cues"]
 
 
-class Words(Frozen):
-    """What `transcribe.window` makes: words in samples at 48 kHz from the window's start."""
+class Passages(Frozen):
+    """What `transcribe.window` makes: passages in samples at 48 kHz from the window's start."""
 
-    words: tuple[Word, ...]
+    passages: tuple[Said, ...]
 
 
 def origin(job: Job) -> Origin:
@@ -143,13 +144,52 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[tuple[Segment, ...], list
     if not regions:
         return _nothing_said(ctx)
     recogniser = cast(Recogniser, ctx.backend(NAME, None))
-    words = _words(ctx, recogniser, speech, frames, regions, language)
-    kept, dropped = phrases.voiced(words, regions)
+    passages = _passages(ctx, recogniser, speech, frames, regions, language)
+    believed, invented = guard.sort(passages, regions, language)
+    kept, dropped = phrases.voiced([word for passage in believed for word in passage.words], regions)
+    dropped += [Dropped(start=passage.start, stop=passage.stop, reason=why) for passage, why in invented]
+    dropped.sort(key=lambda item: (item.start, item.stop))
+    segments = tuple(
+        _segment(index, line, language) for index, line in enumerate(phrases.lines(kept, language))
+    )
+    _pass_gate(ctx, passages, segments, invented, sum(stop - start for start, stop in regions))
     if not kept:
         ctx.runner.defect(
             NAME, "", "nothing-recognised", "Speech was found, but not one word of it was recognised."
         )
-    return tuple(_segment(index, line, language) for index, line in enumerate(phrases.lines(kept))), dropped
+    return segments, dropped
+
+
+def _pass_gate(
+    ctx: Context,
+    passages: Sequence[Said],
+    segments: Sequence[Segment],
+    invented: Sequence[tuple[Said, str]],
+    voiced: int,
+) -> None:
+    """Refuse a transcript that is not worth translating; say what was dropped of one that is.
+
+    Raises:
+        InputError: it is degenerate.
+    """
+    words = [word for segment in segments for word in segment.words]
+    dropped = sum(word.stop - word.start for passage, _ in invented for word in passage.words)
+    judges = any(passage.logprob is not None for passage in passages)
+    reasons = guard.gate([segment.text for segment in segments], words, dropped, voiced, judges=judges)
+    if reasons:
+        raise InputError(
+            f"What was recognised in {ctx.job.path.name} is no transcript.",
+            why=f"{'; '.join(reason.detail for reason in reasons)}.".capitalize(),
+            fix="Supply what is said with --transcript FILE, check --from, or name another recogniser with "
+            "--backend transcribe=NAME.",
+        )
+    if invented:
+        count = len(invented)
+        ctx.runner.notice(
+            "invented-text",
+            f"Left out {count} recognised passage{'s' if count > 1 else ''} that nobody seems to have said; "
+            "the report lists them.",
+        )
 
 
 def _nothing_said(ctx: Context) -> tuple[tuple[Segment, ...], list[Dropped]]:
@@ -157,31 +197,44 @@ def _nothing_said(ctx: Context) -> tuple[tuple[Segment, ...], list[Dropped]]:
     return (), []
 
 
-def _words(
+def _passages(
     ctx: Context,
     recogniser: Recogniser,
     speech: Sound,
     frames: VoiceFrames,
     regions: Sequence[phrases.Range],
     language: str,
-) -> list[Word]:
-    """Words of the whole programme, in time order, in samples at 48 kHz."""
+) -> list[Said]:
+    """Passages of the whole programme, in time order, in samples at 48 kHz."""
+    heard = spans(recogniser.max_window_samples * RATIO, speech.samples, frames, regions)
+    made = ctx.runner.map(
+        [_window(ctx, recogniser, speech, span, language, index) for index, span in enumerate(heard)],
+        parallel=True,
+    )
+    return [
+        passage.model_copy(
+            update={
+                "words": tuple(
+                    word.model_copy(update={"start": word.start + start, "stop": word.stop + start})
+                    for word in passage.words
+                )
+            }
+        )
+        for (start, _), item in zip(heard, made, strict=True)
+        for passage in item.model("passages", Passages).passages
+    ]
+
+
+def spans(
+    limit: int, samples: int, frames: VoiceFrames, regions: Sequence[phrases.Range]
+) -> list[phrases.Range]:
+    """The windows of a sound of `samples` samples, each of at most `limit`; all in samples at 48 kHz."""
 
     def quietest(start: int, stop: int) -> int:
         first = start // FRAME_48K
         return (first + int(frames.level_db[first : stop // FRAME_48K].argmin())) * FRAME_48K
 
-    limit = recogniser.max_window_samples * RATIO
-    spans = [(start, min(stop, speech.samples)) for start, stop in phrases.windows(regions, limit, quietest)]
-    made = ctx.runner.map(
-        [_window(ctx, recogniser, speech, span, language, index) for index, span in enumerate(spans)],
-        parallel=True,
-    )
-    return [
-        word.model_copy(update={"start": word.start + start, "stop": word.stop + start})
-        for (start, _), item in zip(spans, made, strict=True)
-        for word in item.model("words", Words).words
-    ]
+    return [(start, min(stop, samples)) for start, stop in phrases.windows(regions, limit, quietest)]
 
 
 def _window(
@@ -200,16 +253,12 @@ def _window(
 
     def make(out: Out) -> None:
         heard = recogniser.recognise(read_analysis(ctx.store, speech, *span), language)
-        words = tuple(
-            Word(text=word.text, start=word.start * RATIO, stop=word.stop * RATIO, confidence=word.confidence)
-            for word in heard
-        )
-        out.detail["words"] = len(words)
-        out.model("words", Words(words=words))
+        out.detail["words"] = sum(len(passage.words) for passage in heard)
+        out.model("passages", Passages(passages=tuple(_said(passage) for passage in heard)))
 
     action = Action(
         name="transcribe.window",
-        version=1,
+        version=2,
         site=ctx.site(NAME, f"window {index + 1}"),
         inputs={"speech": slice_key(speech, *span)},
         params={"language": language},
@@ -217,6 +266,17 @@ def _window(
         programs={**recogniser.fingerprint(), "soxr": packages.version("soxr")},
     )
     return action, make
+
+
+def _said(passage: Passage) -> Said:
+    return Said(
+        words=tuple(
+            Word(text=word.text, start=word.start * RATIO, stop=word.stop * RATIO, confidence=word.confidence)
+            for word in passage.words
+        ),
+        logprob=passage.logprob,
+        no_speech=passage.no_speech,
+    )
 
 
 def _segment(index: int, words: Sequence[Word], language: str) -> Segment:
@@ -227,7 +287,7 @@ def _segment(index: int, words: Sequence[Word], language: str) -> Segment:
         start=words[0].start,
         stop=words[-1].stop,
         speaker=None,
-        text=phrases.sentence(" ".join(word.text for word in words), language),
+        text=phrases.sentence(phrases.join_words(words, language), language),
         words=tuple(words),
         confidence=round(sum(value * samples for value, samples in known) / length, 4) if length else None,
     )

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from loc.artifacts import SAMPLE_RATE, Word
 from stages.transcribe.phrases import (
     BREAK_GAP,
-    MAX_LINE,
     NO_VOICE,
     NO_WORDS,
     WINDOW_PAD,
+    join_words,
     lines,
+    rules,
     sentence,
     voiced,
     windows,
@@ -60,9 +61,43 @@ def test_lines_keep_every_word_in_order_and_stay_short(steps: list[tuple[int, in
         at += length + gap
     found = lines(words)
     assert [item for line in found for item in line] == words
-    assert all(line[-1].stop - line[0].start <= MAX_LINE for line in found)
+    assert all(line[-1].stop - line[0].start <= rules(None).seconds * S for line in found)
     for line in found:
         assert all(b.start - a.stop < BREAK_GAP for a, b in itertools.pairwise(line))
+
+
+def test_a_sentence_ends_a_line_where_it_is_long_enough() -> None:
+    parts = ("So", "it.", "Dr.", "A.", "Bo", "sang.", "We", "left.")
+    words = [word(text, i / 4, i / 4 + 0.2) for i, text in enumerate(parts)]
+    assert texts(lines(words, "en")) == ["So it. Dr. A. Bo sang.", "We left."]
+    # Of a language that has no such abbreviation, "Dr." is the end of a sentence.
+    doctor = [word("Wir", 0, 1), word("Dr.", 1, 2), word("Bo", 2, 3)]
+    assert texts(lines(doctor, "de")) == ["Wir Dr. Bo"]
+    assert texts(lines(doctor, "fi")) == ["Wir Dr.", "Bo"]
+
+
+SEA = ("we", "saw", "the", "sea,", "then", "we", "ate", "fish")
+
+
+def test_a_long_line_breaks_at_a_clause_before_a_gap() -> None:
+    words = [word(text, i, i + 0.9) for i, text in enumerate(SEA)]
+    words[6] = word("ate", 6.2, 6.9)
+    assert texts(lines(words, "en")) == ["we saw the sea,", "then we ate fish"]
+    plain = [item.model_copy(update={"text": "and" if i == 3 else "x"}) for i, item in enumerate(words)]
+    assert texts(lines(plain, "en")) == ["x x x", "and x x x x"]
+    assert texts(lines(plain, "fi")) == ["x x x and x x", "x x"]
+
+
+def test_more_signs_than_a_subtitle_holds_break_a_short_line() -> None:
+    words = [word("あいうえおかき", i, i + 1) for i in range(6)]
+    assert all(len(join_words(line, "ja")) <= 26 for line in lines(words, "ja"))
+    assert len(lines(words, "en")) == 1
+
+
+def test_words_are_joined_as_the_language_writes() -> None:
+    words = [word(text, i, i + 1) for i, text in enumerate(["今日", "は", "Hello", "World", "です"])]
+    assert join_words(words, "ja") == "今日はHello Worldです"
+    assert join_words(words[2:4], "en") == "Hello World"
 
 
 def middle(start: int, stop: int) -> int:

@@ -1,0 +1,187 @@
+"""Recognition by Whisper: words with times, how sure the model is of them, and which language it hears.
+
+Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022. The model decodes a window
+of at most 30 s without the text of earlier windows: what was heard there must not be invented again here.
+Passages that look wrong are decoded again at rising temperatures; the dice are thrown from one seed for every
+window, so that a window gives the same words whichever others came before.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import threading
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loc import packages
+from loc.analysis.recognition import RECOGNISER_RATE, Heard, Passage
+from loc.errors import MissingError
+from loc.weights.shelf import Weights
+
+Floats = npt.NDArray[np.float32]
+
+_TAGS = """
+af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr
+ht hu hy id is it ja jv ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc
+pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo zh
+"""
+LANGUAGES = frozenset(_TAGS.split())
+"""BCP-47 primary tags of what the multilingual models know; large-v3 and turbo know Cantonese besides."""
+
+TO_WHISPER: Mapping[str, str] = {"jv": "jw", "nb": "no"}
+"""Tags that Whisper writes otherwise, or does not tell apart."""
+FROM_WHISPER: Mapping[str, str] = {"jw": "jv"}
+
+MAX_WINDOW = 30 * RECOGNISER_RATE
+"""Samples that one pass of the encoder hears."""
+
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""The first that gives a passage which is neither repetitive nor improbable is taken: the model authors'."""
+BEAMS = 5
+"""Hypotheses followed side by side at temperature 0, and drawn above it, as in published error rates."""
+REPETITIVE = 2.4
+"""Text over its compressed length from which a passage is decoded again: it repeats itself."""
+IMPROBABLE = -1.0
+"""Mean log probability of a token under which it is decoded again."""
+SEED = 0
+
+SHORTEST_WORD = RECOGNISER_RATE // 50
+"""Samples: times come in steps of 20 ms, and a word between two of them would have no length."""
+
+FAINT_PEAK = 1e-4
+"""A window that stays under -80 dBFS is silence, in which the model would hear its training's last words."""
+
+
+class Recogniser:
+    """A model, loaded when it is first asked; callers of several threads take turns.
+
+    Args:
+        weights: one file as `whisper` publishes them: `dims` and `model_state_dict`.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        self._model: Any = None
+        self._lock = threading.RLock()
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """Digest of the weights, and versions of what decodes them."""
+        return {
+            **self._weights.fingerprint(),
+            "openai-whisper": packages.version("openai-whisper"),
+            "torch": packages.version("torch").partition("+")[0],
+        }
+
+    def close(self) -> None:
+        """Free the model."""
+        with self._lock:
+            self._model = None
+
+    def recognise(self, audio: Floats, language: str, vocabulary: str = "") -> list[Passage]:
+        """What is said in one window, in time order.
+
+        Args:
+            audio: float32 [n], mono, 16 kHz, full scale 1.0, at most `MAX_WINDOW`.
+            language: one of `LANGUAGES`, or `yue`.
+            vocabulary: names and terms that may be said, as text that might have come before.
+
+        Raises:
+            MissingError: the weights are not those of a Whisper model.
+        """
+        import torch
+        from whisper.transcribe import transcribe
+
+        if len(audio) < SHORTEST_WORD or np.abs(audio).max() < FAINT_PEAK:
+            return []
+        with self._lock, torch.random.fork_rng():
+            model = self._loaded()
+            torch.manual_seed(SEED)
+            found = transcribe(
+                model,
+                audio,
+                language=TO_WHISPER.get(language, language),
+                temperature=TEMPERATURES,
+                compression_ratio_threshold=REPETITIVE,
+                logprob_threshold=IMPROBABLE,
+                # Silence is for voice activity to tell; what is dropped by probability is listed.
+                no_speech_threshold=None,
+                condition_on_previous_text=False,
+                initial_prompt=vocabulary or None,
+                carry_initial_prompt=bool(vocabulary),
+                word_timestamps=True,
+                beam_size=BEAMS,
+                best_of=BEAMS,
+                fp16=False,
+            )
+        passages = [_passage(segment, len(audio)) for segment in found["segments"]]
+        return [passage for passage in passages if passage.words]
+
+    def languages(self, audio: Floats) -> dict[str, float]:
+        """BCP-47 primary tag -> probability that the window, as for `recognise`, is in that language."""
+        import torch
+        from whisper.audio import N_FRAMES, log_mel_spectrogram, pad_or_trim
+
+        with self._lock, torch.no_grad():
+            model = self._loaded()
+            mel = log_mel_spectrogram(audio, model.dims.n_mels, padding=MAX_WINDOW)
+            _, found = model.detect_language(pad_or_trim(mel, N_FRAMES).to(model.device))
+        return {FROM_WHISPER.get(tag, tag): float(value) for tag, value in found.items()}
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            self._model = _load(self._weights)
+        return self._model
+
+
+def _passage(segment: Mapping[str, Any], length: int) -> Passage:
+    """A decoded segment whose words have times; `length`: samples of the window."""
+    return Passage(
+        words=tuple(_heard(word, length) for word in segment["words"] if word["word"].strip()),
+        logprob=round(float(segment["avg_logprob"]), 4),
+        no_speech=round(float(segment["no_speech_prob"]), 4),
+    )
+
+
+def _heard(word: Mapping[str, Any], length: int) -> Heard:
+    start = min(round(word["start"] * RECOGNISER_RATE), length - SHORTEST_WORD)
+    return Heard(
+        text=word["word"].strip(),
+        start=start,
+        stop=min(max(round(word["end"] * RECOGNISER_RATE), start + SHORTEST_WORD), length),
+        confidence=round(min(1.0, max(0.0, float(word["probability"]))), 4),
+    )
+
+
+def _load(weights: Weights) -> Any:
+    """The model of a checkpoint, whole, on the CPU in float32.
+
+    Raises:
+        MissingError: the file holds something else, or not all of it.
+    """
+    import torch
+    import whisper
+    from whisper.model import ModelDimensions, Whisper
+
+    (path,) = weights.files.values()
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        dims = ModelDimensions(**found["dims"])
+        model = Whisper(dims)
+        model.load_state_dict(found["model_state_dict"], strict=True)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise MissingError(
+            f"The weights {weights.row.id} are not those of a Whisper model.",
+            why=str(error),
+            fix=f"loc models verify {weights.row.id}",
+        ) from error
+    # Which heads tell times is not in the file; the library knows it of the published ones, by name. A model
+    # of another shape under such a name has the library's default, all heads of the upper half.
+    heads = whisper._ALIGNMENT_HEADS.get(PurePosixPath(next(iter(weights.files))).stem)
+    if heads and len(gzip.decompress(base64.b85decode(heads))) == dims.n_text_layer * dims.n_text_head:
+        model.set_alignment_heads(heads)
+    return model.eval()

@@ -1,0 +1,242 @@
+"""Whisper through the whole command, with checkpoints in its own format that the tests make.
+
+What this proves: files are found, loaded strictly, decoded, judged and worked on. How well the published
+models hear is no matter of tests without them.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import whisper as library
+from whisper.model import AudioEncoder, ModelDimensions, TextDecoder
+from whisper.tokenizer import LANGUAGES as PUBLISHED_LANGUAGES
+
+from cli.graph import load_graph
+from loc.analysis import voice_activity
+from loc.analysis.voice_activity import RATIO, read_analysis
+from loc.analysis.whisper import FROM_WHISPER, LANGUAGES, MAX_WINDOW, Recogniser
+from loc.app.run import RunResult, prepare, run_job
+from loc.app.walk import Slots, make_stage
+from loc.artifacts import Transcript
+from loc.backend import Host
+from loc.errors import ExitCode, MissingError
+from loc.events import EventBus
+from loc.runner import Runner, Site
+from loc.settings import Settings
+from loc.stage import Context
+from loc.store.workdir import WorkDir
+from loc.weights.shelf import Shelf
+from loc.weights.table import Place, Row, WeightFile, published
+from stages.transcribe.stage import spans
+from tests.presenter import Film
+from tests.tiny_whisper import SMALL, Lesson, blank, checkpoint, evenly, overfit
+from tests.weights.test_shelf import place
+
+FINE_TUNE = Row(
+    id="mine",
+    title="My own Whisper",
+    architecture="whisper",
+    licence="mit",
+    source=Place(kind="registered"),
+    files=(WeightFile(path="tiny.pt"),),
+)
+
+PUBLISHED_DIMS = {
+    "tiny": ModelDimensions(80, 1500, 384, 6, 4, 51865, 448, 384, 6, 4),
+    "tiny.en": ModelDimensions(80, 1500, 384, 6, 4, 51864, 448, 384, 6, 4),
+    "base": ModelDimensions(80, 1500, 512, 8, 6, 51865, 448, 512, 8, 6),
+    "small": ModelDimensions(80, 1500, 768, 12, 12, 51865, 448, 768, 12, 12),
+    "medium": ModelDimensions(80, 1500, 1024, 16, 24, 51865, 448, 1024, 16, 24),
+    "large-v2": ModelDimensions(80, 1500, 1280, 20, 32, 51865, 448, 1280, 20, 32),
+    "large-v3": ModelDimensions(128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 32),
+    "turbo": ModelDimensions(128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 4),
+}
+MILLIONS = {"tiny": 39, "tiny.en": 39, "base": 74, "small": 244, "medium": 769, "large-v2": 1550,
+            "large-v3": 1550, "turbo": 809}  # fmt: skip
+"""Parameters as the model card counts them: rounded, and for the large ones without what v3 added."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A film with a data folder of its own."""
+
+    film: Film
+    folder: Path
+
+    def settings(self, data: str, **changes: object) -> Settings:
+        given = {
+            "languages": ("es",),
+            "source_language": "en",
+            "lipsync": False,
+            "work_dir": self.folder / "store",
+            "data_dir": self.folder / data,
+            "output": str(self.folder / "out") + "/",
+            "backend": {"transcribe": "whisper"},
+        }
+        return Settings(**{**given, **changes})
+
+    def run(self, settings: Settings) -> tuple[RunResult, list[object]]:
+        store, graph = WorkDir(settings.work_dir), load_graph()
+        events: list[object] = []
+        prepared = prepare(self.film.path, graph, store, settings)
+        return run_job(prepared, graph, store, settings, [events.append]), events
+
+    def walk(self, settings: Settings, last: str) -> tuple[Context, Slots]:
+        """The stages up to `last`, made."""
+        store, graph = WorkDir(settings.work_dir), load_graph()
+        prepared = prepare(self.film.path, graph, store, settings, look=True)
+        made = {}
+
+        def backend(stage: str, language: str | None) -> object:
+            card = prepared.choices.card(stage, language)
+            assert card is not None
+            host = Host(settings, self.folder, model=card.model)
+            return made.setdefault(card.choice, graph.backends[card.id](host))
+
+        context = Context(Runner(store, EventBus(), run="test"), settings, prepared.job, backend)
+        slots = Slots()
+        for stage in prepared.stages:
+            make_stage(stage, context, slots, None)
+            if stage.name == last:
+                break
+        context.runner.close()
+        return context, slots
+
+
+@pytest.fixture(scope="module")
+def job(two_shot_film: Film, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    return Job(two_shot_film, tmp_path_factory.mktemp("whisper"))
+
+
+@pytest.fixture(scope="module")
+def taught(job: Job) -> bytes:
+    """A checkpoint that was taught this film's windows, and lies in the data folder `data`."""
+    settings = job.settings("data", backend={}, until="separate")
+    context, slots = job.walk(settings, "separate")
+    speech = slots.value("stems").speech
+    frames = voice_activity.voice_frames(Runner(context.store, EventBus()), Site("test"), speech)
+    regions = voice_activity.in_samples(voice_activity.regions(frames), speech.samples)
+    lessons = []
+    for start, stop in spans(MAX_WINDOW * RATIO, speech.samples, frames, regions):
+        words = [
+            word
+            for line in job.film.truth.lines
+            if start <= (line.start + line.stop) // 2 < stop
+            for word in evenly(line.text, (line.start - start) / 48_000, (line.stop - start) / 48_000)
+        ]
+        lessons.append(Lesson(read_analysis(context.store, speech, start, stop), words))
+    data = overfit(lessons)
+    place(job.folder / "data", FINE_TUNE, ("tiny.pt", data))
+    return data
+
+
+@pytest.fixture(scope="module")
+def finished(job: Job, taught: bytes) -> tuple[RunResult, list[object]]:
+    return job.run(job.settings("data"))
+
+
+def test_a_film_is_dubbed_from_what_a_fine_tune_heard(
+    job: Job, finished: tuple[RunResult, list[object]]
+) -> None:
+    result, _ = finished
+    assert result.error is None
+    card = result.choices.card("transcribe", None)
+    assert card is not None
+    assert card.choice == "transcribe/whisper:mine"
+    transcript: Transcript = job.walk(job.settings("data"), "transcribe")[1].value("transcript")
+    said = " ".join(line.text for line in job.film.truth.lines)
+    assert " ".join(segment.text for segment in transcript.segments) == said
+    assert all((segment.confidence or 0) > 0.5 for segment in transcript.segments)
+    for segment, line in zip(transcript.segments, job.film.truth.lines, strict=True):
+        assert abs(segment.start - line.start) < 0.5 * 48_000
+        assert segment.words
+    (language,) = result.languages
+    assert language.lines == len(job.film.truth.lines)
+    assert language.targets is not None
+    assert language.targets.video.is_file()
+
+
+def test_other_weights_hear_again_and_the_same_do_not(
+    job: Job, finished: tuple[RunResult, list[object]], taught: bytes
+) -> None:
+    again, _ = job.run(job.settings("data"))
+    assert again.misses == 0
+    model = torch.load(job.folder / "data/weights/mine/tiny.pt", weights_only=True)
+    model["model_state_dict"]["decoder.ln.bias"] += 1e-6
+    torch.save(model, job.folder / "other.pt")
+    place(job.folder / "changed", FINE_TUNE, ("tiny.pt", (job.folder / "other.pt").read_bytes()))
+    changed, events = job.run(job.settings("changed"))
+    assert changed.error is None
+    made = {event.action for event in events if type(event).__name__ == "ActionDone" and not event.hit}
+    assert made == {"transcribe.window"}
+
+
+def test_a_model_that_knows_nothing_is_refused_before_anything_is_spent(job: Job, taught: bytes) -> None:
+    dims = dataclasses.replace(SMALL, n_text_ctx=24)
+    place(job.folder / "random", FINE_TUNE, ("tiny.pt", checkpoint(blank(dims))))
+    result, events = job.run(job.settings("random"))
+    assert result.exit_code == ExitCode.INPUT
+    assert result.error is not None
+    assert "no transcript" in result.error.what
+    assert "--transcript" in result.error.fix
+    stages = {event.stage for event in events if type(event).__name__ == "StageStarted"}
+    assert "translate" not in stages
+
+
+def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    model = blank()
+    state = model.state_dict()
+    wrong = {
+        "missing": {k: v for k, v in state.items() if k != "decoder.ln.bias"},
+        "surplus": {**state, "decoder.extra": torch.zeros(1)},
+        "shape": {**state, "decoder.ln.bias": torch.zeros(7)},
+    }
+    for name, content in wrong.items():
+        torch.save({"dims": dataclasses.asdict(SMALL), "model_state_dict": content}, tmp_path / "file")
+        place(tmp_path / name, FINE_TUNE, ("tiny.pt", (tmp_path / "file").read_bytes()))
+        recogniser = Recogniser(Shelf(tmp_path / name).find("mine"))
+        with pytest.raises(MissingError) as caught:
+            recogniser.recognise(np.ones(16_000, np.float32), "en")
+        assert "mine" in caught.value.what
+        assert "decoder.extra" in caught.value.why or "decoder.ln.bias" in caught.value.why
+
+
+def test_every_published_model_has_a_row_with_its_digest() -> None:
+    rows = {row.source.place + row.files[0].path: row for row in published().values()
+            if row.architecture == "whisper"}  # fmt: skip
+    assert set(rows) == set(library._MODELS.values())
+    for url, row in rows.items():
+        assert row.files[0].sha256 == url.split("/")[-2]
+        assert Path(url).stem in library._ALIGNMENT_HEADS
+
+
+@pytest.mark.parametrize("name", PUBLISHED_DIMS)
+def test_the_library_builds_the_published_shapes(name: str) -> None:
+    dims = PUBLISHED_DIMS[name]
+    # In parts: the whole makes a sparse mask of its heads, which no meta tensor can be.
+    with torch.device("meta"):
+        ears = AudioEncoder(
+            dims.n_mels, dims.n_audio_ctx, dims.n_audio_state, dims.n_audio_head, dims.n_audio_layer
+        )
+        mouth = TextDecoder(
+            dims.n_vocab, dims.n_text_ctx, dims.n_text_state, dims.n_text_head, dims.n_text_layer
+        )
+    count = sum(item.numel() for part in (ears, mouth) for item in part.parameters()) / 1e6
+    assert count == pytest.approx(MILLIONS[name], rel=0.05)
+    # Its alignment heads are a mask over just these layers and heads.
+    mask = gzip.decompress(base64.b85decode(library._ALIGNMENT_HEADS[name]))
+    assert len(mask) == dims.n_text_layer * dims.n_text_head
+
+
+def test_languages_are_those_of_the_models() -> None:
+    known = {FROM_WHISPER.get(tag, tag) for tag in PUBLISHED_LANGUAGES}
+    assert known == LANGUAGES | {"yue"}
+    assert set(published()["whisper-turbo"].languages.source) == known  # type: ignore[union-attr]
