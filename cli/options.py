@@ -34,6 +34,7 @@ LOOK_FIELDS = (
     "until",
     "force",
     "backend",
+    "dub_command",
     "require_quality",
     "purpose",
     "output",

@@ -368,6 +368,10 @@ class Clip(Frozen):
     phones: Ref
     """`Phones` as JSON."""
     fit: Fit
+    backend: str | None = None
+    """`stage/name` of the engine that says it; None where it is the source's own voice."""
+    take: int = 0
+    """Which take of that engine it is."""
 
 
 class Loudness(Frozen):

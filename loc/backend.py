@@ -84,6 +84,8 @@ class Card:
     """Resident memory it adds at work, MiB."""
     licences: tuple[LicensedPart, ...] = ()
     cost: str = "free"
+    only_named: bool = False
+    """Never chosen unless it is named; all that is remote is so."""
     architecture: str | None = None
     """Of a backend that loads one of several models: what their rows in the table of weights call it. Such a
     card is no choice; `cards_of` makes one for each row."""
@@ -165,7 +167,7 @@ class Rejected:
     """A backend that was not taken, and why. `gate` orders: licence, language, needs, quality."""
 
     card: Card
-    gate: Literal["licence", "remote", "language", "needs", "quality", "rank", "name"]
+    gate: Literal["licence", "remote", "unnamed", "language", "needs", "quality", "rank", "name"]
     reason: str
     missing: tuple[Need, ...] = ()
 
@@ -215,6 +217,8 @@ def _reject(
             return Rejected(card, "licence", f"{part.item}: {why}")
     if card.runs == "remote" and not request.allow_remote:
         return Rejected(card, "remote", "remote backends are off unless named")
+    if card.only_named and request.named is None:
+        return Rejected(card, "unnamed", "off unless named")
     if why := _language_reason(card, request):
         return Rejected(card, "language", why)
     missing = tuple(need for need in needs_of(card, request) if not installed(need))
@@ -255,6 +259,16 @@ def resolve(
         Rejected(card, "rank", f"{fit[0].choice.partition('/')[2]} ranks above it") for card in fit[1:]
     ]
     return Resolution(request, fit[0] if fit else None, tuple(rejected))
+
+
+def ranking(
+    request: Request, cards: Sequence[Card], installed: Callable[[Need], bool], purpose: Purpose
+) -> tuple[Card, ...]:
+    """Every card that `resolve` would take if those before it were not there, the best first."""
+    found = resolve(request, cards, installed, purpose)
+    if found.choice is None:
+        return ()
+    return (found.choice, *(item.card for item in found.rejected if item.gate == "rank"))
 
 
 def require(resolution: Resolution, *, ways_out: str = "") -> Card:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -224,6 +225,13 @@ class Settings(BaseSettings):
         "--llm-price",
         topic="Backends",
     )
+    dub_command: str | None = _setting(
+        None,
+        "Program and arguments of a speech engine, for --backend dub=command; "
+        "it speaks loc's worker protocol.",
+        "--dub-command",
+        topic="Backends",
+    )
     purpose: Purpose = _setting(
         Purpose.INTERNAL,
         "internal and delivery use commercially licensed models only; research allows others and says so.",
@@ -353,6 +361,12 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _command_named(self) -> Self:
+        if self.backend.get("dub") == "command" and not (self.dub_command and words_of(self.dub_command)):
+            raise ValueError("backend dub=command needs dub_command, the program to run")
+        return self
+
+    @model_validator(mode="after")
     def _codec_fits(self) -> Self:
         held = CODECS[self.file_type]
         if self.codec != "auto" and self.codec not in held:
@@ -388,6 +402,15 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def words_of(command: str) -> list[str]:
+    """Program and arguments of a command line, split as a shell does; nothing in it is expanded.
+
+    Raises:
+        ValueError: a quote is not closed.
+    """
+    return shlex.split(command)
 
 
 def flags_of(name: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -111,6 +111,8 @@ class Context:
     """(stage, target language) -> the chosen backend, made on first use and shared by the run."""
     language: str | None = None
     """Target language; None in stages that run once for all."""
+    others: Callable[[str, str | None], Sequence[Backend]] = lambda _stage, _language: ()
+    """(stage, target language) -> the backends that could do it too, the next best first."""
 
     @property
     def store(self) -> WorkDir:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from loc.app.languages import NAMES
-from loc.backend import Card, Need, Request, Resolution, require, resolve
+from loc.backend import Card, Need, Request, Resolution, ranking, require, resolve
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.media import ffmpeg
 from loc.policy.licences import Purpose, refusal
@@ -22,11 +22,18 @@ class Choices:
     """What was decided for every place of the graph that needs a backend."""
 
     resolutions: Mapping[Place, Resolution]
+    runners_up: Mapping[Place, tuple[Card, ...]] = field(default_factory=dict)
+    """Cards that pass every gate as the choice does, the next best first: for units that the choice fails."""
 
     def card(self, stage: str, language: str | None) -> Card | None:
         """The chosen card; a stage that runs once answers for every language."""
         resolution = self.resolutions.get((stage, language)) or self.resolutions.get((stage, None))
         return resolution.choice if resolution else None
+
+    def others(self, stage: str, language: str | None) -> tuple[Card, ...]:
+        """The cards that could do what the chosen one does, the next best first."""
+        place = (stage, language) if (stage, language) in self.resolutions else (stage, None)
+        return self.runners_up.get(place, ())
 
 
 def cut_graph(stages: Sequence[Stage], settings: Settings) -> tuple[Stage, ...]:
@@ -95,12 +102,19 @@ def decide(
 ) -> Choices:
     """Resolve every place that needs a backend. Pure but for `installed`; raises nothing."""
     resolutions: dict[Place, Resolution] = {}
+    runners_up: dict[Place, tuple[Card, ...]] = {}
     for stage in stages:
         for language in job.languages if stage.per_language else (None,):
             if needed(stage, job, settings, language, has_sound):
                 request = request_for(stage, job, settings, language)
-                resolutions[stage.name, language] = resolve(request, cards, installed, settings.purpose)
-    return Choices(resolutions)
+                resolution = resolve(request, cards, installed, settings.purpose)
+                resolutions[stage.name, language] = resolution
+                # A backend that was named is the first to be asked, not the only one that may mend its
+                # failures; what is remote is never asked without being named.
+                free = replace(request, named=None, allow_remote=False)
+                ranked = ranking(free, cards, installed, settings.purpose)
+                runners_up[stage.name, language] = tuple(card for card in ranked if card != resolution.choice)
+    return Choices(resolutions, runners_up)
 
 
 def require_all(choices: Choices, job: Job, settings: Settings) -> None:

@@ -55,7 +55,7 @@ def looking(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings
         with store.scratch() as scratch:
             host = Host(settings, scratch, settings.purpose)
             with Pool(graph.backends, prepared.choices, host) as pool:
-                yield Context(runner, settings, prepared.job, pool.get)
+                yield Context(runner, settings, prepared.job, pool.get, others=pool.others)
     finally:
         runner.close()
 

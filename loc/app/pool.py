@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 
 from loc.app.feasibility import Choices
-from loc.backend import Backend, Host
+from loc.backend import Backend, Card, Host
 from loc.errors import MissingError
 
 
@@ -39,6 +39,13 @@ class Pool:
             raise MissingError(
                 f"There is no backend for {stage}.", fix="`loc plan` says which there are and what they need."
             )
+        return self._make(card)
+
+    def others(self, stage: str, language: str | None) -> Sequence[Backend]:
+        """The backends that could do a stage's work too, the next best first."""
+        return [self._make(card) for card in self._choices.others(stage, language)]
+
+    def _make(self, card: Card) -> Backend:
         with self._lock:
             if card.choice not in self._made:
                 self._made[card.choice] = self._classes[card.id](replace(self._host, model=card.model))

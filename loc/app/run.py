@@ -273,7 +273,7 @@ class _Run:
             scratch = stack.enter_context(self.runner.store.scratch())
             host = Host(self.settings, scratch, self.settings.purpose)
             pool = stack.enter_context(Pool(self.graph.backends, self.prepared.choices, host))
-            context = Context(self.runner, self.settings, self.job, pool.get)
+            context = Context(self.runner, self.settings, self.job, pool.get, others=pool.others)
             mended: set[str] = set()
             while True:
                 try:

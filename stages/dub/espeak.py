@@ -21,7 +21,7 @@ from loc.backend import Card, Host, Languages, LicensedPart, Need
 from loc.errors import MissingError
 from loc.store.keys import digest_file, digest_value
 from loc.worker import Worker, python_module
-from stages.dub.contract import Spoken, VoiceRequest
+from stages.dub.contract import Spoken, Traits, VoiceRequest
 
 _TAGS = """
 af am an ar as az ba be bg bn bs ca chr cmn cs cv cy da de el en eo es et eu fa fi fo fr ga gd gn gu hak
@@ -70,6 +70,8 @@ class Espeak:
         ),
     )
 
+    traits: ClassVar[Traits] = Traits(times_phones=True)
+
     def __init__(self, host: Host) -> None:
         self._scratch = host.scratch
         self._numbers = itertools.count()
@@ -97,13 +99,14 @@ class Espeak:
     def close(self) -> None:
         self._worker.close()
 
-    def speak(self, text: str, language: str, voice: VoiceRequest, rate: float) -> Spoken:
+    def speak(self, text: str, language: str, voice: VoiceRequest, rate: float, take: int = 0) -> Spoken:
         """Speak one line; see `Synthesiser.speak`. Safe to call from several threads.
 
         Raises:
             InputError: the text holds nothing that can be read aloud.
             ChildError: the worker died or hung.
         """
+        del take
         variants = VOICES[voice.voice_class]
         name = VARIETIES.get(language, language) + variants[voice.variant % len(variants)]
         file = self._scratch / f"espeak-{id(self):x}-{next(self._numbers)}.s16"

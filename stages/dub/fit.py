@@ -67,14 +67,14 @@ Settle = Callable[[int, int], int]
 """(index of a line, samples of room) -> the length it takes."""
 
 
-def rate_for(natural: int, room: int) -> float:
-    """The engine rate at which `natural` samples fit in `room`, 1.0..`MAX_RATE`.
+def rate_for(natural: int, room: int, fastest: float = MAX_RATE) -> float:
+    """The engine rate at which `natural` samples fit in `room`, 1.0..`fastest`.
 
     One step more than the lengths say: engines keep their rate to a percent, and the silence at a line's
     edges does not shrink with it. A line just too long would be compressed by a hair on top.
     """
-    needed = _needed(natural, room, MAX_RATE)
-    return needed if needed == 1.0 else min(MAX_RATE, round(needed + 1 / STEP, 2))
+    needed = _needed(natural, room, fastest)
+    return needed if needed == 1.0 else min(fastest, round(needed + 1 / STEP, 2))
 
 
 def stretch_for(spoken: int, room: int) -> float:
@@ -95,18 +95,22 @@ def stretched(samples: int, stretch: float) -> int:
     return max(1, math.floor(samples / stretch))
 
 
-def choose_rates(slots: Sequence[Slot], natural: Sequence[int], end: int) -> list[float]:
+def choose_rates(
+    slots: Sequence[Slot], natural: Sequence[int], end: int, fastest: Sequence[float] | None = None
+) -> list[float]:
     """The engine rate of every line, from its length at rate 1.0.
 
     Args:
         slots: in order of `start`, each beginning before `end`.
         natural: samples of each line at rate 1.0.
         end: samples of the programme.
+        fastest: the highest rate at which each can be said, 1.0..`MAX_RATE`, which it is where not given.
     """
+    limits = [MAX_RATE] * len(slots) if fastest is None else fastest
     rates = [1.0] * len(slots)
 
     def settle(index: int, room: int) -> int:
-        rates[index] = rate_for(natural[index], room)
+        rates[index] = rate_for(natural[index], room, limits[index])
         predicted = round(natural[index] / rates[index])
         return stretched(predicted, stretch_for(predicted, room))
 

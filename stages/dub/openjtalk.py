@@ -25,7 +25,7 @@ from loc.artifacts import Phone
 from loc.backend import Card, Host, Languages, LicensedPart, Need
 from loc.errors import InputError, MissingError
 from loc.store.keys import digest_file
-from stages.dub.contract import Spoken, VoiceRequest
+from stages.dub.contract import Spoken, Traits, VoiceRequest
 from stages.dub.pace import settle_speed
 from stages.dub.retime import carried
 
@@ -66,6 +66,8 @@ class OpenJTalk:
         ),
     )
 
+    traits: ClassVar[Traits] = Traits(times_phones=True)
+
     def __init__(self, host: Host) -> None:
         del host
         self._lock = threading.Lock()
@@ -84,13 +86,13 @@ class OpenJTalk:
         with self._lock:
             self._engine = None
 
-    def speak(self, text: str, language: str, voice: VoiceRequest, rate: float) -> Spoken:
+    def speak(self, text: str, language: str, voice: VoiceRequest, rate: float, take: int = 0) -> Spoken:
         """Speak one line of Japanese; see `Synthesiser.speak`.
 
         Raises:
             InputError: the text holds nothing that can be read aloud.
         """
-        del language
+        del language, take
         half_tones = HALF_TONES[voice.voice_class] + VARIANTS[voice.variant % len(VARIANTS)]
         with self._lock, _c_stderr_muted():
             if self._engine is None:

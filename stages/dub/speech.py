@@ -1,6 +1,7 @@
 """One line as a clip: spoken, trimmed, compressed to length, levelled. Nothing here knows the programme.
 
-Actions `dub.speak` (text -> utterance at 48 kHz) and `dub.clip` (utterance -> dry clip of the wanted length).
+Actions `dub.speak` (text -> utterance at 48 kHz), `dub.align` (the phones of an utterance whose engine does
+not know them) and `dub.clip` (utterance -> dry clip of the wanted length).
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from loc import packages
-from loc.artifacts import SAMPLE_RATE, Frozen, Phone, Phones, Ref
+from loc.analysis.alignment import align_english
+from loc.analysis.voice_activity import to_analysis
+from loc.artifacts import SAMPLE_RATE, Frozen, Phone, Phones, Reason, Ref
 from loc.errors import InputError
 from loc.media import ffmpeg
 from loc.media.arrays import save_arrays
@@ -21,8 +24,11 @@ from loc.stage import Context
 from loc.store.keys import digest_value
 from stages.dub import loudness
 from stages.dub.contract import Synthesiser, VoiceRequest
+from stages.dub.faults import faults
+from stages.dub.warping import laid_over
 
-SPEAK_VERSION = 1
+SPEAK_VERSION = 2
+ALIGN_VERSION = 1
 CLIP_VERSION = 1
 
 EDGE_DB = -48.0
@@ -56,6 +62,10 @@ class Utterance(Frozen):
 
     voice: str
     samples: int
+    faults: tuple[Reason, ...]
+    """What can be heard to be wrong with it, whatever the words."""
+    timed: bool
+    """Whether the engine told when which phone is heard."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +79,19 @@ class Speech:
 
 
 def speak(
-    context: Context, backend: Synthesiser, unit: str, text: str, voice: VoiceRequest, rate: float
+    context: Context,
+    backend: Synthesiser,
+    unit: str,
+    text: str,
+    voice: VoiceRequest,
+    rate: float,
+    take: int = 0,
 ) -> tuple[Action, Make]:
     """The action that speaks a text.
 
-    Reads: the text.
-    Leaves out: how long it may take, but for the rate; who says it, but for the voice.
+    Reads: the text; the recording that is imitated, where one is.
+    Leaves out: how long it may take, but for the rate; who says it, but for the voice; the number of the
+        take, where the engine says a line in one way alone.
 
     Raises (when made):
         LocError: the engine failed, or there is nothing to be heard in what it made.
@@ -83,29 +100,84 @@ def speak(
     language = context.language
 
     def make(out: Out) -> None:
-        spoken = backend.speak(text, language, voice, rate)
+        spoken = backend.speak(text, language, voice, rate, take)
         scale = SAMPLE_RATE / spoken.sample_rate
         phones = scaled(spoken.phones, scale)
         audio, start = trim(resampled(spoken.audio, spoken.sample_rate))
         shifted = clipped(phones, start, len(audio))
+        found = faults(audio, spoken.audio, text, language, rate)
+        about = Utterance(voice=spoken.voice, samples=len(audio), faults=found, timed=bool(spoken.phones))
         out.bytes("audio", encode_flac(audio))
         out.model("phones", Phones(alphabet=spoken.alphabet, phones=shifted))
-        out.model("about", Utterance(voice=spoken.voice, samples=len(audio)))
+        out.model("about", about)
         out.detail.update(samples=len(audio), rate=rate, voice=spoken.voice)
+        if found:
+            out.detail["faults"] = [reason.code for reason in found]
 
     action = Action(
         name="dub.speak",
         version=SPEAK_VERSION,
         site=context.site("dub", unit),
-        inputs={"text": digest_value(text)},
+        inputs={
+            "text": digest_value(text),
+            **({"reference": voice.reference.sound} if voice.reference is not None else {}),
+        },
         params={
             "language": language,
-            "voice_class": voice.voice_class,
-            "variant": voice.variant,
             "rate": rate,
+            **voice.params(),
+            **({"take": take} if backend.traits.has_takes else {}),
         },
         backend=(backend.card.id, backend.card.version),
         programs={**backend.fingerprint(), "soxr": packages.version("soxr")},
+    )
+    return action, make
+
+
+def align(
+    context: Context, unit: str, speech: Speech, text: str, guide: Speech | None
+) -> tuple[Action, Make]:
+    """The action that finds the phones of an utterance, whose engine does not know them.
+
+    English is aligned with its text (`loc.analysis.alignment`). Of other languages, and where that fails, the
+    phones of a guide are laid over it: the same text, spoken by an engine that does know.
+
+    Reads: the utterance; the text, where it is English; the guide and its phones.
+    Leaves out: engine and voice.
+
+    Outputs: `phones`; there are none where nothing fits.
+    """
+    english = context.language == "en"
+
+    def make(out: Out) -> None:
+        audio = decode_flac(context.store.read_bytes(speech.audio))[:, 0]
+        found = align_english(to_analysis(audio[:, None]), text) if english else None
+        how = "text"
+        if found is None and guide is not None:
+            known = Phones.model_validate_json(context.store.read_bytes(guide.phones))
+            said = decode_flac(context.store.read_bytes(guide.audio))[:, 0]
+            found = Phones(alphabet=known.alphabet, phones=laid_over(known.phones, said, audio))
+            how = "guide"
+        out.model("phones", found or Phones(alphabet="ipa", phones=()))
+        out.detail.update(phones=len(found.phones) if found else 0, by=how if found else "nothing")
+
+    action = Action(
+        name="dub.align",
+        version=ALIGN_VERSION,
+        site=context.site("dub", unit),
+        inputs={
+            "audio": speech.audio,
+            **({"text": digest_value(text)} if english else {}),
+            **({"guide": guide.audio, "guide phones": guide.phones} if guide is not None else {}),
+        },
+        programs={
+            "scipy": packages.version("scipy"),
+            **(
+                {"soxr": packages.version("soxr"), "pocketsphinx": packages.version("pocketsphinx")}
+                if english
+                else {}
+            ),
+        },
     )
     return action, make
 

@@ -1,14 +1,14 @@
 """Dub: every line spoken, fitted to its time, and mixed over the background.
 
-Work goes in rounds, each one batch of independent actions: all lines at normal speed, then those that need
-it faster, then the clips, then the mix block by block, then its measures.
+Work goes in rounds, each one batch of independent actions: all lines at normal speed, until they pass
+(`saying`), then those that need it faster, then the clips, then the mix block by block, then its measures.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from loc.artifacts import (
@@ -28,9 +28,10 @@ from loc.artifacts import (
 from loc.errors import LocError
 from loc.runner import Made
 from loc.stage import Context
-from stages.dub import mix, own_voice, speech
+from stages.dub import mix, own_voice, saying, speech
 from stages.dub.contract import Inputs, Synthesiser, VoiceRequest
-from stages.dub.fit import MAX_STRETCH, Placed, Slot, choose_rates, place_lines
+from stages.dub.fit import MAX_RATE, MAX_STRETCH, Placed, Slot, choose_rates, place_lines
+from stages.dub.saying import Said, Wish
 from stages.dub.speech import Speech
 
 UNKNOWN_VOICE = VoiceRequest("low", 0)
@@ -42,13 +43,15 @@ SILENCE_CHANNELS = 2
 
 @dataclass(frozen=True)
 class _Spoken:
-    """A line, its slot, and its utterance at normal speed and as needed."""
+    """A line, its slot, and its utterance at normal speed and as needed; and which engine says it."""
 
     line: Line
     slot: Slot
     natural: Speech
     speech: Speech
     rate: float
+    backend: str
+    take: int
 
 
 def run(context: Context, inputs: Inputs) -> DubTrack:
@@ -159,6 +162,12 @@ def _slot(line: Line, end: int) -> Slot:
     return Slot(start, max(start + 1, min(line.stop, end)), line.speaker)
 
 
+def _engines(context: Context) -> list[Synthesiser]:
+    """The chosen engine, and those that may mend what it fails."""
+    found = [context.backend("dub", context.language), *context.others("dub", context.language)]
+    return [cast(Synthesiser, engine) for engine in found]
+
+
 def _speak(
     context: Context,
     lines: Sequence[Line],
@@ -167,53 +176,71 @@ def _speak(
     silent: list[Silent],
 ) -> list[_Spoken]:
     """Speak every line at normal speed, then again those that do not fit."""
-    natural = _natural(context, lines, requests, silent)
+    engines = _engines(context)
+    wishes = {line.id: Wish(line, requests.get(line.speaker or "", UNKNOWN_VOICE)) for line in lines}
+    natural = _heard(context, saying.say(context, engines, list(wishes.values())), lines, silent)
     lines = [line for line in lines if line.id in natural]
     slots = [_slot(line, end) for line in lines]
-    rates = choose_rates(slots, [natural[line.id].about.samples for line in lines], end)
-    hurried = [(line, rate) for line, rate in zip(lines, rates, strict=True) if rate != 1.0]
-    faster = _attempt(context, hurried, requests, silent)
-    return [
-        _Spoken(line, slot, natural[line.id], natural[line.id] if rate == 1.0 else faster[line.id], rate)
-        for line, slot, rate in zip(lines, slots, rates, strict=True)
-        if rate == 1.0 or line.id in faster
+    said = [natural[line.id] for line in lines]
+    fastest = [MAX_RATE if engines[item.engine].traits.keeps_rate else 1.0 for item in said]
+    rates = choose_rates(slots, [item.speech.about.samples for item in said], end, fastest)
+    hurried = [
+        replace(wishes[line.id], rate=rate, take=item.take, engine=item.engine)
+        for line, item, rate in zip(lines, said, rates, strict=True)
+        if rate != 1.0
     ]
+    faster = _faster(context, engines, hurried)
+    rate_of = {wish.line.id: wish.rate for wish in hurried if wish.line.id in faster}
+    final = saying.timed(context, engines, {**natural, **faster}, list(wishes.values()))
+    return [
+        _Spoken(
+            line,
+            slot,
+            natural[line.id].speech,
+            final[line.id].speech,
+            rate_of.get(line.id, 1.0),
+            engines[final[line.id].engine].card.id,
+            final[line.id].take,
+        )
+        for line, slot in zip(lines, slots, strict=True)
+    ]
+
+
+def _faster(context: Context, engines: Sequence[Synthesiser], hurried: Sequence[Wish]) -> dict[str, Said]:
+    """Lines at the rates they need, by id; of those that fail, what was said at normal speed stands."""
+    done: dict[str, Said] = {}
+    for ident, result in saying.say_as_before(context, engines, hurried).items():
+        if isinstance(result, LocError):
+            why = f"It could not be spoken faster: {result}"
+            context.runner.defect("dub", f"line {ident}", "not-faster", why, context.language)
+        else:
+            done[ident] = result
+    return done
 
 
 def _natural(
     context: Context, lines: Sequence[Line], requests: Mapping[str, VoiceRequest], silent: list[Silent]
 ) -> dict[str, Speech]:
-    """Every line at the engine's normal speed, by id; those that failed go to `silent`."""
-    return _attempt(context, [(line, 1.0) for line in lines], requests, silent)
+    """Every line by an engine that knows its phones, at normal speed, by id; those that failed go to
+    `silent`."""
+    engines = _engines(context)
+    timing = [engine for engine in engines if engine.traits.times_phones] or engines
+    wishes = [Wish(line, requests.get(line.speaker or "", UNKNOWN_VOICE)) for line in lines]
+    said = _heard(context, saying.say(context, timing, wishes), lines, silent)
+    return {ident: item.speech for ident, item in saying.timed(context, timing, said, wishes).items()}
 
 
-def _attempt(
-    context: Context,
-    wanted: Sequence[tuple[Line, float]],
-    requests: Mapping[str, VoiceRequest],
-    silent: list[Silent],
-) -> dict[str, Speech]:
-    """(line, rate) spoken, by id; those that failed go to `silent`."""
-    assert context.language is not None
-    backend = cast(Synthesiser, context.backend("dub", context.language))
-    work = [
-        speech.speak(
-            context,
-            backend,
-            _unit(line) if rate == 1.0 else f"{_unit(line)}, faster",
-            line.text,
-            requests.get(line.speaker or "", UNKNOWN_VOICE),
-            rate,
-        )
-        for line, rate in wanted
-    ]
-    results = context.runner.attempt(work, parallel=True)
-    done: dict[str, Speech] = {}
-    for (line, _), result in zip(wanted, results, strict=True):
+def _heard(
+    context: Context, results: Mapping[str, Said | LocError], lines: Sequence[Line], silent: list[Silent]
+) -> dict[str, Said]:
+    """What was said, by line id; lines that failed go to `silent`."""
+    done: dict[str, Said] = {}
+    for line in lines:
+        result = results[line.id]
         if isinstance(result, LocError):
             _give_up(context, silent, line, "not-spoken", str(result))
         else:
-            done[line.id] = speech.speech_of(result)
+            done[line.id] = result
     return done
 
 
@@ -227,6 +254,8 @@ def _clip(spoken: _Spoken, placed: Placed, made: Made) -> Clip:
         audio=made.ref("audio"),
         phones=made.ref("phones"),
         fit=placed.fit,
+        backend=spoken.backend,
+        take=spoken.take,
     )
 
 

@@ -13,8 +13,8 @@ from loc.media.sound import Samples
 from loc.settings import Settings
 from stages.dub.contract import VoiceRequest
 from stages.dub.espeak import Espeak
-from stages.dub.own_voice import laid_over, mel, warp
 from stages.dub.speech import resampled, scaled
+from stages.dub.warping import laid_over, mel, warp
 
 TEXT = "Maybe people move the map more often than the museum does."
 

@@ -37,11 +37,13 @@ from loc.settings import Settings
 from loc.stage import Context, Job, Slot
 from loc.store.workdir import WorkDir
 from stages.dub import stage
-from stages.dub.contract import Inputs, Spoken, VoiceRequest
+from stages.dub.contract import Inputs, Spoken, Traits, VoiceRequest
 from stages.dub.fit import GAP
 from tests.streams import video_stream
 
 ENGINE_RATE = 24_000
+FADE = ENGINE_RATE // 50
+"""Speech does not break off."""
 
 
 class Buzzer:
@@ -57,6 +59,8 @@ class Buzzer:
         runs="in-process",
     )
 
+    traits: ClassVar[Traits] = Traits(times_phones=True)
+
     def __init__(self) -> None:
         self.calls: list[tuple[str, float]] = []
 
@@ -65,7 +69,7 @@ class Buzzer:
 
     def close(self) -> None: ...
 
-    def speak(self, text: str, language: str, voice: VoiceRequest, rate: float) -> Spoken:
+    def speak(self, text: str, language: str, voice: VoiceRequest, rate: float, take: int = 0) -> Spoken:
         self.calls.append((text, rate))
         if "?" in text:
             raise InputError("It broke.")
@@ -73,6 +77,7 @@ class Buzzer:
         time = np.arange(len(text) * length) / ENGINE_RATE
         pitch = 120 if voice.voice_class == "low" else 220
         buzz = 0.2 * np.sin(2 * np.pi * pitch * time) + 0.1 * np.sin(2 * np.pi * 5 * pitch * time)
+        buzz[-FADE:] *= np.linspace(1, 0, FADE)
         phones = tuple(
             Phone(symbol="a", start=index * length, stop=(index + 1) * length) for index in range(len(text))
         )

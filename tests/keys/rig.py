@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +20,7 @@ from loc.app.walk import look_at
 from loc.events import ActionDone, Event
 from loc.settings import Settings
 from loc.store.workdir import ActionRecord, WorkDir
+from stages.dub.command import Command
 from tests.presenter import OTTO, LineTruth, Said, Script, Shot, shoot, write_subtitles
 
 ENGLISH = ("Dogs move.", "Bob saw a bear.")
@@ -37,6 +40,9 @@ HEARD: Mapping[str, Any] = {"languages": ("es",), "source_language": "en", "unti
 
 EARLIER = "atrim=start=0.2,asetpts=PTS-STARTPTS,apad=pad_dur=0.2"
 """Sound moved by 0.2 s, of the same length."""
+
+ENGINE = shlex.join([sys.executable, str(Path(__file__).parents[1] / "dub" / "speaking_engine.py")])
+"""A speech engine as users have them: takes of a line differ, and it tells no phones."""
 
 Names = frozenset[str]
 
@@ -95,7 +101,8 @@ class Rig:
 
     def run(self, **changes: Any) -> Outcome:
         """Run the job with some settings changed; plan it first, and find that the plan tells the truth."""
-        settings, graph = self.settings(**changes), load_graph()
+        settings, found = self.settings(**changes), load_graph()
+        graph = replace(found, backends={**found.backends, Command.card.id: Command})
         store = WorkDir(settings.work_dir)
         prepared = prepare(self.path, graph, store, settings)
         with looking(prepared, graph, store, settings) as context:
@@ -126,7 +133,8 @@ def _name(event: ActionDone) -> str:
 
 def draw(folder: Path) -> Rig:
     """A new job, finished: a film with two sound tracks, heard first, then with its text supplied, then with
-    Japanese subtitles in the picture; and one picture of it, made to talk with its sound."""
+    Japanese subtitles in the picture, then spoken by an engine that does not know its phones; and one picture
+    of it, made to talk with its sound."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -138,6 +146,8 @@ def draw(folder: Path) -> Rig:
     rig.say("ja", JAPANESE)
     rig.run()
     rig.run(languages=("ja",), burn_subtitles=True)
+    engine = {"backend": {"dub": "command"}, "dub_command": ENGINE}
+    rig.run(languages=("es",), source_language="en", until="dub", **engine)
     photo = replace(rig, video="photo.png")
     subprocess.run(
         ["ffmpeg", "-v", "error", "-i", str(rig.path), "-frames:v", "1", str(photo.path)], check=True
