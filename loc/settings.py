@@ -238,6 +238,85 @@ class Settings(BaseSettings):
         "--purpose",
         topic="Backends",
     )
+    musetalk_preset: Literal[
+        "standard", "mouth-weak", "mouth-wide", "jaw-seam", "cheek-float", "close-up"
+    ] = _setting(
+        "standard",
+        "How MuseTalk draws: standard; mouth-weak or mouth-wide (1.0 only) where the mouth opens too little "
+        "or too much; jaw-seam, cheek-float, close-up. What is set by itself counts over it.",
+        "--musetalk-preset",
+        topic="Backends",
+    )
+    musetalk_bbox_shift: int | None = _setting(
+        None,
+        "Pixels by which MuseTalk's face box moves down (default: 0); above 0 the mouth opens wider.",
+        "--musetalk-bbox-shift",
+        topic="Backends",
+        ge=-100,
+        le=100,
+    )
+    musetalk_extra_margin: int | None = _setting(
+        None,
+        "Pixels that MuseTalk's face box goes on under the chin (default: 10; with 1.0: 0).",
+        "--musetalk-extra-margin",
+        topic="Backends",
+        ge=0,
+        le=200,
+    )
+    musetalk_parsing_mode: Literal["jaw", "neck", "raw"] | None = _setting(
+        None,
+        "What MuseTalk replaces: the face to the jaw's edge, with the neck, or the face as it is found "
+        "(default: jaw; with 1.0: raw).",
+        "--musetalk-parsing-mode",
+        topic="Backends",
+    )
+    musetalk_left_cheek_width: int | None = _setting(
+        None,
+        "512ths of the crop, from its middle to the left, within which jaw keeps the cheek (default: 90).",
+        "--musetalk-left-cheek-width",
+        topic="Backends",
+        ge=0,
+        le=256,
+    )
+    musetalk_right_cheek_width: int | None = _setting(
+        None,
+        "The same to the right.",
+        "--musetalk-right-cheek-width",
+        topic="Backends",
+        ge=0,
+        le=256,
+    )
+    musetalk_audio_padding_left: int | None = _setting(
+        None,
+        "Frames of 40 ms that MuseTalk hears before a frame's own (default: 2, as it was trained).",
+        "--musetalk-audio-padding-left",
+        topic="Backends",
+        ge=0,
+        le=10,
+    )
+    musetalk_audio_padding_right: int | None = _setting(
+        None,
+        "The same after it.",
+        "--musetalk-audio-padding-right",
+        topic="Backends",
+        ge=0,
+        le=10,
+    )
+    musetalk_precision: Literal["auto", "fp32", "fp16", "bf16"] | None = _setting(
+        None,
+        "Numbers MuseTalk computes in on a GPU (default: auto, fp16); a CPU takes fp32.",
+        "--musetalk-precision",
+        topic="Backends",
+    )
+    musetalk_colour_match: bool | None = _setting(
+        None,
+        "Give the drawn face the light of the picture round it (default: on).",
+        "--musetalk-colour-match/--no-musetalk-colour-match",
+        topic="Backends",
+    )
+    musetalk_batch_size: int = _setting(
+        8, "Frames MuseTalk draws at once.", "--musetalk-batch-size", topic="Backends", ge=1, le=256
+    )
     ffmpeg: str = _setting(
         "ffmpeg", "The ffmpeg program: a name on PATH or a path.", "--ffmpeg", topic="Backends"
     )

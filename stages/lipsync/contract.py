@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from loc.analysis.faces import Faces
     from loc.media.frames import Planes
 
+HEARD_RATE = 16_000
+"""Samples a second of what backends hear."""
+
 Profile = Mapping[str, npt.NDArray[Any]]
 """What a backend measured of one person in one shot: named arrays, whose meaning is the backend's own."""
 
@@ -47,6 +50,18 @@ class MouthPlan:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """The dub as one face speaks it: its dry, level-normalised clips, silence where it has none.
+
+    `sound`: float32 [m], mono, 16 kHz, from 1 s before a redraw's first frame to 1 s after its last.
+    `middles`: int64 [n], the sample of it in the middle of each frame's time on screen.
+    """
+
+    sound: npt.NDArray[np.float32]
+    middles: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class ShotView:
     """One person over those frames of a shot that may be drawn.
 
@@ -67,6 +82,8 @@ class RedrawWindow:
     `points`: float32 [n, POINT_COUNT, 2], mesh points as in `loc.analysis.faces`, coded source pixel centres,
     smoothed, no gaps. `pictures`: yields the n frames in coded orientation; may be called once per pass.
     `first_frame`: the first frame's index in the source, which seeds whatever noise a backend uses.
+    `heard`: for a backend that hears, what it hears; its `plan` is then closed throughout but for its
+        opacity, since phones are not read for it.
     """
 
     video: VideoStream
@@ -75,6 +92,7 @@ class RedrawWindow:
     profile: Profile
     pictures: Callable[[], Iterator[Planes]]
     first_frame: int
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +117,9 @@ class Drafter(Backend, Protocol):
     follows_phones: bool
     """Whether it is driven by the phones of the dub (`RedrawWindow.plan`): agreement of its lips with those
     phones proves no more than that it did as it was told."""
+
+    hears: bool
+    """Whether it is driven by sound (`RedrawWindow.heard`) in place of phones."""
 
     def profile(self, shot: ShotView) -> Profile:
         """Measure what the renderer needs to know of a person over a whole shot, in constant memory.

@@ -27,6 +27,10 @@ MAX_PAUSE = SAMPLE_RATE * 300 // 1000
 REACH = SAMPLE_RATE * 300 // 1000
 """A clip shapes the mouth this far outside its own time: lips lead, and curves are smoothed."""
 
+HEARING = SAMPLE_RATE
+"""A backend that hears is given the dub this far outside a redraw: a net that attends to all it is given
+finds an utterance's beginning there, and a line further off leaves the redraw as it is."""
+
 QUIET_SHARE, LOUD_SHARE, LOUD_POWER = 0.3, 0.8, 0.6
 """The opening of a phone is multiplied by QUIET + LOUD * level^POWER: a murmur is not mouthed like a call."""
 BAND_HZ = 200.0, 3000.0

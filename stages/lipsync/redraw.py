@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loc import packages
-from loc.artifacts import ChunkTracks, Clip, FrameRange, PatchTrack, Phones, Ref, Source
+from loc.artifacts import SAMPLE_RATE, ChunkTracks, Clip, FrameRange, PatchTrack, Phones, Ref, Source
 from loc.errors import LocError
 from loc.media.ffmpeg import decoder_fingerprint
 from loc.media.sound import decode_flac
@@ -22,7 +22,7 @@ from loc.runner import Action, Made, Make, Out
 from loc.stage import Context
 from loc.store.keys import digest_bytes
 from stages.lipsync import plan
-from stages.lipsync.contract import Drafter, MouthPlan, Patch, RedrawWindow, ShotView
+from stages.lipsync.contract import HEARD_RATE, Drafter, Heard, MouthPlan, Patch, RedrawWindow, ShotView
 from stages.lipsync.cuts import Stretch
 from stages.lipsync.shot_faces import ShotFace
 
@@ -170,7 +170,8 @@ def draw(
     """`lipsync.draw`: the patches of one redraw.
 
     Reads: the frames of the redraw and how far each is drawn; the face's tracks in its chunk; the dry clips
-        of this face that sound in it or less than 0.3 s from it.
+        of this face that sound in it or less than 0.3 s from it, and their phones; for a backend that hears,
+        those less than 1 s from it, and no phones.
     Leaves out: the mix; text, language and speakers; the numbers of cut and chunk, and the face's name.
 
     Args:
@@ -179,11 +180,8 @@ def draw(
     """
     zero = int(film.edges[redraw.frames.start])
     end = int(film.edges[redraw.frames.stop])
-    near = [
-        clip
-        for clip in clips
-        if clip.place < end + plan.REACH and clip.place + clip.samples > zero - plan.REACH
-    ]
+    reach = plan.HEARING if backend.hears else plan.REACH
+    near = [clip for clip in clips if clip.place < end + reach and clip.place + clip.samples > zero - reach]
 
     def make(out: Out) -> None:
         with _contained("The mouth could not be drawn."):
@@ -200,12 +198,14 @@ def draw(
             "profile": person,
             "opacity": digest_bytes(redraw.opacity.tobytes()),
             "clips": [
-                {"audio": clip.audio, "phones": clip.phones, "place": clip.place - zero} for clip in near
+                {"audio": clip.audio, "place": clip.place - zero}
+                | ({} if backend.hears else {"phones": clip.phones})
+                for clip in near
             ],
         },
         params={"video": film.source.video},
         backend=(backend.card.id, backend.card.version),
-        programs={**backend.fingerprint(), **_programs()},
+        programs={**backend.fingerprint(), **_programs(), **(_resampling() if backend.hears else {})},
     )
     return action, make
 
@@ -240,10 +240,11 @@ def _draw(
     window = RedrawWindow(
         video=film.source.video,
         points=film.faces(context, redraw.face, redraw.chunk, frames).points,
-        plan=_mouth_plan(context, film, redraw, clips),
+        plan=_still(redraw) if backend.hears else _mouth_plan(context, film, redraw, clips),
         profile=load_arrays(context.store.open_object(person)),
         pictures=lambda: film.pictures(frames),
         first_frame=frames.start,
+        heard=_heard(context, film, redraw, clips) if backend.hears else None,
     )
     placed = _Placed(lambda done: out.progress(done, len(frames)))
     write_patches(out.file("pixels", ".mkv"), placed.pixels(backend.draw(window)))
@@ -263,6 +264,28 @@ def _mouth_plan(context: Context, film: Film, redraw: Redraw, clips: Sequence[Cl
     ]
     aperture, width = plan.mouth(film.times(redraw.frames), sounding)
     return MouthPlan(aperture=aperture, width=width, opacity=redraw.opacity)
+
+
+def _still(redraw: Redraw) -> MouthPlan:
+    """The plan of a redraw whose phones are not read: its opacity alone says something."""
+    count = len(redraw.frames)
+    closed, neutral = np.zeros(count, dtype=np.float32), np.ones(count, dtype=np.float32)
+    return MouthPlan(aperture=closed, width=neutral, opacity=redraw.opacity)
+
+
+def _heard(context: Context, film: Film, redraw: Redraw, clips: Sequence[Clip]) -> Heard:
+    """The clips where they sound, cut off where hearing ends."""
+    import soxr
+
+    first = int(film.edges[redraw.frames.start]) - plan.HEARING
+    sound = np.zeros(int(film.edges[redraw.frames.stop]) + plan.HEARING - first, dtype=np.float32)
+    for clip in clips:
+        audio = decode_flac(context.store.read_bytes(clip.audio))[:, 0]
+        place = clip.place - first
+        start, stop = max(0, place), min(len(sound), place + len(audio))
+        sound[start:stop] += audio[start - place : stop - place]
+    middles = (film.times(redraw.frames) + plan.HEARING) * HEARD_RATE // SAMPLE_RATE
+    return Heard(sound=soxr.resample(sound, SAMPLE_RATE, HEARD_RATE), middles=middles)
 
 
 class _Placed:
@@ -311,6 +334,11 @@ def _contained(what: str) -> Iterator[None]:
 def _programs() -> dict[str, str]:
     """What shapes the pictures, tracks and curves that a backend is given."""
     return {"decoder": decoder_fingerprint(), "scipy": packages.version("scipy")}
+
+
+def _resampling() -> dict[str, str]:
+    """What shapes the sound that a backend is given."""
+    return {"soxr": packages.version("soxr")}
 
 
 def _span(frames: FrameRange) -> list[int]:

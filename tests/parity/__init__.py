@@ -115,3 +115,13 @@ def golden(name: str) -> Golden:
         with np.load(packed, allow_pickle=False) as held:
             arrays = {key: held[key] for key in held.files}
     return Golden(name, meta, arrays)
+
+
+def facts(name: str) -> dict[str, list[int]]:
+    """Names and shapes of a full-size net: of the folder in use, else the compact copy."""
+    for folder in (parity_dir(), COMPACT):
+        path = folder / "facts" / f"{name}.json"
+        if path.is_file():
+            shapes: dict[str, list[int]] = json.loads(path.read_text("utf-8"))
+            return shapes
+    raise FileNotFoundError(name)

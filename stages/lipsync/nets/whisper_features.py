@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from loc.errors import MissingError
+
 Floats = npt.NDArray[np.float32]
 
 RATE = 16_000
@@ -190,8 +192,11 @@ def encoder_like(state: Mapping[str, Tensor], heads: int | None = None) -> Encod
         heads: None: as many as have the published width.
 
     Raises:
-        KeyError: the tensors that tell the size are not there.
+        MissingError: the tensors that tell the size are not there.
     """
+    telling = ("conv1.weight", "embed_positions.weight", "layers.0.fc1.weight")
+    if lacking := [name for name in telling if name not in state]:
+        raise MissingError("A file is no whisper.", why=f"It has no {', '.join(lacking)}.")
     width, mels = state["conv1.weight"].shape[:2]
     positions = state["embed_positions.weight"].shape[0]
     inner = state["layers.0.fc1.weight"].shape[0]

@@ -39,6 +39,7 @@ class Warp:
     )
 
     follows_phones = True
+    hears = False
 
     def __init__(self, host: Host) -> None:
         self._host = host

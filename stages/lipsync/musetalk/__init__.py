@@ -1,0 +1,138 @@
+"""MuseTalk: the lower half of the face, painted anew in one step from the face and what is heard.
+
+Version 1.5, and 1.0, from the published files; see docs/explanation/musetalk.md. Paper: arXiv:2410.10122.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar
+
+from loc import packages
+from loc.backend import Card, Host, LicensedPart, Need
+from loc.errors import LocError
+from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
+from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
+
+if TYPE_CHECKING:
+    from loc.weights.shelf import Weights
+    from stages.lipsync.musetalk.model import Model
+
+_INSTALL = "pip install 'loc[neural]'"
+VAE, EAR = "sd-vae-ft-mse", "whisper-tiny-hf"
+OLD_UNET = "pytorch_model.bin"
+"""What the net of version 1.0 is published as; that of 1.5 is unet.pth."""
+
+
+class MuseTalk:
+    """The draft of every cut where its weights are. Its methods may run on several threads."""
+
+    card: ClassVar[Card] = Card(
+        stage="lipsync",
+        name="musetalk",
+        version="1",
+        summary="paints the lower half of the face from the sound, 256 pixels wide, in one step",
+        family="neural",
+        quality="good",
+        runs="in-process",
+        architecture="musetalk",
+        needs=(
+            Need("package", "mediapipe", "pip install loc"),
+            Need("package", "cv2", "pip install loc"),
+            Need("package", "torch", _INSTALL),
+            Need("package", "diffusers", _INSTALL),
+            Need("package", "safetensors", _INSTALL),
+            Need("weights", VAE, f"loc models pull {VAE}"),
+            Need("weights", EAR, f"loc models pull {EAR}"),
+        ),
+        licences=(
+            LicensedPart("code", "loc's own renderer", "apache-2_0"),
+            LicensedPart("code", "PyTorch", "bsd-3-clause"),
+            LicensedPart("code", "diffusers", "apache-2_0"),
+            LicensedPart("code", "mediapipe", "apache-2_0"),
+            LicensedPart("weights", "face detector and face mesh inside mediapipe", "apache-2_0"),
+            LicensedPart("code", "opencv", "apache-2_0"),
+            LicensedPart("weights", "sd-vae-ft-mse", "mit"),
+            LicensedPart("weights", "whisper tiny", "whisper-weights"),
+        ),
+    )
+
+    follows_phones = False
+    hears = True
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._model: Model | None = None
+        self._lock = Lock()
+
+    @property
+    def version(self) -> Version:
+        """Of the model, told by the name of its file."""
+        return "1.0" if any(Path(path).name == OLD_UNET for path in self._own().files) else "1.5"
+
+    @property
+    def knobs(self) -> Knobs:
+        return knobs_of(self._host.settings, self.version)
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """What shapes a patch besides this package: weights, knobs, arithmetic, resampling."""
+        knobs = {name: value for name, value in asdict(self.knobs).items() if name != "precision"}
+        return {
+            **self._own().fingerprint(),
+            **{f"vae {name}": digest for name, digest in self._host.weights(VAE).fingerprint().items()},
+            **{f"ear {name}": digest for name, digest in self._host.weights(EAR).fingerprint().items()},
+            "knobs": json.dumps(knobs, sort_keys=True),
+            "dtype": "float32",
+            "torch": packages.version("torch"),
+            "diffusers": packages.version("diffusers"),
+            "opencv": packages.version("opencv-contrib-python"),
+            "numpy": packages.version("numpy"),
+        }
+
+    def profile(self, shot: ShotView) -> Profile:  # noqa: ARG002 - as the protocol has it
+        """Nothing is measured of a person: every frame is drawn from itself."""
+        return {}
+
+    def draw(self, window: RedrawWindow) -> Iterator[Patch]:
+        """Draw every frame of the window, in order."""
+        from stages.lipsync.musetalk.drawing import patches
+
+        yield from patches(self._loaded(), window, self.knobs, self._host.settings.musetalk_batch_size)
+
+    def close(self) -> None:
+        """Forget the nets."""
+        with self._lock:
+            self._model = None
+
+    def _loaded(self) -> Model:
+        """The nets, loaded once."""
+        import torch
+
+        from stages.lipsync.musetalk import model
+
+        with self._lock:
+            if self._model is None:
+                self._model = model.load(self._parts(), self.version, torch.device("cpu"), torch.float32)
+            return self._model
+
+    def _own(self) -> Weights:
+        """The UNet's weights."""
+        if self._host.model is None:
+            raise LocError("MuseTalk was made without the name of its weights.")
+        return self._host.weights(self._host.model)
+
+    def _parts(self) -> dict[str, Path]:
+        """The files, by what `model.load` calls them."""
+        parts = {}
+        for part, weights in (
+            ("unet", self._own()),
+            ("vae", self._host.weights(VAE)),
+            ("ear", self._host.weights(EAR)),
+        ):
+            for path in weights.files.values():
+                parts[f"{part}_config" if path.suffix == ".json" else part] = path
+        return parts

@@ -1,0 +1,139 @@
+"""One redraw by MuseTalk: frames and sound to patches, a batch at a time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from loc.analysis.faces import transform, upright_size, upright_transform
+from loc.artifacts import VideoStream
+from loc.errors import LocError
+from loc.media.colour import to_rgb
+from loc.media.compose import soft_mask
+from loc.media.frames import Planes
+from stages.lipsync.contract import HEARD_RATE, Patch, RedrawWindow
+from stages.lipsync.musetalk import boxes, model, outline, windows
+from stages.lipsync.musetalk.knobs import Knobs
+
+Matrix = npt.NDArray[np.float64]
+
+RING_WIDTH = 12
+"""Pixels of a drawn face outside its mask in which light is compared."""
+MOST_SHIFT = 24.0
+"""Levels by which a drawn face's colour is moved at most: more is no difference of light."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cutting:
+    """A face cut out of a frame.
+
+    Args:
+        pixels: uint8 [SIDE, SIDE, 3] RGB, upright.
+        matrix: its pixel centres to coded pixel centres, float64 [2, 3].
+        polygon: the mask's outline in its pixels, float32 [k, 2].
+        feather: width of the mask's soft edge inside it, its pixels.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    matrix: Matrix
+    polygon: npt.NDArray[np.float32]
+    feather: float
+
+
+def cut(planes: Planes, video: VideoStream, points: npt.NDArray[np.float32], knobs: Knobs) -> Cutting:
+    """Cut the face out of a frame as MuseTalk was trained to see it: its box, stretched to a square.
+
+    Args:
+        points: mesh points, [POINT_COUNT, 2], coded pixels.
+
+    Raises:
+        LocError: the face has left the picture.
+    """
+    upright = upright_transform(video)
+    seen = transform(points.astype(np.float64), upright)
+    width, height = (int(side) for side in upright_size(video))
+    box = boxes.clamped(boxes.from_mesh(seen), knobs.bbox_shift, knobs.extra_margin, width, height)
+    if box is None:
+        raise LocError("A face is too small or has left the picture.")
+    there = boxes.coded(box, video)
+    pixels = np.rot90(to_rgb(planes, video, there), video.rotation // 90)
+    square = cv2.resize(
+        np.ascontiguousarray(pixels), (model.SIDE, model.SIDE), interpolation=cv2.INTER_LANCZOS4
+    )
+    matrix = square_matrix(there, video.rotation)
+    line, soft = outline.outline(seen, knobs, box)
+    to_patch = np.asarray(cv2.invertAffineTransform(matrix), dtype=np.float64)
+    coded = transform(line, np.asarray(cv2.invertAffineTransform(upright), dtype=np.float64))
+    scale = model.SIDE / np.sqrt((box[2] - box[0]) * (box[3] - box[1]))
+    return Cutting(
+        np.asarray(square, dtype=np.uint8),
+        matrix,
+        transform(coded, to_patch).astype(np.float32),
+        float(soft * scale),
+    )
+
+
+def square_matrix(box: boxes.IntBox, rotation: int) -> Matrix:
+    """Pixel centres of the upright square to coded pixel centres, float64 [2, 3].
+
+    Args:
+        box: what it shows, coded pixels.
+        rotation: degrees clockwise by which the coded picture is turned to be shown.
+    """
+    x1, y1, x2, y2 = box
+    across, down = (x2 - x1) / model.SIDE, (y2 - y1) / model.SIDE
+    last = model.SIDE - 1
+    # Upright square to the coded one: the turn back.
+    turn = {
+        0: [[1, 0, 0], [0, 1, 0]],
+        90: [[0, -1, last], [1, 0, 0]],
+        180: [[-1, 0, last], [0, -1, last]],
+        270: [[0, 1, 0], [-1, 0, last]],
+    }[rotation]
+    stretch = np.array([[across, 0, x1 + across / 2 - 0.5], [0, down, y1 + down / 2 - 0.5]])
+    return np.asarray(stretch @ np.vstack([np.array(turn, dtype=np.float64), [0, 0, 1]]))
+
+
+def patches(nets: model.Model, window: RedrawWindow, knobs: Knobs, batch: int) -> Iterator[Patch]:
+    """Every frame of a redraw, drawn.
+
+    Raises:
+        LocError: a face has left the picture.
+    """
+    heard = window.heard
+    assert heard is not None, "it hears"
+    rows = nets.hear(heard.sound)
+    table = windows.rows_at(heard.middles, HEARD_RATE, knobs.audio_padding_left, knobs.audio_padding_right)
+    frames = zip(window.pictures(), window.points, table, strict=True)
+    while group := list(itertools.islice(frames, batch)):
+        cuttings = [cut(planes, window.video, points, knobs) for planes, points, _ in group]
+        latents = nets.see(np.stack([cutting.pixels for cutting in cuttings]))
+        drawn = nets.draw(latents, model.tokens_of(rows, np.stack([near for _, _, near in group])))
+        for cutting, face in zip(cuttings, drawn, strict=True):
+            yield patch(cutting, face, knobs)
+
+
+def patch(cutting: Cutting, drawn: npt.NDArray[np.uint8], knobs: Knobs) -> Patch:
+    """A drawn face where it was cut out."""
+    pixels = matched(drawn, cutting) if knobs.colour_match else drawn
+    return Patch(pixels, cutting.matrix, cutting.polygon, cutting.feather)
+
+
+def matched(drawn: npt.NDArray[np.uint8], cutting: Cutting) -> npt.NDArray[np.uint8]:
+    """A drawn face with the light that the picture has round its mask, where both show the same skin."""
+    mask = (soft_mask(cutting.polygon, 1.0, drawn.shape) > 0).astype(np.uint8)
+    reach = 2 * RING_WIDTH + 1
+    near = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    ring = (near > 0) & (mask == 0)
+    # Above the middle both show the same picture; below the jaw's line background may lie.
+    ring[model.SIDE // 2 :] = False
+    if not ring.any():
+        return drawn
+    shift = cutting.pixels[ring].astype(np.float64).mean(axis=0) - drawn[ring].mean(axis=0)
+    moved = drawn + np.clip(shift, -MOST_SHIFT, MOST_SHIFT)
+    return np.asarray(np.clip(np.rint(moved), 0, 255), dtype=np.uint8)

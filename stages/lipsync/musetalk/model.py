@@ -1,0 +1,127 @@
+"""MuseTalk's nets together: faces and sound in, faces out, in batches; nothing is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from loc.errors import LocError
+from loc.weights.load import load_strict, read_state
+from stages.lipsync.musetalk.unet import predict, unet
+from stages.lipsync.nets import vae as eye
+from stages.lipsync.nets import whisper_features as ear
+from stages.lipsync.nets.config import read_config
+
+Faces = npt.NDArray[np.uint8]
+"""RGB, [n, SIDE, SIDE, 3]."""
+
+SIDE = 256
+"""Of a face as the nets see it, pixels."""
+
+
+class Model:
+    """The nets on one device.
+
+    Args:
+        unet: as `unet.unet` makes it, loaded.
+        vae, encoder: loaded.
+        variant: how the sound's last layer is taken.
+    """
+
+    def __init__(self, net: Any, vae: eye.Vae, encoder: ear.Encoder, variant: ear.Variant) -> None:
+        self._unet, self._vae, self._encoder, self._variant = net, vae, encoder, variant
+
+    @property
+    def device(self) -> torch.device:
+        return self._vae.device
+
+    def hear(self, sound: ear.Floats) -> Tensor:
+        """Rows of features of a sound, [rows, layers, width]. 16 kHz, mono."""
+        return ear.features(self._encoder, sound, self._variant)
+
+    def see(self, faces: Faces) -> Tensor:
+        """Latents of faces, [n, 8, ...]: the face with its lower half hidden, then the whole one."""
+        hidden, whole = inputs(faces)
+        latents = self._vae.encode(torch.cat([hidden, whole]))
+        return torch.cat(latents.chunk(2), dim=1)
+
+    def draw(self, latents: Tensor, tokens: Tensor) -> Faces:
+        """The faces that say what is heard.
+
+        Args:
+            latents: as `see` gives them.
+            tokens: as `tokens_of` gives them.
+        """
+        drawn = predict(self._unet, latents.to(self._dtype), tokens.to(self._dtype))
+        return pictures(self._vae.decode(drawn))
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        dtype: torch.dtype = next(self._unet.parameters()).dtype
+        return dtype
+
+
+def inputs(faces: Faces) -> tuple[Tensor, Tensor]:
+    """(hidden, whole): faces as the VAE takes them, [n, 3, SIDE, SIDE], -1..1; in the first, rows from the
+    middle down are -1."""
+    # In their own order of bytes, colours last, a CPU's convolutions are off by up to 7e-4.
+    whole = torch.from_numpy(np.ascontiguousarray(faces)).permute(0, 3, 1, 2).float().contiguous()
+    whole = (whole / 255 - 0.5) / 0.5
+    hidden = whole.clone()
+    hidden[:, :, whole.shape[2] // 2 :] = -1.0
+    return hidden, whole
+
+
+def pictures(decoded: Tensor) -> Faces:
+    """Decoded faces, [n, 3, height, width] about -1..1, as bytes."""
+    levels = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round()
+    return np.asarray(levels.permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy())
+
+
+def tokens_of(rows: Tensor, table: npt.NDArray[np.int64]) -> Tensor:
+    """The tokens of each frame, [n, window * layers, width], zeros where a window leaves the sound.
+
+    Args:
+        rows: [rows, layers, width].
+        table: [n, window], as in `windows`.
+    """
+    inside = torch.from_numpy((table >= 0) & (table < len(rows))).to(rows.device)
+    held = rows[torch.from_numpy(table.clip(0, len(rows) - 1)).to(rows.device)]
+    return (held * inside[..., None, None]).flatten(1, 2)
+
+
+def load(files: Mapping[str, Path], version: str, device: torch.device, dtype: torch.dtype) -> Model:
+    """The nets from published files.
+
+    Args:
+        files: by their part: `unet`, `unet_config`, `vae`, `vae_config`, `ear`, `ear_config`.
+        version: "1.5" or "1.0".
+
+    Raises:
+        LocError: a file is of another model, or they do not fit together.
+    """
+    config = read_config(files["unet_config"])
+    net = unet(config)
+    load_strict(net, read_state(files["unet"]), "MuseTalk's UNet")
+    vae = eye.autoencoder(read_config(files["vae_config"]))
+    load_strict(vae, eye.current_names(read_state(files["vae"])), "MuseTalk's VAE")
+    heads = read_config(files["ear_config"]).get("encoder_attention_heads")
+    heard = ear.encoder_state(read_state(files["ear"]))
+    encoder = ear.encoder_like(heard, heads)
+    load_strict(encoder, heard, "The whisper that MuseTalk hears with")
+    width, wanted = encoder.conv1.out_channels, config.get("cross_attention_dim")
+    if width != wanted:
+        raise LocError(
+            "MuseTalk's UNet and the whisper beside it do not fit.",
+            why=f"One reads tokens of {wanted} numbers, the other gives {width}.",
+        )
+    variant = ear.NORMALISED if version == "1.5" else ear.RAW
+    for part in (net, vae, encoder):
+        part.eval().requires_grad_(False)
+    return Model(net.to(device, dtype), eye.Vae(vae.to(device, dtype)), encoder.to(device), variant)

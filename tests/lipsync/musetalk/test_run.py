@@ -1,0 +1,81 @@
+"""`loc run` with a tiny MuseTalk on the shelf: it draws every cut that is drawn, and only inside its mask."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.graph import load_graph
+from loc.app.run import RunResult, prepare, run_job
+from loc.errors import ExitCode
+from loc.events import ActionDone, Defect, Event
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+from tests.lipsync.musetalk import tiny
+from tests.presenter import Film, write_subtitles
+
+Run = Callable[..., tuple[RunResult, list[Event]]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, short_film: Film) -> Path:
+    folder = tmp_path_factory.mktemp("musetalk")
+    shutil.copy(short_film.path, folder / "talk.mp4")
+    lines = short_film.truth.lines
+    write_subtitles(folder / "talk.en.srt", lines, [line.text for line in lines])
+    write_subtitles(folder / "talk.es.srt", lines, ["Los perros se mueven."] * len(lines))
+    write_subtitles(folder / "talk.ja.srt", lines, ["犬は動きます。"] * len(lines))
+    tiny.register(folder / "data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Run:
+    def go(**changes: Any) -> tuple[RunResult, list[Event]]:
+        given = {"languages": ("ja",), "work_dir": folder / "work", "overwrite": True, "page": "none"}
+        given["source_language"] = "en"
+        settings = Settings(**{**given, "data_dir": folder / "data", **changes})
+        store, graph, events = WorkDir(settings.work_dir), load_graph(), list[Event]()
+        prepared = prepare(folder / "talk.mp4", graph, store, settings)
+        return run_job(prepared, graph, store, settings, [events.append]), events
+
+    return go
+
+
+def made(events: list[Event], action: str) -> int:
+    return sum(isinstance(event, ActionDone) and event.action == action and not event.hit for event in events)
+
+
+def test_it_is_chosen_where_its_weights_are_and_draws(run: Run) -> None:
+    result, events = run()
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert result.choices.card("lipsync", "ja").choice == "lipsync/musetalk:tiny"  # type: ignore[union-attr]
+    assert made(events, "lipsync.draw") >= 1
+    assert not [event for event in events if isinstance(event, Defect)]
+    again, events = run()
+    assert again.misses == 0
+
+
+def test_a_knob_costs_what_it_shapes(run: Run) -> None:
+    run()
+    _, events = run(musetalk_preset="jaw-seam")
+    assert made(events, "lipsync.draw") >= 1
+    assert made(events, "faces.track") == made(events, "dub.voice") == 0
+    _, events = run(musetalk_extra_margin=18, musetalk_batch_size=3)
+    assert made(events, "lipsync.draw") == 0
+
+
+def test_a_preset_without_effect_is_refused_with_the_reason(run: Run) -> None:
+    result, _ = run(musetalk_preset="mouth-wide")
+    assert result.exit_code is ExitCode.USAGE
+    assert "hold the shift of the box at 0" in str(result.error)
+
+
+def test_another_can_be_named(run: Run) -> None:
+    result, events = run(backend={"lipsync": "warp"})
+    assert made(events, "lipsync.draw") >= 1
+    assert result.choices.card("lipsync", "ja").choice == "lipsync/warp"  # type: ignore[union-attr]
