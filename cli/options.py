@@ -53,7 +53,7 @@ LOOK_FIELDS = (
 )
 """Settings of commands that look at a job without doing it."""
 
-RUN_FIELDS = (*LOOK_FIELDS, "summary", "overwrite", "workers", "deadline", "nice")
+RUN_FIELDS = (*LOOK_FIELDS, "device", "summary", "overwrite", "workers", "deadline", "nice")
 
 
 def with_settings(*names: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
@@ -87,6 +87,7 @@ _METAVARS = {
     "force": "STAGE",
     "summary": "FILE",
     "deadline": "TIME|DURATION",
+    "device": "DEVICE",
 }
 """What stands for a value in the help where its type does not say it."""
 

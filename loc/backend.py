@@ -13,12 +13,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
+from loc.device import Devices, Resident, devices_of
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.policy.licences import Purpose, refusal
 from loc.weights.shelf import Shelf, Weights
 from loc.weights.table import Row
+
+Model = TypeVar("Model")
 
 ENTRY_POINTS = "loc.backends"
 
@@ -120,6 +123,23 @@ class Host:
     purpose: Purpose = Purpose.INTERNAL
     model: str | None = None
     """Id of the weights it is to load, where its card names an architecture."""
+    run: Devices | None = None
+    """The devices of the run it is made for; None outside one."""
+
+    @property
+    def devices(self) -> Devices:
+        """Where models run: for what computes in halves of a batch where memory ends."""
+        return self.run or devices_of(self.settings.data_dir, self.settings.device)
+
+    def resident(
+        self,
+        title: str,
+        memory_mb: int,
+        load: Callable[[str], Model],
+        unload: Callable[[Model], None] = lambda _model: None,
+    ) -> Resident[Model]:
+        """A model for the device of this run, loaded in its `with` block: see `Devices.resident`."""
+        return self.devices.resident(title, memory_mb, load, unload)
 
     def weights(self, weights_id: str) -> Weights:
         """A set of weights on this machine.

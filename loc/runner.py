@@ -231,6 +231,7 @@ class Runner:
         forced: stages whose actions are made again once in this run although they are recorded.
         workers: threads for batches whose actions spend their time in children or in numpy.
         deadline: after it no action is made any more; what is made already is still found.
+        away: its block is entered while an action waits for another process that makes it.
     """
 
     def __init__(
@@ -243,6 +244,7 @@ class Runner:
         forced: frozenset[str] = frozenset(),
         workers: int = 2,
         deadline: Deadline | None = None,
+        away: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
         self.store = store
         self.events = events
@@ -254,6 +256,7 @@ class Runner:
         self.misses = 0
         self.defects: list[Defect] = []
         self._deadline = deadline
+        self._away = away
         self._forced_done: set[str] = set()
         self._count = threading.Lock()
         share_one_heap()
@@ -300,7 +303,7 @@ class Runner:
         hit = record is not None
         if record is None:
             self._check_deadline()
-            with self.store.making(key):
+            with self.store.making(key, self._away):
                 # Another process or thread may have made it while we waited.
                 record = None if self._is_forced(action, key) else self._find(key, say=True)
                 hit = record is not None

@@ -317,6 +317,14 @@ class Settings(BaseSettings):
     musetalk_batch_size: int = _setting(
         8, "Frames MuseTalk draws at once.", "--musetalk-batch-size", topic="Backends", ge=1, le=256
     )
+    device: str = _setting(
+        "auto",
+        "What neural models run on: auto, cpu, cuda, cuda:1, mps. It is tried out; auto takes the CPU where "
+        "nothing else works, and says so.",
+        "--device",
+        topic="Backends",
+        pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$",
+    )
     ffmpeg: str = _setting(
         "ffmpeg", "The ffmpeg program: a name on PATH or a path.", "--ffmpeg", topic="Backends"
     )

@@ -51,6 +51,20 @@ class Pool:
                 self._made[card.choice] = self._classes[card.id](replace(self._host, model=card.model))
             return self._made[card.choice]
 
+    def end_stage(self, stage: str) -> None:
+        """Close the neural backends of a stage that is over, so that its models take no memory from the next
+        one's, in this process or another. A stage that comes again, for another language, loads them again:
+        seconds, where a machine that swaps loses hours. The embedded ones take little and stay.
+        """
+        with self._lock:
+            over = [
+                choice
+                for choice, backend in self._made.items()
+                if backend.card.stage == stage and backend.card.family == "neural"
+            ]
+            for choice in over:
+                self._made.pop(choice).close()
+
     def close(self) -> None:
         """Close every backend that was made."""
         with self._lock:

@@ -29,6 +29,7 @@ from loc.app.walk import Slots, make_stage
 from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render, Source, Transcript, Translation
 from loc.backend import Backend, Card, Host, cards_of, installed
 from loc.deadline import Deadline
+from loc.device import Devices
 from loc.errors import (
     DamagedObjectError,
     DeadlinePassed,
@@ -62,6 +63,11 @@ from loc.weights.shelf import Shelf
 
 MAX_REPAIRS = 1000
 """Damaged objects made again in one run before giving up: a disk that loses more is no place for a store."""
+
+
+OF_THE_MACHINE = frozenset({"device-cpu", "device-waiting", "memory-halved"})
+"""Codes of notices that stand in the log alone: a report tells of the work, and is written again only where
+it would tell of other work."""
 
 
 @dataclass(frozen=True)
@@ -185,10 +191,15 @@ def run_job(
         notices: list[Notice] = []
 
         def remember(event: Event) -> None:
-            if isinstance(event, Notice):
+            if isinstance(event, Notice) and event.code not in OF_THE_MACHINE:
                 notices.append(event)
 
         bus = EventBus(recorder.sink, remember, *sinks)
+        devices = Devices(
+            settings.data_dir,
+            settings.device,
+            lambda code, message: bus.emit(Notice(code=code, message=message)),
+        )
         runner = Runner(
             store,
             bus,
@@ -196,8 +207,9 @@ def run_job(
             forced=frozenset(settings.force),
             workers=settings.workers,
             deadline=deadline,
+            away=devices.away,
         )
-        run = _Run(prepared, graph, settings, runner, notices)
+        run = _Run(prepared, graph, settings, runner, notices, devices)
         finished = False
         try:
             error = run.work()
@@ -235,6 +247,8 @@ class _Run:
     settings: Settings
     runner: Runner
     notices: Sequence[Notice]
+    devices: Devices
+    pool: Pool | None = None
     started: float = field(default_factory=time.monotonic)
     slots: Slots = field(default_factory=Slots)
     spent: dict[tuple[str, str | None], StageTime] = field(default_factory=dict)
@@ -271,9 +285,10 @@ class _Run:
             self.runner.events.emit(notice)
         with contextlib.ExitStack() as stack:
             scratch = stack.enter_context(self.runner.store.scratch())
-            host = Host(self.settings, scratch, self.settings.purpose)
-            pool = stack.enter_context(Pool(self.graph.backends, self.prepared.choices, host))
-            context = Context(self.runner, self.settings, self.job, pool.get, others=pool.others)
+            stack.callback(self.devices.close)
+            host = Host(self.settings, scratch, self.settings.purpose, run=self.devices)
+            self.pool = stack.enter_context(Pool(self.graph.backends, self.prepared.choices, host))
+            context = Context(self.runner, self.settings, self.job, self.pool.get, others=self.pool.others)
             mended: set[str] = set()
             while True:
                 try:
@@ -322,6 +337,8 @@ class _Run:
 
     def _stage(self, stage: Stage, context: Context, language: str | None) -> None:
         spent = make_stage(stage, context, self.slots, language)
+        if self.pool is not None:
+            self.pool.end_stage(stage.name)
         place = (stage.name, language)
         if place in self.spent:
             before = self.spent[place]

@@ -23,7 +23,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -405,15 +406,25 @@ class WorkDir:
                 yield record
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[Lock]:
+    def lock(
+        self, name: str, meanwhile: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    ) -> Iterator[Lock]:
         """Hold a lock across processes and threads. Its file is removed at the end, or there would be one for
         everything that was ever locked.
+
+        Args:
+            name: of the lock.
+            meanwhile: its block is entered while somebody else holds the lock.
 
         Raises:
             StorageError: no space or not writable.
         """
+        path = self.root / "locks" / name
         try:
-            lock = locks.acquire(self.root / "locks" / name)
+            lock = locks.try_acquire(path)
+            if lock is None:
+                with meanwhile():
+                    lock = locks.acquire(path)
         except OSError as error:
             raise storage_error("Could not take a lock in the work directory.", error) from error
         try:
@@ -422,9 +433,11 @@ class WorkDir:
             with contextlib.suppress(OSError):
                 lock.release(remove=True)
 
-    def making(self, key: str) -> contextlib.AbstractContextManager[Lock]:
-        """Hold the right to make one action."""
-        return self.lock(f"action-{key}")
+    def making(
+        self, key: str, meanwhile: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    ) -> AbstractContextManager[Lock]:
+        """Hold the right to make one action. `meanwhile` as of `lock`."""
+        return self.lock(f"action-{key}", meanwhile)
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:

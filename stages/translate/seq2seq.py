@@ -52,6 +52,7 @@ _CODE = LicensedPart("code", "transformers", "apache-2_0")
 class _Seq2Seq:
     """What the three families share: files, batches, beam search. Subclasses know model and tokenizer."""
 
+    card: ClassVar[Card]
     model_type: ClassVar[str]
     """`model_type` of the checkpoint's config.json."""
 
@@ -59,7 +60,9 @@ class _Seq2Seq:
         assert host.model is not None
         self._host = host
         self._weights = host.weights(host.model)
-        self._model: PreTrainedModel | None = None
+        row = self._weights.row
+        self._net = host.resident(row.title, row.memory_mb or self.card.memory_mb, self._read)
+        self._ready = False
 
     def fingerprint(self) -> Mapping[str, str]:
         """Versions of the packages, digests of the weights, and how decoding is set."""
@@ -72,7 +75,7 @@ class _Seq2Seq:
 
     def batches(self, sentences: Sequence[str], source: str, target: str) -> list[list[str]]:
         """Sentences of about the same length together, the short ones first."""
-        self._load()
+        self._prepare()
         alike: dict[int, list[str]] = {}
         for sentence in dict.fromkeys(sentences):
             alike.setdefault(_rounded(len(self._encode(sentence, source, target))), []).append(sentence)
@@ -85,14 +88,23 @@ class _Seq2Seq:
     def translate_batch(
         self, sentences: Sequence[str], source: str, target: str
     ) -> Sequence[Translated | LocError]:
-        """Translate sentences whose lengths round to the same."""
+        """Translate sentences whose lengths round to the same: all at once, or in parts where memory ends."""
+        self._prepare()
+        rows = [self._encode(sentence, source, target) for sentence in sentences]
+        with self._net as model:
+
+            def attempt(size: int) -> list[Translated | LocError]:
+                parts = [rows[first : first + size] for first in range(0, len(rows), size)]
+                return [made for part in parts for made in self._translate(part, target, model)]
+
+            return self._host.devices.halving(f"{self.card.name}'s sentences", len(rows), attempt)
+
+    def _translate(self, rows: list[list[int]], target: str, model: Any) -> list[Translated | LocError]:
         import torch
 
-        model: Any = self._load()
-        rows = [self._encode(sentence, source, target) for sentence in sentences]
         length = max(_rounded(len(row)) for row in rows)
         if length > self._longest(model):
-            return [InputError("The sentence is too long for the translator.")] * len(sentences)
+            return [InputError("The sentence is too long for the translator.")] * len(rows)
         pad = int(model.config.pad_token_id)
         ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
@@ -107,7 +119,7 @@ class _Seq2Seq:
 
     def close(self) -> None:
         """Free the model."""
-        self._model = None
+        self._net.close()
 
     def _result(self, ids: list[int], model: PreTrainedModel) -> Translated | LocError:
         end = int(model.config.eos_token_id)
@@ -116,14 +128,20 @@ class _Seq2Seq:
             return InputError("The translator did not come to an end.")
         return Translated(self._decode(ids[1 : ids.index(end, 1)]).strip(), unknown_words=0)
 
-    def _load(self) -> PreTrainedModel:
-        if self._model is None:
+    def _prepare(self) -> None:
+        """Read all but the model."""
+        if not self._ready:
             title, folder = self._weights.row.title, self._folder()
             with _reading(title):
                 _check_type(folder, self.model_type, title)
                 self._load_tokenizer(folder)
-            self._model = load_model(self._model_class(), folder, title)
-        return self._model
+            self._ready = True
+
+    def _read(self, device: str) -> PreTrainedModel:
+        self._prepare()
+        model: Any = load_model(self._model_class(), self._folder(), self._weights.row.title)
+        placed: PreTrainedModel = model.to(device)
+        return placed
 
     def _folder(self) -> Path:
         """The checkpoint's files under their own names, wherever they lie, and no others."""

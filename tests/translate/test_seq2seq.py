@@ -104,7 +104,8 @@ def test_a_sentence_does_not_depend_on_the_others(opened: Open, family: str) -> 
 def test_padding_moves_no_probability(opened: Open, family: str) -> None:
     """The numbers behind the choice, of a sentence alone and of the same with padding beside longer ones."""
     backend = opened(family)
-    model = backend._load()
+    with backend._net as model:
+        pass
     row = backend._encode(ENGLISH[0], "en", "es")
     pad, start = model.config.pad_token_id, torch.tensor([[model.config.decoder_start_token_id]])
 
@@ -141,6 +142,34 @@ def test_an_endless_sentence_is_an_error_of_its_own(opened: Open) -> None:
     assert results[ENGLISH[0]] == Translated(SPANISH[0], 0)
 
 
+def test_where_memory_ends_a_batch_is_translated_in_parts(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = opened("marian")
+    whole = backend.translate_batch(ENGLISH, "en", "es")
+    generate = backend._translate
+    sizes: list[int] = []
+
+    def short_of_memory(rows: list[list[int]], target: str, model: Any) -> Any:
+        sizes.append(len(rows))
+        if len(rows) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return generate(rows, target, model)
+
+    monkeypatch.setattr(backend, "_translate", short_of_memory)
+    assert [str(one) for one in backend.translate_batch(ENGLISH, "en", "es")] == [str(one) for one in whole]
+    assert sizes[0] == len(ENGLISH)
+    assert sizes.count(1) == len(ENGLISH)
+
+
+def test_a_closed_translator_holds_no_model(opened: Open) -> None:
+    backend = opened("marian")
+    backend.translate_batch(ENGLISH[:1], "en", "es")
+    assert backend._net.loaded
+    backend.close()
+    assert not backend._net.loaded
+
+
 def test_a_pickled_checkpoint_is_read_as_tensors_only(
     checkpoints: dict[str, tiny.Tiny], opened: Open, tmp_path: Path
 ) -> None:
@@ -163,8 +192,8 @@ def test_a_pickled_checkpoint_that_runs_code_is_refused(
     state = load_file(folder / "model.safetensors")
     torch.save({**state, "trap": Trap()}, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(InputError, match="mine cannot be loaded"):
-        opened("marian", folder)._load()
+    with pytest.raises(InputError, match="mine cannot be loaded"), opened("marian", folder)._net:
+        pass
     assert not (tmp_path / "sprung").exists()
 
 
@@ -184,8 +213,8 @@ def test_tensors_that_do_not_fit_are_named(
     else:
         state[name] = torch.zeros(3, 5)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(InputError) as caught:
-        opened(family, folder)._load()
+    with pytest.raises(InputError) as caught, opened(family, folder)._net:
+        pass
     assert fault in caught.value.why
     assert name in caught.value.why
 
@@ -196,8 +225,8 @@ def test_a_checkpoint_of_another_family_is_refused(
     folder = copied(checkpoints["marian"].folder, tmp_path)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "m2m_100"}))
-    with pytest.raises(InputError, match="'m2m_100', not 'marian'"):
-        opened("marian", folder)._load()
+    with pytest.raises(InputError, match="'m2m_100', not 'marian'"), opened("marian", folder)._net:
+        pass
 
 
 def test_a_language_the_vocabulary_lacks_is_an_error(opened: Open) -> None:
