@@ -16,6 +16,10 @@ from tests.parity import COMPACT, Array
 
 LIMIT = 24_000
 WHOLE = (
+    "keypoints",
+    "margin",
+    "scores",
+    "flip_table",
     "labels_",
     "sample_noise",
     "noise",
