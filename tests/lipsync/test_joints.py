@@ -42,6 +42,7 @@ Values = npt.NDArray[np.floating[Any]]
 SYMBOLS = "amakapatisalumo"
 PAN = 40
 """Pixels by which the second film's picture moves to either side: the tracker's crop must follow."""
+FINENESS = 4
 PERIOD_S = 7
 """Of the panning: no multiple of it is a chunk's length."""
 
@@ -211,9 +212,14 @@ def minute(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def panned(film: Path, target: Path) -> Path:
-    """The film as by a camera that swings to both sides."""
-    swing = f"{PAN}*(1+sin(2*PI*t/{PERIOD_S}))"
-    view = f"crop=w=iw-{2 * PAN}:h=ih:x='{swing}':y=0"
+    """The film as by a camera that swings to both sides, a quarter of a pixel at a time: in whole ones the
+    picture itself would jerk by more than a joint."""
+    swing = f"{PAN}*{FINENESS}*(1+sin(2*PI*t/{PERIOD_S}))"
+    width = f"iw-{2 * PAN * FINENESS}"
+    view = (
+        f"format=yuv444p,scale={FINENESS}*iw:{FINENESS}*ih,crop=w={width}:h=ih:x='{swing}':y=0:exact=1,"
+        f"scale=iw/{FINENESS}:ih/{FINENESS},format=yuv420p"
+    )
     command = ["ffmpeg", "-v", "error", "-i", str(film), "-vf", view, "-crf", "16", "-c:a", "copy"]
     subprocess.run([*command, str(target)], check=True)
     return target
