@@ -102,10 +102,12 @@ SPANISH = (
 
 @dataclass(frozen=True)
 class Seen:
-    """Lips over the frames of a film, and the frames' times on the clock of its sound."""
+    """Lips over the frames of a film, the frames' times on the clock of its sound, and where lips were looked
+    for: everywhere, if that is None."""
 
     lips: Lips
     times: Times
+    looked: npt.NDArray[np.bool_] | None = None
 
     @property
     def frame(self) -> int:
@@ -113,7 +115,7 @@ class Seen:
         return round(float(np.median(np.diff(self.times))))
 
     def score(self, spoken: Sequence[Spoken], measure: ScoreMeasure) -> Score:
-        return agree(self.lips, expect(spoken, self.times), self.times, measure)
+        return agree(self.lips, expect(spoken, self.times), self.times, measure, self.looked)
 
 
 def said(engine: Synthesiser, text: str, language: str, rate: float = 1.0) -> tuple[Samples, Phones]:
@@ -299,6 +301,7 @@ class Stage:
     def _seen(self) -> Seen:
         count = self.source.frames.count
         aperture, width = np.full(count, np.nan), np.full(count, np.nan)
+        looked = np.ones(count, dtype=bool)
         for event in self.done:
             if event.action == "lipsync.watch":
                 record = self.store.find_action(event.key)
@@ -307,12 +310,13 @@ class Stage:
                 arrays = load_arrays(self.store.open_object(record.outputs["seen"]))
                 aperture[start : start + len(arrays["aperture"])] = arrays["aperture"]
                 width[start : start + len(arrays["width"])] = arrays["width"]
+                looked[start : start + len(arrays["looked"])] = arrays["looked"]
         edges = Film.open(self.path).timeline.samples()
         times = (edges[:-1] + edges[1:]) // 2
         # Other lines are spoken where something was drawn.
         there = np.flatnonzero(np.isfinite(aperture))
         part = slice(int(there[0]), int(there[-1]) + 1)
-        return Seen(Lips(aperture[part], width[part]), times[part])
+        return Seen(Lips(aperture[part], width[part]), times[part], looked[part])
 
 
 def drawn(path: Path, engine: Synthesiser, folder: Path) -> Result:

@@ -136,19 +136,27 @@ def expect(spoken: Sequence[Spoken], times: npt.NDArray[np.int64]) -> Expected:
     return Expected(aperture.astype(np.float64), width.astype(np.float64), speech, closed)
 
 
-def agree(seen: Lips, expected: Expected, times: npt.NDArray[np.int64], measure: ScoreMeasure) -> Score:
+def agree(
+    seen: Lips,
+    expected: Expected,
+    times: npt.NDArray[np.int64],
+    measure: ScoreMeasure,
+    looked: Flags | None = None,
+) -> Score:
     """How well lips follow speech. Unscored, with the reason, where there is too little of either.
 
     Args:
         seen, expected: of the same n frames.
         times: int64 [n], as for `expect`.
         measure: what the score is called: what moved the lips decides what it proves.
+        looked: bool [n], the frames in which lips were looked for; None for all.
     """
     valid = ~(np.isnan(seen.aperture) | np.isnan(seen.width))
     compared = expected.speech & valid
     step = float(np.median(np.diff(times))) / SAMPLE_RATE if len(times) > 1 else 0.0
-    count, closures = int(compared.sum()), _runs(expected.closed & valid)
-    why = _too_little(count, int(expected.speech.sum()), closures, step)
+    wanted = expected.speech if looked is None else expected.speech & looked
+    count, closures = int(compared.sum()), _runs_seen(expected.closed, valid)
+    why = _too_little(count, int(wanted.sum()), float(expected.speech.sum()) * step, closures)
     moves = np.stack([_smoothed(values, valid, step) for values in (seen.aperture, seen.width)])
     said = np.stack([expected.aperture, expected.width])
     if why is None and (_still(moves[:, compared]) or _still(said[:, compared])):
@@ -186,9 +194,8 @@ def is_significant(score: Score) -> bool:
     return score.p is not None and score.p <= SIGNIFICANT
 
 
-def _too_little(count: int, wanted: int, closures: int, step: float) -> str | None:
+def _too_little(count: int, wanted: int, seconds: float, closures: int) -> str | None:
     """Why there is no score, or None."""
-    seconds = wanted * step
     if seconds < MIN_SPEECH_S:
         return f"{seconds:.1f} s of speech are under {MIN_SPEECH_S:.0f} s."
     if count < MIN_SEEN * wanted:
@@ -198,9 +205,10 @@ def _too_little(count: int, wanted: int, closures: int, step: float) -> str | No
     return None
 
 
-def _runs(flags: Flags) -> int:
-    """How many times a flag rises."""
-    return int((np.diff(flags.astype(np.int8), prepend=0) > 0).sum())
+def _runs_seen(flags: Flags, valid: Flags) -> int:
+    """Unbroken runs of a flag in which a frame is valid."""
+    number = np.cumsum(np.diff(flags.astype(np.int8), prepend=0) > 0)
+    return len(np.unique(number[flags & valid]))
 
 
 def _still(curves: Floats) -> bool:

@@ -134,13 +134,30 @@ def _reached_box(
 
 
 def _placed(image: Floats, matrix: Matrix, box: Box, interpolation: int, border: int) -> Floats:
-    """`image` resampled at the picture's pixels inside `box`."""
+    """`image` resampled at the picture's pixels inside `box`; only moved where it lies on their grid."""
+    if (matrix[:, :2] == np.eye(2)).all() and (matrix[:, 2] == np.rint(matrix[:, 2])).all():
+        return _shifted(image, box[0] - round(matrix[0, 2]), box[1] - round(matrix[1, 2]), box, border)
     image, matrix = _averaged_down(image, matrix)
     moved = matrix.copy()
     moved[:, 2] -= box[:2]
     size = (box[2] - box[0], box[3] - box[1])
     placed = cv2.warpAffine(image, moved, size, flags=interpolation, borderMode=border)
     return np.asarray(placed, np.float32)
+
+
+def _shifted(image: Floats, left: int, top: int, box: Box, border: int) -> Floats:
+    """As many pixels of `image` as `box` has, from (left, top) on, which may lie outside it."""
+    height, width = image.shape[:2]
+    right, bottom = left + box[2] - box[0], top + box[3] - box[1]
+    inside = image[
+        min(max(top, 0), height - 1) : max(min(bottom, height), 1),
+        min(max(left, 0), width - 1) : max(min(right, width), 1),
+    ]
+    around = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
+    if not any(around):
+        return inside
+    padded = cv2.copyMakeBorder(inside, *around, border)[: box[3] - box[1], : box[2] - box[0]]
+    return np.asarray(padded, np.float32)
 
 
 def _averaged_down(image: Floats, matrix: Matrix) -> tuple[Floats, Matrix]:

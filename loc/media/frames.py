@@ -354,7 +354,7 @@ def _converted(frame: Any, pix_fmt: str, video: VideoStream) -> Any:
 def _copy_plane(plane: Any, depth: int) -> Plane:
     kind = np.dtype(np.uint16 if depth > 8 else np.uint8)
     lines = np.frombuffer(plane, dtype=kind).reshape(-1, plane.line_size // kind.itemsize)
-    return np.ascontiguousarray(lines[: plane.height, : plane.width]).copy()
+    return np.array(lines[: plane.height, : plane.width], order="C")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Both files are reproducible: the same frames and numbers give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,21 +116,47 @@ def read_patches(path: Path, width: int, height: int, count: int) -> Iterator[Pi
     Raises:
         StorageError: it cannot be decoded, or size or number of frames differ from what is asked.
     """
+    for decoded in skim_patches(path, width, height, count):
+        yield decoded()
+
+
+def skim_patches(path: Path, width: int, height: int, count: int) -> Iterator[Callable[[], Pixels]]:
+    """The frames of a patch file in order, each decoded only if it is called before the next is taken.
+
+    Raises:
+        StorageError: as `read_patches`, here or when a frame is called.
+    """
     import av
 
     seen = 0
     try:
         with av.open(str(path), format="matroska") as container:
-            container.streams.video[0].codec_context.thread_count = 1
-            for frame in container.decode(video=0):
-                if (frame.width, frame.height) != (width, height):
-                    raise StorageError(f"Patches are {frame.width}x{frame.height}, not {width}x{height}.")
-                seen += 1
-                yield _to_pixels(frame)
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            for packet in container.demux(stream):
+                if packet.size:
+                    seen += 1
+                    yield lambda packet=packet: _decoded(packet, width, height)  # type: ignore[misc]
     except (av.FFmpegError, IndexError) as error:
-        raise StorageError("A patch track cannot be decoded.", why=str(error)) from error
+        raise _undecodable(str(error)) from error
     if seen != count:
         raise StorageError(f"A patch track has {seen} frames, not {count}.")
+
+
+def _decoded(packet: Any, width: int, height: int) -> Pixels:
+    import av
+
+    try:
+        (frame,) = packet.decode()
+    except (av.FFmpegError, ValueError) as error:
+        raise _undecodable(str(error)) from error
+    if (frame.width, frame.height) != (width, height):
+        raise StorageError(f"Patches are {frame.width}x{frame.height}, not {width}x{height}.")
+    return _to_pixels(frame)
+
+
+def _undecodable(why: str) -> StorageError:
+    return StorageError("A patch track cannot be decoded.", why=why)
 
 
 def _to_frame(pixels: Pixels) -> Any:

@@ -121,7 +121,7 @@ def rate(
 
     action = Action(
         name="lipsync.score",
-        version=2,
+        version=3,
         site=context.site(STAGE, f"cut {index + 1}"),
         inputs={
             "times": digest_bytes(film.times(frames).tobytes()),
@@ -145,7 +145,9 @@ def _rated(
 
     whole = _joined(context, len(times), parts)
     expected = expect(spoken, times)
-    score = agree(Lips(whole["aperture"], whole["width"]), expected, times, measure)
+    # Frames between looks are no frames in which lips were missed; those that were not drawn are.
+    looked = np.asarray(whole["looked"] != 0)
+    score = agree(Lips(whole["aperture"], whole["width"]), expected, times, measure, looked)
     return score.model_copy(update={"picture": _picture_score(whole, expected.aperture < AT_REST)})
 
 

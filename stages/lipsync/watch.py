@@ -6,7 +6,7 @@ It knows nothing of speech: what was seen is compared with phones by `stages.lip
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +21,20 @@ from loc.stage import Context
 from stages.lipsync.redraw import PROGRESS_FRAMES, STAGE, Film, Redraw
 
 if TYPE_CHECKING:
-    from loc.analysis.faces import Faces
     from loc.media.frames import Planes
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 
-PICTURE_EVERY = 6
-"""Frames between two whose colours and detail are measured: they change slowly, and lips need every frame."""
+LOOKS_PER_S = 12
+"""Looks at lips that speak: in every second frame at 24 to 30 frames per second, where a syllable lasts five.
+Expected movement is known in every frame, so lags stay whole frames."""
+RESTING = 0.03
+"""Opening over the face's scale up to which lips may rest: then every frame is looked at, for trembling is a
+matter of consecutive ones."""
+PICTURE_EVERY = 3
+"""Looks between two in which colours and detail are measured: they change slowly."""
 
 AROUND_FACE = 0.4
 """What is watched is the face with this share of its size around it, so that the mesh finds it as it does in
@@ -73,13 +78,14 @@ def watch(context: Context, film: Film, one: Drawn) -> tuple[Action, Make]:
         out.bytes("seen", save_arrays(watched))
         out.detail |= {
             "frames": len(redraw.frames),
+            "looked": int(watched["looked"].sum()),
             "found": int(np.isfinite(watched["aperture"]).sum()),
             "outside": int(watched["outside"].max(initial=0)),
         }
 
     action = Action(
         name="lipsync.watch",
-        version=2,
+        version=3,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             "pictures": film.key(redraw.frames),
@@ -118,16 +124,17 @@ def _contained() -> Iterator[None]:
 def _watch(context: Context, film: Film, one: Drawn, out: Out) -> dict[str, npt.NDArray[Any]]:
     """Arrays over the n frames of the redraw.
 
-    `aperture`, `width`: float64 [n], as in `loc.analysis.agreement.Lips`. `lip_tremble`, `head_tremble`:
-    float64 [n], mean square of the second difference in time of lip points, and of points of eyes and nose,
-    square pixels. `seam`, `lip_colour`: float64 [n], colour differences. `sharpness`: float64 [n], a ratio.
+    `looked`: bool [n], whether the frame was looked at. `aperture`, `width`: float64 [n], as in
+    `loc.analysis.agreement.Lips`. `lip_tremble`, `head_tremble`: float64 [n], mean square of the second
+    difference in time of lip points, and of points of eyes and nose, square pixels. `seam`, `lip_colour`:
+    float64 [n], colour differences. `sharpness`: float64 [n], a ratio.
     `outside`: int64 [n], code values. NaN, and 0 in `outside`, where nothing was measured.
     """
     from loc.analysis.agreement import lips
-    from loc.analysis.face_tracker import FaceTracker
-    from loc.analysis.faces import EYES, NOSE, Faces, places, upright_transform
+    from loc.analysis.face_tracker import KnownFace
+    from loc.analysis.faces import EYES, NOSE, POINT_COUNT, lip_aperture, places, transform, upright_transform
     from loc.media.compose import apply_patch
-    from loc.media.patches import load_placement, read_patches
+    from loc.media.patches import load_placement, skim_patches
 
     redraw, patches = one.redraw, one.patches
     frames = redraw.frames
@@ -138,30 +145,41 @@ def _watch(context: Context, film: Film, one: Drawn, out: Out) -> dict[str, npt.
         update={"width": window[2] - window[0], "height": window[3] - window[1]}
     )
     corner = np.array(window[:2])
-    pixels = read_patches(
+    skimmed = skim_patches(
         context.store.open_object(patches.pixels), patches.width, patches.height, patches.count
     )
-    found, measured = [], []
-    with FaceTracker(video) as tracker:
-        for index, (planes, patch) in enumerate(zip(film.pictures(frames), pixels, strict=True)):
+    upright = upright_transform(video)
+    every = max(1, int(film.source.video.average_rate / LOOKS_PER_S))
+    points = np.full((len(frames), POINT_COUNT, 2), np.nan, dtype=np.float32)
+    looked = np.zeros(len(frames), dtype=bool)
+    measured: list[tuple[int, dict[str, float]]] = []
+    rests = False
+    with KnownFace(video) as face:
+        for index, (planes, pixels) in enumerate(zip(film.pictures(frames), skimmed, strict=True)):
+            if not rests and (frames.start + index) % every:
+                continue
+            patch = pixels()
             matrix = placement.matrix[index].copy()
             matrix[:, 2] -= corner
             filmed = _cropped(planes, window)
             polygon, feather = placement.polygon[index], float(placement.feather[index])
             opacity = float(placement.opacity[index])
             drawn = apply_patch(filmed, video, patch, matrix, polygon, feather, opacity)
-            seen = tracker.track(drawn, frames.start + index)
-            found.append(_nearest(seen.values(), tracked.box[index] - np.tile(corner, 2)))
-            if index % PICTURE_EVERY == 0:
+            found = face.find(drawn, tracked.box[index] - np.tile(corner, 2))
+            if found is not None:
+                points[index] = found
+            rests = float(lip_aperture(transform(points[index].astype(np.float64), upright))) <= RESTING
+            if looked.sum() % PICTURE_EVERY == 0:
                 mask = _Mask(matrix, polygon, feather, patch.shape, filmed.y.shape)
-                before, after = tracked.points[index] - corner, found[-1].points[0]
+                before, after = tracked.points[index] - corner, points[index]
                 measured.append((index, _picture(filmed, drawn, video, mask, before, after)))
-            if (index + 1) % PROGRESS_FRAMES == 0:
-                out.progress(index + 1, len(frames))
-    points = Faces.join(found).points
-    mouth = lips(points, upright_transform(video))
+            looked[index] = True
+            if index % PROGRESS_FRAMES == 0:
+                out.progress(index, len(frames))
+    mouth = lips(points, upright)
     still = places((*EYES, *NOSE))
     result: dict[str, npt.NDArray[Any]] = {
+        "looked": looked,
         "aperture": mouth.aperture,
         "width": mouth.width,
         "lip_tremble": _tremble(points[:, _outer_lips()]),
@@ -173,19 +191,6 @@ def _watch(context: Context, film: Film, one: Drawn, out: Out) -> dict[str, npt.
         for name, value in values.items():
             result[name][index] = value
     return result
-
-
-def _nearest(faces: Iterable[Faces], box: npt.NDArray[np.float32]) -> Faces:
-    """The face of one frame that lies where the filmed one did; absent where there is none."""
-    from loc.analysis.faces import Faces
-
-    middle = (box[:2] + box[2:]) / 2
-    there = [
-        face for face in faces if (face.box[0, :2] <= middle).all() and (face.box[0, 2:] >= middle).all()
-    ]
-    if not there:
-        return Faces.absent(1)
-    return min(there, key=lambda face: float(np.abs(face.box[0] - box).sum()))
 
 
 def _window(

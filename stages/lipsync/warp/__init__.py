@@ -23,7 +23,7 @@ class Warp:
     card: ClassVar[Card] = Card(
         stage="lipsync",
         name="warp",
-        version="4",
+        version="5",
         summary="moves the person's own pixels by landmarks; teeth and closed lips from their own frames",
         family="embedded",
         quality="basic",

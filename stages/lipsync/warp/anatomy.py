@@ -69,6 +69,17 @@ class FaceFrame:
     scale: float
     points: Points
 
+    def on(self, matrix: Affine) -> FaceFrame:
+        """The same face over a patch of the picture it was found in.
+
+        Args:
+            matrix: patch pixel centres to those of the picture, a scaling and a shift.
+        """
+        step = float(matrix[0, 0])
+        to_face = np.column_stack([self.to_face[:, :2] * step, transform(matrix[:, 2], self.to_face)])
+        to_patch = np.column_stack([self.to_patch[:, :2], self.to_patch[:, 2] - matrix[:, 2]]) / step
+        return FaceFrame(to_face, to_patch, self.scale / step, self.points)
+
 
 def face_frame(points: Points, upright: Affine) -> FaceFrame:
     """The coordinates of a face.
@@ -123,11 +134,21 @@ def mask_outline(face: FaceFrame, drop: Points) -> Points:
     Args:
         drop: [len(JAW), 2], how far the jaw line moves, face units; where it rises, its old place is covered.
     """
+    hull = cv2.convexHull(_mask_points(face, drop).astype(np.float32)).reshape(-1, 2).astype(np.float64)
+    return _spread(hull, MASK_CORNERS)
+
+
+def mask_box(face: FaceFrame) -> Points:
+    """The box of the mask with the mouth as it is, patch pixels: lowest x and y, highest x and y, [2, 2]."""
+    points = _mask_points(face, np.zeros((len(JAW_LINE), 2)))
+    return np.stack([points.min(axis=0), points.max(axis=0)])
+
+
+def _mask_points(face: FaceFrame, drop: Points) -> Points:
+    """Points whose hull is the mask, patch pixels [k, 2]."""
     lowest = np.maximum(drop, 0)[2:-2] + np.array([0, MASK_DROP])
     corners = np.concatenate([face.points[MASK_TOP], face.points[JAW_LINE][2:-2] + lowest])
-    pixels = transform(corners, face.to_patch)
-    hull = cv2.convexHull(pixels.astype(np.float32)).reshape(-1, 2).astype(np.float64)
-    return _spread(hull, MASK_CORNERS)
+    return transform(corners, face.to_patch)
 
 
 def _spread(outline: Points, count: int) -> Points:

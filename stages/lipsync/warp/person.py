@@ -20,10 +20,10 @@ from loc.artifacts import VideoStream
 from loc.errors import InputError
 from loc.media.frames import Planes
 from stages.lipsync.contract import Profile, ShotView
-from stages.lipsync.warp.anatomy import Sheet, face_frame, pose_of
+from stages.lipsync.warp.anatomy import Sheet, face_frame, mask_box, pose_of
 from stages.lipsync.warp.mouth import mouth_of, mouth_width
 from stages.lipsync.warp.recall import recall_outline
-from stages.lipsync.warp.render import Person, fetch, mask_centre, resting_outline, skin_colour
+from stages.lipsync.warp.render import Person, fetch, skin_colour
 from stages.lipsync.warp.views import View
 
 RANGE_PERCENTILE = 93
@@ -86,12 +86,12 @@ class _Measures:
         self.facing.extend(np.cos(np.radians(np.nan_to_num(faces.pose[:, 0]))).tolist())
         for coded in faces.points.astype(np.float64):
             face = face_frame(coded, upright)
-            outline = resting_outline(coded, upright)
+            box = mask_box(face)
             self.width.append(mouth_width(face.points))
             self.pose.append(pose_of(face.points))
-            self.extent.append(np.ptp(outline, axis=0))
+            self.extent.append(box[1] - box[0])
             self.scale.append(face.scale)
-            self.cut.append(bool(outline.min() < 0 or (outline.max(axis=0) >= self.size).any()))
+            self.cut.append(bool(box.min() < 0 or (box[1] >= self.size).any()))
 
     def open(self) -> list[int]:
         """Frames whose open mouths serve best, of different poses; places in the lists."""
@@ -216,11 +216,10 @@ def _view(
     planes: Planes, video: VideoStream, points: npt.NDArray[np.float32], sheet: Sheet, inside: bool
 ) -> View:
     """The mouth of one frame with chin and cheeks, or its lips alone where the inside is wanted, cut out."""
-    import cv2
-
     coded, upright = points.astype(np.float64), upright_transform(video)
-    matrix = sheet.matrix(mask_centre(coded, upright))
-    face = face_frame(transform(coded, np.asarray(cv2.invertAffineTransform(matrix))), upright)
+    whole = face_frame(coded, upright)
+    matrix = sheet.matrix(mask_box(whole).mean(axis=0))
+    face = whole.on(matrix)
     canvas = fetch(planes, video, matrix, sheet, OUTLINE_MARGIN * face.scale)
     mouth = mouth_of(face.points)
     wanted = np.concatenate([mouth.upper_outer, mouth.lower_outer])

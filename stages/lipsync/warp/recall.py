@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from loc.analysis.faces import Affine, transform
 from loc.media.compose import soft_mask
-from stages.lipsync.warp.anatomy import NOSE_FOOT, FaceFrame, Points, gaps, laid_on
+from stages.lipsync.warp.anatomy import NOSE_FOOT, FaceFrame, Points, gaps, laid_on, pose_of
 from stages.lipsync.warp.mouth import Mouth, Move, mouth_width, move_from, speak, width_factor
-from stages.lipsync.warp.views import View, Weighed, pose_apart, two_best
+from stages.lipsync.warp.views import View, Weighed, poses_apart, two_best
 
 Floats = npt.NDArray[np.float32]
 
@@ -28,7 +28,7 @@ and to be taken alone."""
 OPENING_SCALE = 0.05
 """Difference of the lips' gap at which a view suits markedly less, face units: a quarter of a wide one."""
 AWAY_LESS, AWAY_NEVER = 6.0, 12.0
-"""Difference of pose, as `pose_apart` gives it, from which views serve less, and not at all: about 11 and 16
+"""Difference of pose, as `poses_apart` gives it, from which views serve less, and not at all: about 11 and 16
 degrees. Half of a turned mouth is hidden, and no warp shows it."""
 AHEAD_S, SPREAD_S = 0.04, 0.06
 """How long before and after it a need counts, and the standard deviation of the smoothing in time."""
@@ -111,7 +111,7 @@ def choose(
         return [Choice(0.0, ())] * len(faces)
     ahead, spread = round(AHEAD_S * rate), SPREAD_S * rate
     held = np.array([gaps(view.points).max() for view in views])
-    turned = np.array([[pose_apart(view, points) for view in views] for points in faces])
+    turned = poses_apart(views, np.array([pose_of(points) for points in faces]))
     apart = turned + np.square((held - openings[:, None]) / OPENING_SCALE)
     raw = np.exp(apart.min(axis=1, keepdims=True) - apart)
     weights = gaussian_filter1d(raw, spread, axis=0, mode="nearest")
@@ -211,7 +211,7 @@ def matched(drawn: Floats, own: Floats, mask: Floats, scale: float) -> Floats:
     height, width = mask.shape
     small = max(2, round(width / step)), max(2, round(height / step))
     apart = own - drawn
-    alike = np.exp(-np.square(apart / MATCH_RANGE).mean(axis=-1))
+    alike = np.exp(np.einsum("ijk,ijk->ij", apart, apart) / np.float32(-3 * MATCH_RANGE**2))
     edge = (4 * mask * (1 - mask) * alike)[..., None]
     weighed = np.concatenate([apart * edge, edge], axis=-1)
     less = cv2.resize(weighed, small, interpolation=cv2.INTER_AREA)

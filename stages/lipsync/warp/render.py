@@ -3,8 +3,9 @@ its inside between the lips."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -18,13 +19,13 @@ from loc.media.frames import Planes
 from stages.lipsync.contract import Patch
 from stages.lipsync.warp import spline
 from stages.lipsync.warp.anatomy import (
-    JAW_LINE,
     MASK_FEATHER,
     SKIN,
     FaceFrame,
     Points,
     Sheet,
     face_frame,
+    mask_box,
     mask_outline,
 )
 from stages.lipsync.warp.interior import draw_interior
@@ -44,8 +45,10 @@ from stages.lipsync.warp.views import View, Weighed, nearest
 
 Floats = npt.NDArray[np.float32]
 
-REACH = 0.3
-"""Pixels are fetched from this far outside the patch: the largest opening moves them by 0.2 face units."""
+TAPS = 2
+"""Pixels around a place that the cubic takes in."""
+UNMOVED = 1 / 16
+"""Patch pixels by which nothing is moved: twice the step in which pixels are looked up between others."""
 CELLS = 12
 """Cells of the field's grid per face unit: half a lip's height. Linear in between; a finer grid changes no
 pixel by more than one level."""
@@ -70,6 +73,8 @@ SKIN_RADIUS = 0.04
 
 _CORNER_BITS = 4
 """Fractional bits of polygon corners."""
+_ROUND = np.ones((3, 3), dtype=np.uint8)
+"""A node and those around it: the cells that lie between them."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,18 @@ class Canvas:
     scale: Points
     shift: Points
 
+    def under(self, sheet: Sheet) -> Rgb | None:
+        """A copy of the patch as the source has it; None where it has not its very pixels, or not all."""
+        shift = np.rint(self.shift).astype(int)
+        x0, y0 = int(shift[0]), int(shift[1])
+        x1, y1 = x0 + sheet.width, y0 + sheet.height
+        height, width = self.pixels.shape[:2]
+        if (self.scale != 1).any() or (shift != self.shift).any():
+            return None
+        if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
+            return None
+        return self.pixels[y0:y1, x0:x1].copy()
+
 
 def draw_patch(
     planes: Planes,
@@ -123,29 +140,29 @@ def draw_patch(
         width: 1 = neutral.
         choice: as `choices` gives it for this frame.
     """
-    coded = points.astype(np.float64)
-    upright = upright_transform(video)
+    whole = face_frame(points.astype(np.float64), upright_transform(video))
     sheet = person.sheet
-    centre = mask_centre(coded, upright)
-    matrix = sheet.matrix(centre)
-    face = face_frame(transform(coded, np.asarray(cv2.invertAffineTransform(matrix))), upright)
-    canvas = fetch(planes, video, matrix, sheet, REACH * face.scale)
-    skin = skin_colour(canvas, face)
+    matrix = sheet.matrix(mask_box(whole).mean(axis=0))
+    face = whole.on(matrix)
     opening = aperture * person.range
     factor = width_factor(width, person.width, mouth_width(face.points))
     before, after = speak(face.points, opening, factor)
     recalled = recall(face.points, opening, width, person.width, choice)
     if recalled is not None:
         after = after.towards(kept_on_chin(recalled.after, after), recalled.share)
-    own = own_move(face.points, before, after)
-    pixels = _warped(canvas, face, own, sheet, 1.0 if recalled is None else 1 - recalled.share)
+    move = own_move(face.points, before, after)
+    outline = mask_outline(face, after.jaw - before.jaw)
+    pull = _pull_of(move, face, sheet, outline)
+    canvas = fetch(planes, video, matrix, sheet, pull.reach)
+    skin = skin_colour(canvas, face)
+    pixels = _warped(canvas, sheet, face, move, pull, 1.0 if recalled is None else 1 - recalled.share)
     if recalled is not None:
         _draw_recalled(pixels, recalled, face, after)
     _show_inside(pixels, face, after, nearest(person.open, face.points, skin), skin)
     return Patch(
         pixels=pixels,
         matrix=matrix,
-        polygon=mask_outline(face, after.jaw - before.jaw).astype(np.float32),
+        polygon=outline.astype(np.float32),
         feather=MASK_FEATHER * face.scale,
     )
 
@@ -163,18 +180,6 @@ def choices(
     faces = [face_frame(coded, upright).points for coded in points.astype(np.float64)]
     openings = apertures.astype(np.float64) * person.range
     return choose(faces, openings, person.closer, max(1.0, float(video.average_rate)))
-
-
-def mask_centre(coded: Points, upright: Affine) -> Points:
-    """Middle of the mask's bounding box with the mouth as it is, coded pixels [2]."""
-    outline = resting_outline(coded, upright)
-    return np.asarray((outline.min(axis=0) + outline.max(axis=0)) / 2)
-
-
-def resting_outline(coded: Points, upright: Affine) -> Points:
-    """Outline of the mask with the mouth as it is, coded pixels [k, 2]."""
-    face = face_frame(coded, upright)
-    return mask_outline(face, np.zeros((len(JAW_LINE), 2)))
 
 
 def fetch(planes: Planes, video: VideoStream, matrix: Affine, sheet: Sheet, reach: float) -> Canvas:
@@ -210,7 +215,7 @@ def skin_colour(canvas: Canvas, face: FaceFrame) -> Floats:
     for x, y in transform(face.points[SKIN], face.to_patch) * canvas.scale + canvas.shift:
         column, row = int(np.clip(x, radius, width - radius)), int(np.clip(y, radius, height - radius))
         square = canvas.pixels[max(0, row - radius) : row + radius, max(0, column - radius) : column + radius]
-        means.append(square.reshape(-1, 3).mean(axis=0))
+        means.append(cv2.mean(square)[:3])
     return np.asarray(np.mean(means, axis=0), dtype=np.float32)
 
 
@@ -233,15 +238,25 @@ class _Grid:
         y = (np.arange(-1, self.rows + 1) + 0.5) * self.cell - 0.5
         return np.stack(np.meshgrid(x, y), axis=-1)
 
-    def pixels(self, values: Points, cells: _Cells) -> Floats:
-        """Values at the nodes [.., .., 2], at every pixel of some of the cells; float32 [h, w, 2]."""
-        part = values[cells.top : cells.bottom + 2, cells.left : cells.right + 2].astype(np.float32)
+    def pixels(self, values: Points) -> Floats:
+        """Values at nodes [r + 2, c + 2, 2], at every pixel of the r x c cells inside; float32 [h, w, 2]."""
+        part = values.astype(np.float32)
         size = part.shape[1] * self.cell, part.shape[0] * self.cell
         spread = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
         return np.asarray(spread[self.cell : -self.cell, self.cell : -self.cell])
 
     def everywhere(self) -> _Cells:
         return _Cells(0, 0, self.columns, self.rows)
+
+    def moved(self, field: Points) -> _Cells | None:
+        """The cells in which a field at all nodes, patch pixels, moves anything; None for none."""
+        rows, columns = np.nonzero(np.abs(field).max(axis=-1) > UNMOVED)
+        if not len(rows):
+            return None
+        # Between nodes fields are linear: a node bears on its own cell and those around it.
+        left, top = max(0, int(columns.min()) - 2), max(0, int(rows.min()) - 2)
+        right, bottom = min(self.columns, int(columns.max()) + 1), min(self.rows, int(rows.max()) + 1)
+        return _Cells(left, top, right, bottom)
 
     def round(self, points: Points, margin: float) -> _Cells:
         """The cells that hold points [k, 2] (patch pixels) and a margin round them."""
@@ -259,36 +274,113 @@ class _Cells:
     right: int
     bottom: int
 
+    @property
+    def nodes(self) -> tuple[slice, slice]:
+        """Of all nodes, the middles of these cells and of those around them."""
+        return slice(self.top, self.bottom + 2), slice(self.left, self.right + 2)
 
-def _warped(canvas: Canvas, face: FaceFrame, move: Move, sheet: Sheet, touch: float) -> Rgb:
+
+@dataclass(frozen=True)
+class _Pull:
+    """Where the pixels of a patch come from, as displacements in patch pixels at the nodes of a grid.
+
+    Args:
+        grid: over the patch.
+        upper, lower: float64 [rows + 2, columns + 2, 2], above the mouth line and below it; 0 where they do
+            not count.
+        joined: the two in one.
+        lips: the cells round the lips.
+    """
+
+    grid: _Grid
+    upper: Points
+    lower: Points
+    joined: Points
+    lips: _Cells
+
+    @property
+    def reach(self) -> float:
+        """How far outside the patch pixels may be fetched, patch pixels."""
+        return max(float(np.abs(field).max()) for field in (self.upper, self.lower)) + TAPS
+
+
+def _pull_of(move: Move, face: FaceFrame, sheet: Sheet, mask: Points) -> _Pull:
+    """What a move pulls inside the outline of the mask [k, 2], patch pixels."""
+    grid = _Grid.over(sheet, face.scale)
+    in_face = transform(grid.nodes(), face.to_face)
+    below = _below(in_face, move.after, face.scale)
+    outline = transform(np.concatenate([move.after.upper_outer, move.after.lower_outer]), face.to_patch)
+    lips = grid.round(outline, LIP_MARGIN * face.scale)
+    near, masked = np.zeros(below.shape, dtype=bool), np.zeros(below.shape, dtype=bool)
+    near[lips.nodes] = masked[grid.round(mask, 0).nodes] = True
+    upper, lower = (
+        _at_nodes(field, in_face, masked & where | near) @ face.to_patch[:, :2].T
+        for field, where in zip(fields(move), (below < 1, below > 0), strict=True)
+    )
+    share = below[..., None].astype(np.float64)
+    return _Pull(grid, upper, lower, np.asarray(upper * (1 - share) + lower * share), lips)
+
+
+def _at_nodes(field: spline.Field, nodes: Points, where: npt.NDArray[np.bool_]) -> Points:
+    """A field at some of the nodes [r, c, 2], 0 at the others."""
+    moved = np.zeros(nodes.shape)
+    moved[where] = field(nodes[where])
+    return moved
+
+
+def _warped(canvas: Canvas, sheet: Sheet, face: FaceFrame, move: Move, pull: _Pull, touch: float) -> Rgb:
     """The patch with lips and jaw moved; between opened lips it is smeared, and the inside goes over it.
 
     Args:
         touch: 0..1, how much of the line between closed lips is drawn.
     """
-    grid = _Grid.over(sheet, face.scale)
-    nodes = grid.nodes()
-    in_face = transform(nodes, face.to_face)
-    upper, lower = (_in_pixels(field, in_face, face) for field in fields(move))
-    below = _below(in_face, move.after, face.scale)[..., None].astype(np.float64)
-    joined = np.asarray(upper * (1 - below) + lower * below, dtype=np.float64)
-    drawn = _pull(canvas, grid, joined, grid.everywhere(), cv2.INTER_CUBIC)
-    lips = transform(np.concatenate([move.after.upper_outer, move.after.lower_outer]), face.to_patch)
-    cells = grid.round(lips, LIP_MARGIN * face.scale)
-    over = _pull(canvas, grid, upper, cells, cv2.INTER_CUBIC)
-    under = _pull(canvas, grid, lower, cells, cv2.INTER_CUBIC)
+    grid, lips = pull.grid, pull.lips
+    drawn = _moved(canvas, pull.grid, pull.joined, sheet)
+    x, y = lips.left * grid.cell, lips.top * grid.cell
+    over, under = (grid.pixels(field[lips.nodes]) for field in (pull.upper, pull.lower))
+    at = _face_coordinates(face, x, y, over.shape[1], over.shape[0])
+    mixed = _joined(
+        _below(at, move.after, face.scale),
+        lambda rows: _fetched(canvas, over[rows], x, y + rows.start),
+        lambda rows: _fetched(canvas, under[rows], x, y + rows.start),
+    )
+    mixed *= (1 - touch * _contact(at, move, face.scale))[..., None]
+    inside = drawn[y : y + mixed.shape[0], x : x + mixed.shape[1]]
+    inside[:] = np.rint(mixed[: inside.shape[0], : inside.shape[1]])
+    return drawn
+
+
+def _joined(share: Floats, upper: Callable[[slice], Any], lower: Callable[[slice], Any]) -> Floats:
+    """Two pictures in one, float32 [h, w, 3], each made for the rows alone in which it is seen.
+
+    Args:
+        share: [h, w], 0 the upper .. 1 the lower.
+        upper, lower: the picture of some rows.
+    """
+    joined = np.zeros((*share.shape, 3), dtype=np.float32)
+    for part, made in ((1 - share, upper), (share, lower)):
+        rows = np.flatnonzero(part.any(axis=1))
+        if len(rows):
+            seen = slice(int(rows[0]), int(rows[-1]) + 1)
+            joined[seen] += made(seen) * part[seen, :, None]
+    return joined
+
+
+def _moved(canvas: Canvas, grid: _Grid, field: Points, sheet: Sheet) -> Rgb:
+    """The patch with its pixels moved by a field at all nodes."""
+    cells, drawn = grid.everywhere(), canvas.under(sheet)
+    if drawn is not None:
+        moved = grid.moved(field)
+        if moved is None:
+            return drawn
+        cells = moved
+    else:
+        drawn = np.empty((sheet.height, sheet.width, 3), dtype=np.uint8)
     x, y = cells.left * grid.cell, cells.top * grid.cell
-    at = _face_coordinates(face, x, y, *over.shape[1::-1])
-    share = _below(at, move.after, face.scale)[..., None]
-    mixed = (over * (1 - share) + under * share) * (1 - touch * _contact(at, move, face.scale))[..., None]
-    drawn[y : y + mixed.shape[0], x : x + mixed.shape[1]] = np.rint(mixed)
-    return np.ascontiguousarray(drawn[: sheet.height, : sheet.width])
-
-
-def _in_pixels(field: spline.Field, at: Points, face: FaceFrame) -> Points:
-    """A field at face coordinates [r, c, 2], as displacements in patch pixels."""
-    moved = field(at.reshape(-1, 2)) @ face.to_patch[:, :2].T
-    return np.asarray(moved.reshape(at.shape))
+    inside = drawn[y : cells.bottom * grid.cell, x : cells.right * grid.cell]
+    spread = grid.pixels(field[cells.nodes])[: inside.shape[0], : inside.shape[1]]
+    inside[:] = _fetched(canvas, spread, x, y)
+    return drawn
 
 
 def _below(at: npt.NDArray[Any], lips: Mouth, scale: float) -> Floats:
@@ -314,15 +406,14 @@ def _contact(at: Floats, move: Move, scale: float) -> Floats:
     return np.asarray(CONTACT_SHADE * was_open * now_shut * np.sqrt(along) * across, dtype=np.float32)
 
 
-def _pull(canvas: Canvas, grid: _Grid, field: Points, cells: _Cells, interpolation: int) -> Rgb:
-    """The pixels of some cells, each fetched from where the field says it comes from."""
-    spread = grid.pixels(field, cells)
+def _fetched(canvas: Canvas, spread: Floats, left: int, top: int) -> Rgb:
+    """The pixels of a box of the patch at (left, top), each from where a field [h, w, 2] says it comes."""
     height, width = spread.shape[:2]
-    x = np.arange(width, dtype=np.float32) + cells.left * grid.cell
-    y = np.arange(height, dtype=np.float32) + cells.top * grid.cell
+    x = np.arange(left, left + width, dtype=np.float32)
+    y = np.arange(top, top + height, dtype=np.float32)
     column = (spread[..., 0] + x) * np.float32(canvas.scale[0]) + np.float32(canvas.shift[0])
     row = (spread[..., 1] + y[:, None]) * np.float32(canvas.scale[1]) + np.float32(canvas.shift[1])
-    pulled = cv2.remap(canvas.pixels, column, row, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    pulled = cv2.remap(canvas.pixels, column, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(pulled, dtype=np.uint8)
 
 
@@ -333,29 +424,31 @@ def _draw_recalled(pixels: Rgb, recalled: Recall, face: FaceFrame, after: Mouth)
     cells = grid.round(transform(recall_outline(face, after), face.to_patch), 0)
     x, y = cells.left * grid.cell, cells.top * grid.cell
     shape = min(cells.bottom * grid.cell, height) - y, min(cells.right * grid.cell, width) - x
-    in_face = transform(grid.nodes(), face.to_face)
-    below = _below(_face_coordinates(face, x, y, shape[1], shape[0]), after, face.scale)[..., None]
+    in_face = transform(grid.nodes()[cells.nodes], face.to_face)
+    at_nodes = _below(in_face, after, face.scale)
+    sides = [cv2.dilate(side.astype(np.uint8), _ROUND) > 0 for side in (at_nodes < 1, at_nodes > 0)]
+    below = _below(_face_coordinates(face, x, y, shape[1], shape[0]), after, face.scale)
     drawn = np.zeros((*shape, 3), dtype=np.float32)
     for one, move in moves(recalled, face.points, after):
-        parts = []
-        for field in fields(move):
-            at = in_face + field(in_face.reshape(-1, 2)).reshape(in_face.shape)
-            spread = grid.pixels(transform(at, one.view.to_pixels), cells)[: shape[0], : shape[1]]
-            parts.append(
-                cv2.remap(
-                    one.view.pixels,
-                    np.ascontiguousarray(spread[..., 0]),
-                    np.ascontiguousarray(spread[..., 1]),
-                    cv2.INTER_CUBIC,
-                    borderMode=cv2.BORDER_REPLICATE,
-                ).astype(np.float32)
-            )
-        drawn += one.weight * (parts[0] * (1 - below) + parts[1] * below)
+        upper, lower = (
+            grid.pixels(transform(in_face + _at_nodes(field, in_face, where), one.view.to_pixels))
+            for field, where in zip(fields(move), sides, strict=True)
+        )
+        drawn += one.weight * _joined(
+            below, partial(_seen, one.view, upper, shape[1]), partial(_seen, one.view, lower, shape[1])
+        )
     mask = recall_mask(face, after, (x, y), shape)
     box = pixels[y : y + shape[0], x : x + shape[1]]
     own = box.astype(np.float32)
     share = (mask * recalled.share)[..., None]
     box[:] = np.rint(np.clip(own + (matched(drawn, own, mask, face.scale) - own) * share, 0, 255))
+
+
+def _seen(view: View, at: Floats, width: int, rows: slice) -> Rgb:
+    """Pixels of a view at some rows, `width` wide, of places [h, w, 2] in it."""
+    column, row = (np.ascontiguousarray(at[rows, :width, axis]) for axis in (0, 1))
+    seen = cv2.remap(view.pixels, column, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, dtype=np.uint8)
 
 
 def _face_coordinates(face: FaceFrame, left: int, top: int, width: int, height: int) -> Floats:

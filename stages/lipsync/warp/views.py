@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,11 @@ class View:
     points: Points
     skin: Floats
 
+    @cached_property
+    def pose(self) -> Points:
+        """As `pose_of` gives it."""
+        return pose_of(self.points)
+
 
 @dataclass(frozen=True)
 class Weighed:
@@ -56,15 +62,15 @@ def nearest(views: Sequence[View], points: Points, skin: Floats) -> list[Weighed
     if not views:
         return []
     light = _light(skin)
-    apart = np.array(
-        [pose_apart(view, points) + ((_light(view.skin) - light) / LIGHT_SCALE) ** 2 for view in views]
-    )
+    darker = np.array([_light(view.skin) - light for view in views])
+    apart = poses_apart(views, pose_of(points)) + np.square(darker / LIGHT_SCALE)
     return two_best(views, np.exp(apart.min() - apart))
 
 
-def pose_apart(view: View, points: Points) -> float:
-    """How little a view suits the pose of a picture: 1 is markedly, and differences add up."""
-    return float(np.square((pose_of(view.points) - pose_of(points)) / POSE_SCALE).sum())
+def poses_apart(views: Sequence[View], pose: Points) -> npt.NDArray[np.float64]:
+    """How little each view suits a pose [..., 2]: 1 is markedly, and differences add up; [..., views]."""
+    apart = (np.stack([view.pose for view in views]) - pose[..., None, :]) / POSE_SCALE
+    return np.asarray(np.square(apart).sum(axis=-1))
 
 
 def two_best(views: Sequence[View], weights: npt.NDArray[np.float64]) -> list[Weighed]:
