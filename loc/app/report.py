@@ -30,9 +30,10 @@ from loc.artifacts import (
     Transcript,
     Translation,
 )
-from loc.backend import Card
+from loc.backend import QUALITIES, Card, Rejected
 from loc.events import Defect, Notice
 from loc.media.timeline import Timeline
+from loc.media.titles import shown_size
 from loc.policy.licences import table
 from loc.stage import Job
 
@@ -60,12 +61,30 @@ class BackendUsed(_Part):
     licences: tuple[LicenceUsed, ...]
 
 
+class NotTaken(_Part):
+    """A backend of better quality than the one that was taken, and why it was not."""
+
+    stage: str
+    name: str
+    """With its model, where it has several: of these the one that would be taken first stands for all."""
+    models: int
+    """How many of its models were left for this."""
+    quality: str
+    gate: str
+    """licence | remote | language | needs | name (another was asked for)."""
+    reason: str
+
+
 class SourceFacts(_Part):
     sha256: str
     bytes: int
     container: str
     width: int
+    """As it is coded."""
     height: int
+    shown_width: int
+    """As a player shows it: turned, with square pixels."""
+    shown_height: int
     frames: int
     rate: str
     """Average frames per second, a rational."""
@@ -210,6 +229,8 @@ class RunReport(_Part):
 
     id: str
     stages: tuple[StageTime, ...]
+    not_taken: tuple[NotTaken, ...] = ()
+    """Better backends than those taken: what is installed and allowed here decides, not the work."""
     notices: tuple[str, ...]
     bytes_kept: int
     """Size of all objects in the work directory."""
@@ -288,6 +309,7 @@ def build(
         run=RunReport(
             id=run,
             stages=tuple(stage for stage in stages if stage.language in (None, language)),
+            not_taken=tuple(not_taken(choices, language)),
             notices=tuple(dict.fromkeys(notice.message for notice in notices)),
             bytes_kept=bytes_kept,
         ),
@@ -301,6 +323,31 @@ def cards_used(choices: Choices, language: str) -> list[Card]:
         for (_, target), resolution in choices.resolutions.items()
         if resolution.choice is not None and target in (None, language)
     ]
+
+
+def not_taken(choices: Choices, language: str) -> list[NotTaken]:
+    """Why a stage was not done by something better, once for each backend and gate."""
+    found: dict[tuple[str, str, str], list[Rejected]] = {}
+    for (stage, target), resolution in choices.resolutions.items():
+        if target not in (None, language) or resolution.choice is None:
+            continue
+        least = QUALITIES.index(resolution.choice.quality)
+        for one in resolution.rejected:
+            if QUALITIES.index(one.card.quality) > least:
+                found.setdefault((stage, one.card.name, one.gate), []).append(one)
+    return [_not_taken(stage, rejected) for (stage, _, _), rejected in found.items()]
+
+
+def _not_taken(stage: str, rejected: Sequence[Rejected]) -> NotTaken:
+    first = min(rejected, key=lambda one: (-QUALITIES.index(one.card.quality), one.card.rank))
+    return NotTaken(
+        stage=stage,
+        name=first.card.choice.partition("/")[2],
+        models=len(rejected) if first.card.model else 0,
+        quality=first.card.quality,
+        gate=first.gate,
+        reason=first.reason,
+    )
 
 
 def same_work(data: bytes, report: Report) -> bool:
@@ -319,13 +366,16 @@ def _seconds(samples: int) -> float:
 
 def _source(source: Source, transcript: Transcript | None, job: Job) -> SourceFacts:
     chosen = [stream.track for stream in source.audio if stream.index == source.chosen_audio]
-    rate = source.video.average_rate
+    rate, video = source.video.average_rate, source.video
+    shown_width, shown_height = shown_size(video)
     return SourceFacts(
         sha256=source.digest,
         bytes=source.size,
         container=source.container,
-        width=source.video.width,
-        height=source.video.height,
+        width=video.width,
+        height=video.height,
+        shown_width=shown_width,
+        shown_height=shown_height,
         frames=source.frames.count,
         rate=f"{rate.numerator}/{rate.denominator}",
         seconds=_seconds(source.samples),

@@ -46,7 +46,10 @@ if TYPE_CHECKING:
 Work = tuple[Action, Make]
 
 MAX_STILLS = 60
-"""Cuts with stills on one page: 12 kB each as measured, so a page of any length stays under 2 MB."""
+"""Stills on one page: 12 kB each as measured, so a page of any length stays under 2 MB."""
+
+MAX_STILLS_OF_CUT = 3
+"""A cut of many patches is shown in each third: what goes wrong in one is not seen in the others."""
 
 MAX_PASSED = 20
 """Of these, kept for cuts that were left as filmed."""
@@ -152,30 +155,38 @@ def _still_of(shown: Shown, made: Made) -> Still:
 
 def select(lipsync: LipSync, source: Source) -> list[Shown]:
     """The cuts that get stills, in order: those of which most was drawn, and the longest of those that were
-    left as filmed although somebody speaks."""
+    left as filmed although somebody speaks. Room that is left goes to further thirds of cuts."""
     starts = [chunk.frames.start for chunk in source.chunks]
-    drawn, passed = [], []
+    drawn, further, passed = [], list[Shown](), []
     for number, cut in enumerate(lipsync.cuts, start=1):
         if cut.drawn_frames:
-            drawn += _drawn(number, cut, lipsync.patches, starts)
+            parts = _drawn(number, cut, lipsync.patches, starts)
+            drawn += parts[:1]
+            further += parts[1:]
         elif all(reason.code != NOTHING_SAID for reason in cut.reasons):
             passed.append(Shown(number, cut, _middle(cut.frames, 1)))
     drawn.sort(key=lambda item: -item.cut.drawn_frames)
     passed.sort(key=lambda item: -len(item.cut.frames))
     kept = drawn[: MAX_STILLS - min(MAX_PASSED, len(passed))]
     kept += passed[: MAX_STILLS - len(kept)]
-    return sorted(kept, key=lambda item: item.number)
+    further.sort(key=lambda item: -item.cut.drawn_frames)
+    kept += further[: MAX_STILLS - len(kept)]
+    return sorted(kept, key=lambda item: (item.number, item.frames.start))
 
 
 def _drawn(number: int, cut: Cut, patches: Sequence[PatchTrack], starts: Sequence[int]) -> list[Shown]:
-    """The patch that covers most of a cut, and the middle of it; empty where none does."""
-    most, found = 0, []
+    """The middles of the longest patch in each third of a cut, that of the longest of all first."""
+    thirds: dict[int, tuple[int, Shown]] = {}
     for patch in (patch for patch in patches if patch.face == cut.face):
         first = starts[patch.chunk] + patch.offset
         frames = FrameRange(start=first, stop=first + patch.count).intersect(cut.frames)
-        if frames is not None and len(frames) > most:
-            most, found = len(frames), [Shown(number, cut, _middle(frames, WINDOW), patch, first)]
-    return found
+        if frames is None:
+            continue
+        middle = (frames.start + frames.stop) / 2 - cut.frames.start
+        third = int(MAX_STILLS_OF_CUT * middle / len(cut.frames))
+        if len(frames) > thirds.get(third, (0,))[0]:
+            thirds[third] = len(frames), Shown(number, cut, _middle(frames, WINDOW), patch, first)
+    return [shown for _, shown in sorted(thirds.values(), key=lambda item: -item[0])]
 
 
 def _middle(frames: FrameRange, count: int) -> FrameRange:

@@ -13,6 +13,7 @@ from loc.app.report import (
     LineFailed,
     LineFit,
     LoudnessReport,
+    NotTaken,
     PictureReport,
     Report,
     RunReport,
@@ -132,6 +133,8 @@ def troubled() -> Report:
             container="mov,mp4",
             width=1280,
             height=720,
+            shown_width=720,
+            shown_height=1280,
             frames=1500,
             rate="25/1",
             seconds=SECONDS,
@@ -172,6 +175,16 @@ def troubled() -> Report:
             stages=(
                 StageTime(stage="ingest", language=None, seconds=1.5, hits=0, misses=5),
                 StageTime(stage="lipsync", language="ja", seconds=12.5, hits=2, misses=9),
+            ),
+            not_taken=(
+                NotTaken(
+                    stage="lipsync",
+                    name=f"sharp:{HARM}",
+                    models=3,
+                    quality="best",
+                    gate="needs",
+                    reason="missing: weights sharp-1",
+                ),
             ),
             notices=(f"{HARM} is taken as the transcript.",),
             bytes_kept=17_500_000,

@@ -13,6 +13,7 @@ import pytest
 
 from loc.app import page
 from loc.app.batch import run_all
+from loc.app.feasibility import Choices
 from loc.app.page.attention import (
     attention,
     cut_states,
@@ -22,7 +23,8 @@ from loc.app.page.attention import (
     picture_words,
     score_words,
 )
-from loc.app.report import ScoreReport
+from loc.app.report import ScoreReport, not_taken
+from loc.backend import Card, Quality, Rejected, Request, Resolution
 from loc.errors import ExitCode
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -80,6 +82,34 @@ def test_a_line_that_is_silent_and_a_defect_is_told_once() -> None:
     report = troubled().model_dump(mode="json")
     report["defects"] = [{"stage": "dub", "unit": "line l0090", "code": "silent", "message": "No phones."}]
     assert not [item for item in attention(report) if item.title == "Line l0090 is not heard"]
+
+
+def test_why_nothing_better_was_taken_and_the_size_a_player_shows_are_told(store: WorkDir) -> None:
+    text = Tags(page.build(troubled(), subject(), store).decode()).text
+    assert "missing: weights sharp-1" in text
+    assert "and 2 more models of it" in text
+    assert "720×1280 (coded 1280×720)" in text
+
+
+def test_better_backends_are_told_once_for_each_reason() -> None:
+    def card(name: str, quality: Quality, model: str | None = None) -> Card:
+        return Card("lipsync", name, "1", "", "neural", quality, "in-process", model=model)
+
+    taken = card("plain", "basic")
+    rejected = (
+        Rejected(card("sharp", "best", "s1"), "needs", "missing: weights s1"),
+        Rejected(card("sharp", "good", "s0"), "needs", "missing: weights s0"),
+        Rejected(card("kept", "good"), "licence", "weights: not for this"),
+        Rejected(card("other", "basic"), "rank", "plain ranks above it"),
+    )
+    resolution = Resolution(Request("lipsync", target="ja"), taken, rejected)
+    choices = Choices({("lipsync", "ja"): resolution})
+    found = not_taken(choices, "ja")
+    assert [(one.name, one.models, one.gate, one.reason) for one in found] == [
+        ("sharp:s1", 2, "needs", "missing: weights s1"),
+        ("kept", 0, "licence", "weights: not for this"),
+    ]
+    assert not_taken(choices, "fr") == []
 
 
 def test_nothing_to_look_at() -> None:

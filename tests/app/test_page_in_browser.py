@@ -54,7 +54,9 @@ def _evidence(store: WorkDir) -> Evidence:
 
     steps = np.arange(int(SECONDS * PEAKS_PER_SECOND))
     peaks = store.put_bytes(np.asarray(127 + 127 * np.sin(steps / 9), np.uint8).tobytes())
-    stills = (still(SHOWN["drawn"], picture(180)), still(SHOWN["passed"], None))
+    drawn = still(SHOWN["drawn"], picture(180))
+    later = drawn.model_copy(update={"frame": drawn.frame + 40})
+    stills = (drawn, later, still(SHOWN["passed"], None))
     return Evidence(stills=stills, source_peaks=(peaks,), dub_peaks=(peaks,))
 
 
@@ -114,13 +116,13 @@ def test_a_cut_shows_what_became_of_it(opened: Page) -> None:
     opened.locator(f"#lanes [data-cut='{SHOWN['drawn']}']").click()
     card = opened.locator("#card")
     assert card.get_attribute("data-shows") == "cut-0"
-    assert card.locator("img").count() == 2
+    assert card.locator("img").count() == 4, "two places of the cut, before and after"
     assert card.locator("img").evaluate_all(
         "all => all.every(one => one.complete && one.naturalWidth === 120)"
     )
     assert "renderer obedience 0.91, in time" in card.inner_text()
     before = card.locator(".wipe img").nth(1).evaluate("one => getComputedStyle(one).clipPath")
-    card.get_by_role("slider").press("ArrowRight")
+    card.get_by_role("slider").first.press("ArrowRight")
     after = card.locator(".wipe img").nth(1).evaluate("one => getComputedStyle(one).clipPath")
     assert (before, after) == ("inset(0px 0px 0px 50%)", "inset(0px 0px 0px 51%)")
 
@@ -226,7 +228,16 @@ def test_words_stand_out_from_what_is_behind_them(browser: Browser, written: Pat
                          ".state", ".detail"):  # fmt: skip
             for pair in tab.locator(selector).evaluate_all(_COLOURS):
                 assert contrast(*pair) >= 4.5, (selector, pair)
+        tab.get_by_role("button", name="Zoom in").click()
+        tab.get_by_role("button", name="Zoom in").click()
+        tab.locator("#scroller").evaluate("box => { box.scrollLeft = box.scrollWidth / 5 }")
+        tab.wait_for_function("document.querySelectorAll('#lanes .cut-passed ~ .label').length > 1")
+        for pair in tab.locator("#lanes g[data-cut] .label").evaluate_all(_LABELS):
+            assert contrast(*pair) >= 4.5, pair
 
+
+_LABELS = """all => all.map(one =>
+    [getComputedStyle(one).fill, getComputedStyle(one.parentElement.querySelector('rect')).fill])"""
 
 _COLOURS = """all => all.slice(0, 20).map(one => {
     const painted = (node) => getComputedStyle(node).backgroundColor !== 'rgba(0, 0, 0, 0)';

@@ -81,10 +81,22 @@ def source(*chunks: tuple[int, int]) -> Source:
 
 def test_a_cut_is_shown_in_the_middle_of_its_longest_patch() -> None:
     lipsync = LipSync(cuts=(cut(0, 300, 180),), patches=(patch(0, 20, 60), patch(1, 10, 101)))
-    [shown] = evidence.select(lipsync, source((0, 150), (150, 300)))
+    _, shown = evidence.select(lipsync, source((0, 150), (150, 300)))
     assert shown.patch == lipsync.patches[1]
     assert shown.first == 160
     assert shown.frames == frames(198, 223)
+
+
+def test_a_long_cut_is_shown_in_each_third_and_first_where_most_was_drawn() -> None:
+    patches = (patch(0, 0, 90), patch(0, 100, 60), patch(0, 170, 70), patch(0, 250, 40))
+    shown = evidence.select(LipSync(cuts=(cut(0, 300, 260),), patches=patches), source((0, 300)))
+    assert [item.patch for item in shown] == list(patches[:3])
+    many = LipSync(
+        cuts=(cut(0, 300, 260), *(cut(at, at + 1, reason="profile") for at in range(300, 400))),
+        patches=patches,
+    )
+    kept = evidence.select(many, source((0, 400)))
+    assert [item.patch for item in kept if item.patch] == [patches[0]], "what is left out first"
 
 
 def test_a_patch_shorter_than_the_window_is_looked_at_whole() -> None:

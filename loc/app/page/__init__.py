@@ -25,7 +25,7 @@ from loc.app.page.attention import (
     score_words,
 )
 from loc.app.report import Report
-from loc.artifacts import PEAKS_PER_SECOND, Evidence, Ref
+from loc.artifacts import PEAKS_PER_SECOND, Evidence, Ref, Still
 from loc.errors import ExitCode
 from loc.store.keys import digest_bytes, digest_value
 from loc.store.workdir import WorkDir
@@ -96,19 +96,20 @@ def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
     """The whole page."""
     data = report.model_dump(mode="json")
     evidence = subject.evidence
-    stills = {
-        (still.frames.start, still.frames.stop, still.face): still
-        for still in (evidence.stills if evidence else ())
-    }
+    stills: dict[tuple[int, int, str | None], list[Still]] = {}
+    for still in evidence.stills if evidence else ():
+        stills.setdefault((still.frames.start, still.frames.stop, still.face), []).append(still)
     for cut, state in zip(data["cuts"], cut_states(data), strict=True):
-        still = stills.get((*cut["frames"], cut["face"]))
         cut["state"], cut["flagged"], cut["score_words"] = state, needs_eyes(cut, state), score_words(cut)
         cut["picture_words"] = picture_words(cut)
-        cut["still"] = {
-            "frame": still.frame,
-            "before": _image(store, still.before),
-            "after": _image(store, still.after) if still.after else None,
-        } if still else None  # fmt: skip
+        cut["stills"] = [
+            {
+                "frame": still.frame,
+                "before": _image(store, still.before),
+                "after": _image(store, still.after) if still.after else None,
+            }
+            for still in stills.get((*cut["frames"], cut["face"]), ())
+        ]
     for line in data["lines"]:
         line["flags"] = line_flags(line)
     for one in data["cast"]:

@@ -207,11 +207,15 @@
     head.append(element("h3", `${title}, ${clock(item.start)}`), close);
     const row = document.querySelector(`[data-${item.kind}-row="${item.index}"]`);
     const parts = [];
-    const figure = row.querySelector("figure");
-    if (figure) parts.push(wipe(figure));
-    const figures = item.kind === "cut" ? row.querySelector("dl").cloneNode(true) : cells(row);
-    if (!figure) figures.classList.add("wide-only");
-    card.replaceChildren(head, ...parts, figures);
+    const figures = [...row.querySelectorAll("figure")];
+    if (figures.length) {
+      const holder = element("div", undefined, "wipes");
+      holder.append(...figures.map(wipe));
+      parts.push(holder);
+    }
+    const facts = item.kind === "cut" ? row.querySelector("dl").cloneNode(true) : cells(row);
+    if (!figures.length) facts.classList.add("wide-only");
+    card.replaceChildren(head, ...parts, facts);
     card.dataset.shows = item.id;
     card.hidden = false;
   }
