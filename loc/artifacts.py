@@ -280,6 +280,15 @@ class Transcript(Frozen):
     speakers: tuple[Speaker, ...]
 
 
+class Reason(Frozen):
+    """Why a gate or a route decided as it did."""
+
+    code: str
+    """Short, stable, e.g. `no-face`."""
+    detail: str
+    """For people; may hold figures, never text or names from the input."""
+
+
 class Line(Frozen):
     """One line to be spoken in the target language."""
 
@@ -295,6 +304,8 @@ class Line(Frozen):
     """Words the translator marked as unknown; 0 for supplied text."""
     failed: str | None
     """Why there is no text; then `text` is empty and the line is a defect, never echoed source."""
+    notes: tuple[Reason, ...] = ()
+    """What it seems to lack, for people to look at."""
 
 
 class Spent(Frozen):
@@ -398,15 +409,6 @@ class DubTrack(Frozen):
     silent: tuple[Silent, ...]
     mix: Sound
     loudness: Loudness
-
-
-class Reason(Frozen):
-    """Why a gate or a route decided as it did."""
-
-    code: str
-    """Short, stable, e.g. `no-face`."""
-    detail: str
-    """For people; may hold figures, never text or names from the input."""
 
 
 class ChunkTracks(Frozen):

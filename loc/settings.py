@@ -145,6 +145,13 @@ class Settings(BaseSettings):
         "--cast",
         topic="Job",
     )
+    glossary: Annotated[tuple[Path, ...], NoDecode] = _setting(
+        (),
+        "CSV or TSV file with terms, a column for each language; before DATA_DIR/glossary.csv, "
+        "which holds for all work.",
+        "--glossary",
+        topic="Job",
+    )
     audio: Path | None = _setting(
         None,
         "Sound file with the speech of a picture, which becomes a talking head; or of a folder of pictures.",
@@ -386,7 +393,7 @@ class Settings(BaseSettings):
         topic="Output",
     )
 
-    @field_validator("languages", "force", "summary", mode="before")
+    @field_validator("languages", "force", "summary", "glossary", mode="before")
     @classmethod
     def _split_items(cls, value: Any) -> Any:
         return _items(value)
@@ -528,7 +535,7 @@ def _in_words(value: Any) -> str:
     if isinstance(value, Mapping):
         return ",".join(f"{key}={item}" for key, item in value.items())
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     return str(value.value if isinstance(value, Enum) else value)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 from loc.artifacts import Ref, Source
 from loc.backend import Backend
 from loc.cast import CastFile
+from loc.glossary import Glossary
 from loc.runner import NotMade, Runner, Site
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -94,6 +95,7 @@ class Job:
     transcript: SuppliedText | None = None
     translations: Mapping[str, SuppliedText] = field(default_factory=dict)
     cast: CastFile | None = None
+    glossary: Glossary = field(default_factory=Glossary)
     pictures: Pictures | None = None
     """Where the input is no video."""
     as_spoken: bool = False

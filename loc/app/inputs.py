@@ -17,6 +17,7 @@ from loc.app.pictures import open_pictures
 from loc.app.supplied import Imported, imported
 from loc.cast import SUFFIX, CastFile, read_cast
 from loc.errors import InputError, UsageError
+from loc.glossary import layered
 from loc.settings import Settings
 from loc.stage import Job, SuppliedText
 from loc.store.workdir import WorkDir
@@ -84,7 +85,7 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
     Raises:
         InputError: missing, empty, unreadable, still growing, an output of this store, or a picture without
             sound.
-        UsageError: languages or supplied files that contradict one another, or a wrong cast file.
+        UsageError: languages or supplied files that contradict one another, or a wrong cast file or glossary.
     """
     languages = target_languages(settings)
     still = open_pictures(path, store, settings)
@@ -115,6 +116,7 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
         transcript=transcript,
         translations=translations,
         cast=_cast(path, settings, say),
+        glossary=layered(settings.glossary, settings.data_dir),
         pictures=pictures,
         as_spoken=as_spoken,
     )

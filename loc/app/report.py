@@ -112,6 +112,8 @@ class LineFit(_Part):
     borrowed_seconds: float
     overrun_seconds: float
     unknown_words: int
+    notes: tuple[str, ...] = ()
+    """What its translation seems to lack: `term`, `number` or `name`, a colon and words for people."""
 
 
 class LineFailed(_Part):
@@ -411,11 +413,11 @@ def _backend(card: Card) -> BackendUsed:
 def _lines(dub: DubTrack | None, translation: Translation | None) -> tuple[LineFit, ...]:
     if dub is None:
         return ()
-    unknown = {line.id: line.unknown_words for line in translation.lines} if translation else {}
-    return tuple(_line(clip, unknown.get(clip.line, 0)) for clip in dub.clips)
+    lines = {line.id: line for line in translation.lines} if translation else {}
+    return tuple(_line(clip, lines.get(clip.line)) for clip in dub.clips)
 
 
-def _line(clip: Clip, unknown_words: int) -> LineFit:
+def _line(clip: Clip, line: Line | None) -> LineFit:
     return LineFit(
         line=clip.line,
         speaker=clip.speaker,
@@ -427,7 +429,8 @@ def _line(clip: Clip, unknown_words: int) -> LineFit:
         stretch=round(clip.fit.stretch, 4),
         borrowed_seconds=_seconds(clip.fit.borrowed),
         overrun_seconds=_seconds(clip.fit.overrun),
-        unknown_words=unknown_words,
+        unknown_words=line.unknown_words if line else 0,
+        notes=tuple(f"{note.code}: {note.detail}" for note in line.notes) if line else (),
     )
 
 

@@ -57,6 +57,11 @@ class SentenceTranslator(Backend, Protocol):
         """Translate one of these groups: for each sentence its translation, or why there is none."""
         ...
 
+    def alternatives(self, sentence: str, source: str, target: str) -> Sequence[str]:
+        """Other ways to say it, the best first: from among them one is taken where the first lacks a term of
+        the glossary, or is too long."""
+        ...
+
 
 @runtime_checkable
 class SceneTranslator(Backend, Protocol):

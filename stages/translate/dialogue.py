@@ -12,10 +12,13 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from loc.app.languages import NAMES
 from loc.errors import InputError, LocError
+from loc.glossary import occurring
+from stages.translate.checks import missing_terms
 from stages.translate.scene import Said, Scene
 
 Messages = Sequence[Mapping[str, str]]
@@ -81,8 +84,16 @@ class Answer:
 # What is asked
 
 
-def translate_messages(scene: Scene, wanted: Sequence[int]) -> Messages:
-    """The request for some lines of a scene."""
+def translate_messages(
+    scene: Scene, wanted: Sequence[int], complaints: Mapping[int, str] = MappingProxyType({})
+) -> Messages:
+    """The request for some lines of a scene.
+
+    Args:
+        scene: what is shown.
+        wanted: positions of the lines asked for.
+        complaints: position -> what was wrong with its line before.
+    """
     rules = [
         f"You translate dialogue of a film from {_name(scene.source)} to {_name(scene.target)}. It will be"
         " spoken by actors over the same pictures.",
@@ -101,9 +112,16 @@ def translate_messages(scene: Scene, wanted: Sequence[int]) -> Messages:
         *_block("Said before, not to be translated:", (f"{one.speaker}: {one.text}" for one in scene.before)),
         *_block("The lines:", _numbered(scene.lines)),
         *_block("Said after, not to be translated:", (f"{one.speaker}: {one.text}" for one in scene.after)),
+        *(f"{place + 1}: {complaints[place]}" for place in wanted if place in complaints),
         f"Translate {_which(wanted, len(scene.lines))}.",
     ]
     return _messages(rules, parts)
+
+
+def lacking_terms(scene: Scene, place: int, text: str) -> str:
+    """What to say of a line's translation that lacks terms of the glossary; empty where it has them all."""
+    lost = missing_terms(occurring(scene.terms, scene.lines[place].text), text)
+    return f"translate {_terms(lost)}." if lost else ""
 
 
 def _messages(rules: Iterable[str], parts: Iterable[str]) -> Messages:
@@ -187,20 +205,33 @@ def refuses(reply: Reply) -> bool:
 
 
 def converse(
-    count: int, wanted: Sequence[int], ask: Callable[[Sequence[int]], Messages], complete: Complete
+    wanted: Sequence[int],
+    ask: Callable[[Sequence[int], Mapping[int, str]], Messages],
+    complete: Complete,
+    lacks: Callable[[int, str], str] = lambda _place, _text: "",
 ) -> dict[int, Answer | LocError]:
-    """Ask for lines until each has an answer or has failed.
+    """Ask for lines until each has an answer or has failed; once more for those that lack something.
 
     Args:
-        count: lines of the scene.
-        wanted: positions of those to be asked for.
-        ask: positions -> the request for them.
+        wanted: positions of the lines to be asked for.
+        ask: positions, and what is wrong with them so far -> the request.
         complete: sends a request.
+        lacks: position and text of an answer -> what it lacks, in words; empty where nothing.
     """
-    assert all(place < count for place in wanted)
     answers: dict[int, Answer | LocError] = {}
     replies: list[Reply] = []
-    _ask(tuple(wanted), TRIES, ask, complete, answers, replies)
+    _ask(tuple(wanted), TRIES, lambda places: ask(places, {}), complete, answers, replies)
+    complaints = {
+        place: words
+        for place, answer in answers.items()
+        if isinstance(answer, Answer) and (words := lacks(place, answer.text))
+    }
+    if complaints:
+        better: dict[int, Answer | LocError] = {}
+        _ask(tuple(complaints), 1, lambda places: ask(places, complaints), complete, better, replies)
+        for place, answer in better.items():
+            if isinstance(answer, Answer) and not lacks(place, answer.text):
+                answers[place] = answer
     first = next((place for place in wanted if isinstance(answers[place], Answer)), None)
     if first is not None:
         answer = answers[first]

@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from loc.backend import Card, Host, LicensedPart, Need
 from loc.errors import InputError, LocError, MissingError
-from stages.translate.dialogue import Answer, Messages, Reply, converse, schema, translate_messages
+from stages.translate.dialogue import (
+    Answer,
+    Messages,
+    Reply,
+    converse,
+    lacking_terms,
+    schema,
+    translate_messages,
+)
 from stages.translate.scene import Scene
 
 if TYPE_CHECKING:
@@ -78,7 +86,10 @@ class Llm:
     def translate_scene(self, scene: Scene, wanted: Sequence[int]) -> Mapping[int, Answer | LocError]:
         """Ask for some lines of a scene."""
         return converse(
-            len(scene.lines), wanted, lambda places: translate_messages(scene, places), self.complete
+            wanted,
+            lambda places, complaints: translate_messages(scene, places, complaints),
+            self.complete,
+            lambda place, text: lacking_terms(scene, place, text),
         )
 
     def complete(self, messages: Messages, wanted: Sequence[str]) -> Reply:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from loc.artifacts import Segment
+from loc.glossary import Terms, occurring
 from loc.store.keys import digest_value
 from stages.translate import sentences
 from stages.translate.batches import Batches
+from stages.translate.checks import missing_terms
 from stages.translate.contract import Translated
+
+Alternatives = Callable[[str], Sequence[str]]
 
 
 class Passage:
@@ -21,12 +25,25 @@ class Passage:
         source: their language.
         target: the language wanted.
         whole: the lines are taken as they are, each for a sentence.
+        terms: of the glossary; those that occur count.
+        alternatives: a sentence -> other translations of it, the best first.
     """
 
-    def __init__(self, segments: Sequence[Segment], source: str, target: str, *, whole: bool = False) -> None:
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        source: str,
+        target: str,
+        *,
+        whole: bool = False,
+        terms: Terms = (),
+        alternatives: Alternatives | None = None,
+    ) -> None:
         self.segments = segments
         self.source = source
         self.target = target
+        self.alternatives = alternatives
+        self.terms = () if alternatives is None else occurring(terms, " ".join(one.text for one in segments))
         self._whole = whole
 
     @cached_property
@@ -55,15 +72,32 @@ class Passage:
         Raises:
             LocError: a sentence it is part of could not be translated.
         """
-        parts = [(part, batches.get(part.text)) for part in self.parts]
+        parts = [(part, self._fitting(part.text, batches.get(part.text))) for part in self.parts]
         texts = sentences.give_back(
             len(self.segments), [(part, made.text) for part, made in parts], self.target
         )
         if texts is None:
             # Too short to be divided among the lines: each by itself says more.
-            return Passage([self.segments[place]], self.source, self.target).translate(0, batches)
+            alone = Passage(
+                [self.segments[place]],
+                self.source,
+                self.target,
+                terms=self.terms,
+                alternatives=self.alternatives,
+            )
+            return alone.translate(0, batches)
         unknown = sum(made.unknown_words for part, made in parts if place in part.lines)
         return Translated(texts[place], unknown)
+
+    def _fitting(self, sentence: str, made: Translated) -> Translated:
+        """A sentence's translation, or the best other one that has the terms which this one lacks."""
+        wanted = occurring(self.terms, sentence)
+        if self.alternatives is None or not missing_terms(wanted, made.text):
+            return made
+        for text in self.alternatives(sentence):
+            if not missing_terms(wanted, text):
+                return Translated(text, made.unknown_words)
+        return made
 
 
 @dataclass(frozen=True)
@@ -88,10 +122,13 @@ class PassageLine:
 
     def slice(self) -> Mapping[str, object]:
         """What it reads beyond its own text, for its key."""
-        if len(self.passage.segments) == 1:
-            return {}
-        texts = [digest_value(segment.text) for segment in self.passage.segments]
-        return {"passage": {"place": self.place, "texts": texts}}
+        found: dict[str, object] = {}
+        if len(self.passage.segments) > 1:
+            texts = [digest_value(segment.text) for segment in self.passage.segments]
+            found["passage"] = {"place": self.place, "texts": texts}
+        if self.passage.terms:
+            found["terms"] = digest_value([list(term) for term in self.passage.terms])
+        return found
 
     def translate(self) -> Translated:
         """Its translation.

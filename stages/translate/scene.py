@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from loc.artifacts import SAMPLE_RATE, Segment
 from loc.cast import Manner
+from loc.glossary import Terms, occurring
 from loc.store.keys import digest_value
 
 MAX_LINES = 12
@@ -51,7 +52,7 @@ class Scene:
     before: tuple[Said, ...] = ()
     after: tuple[Said, ...] = ()
     manners: tuple[str, ...] = ()
-    terms: tuple[tuple[str, str], ...] = ()
+    terms: Terms = ()
 
     def slice(self, place: int) -> Mapping[str, object]:
         """What the line at a place reads beyond its own text, for its key."""
@@ -81,7 +82,12 @@ def spans(segments: Sequence[Segment]) -> list[range]:
 
 
 def scene_of(
-    segments: Sequence[Segment], span: range, source: str, target: str, manners: Sequence[Manner] = ()
+    segments: Sequence[Segment],
+    span: range,
+    source: str,
+    target: str,
+    manners: Sequence[Manner] = (),
+    terms: Terms = (),
 ) -> Scene:
     """The scene of some lines.
 
@@ -90,6 +96,7 @@ def scene_of(
         span: positions of the scene's own.
         source, target: languages.
         manners: of all speakers, from the cast file.
+        terms: of the glossary; those that occur in the scene's lines are shown.
     """
     first, last = max(0, span.start - BEFORE), min(len(segments), span.stop + AFTER)
     letters: dict[str | None, str] = {}
@@ -113,6 +120,7 @@ def scene_of(
             and (manner.to is None or manner.to in letters)
             and manner.language in (None, target)
         ),
+        occurring(terms, "\n".join(segment.text for segment in segments[span.start : span.stop])),
     )
 
 

@@ -32,6 +32,9 @@ VERSION = "1"
 BEAMS = 4
 """Hypotheses kept: Marian's published models were tuned with 4 to 6; more cost time in proportion."""
 
+VARIANTS = 8
+"""Hypotheses to choose from where the best one will not do: they differ little, and more differ less."""
+
 BATCH = 16
 """Sentences at a time: beyond it the processor is no better used, and a stop loses more."""
 
@@ -70,7 +73,7 @@ class _Seq2Seq:
         return {
             **{name: packages.version(name) for name in named},
             **self._weights.fingerprint(),
-            "decoding": f"beams {BEAMS}, room {ROOM} + {ROOM_FACTOR} x, step {STEP}, float32",
+            "decoding": f"beams {BEAMS} or {VARIANTS}, room {ROOM} + {ROOM_FACTOR} x, step {STEP}, float32",
         }
 
     def batches(self, sentences: Sequence[str], source: str, target: str) -> list[list[str]]:
@@ -89,22 +92,30 @@ class _Seq2Seq:
         self, sentences: Sequence[str], source: str, target: str
     ) -> Sequence[Translated | LocError]:
         """Translate sentences whose lengths round to the same: all at once, or in parts where memory ends."""
+        return self._generate(sentences, source, target, BEAMS, 1)
+
+    def _generate(
+        self, sentences: Sequence[str], source: str, target: str, beams: int, kept: int
+    ) -> list[Translated | LocError]:
+        """The `kept` best of each sentence, one after the other."""
         self._prepare()
         rows = [self._encode(sentence, source, target) for sentence in sentences]
         with self._net as model:
 
             def attempt(size: int) -> list[Translated | LocError]:
                 parts = [rows[first : first + size] for first in range(0, len(rows), size)]
-                return [made for part in parts for made in self._translate(part, target, model)]
+                return [made for part in parts for made in self._translate(part, target, model, beams, kept)]
 
             return self._host.devices.halving(f"{self.card.name}'s sentences", len(rows), attempt)
 
-    def _translate(self, rows: list[list[int]], target: str, model: Any) -> list[Translated | LocError]:
+    def _translate(
+        self, rows: list[list[int]], target: str, model: Any, beams: int, kept: int
+    ) -> list[Translated | LocError]:
         import torch
 
         length = max(_rounded(len(row)) for row in rows)
         if length > self._longest(model):
-            return [InputError("The sentence is too long for the translator.")] * len(rows)
+            return [InputError("The sentence is too long for the translator.") for _ in rows]
         pad = int(model.config.pad_token_id)
         ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
@@ -113,9 +124,16 @@ class _Seq2Seq:
             made = model.generate(
                 input_ids=ids.to(model.device),
                 attention_mask=mask.to(model.device),
-                generation_config=self._decoding(model, target, min(room, self._longest(model) - 1)),
+                generation_config=self._decoding(
+                    model, target, min(room, self._longest(model) - 1), beams, kept
+                ),
             )
         return [self._result(row, model) for row in made.tolist()]
+
+    def alternatives(self, sentence: str, source: str, target: str) -> Sequence[str]:
+        """The hypotheses of a wider beam that came to an end, the best first, each once."""
+        found = self._generate([sentence], source, target, VARIANTS, VARIANTS)
+        return list(dict.fromkeys(one.text for one in found if isinstance(one, Translated)))
 
     def close(self) -> None:
         """Free the model."""
@@ -164,12 +182,15 @@ class _Seq2Seq:
             fix="Name another translator with --backend translate=NAME.",
         )
 
-    def _decoding(self, model: PreTrainedModel, target: str, room: int) -> GenerationConfig:
+    def _decoding(
+        self, model: PreTrainedModel, target: str, room: int, beams: int, kept: int
+    ) -> GenerationConfig:
         from transformers import GenerationConfig
 
         config = model.config
         decoding: GenerationConfig = GenerationConfig(  # type: ignore[no-untyped-call]
-            num_beams=BEAMS,
+            num_beams=beams,
+            num_return_sequences=kept,
             do_sample=False,
             early_stopping=True,
             length_penalty=1.0,

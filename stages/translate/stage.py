@@ -15,8 +15,8 @@ from loc.media.subtitles import Cue, Group, align, name_cues, read_cues
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, SuppliedText
 from loc.store.keys import digest_value
+from stages.translate import checks, sentences
 from stages.translate import scene as scenes
-from stages.translate import sentences
 from stages.translate.batches import Batches
 from stages.translate.contract import (
     Inputs,
@@ -74,6 +74,7 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
     else:
         made = _translated(ctx, transcript)
         lines = [_line(segment, made.get(segment.id)) for segment in transcript.segments]
+        lines = _noted(ctx, transcript, lines)
         origin, cost = "translated", _sum(made)
     failed = [line for line in lines if line.failed]
     for line in failed:
@@ -239,7 +240,14 @@ def _by_sentence(
     assert target is not None
     programs = _programs(ctx, translator, source)
     passages = [
-        Passage([segments[index] for index in span], source, target) for span in sentences.passages(segments)
+        Passage(
+            [segments[index] for index in span],
+            source,
+            target,
+            terms=ctx.job.glossary.terms(source, target),
+            alternatives=lambda sentence: translator.alternatives(sentence, source, target),
+        )
+        for span in sentences.passages(segments)
     ]
     nothing = Batches[str, Translated]((), lambda _: ())
     wanted = [
@@ -274,11 +282,12 @@ def _by_scene(ctx: Context, translator: SceneTranslator, segments: Sequence[Segm
     assert target is not None
     programs = _programs(ctx, translator, source)
     manners = ctx.job.cast.manners if ctx.job.cast else ()
+    terms = ctx.job.glossary.terms(source, target)
     nothing = Batches[tuple[Scene, int], Answer]((), lambda _: ())
     lines = [
         SceneLine(segments[index], scene, place, nothing)
         for span in scenes.spans(segments)
-        for scene in [scenes.scene_of(segments, span, source, target, manners)]
+        for scene in [scenes.scene_of(segments, span, source, target, manners, terms)]
         for place, index in enumerate(span)
     ]
     wanted = [line.asks for line in lines if _lacks(ctx, translator, programs, line)]
@@ -322,7 +331,8 @@ def _translate(
 
     Reads: its text; where it is translated as part of a passage, that of the passage's lines, and its place
         among them; by a language model, its scene: the lines of it and those next to it, with who says which,
-        and how the speakers talk to one another.
+        and how the speakers talk to one another; the terms of the glossary that occur there, where the
+        translator can heed them.
     Leaves out: the lines further away; who says it, but in a scene; when; the data of other pairs of
         languages; which lines were translated together; the key of an endpoint and its price.
     """
@@ -369,6 +379,24 @@ def _line(segment: Segment, made: Made | LocError | None) -> Line:
         unknown_words=result.unknown_words,
         failed=failed,
     )
+
+
+def _noted(ctx: Context, transcript: Transcript, lines: Sequence[Line]) -> list[Line]:
+    """Lines with what they seem to lack. A word may have moved to the line before or after."""
+    language = transcript.language or ctx.job.source_language
+    if language is None or ctx.language is None:
+        return list(lines)
+    terms = ctx.job.glossary.terms(language, ctx.language)
+    found = []
+    for number, (segment, line) in enumerate(zip(transcript.segments, lines, strict=True)):
+        nearby = " ".join(other.text for other in lines[max(0, number - 1) : number + 2])
+        notes = (
+            checks.notes(segment.text, line.text, (language, ctx.language), terms, nearby)
+            if line.text
+            else ()
+        )
+        found.append(line.model_copy(update={"notes": tuple(notes)}))
+    return found
 
 
 def failure(source: str, result: TranslatedLine) -> str | None:

@@ -16,6 +16,7 @@ from loc.backend import Card, Request, resolve
 from loc.cast import CastFile, Manner
 from loc.errors import LocError, MissingError, UsageError
 from loc.events import ActionDone, Event, EventBus
+from loc.glossary import Glossary
 from loc.policy.licences import Purpose
 from loc.runner import Runner
 from loc.settings import Settings, load_settings
@@ -307,9 +308,14 @@ def test_a_redirect_is_not_followed_with_the_key(endpoint: Endpoint, opened: Ope
 
 @pytest.fixture
 def context(store: WorkDir, opened: Open) -> Callable[..., Context]:
-    def make(cast: CastFile | None = None, events: list[Event] | None = None, **changes: Any) -> Context:
+    def make(
+        cast: CastFile | None = None,
+        events: list[Event] | None = None,
+        glossary: Glossary = Glossary(),  # noqa: B008 - frozen
+        **changes: Any,
+    ) -> Context:
         backend = opened(**changes)
-        job = Job(Path("talk.mp4"), "0" * 64, 1, ("es",), "en", cast=cast)
+        job = Job(Path("talk.mp4"), "0" * 64, 1, ("es",), "en", cast=cast, glossary=glossary)
         runner = Runner(store, EventBus((events if events is not None else []).append), run="test")
         return Context(runner, Settings(**changes), job, lambda stage, language: backend, "es")
 
@@ -391,6 +397,40 @@ def test_manners_of_the_cast_file_are_told_and_are_in_the_key(endpoint: Endpoint
     elsewhere = CastFile("x", frozenset(), {}, (Manner("a", "b", "ja", register="polite"),))
     dub(context(elsewhere), *LINES)
     assert len(endpoint.asked) == 2
+
+
+def test_terms_of_the_glossary_are_told_and_asked_for_once_more(endpoint: Endpoint, context: Any) -> None:
+    glossary = Glossary(({"en": "bears", "es": "osos"}, {"en": "cats", "es": "gatos"}))
+
+    def obeys(asked: Asked) -> Answered:
+        text = "osos" if "4: translate" in asked.prompt else "animales"
+        return chat(json.dumps({name: text if name == "4" else "gatos" for name in asked.wanted}))
+
+    endpoint.always = obeys
+    made = dub(context(glossary=glossary), *LINES)
+    assert '"cats" as "gatos"' in endpoint.asked[0].prompt
+    assert endpoint.wanted == [["1", "2", "3", "4"], ["4"]]
+    assert made.lines[3].text == "osos"
+    assert made.lines[3].notes == ()
+
+
+def test_a_term_that_is_not_heeded_is_noted(endpoint: Endpoint, context: Any) -> None:
+    glossary = Glossary(({"en": "bears", "es": "osos"},))
+    made = dub(context(glossary=glossary), *LINES)
+    assert len(endpoint.asked) == 2
+    assert [[note.code for note in line.notes] for line in made.lines] == [[], [], [], ["term"]]
+
+
+def test_only_scenes_that_hold_a_changed_term_are_asked_for_again(endpoint: Endpoint, context: Any) -> None:
+    texts = [f"Line {chr(97 + number)}." for number in range(MAX_LINES)]
+    dub(context(), *texts, *LINES)
+    endpoint.asked.clear()
+    dub(
+        context(glossary=Glossary(({"en": "bears", "es": "bears"}, {"en": "wolf", "es": "lobo"}))),
+        *texts,
+        *LINES,
+    )
+    assert endpoint.wanted == [["1", "2", "3", "4"]]
 
 
 def test_most_lines_refused_end_the_language(endpoint: Endpoint, context: Any) -> None:

@@ -118,6 +118,13 @@ def test_padding_moves_no_probability(opened: Open, family: str) -> None:
     assert torch.allclose(logits(0), logits(9), atol=1e-4)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_there_is_more_than_one_way_to_say_it(opened: Open, family: str) -> None:
+    found = opened(family).alternatives(ENGLISH[0], "en", "es")
+    assert found[0] == SPANISH[0]
+    assert len(found) == len(set(found))
+
+
 def test_batches_are_of_about_one_length_and_hold_each_sentence_once(opened: Open) -> None:
     backend = opened("marian")
     lines = [f"{'a ' * (number % 7)}bear." for number in range(60)] + [
@@ -150,11 +157,11 @@ def test_where_memory_ends_a_batch_is_translated_in_parts(
     generate = backend._translate
     sizes: list[int] = []
 
-    def short_of_memory(rows: list[list[int]], target: str, model: Any) -> Any:
+    def short_of_memory(rows: list[list[int]], *more: Any) -> Any:
         sizes.append(len(rows))
         if len(rows) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return generate(rows, target, model)
+        return generate(rows, *more)
 
     monkeypatch.setattr(backend, "_translate", short_of_memory)
     assert [str(one) for one in backend.translate_batch(ENGLISH, "en", "es")] == [str(one) for one in whole]

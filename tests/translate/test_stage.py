@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from loc.artifacts import Segment, Transcript, Translation
 from loc.backend import Card, Host
 from loc.errors import ChildError, MissingError
 from loc.events import ActionDone, Event, EventBus
+from loc.glossary import Glossary
 from loc.media.subtitles import Cue, write_srt
 from loc.runner import NotMade, Runner
 from loc.settings import Settings
@@ -107,9 +109,9 @@ def test_every_segment_becomes_a_line_in_its_place(context: Any) -> None:
     assert (made.language, made.source_language, made.origin) == ("es", "en", "translated")
     assert [line.model_dump() for line in made.lines] == [
         {"id": "l0001", "start": 0, "stop": 2 * SECOND, "speaker": "a", "segments": ("s0001",),
-         "text": "HELLO!", "unknown_words": 0, "failed": None},
+         "text": "HELLO!", "unknown_words": 0, "failed": None, "notes": ()},
         {"id": "l0002", "start": 2 * SECOND, "stop": 4 * SECOND, "speaker": "b", "segments": ("s0002",),
-         "text": "A ZORB!", "unknown_words": 1, "failed": None},
+         "text": "A ZORB!", "unknown_words": 1, "failed": None, "notes": ()},
     ]  # fmt: skip
 
 
@@ -194,6 +196,111 @@ def test_without_any_source_text_there_is_nothing_to_translate(context: Any) -> 
 
 def test_no_speech_is_no_lines(context: Any) -> None:
     assert translate(context(), transcript()).lines == ()
+
+
+# Sentences over lines
+
+
+class Talker(Shouter):
+    """Shouts sentences, in batches of two; knows that `bear` may be called `oso`."""
+
+    def __init__(self, host: Host | None = None) -> None:
+        super().__init__(host)
+        self.batched: list[list[str]] = []
+
+    def batches(self, sentences: Sequence[str], source: str, target: str) -> list[list[str]]:
+        unique = list(dict.fromkeys(sentences))
+        return [unique[first : first + 2] for first in range(0, len(unique), 2)]
+
+    def translate_batch(self, sentences: Sequence[str], source: str, target: str) -> list[Any]:
+        self.batched.append(list(sentences))
+        return [
+            ChildError("The talker is hoarse.") if "down" in one else Translated(one.upper(), 0)
+            for one in sentences
+        ]
+
+    def alternatives(self, sentence: str, source: str, target: str) -> list[str]:
+        self.heard.append(sentence)
+        return [sentence.upper(), sentence.upper().replace("BEAR", "OSO")]
+
+
+def with_talker(context: Context, talker: Talker, glossary: Glossary | None = None) -> Context:
+    job = replace(context.job, glossary=glossary or Glossary())
+    return replace(context, backend=lambda stage, language: talker, job=job)
+
+
+def one_voice(*texts: str) -> Transcript:
+    spoken = transcript(*texts)
+    same = tuple(segment.model_copy(update={"speaker": "a"}) for segment in spoken.segments)
+    return spoken.model_copy(update={"segments": same})
+
+
+def test_a_sentence_over_lines_is_translated_whole_and_given_back(context: Any) -> None:
+    talker = Talker()
+    made = translate(with_talker(context(), talker), one_voice("I think", "we should go.", "Now. Or never."))
+    assert [line.text for line in made.lines] == ["I THINK", "WE SHOULD GO.", "NOW. OR NEVER."]
+    assert talker.batched == [["I think we should go.", "Now."], ["Or never."]]
+
+
+def test_an_edit_costs_its_sentence_and_no_other(context: Any) -> None:
+    talker = Talker()
+    lines = ["I think", "we should go.", "Now.", "Or never."]
+    translate(with_talker(context(), talker), one_voice(*lines))
+    talker.batched.clear()
+    lines[0] = "He thinks"
+    changed = with_talker(context(), talker)
+    translate(changed, one_voice(*lines))
+    assert talker.batched == [["He thinks we should go."]]
+    assert (changed.runner.hits, changed.runner.misses) == (2, 2)
+
+
+def test_batches_are_in_no_key(context: Any) -> None:
+    """Lines translated beside others, and alone, are the same actions."""
+    talker = Talker()
+    translate(with_talker(context(), talker), one_voice("One.", "Two.", "Three."))
+    alone = with_talker(context(), talker)
+    translate(alone, one_voice("Two."))
+    assert (alone.runner.hits, alone.runner.misses) == (1, 0)
+
+
+def test_a_failed_sentence_takes_its_lines_and_no_others(context: Any) -> None:
+    talker = Talker()
+    lines = one_voice("Go", "down.", "Stay.", "Sit.", "Lie.")
+    made = translate(with_talker(context(), talker), lines)
+    assert [line.text for line in made.lines] == ["", "", "STAY.", "SIT.", "LIE."]
+    assert {line.failed for line in made.lines[:2]} == {"The talker is hoarse."}
+
+
+def test_a_translation_too_short_to_be_divided_is_made_line_by_line(context: Any) -> None:
+    class Curt(Talker):
+        def translate_batch(self, sentences: Sequence[str], source: str, target: str) -> list[Any]:
+            short = {"Go now.": "FUERA", "Go": "VETE", "now.": "YA."}
+            return [Translated(short[one], 0) for one in sentences]
+
+    made = translate(with_talker(context(), Curt()), one_voice("Go", "now."))
+    assert [line.text for line in made.lines] == ["VETE", "YA."]
+
+
+def test_another_hypothesis_is_taken_for_a_term_of_the_glossary(context: Any) -> None:
+    talker = Talker()
+    glossary = Glossary(({"en": "bear", "es": "oso"},))
+    lines = one_voice("A bear.", "A dog.")
+    translate(with_talker(context(), talker), lines)
+    told = with_talker(context(), talker, glossary)
+    made = translate(told, lines)
+    assert [line.text for line in made.lines] == ["A OSO.", "A DOG."]
+    assert talker.heard == ["A bear."]
+    assert (told.runner.hits, told.runner.misses) == (1, 1), "the dog's line knows nothing of bears"
+
+
+def test_a_failure_is_never_spoken(context: Any) -> None:
+    """Neither an error's words nor the source stand where a translation should."""
+    made = translate(context(), transcript("one", "down", "echo this", "two", "three"))
+    for line in made.lines:
+        assert (line.failed is None) == bool(line.text)
+        assert "hoarse" not in line.text
+        assert "FAILED" not in line.text
+        assert "echo" not in line.text
 
 
 # Supplied text

@@ -71,6 +71,7 @@ def line_flags(line: Data) -> list[str]:
         flags.append(f"hurried, {pace:.2f} times the voice's pace")
     if count := line["unknown_words"]:
         flags.append(f"{count} word{'s' * (count != 1)} not translated")
+    flags += [note.partition(": ")[2] for note in line.get("notes", ())]
     return flags
 
 
@@ -166,13 +167,14 @@ def _silent(report: Data) -> Iterator[Item]:
 
 
 def _lines(report: Data) -> Iterator[Item]:
-    over, hurried, unknown = [], [], []
+    over, hurried, unknown, noted = [], [], [], []
     told = {defect["unit"] for defect in report["defects"]}
     for number, line in enumerate(report["lines"]):
         place = Place("line", number, line["start"])
         over += [place] if line["overrun_seconds"] > 0 and f"line {line['line']}" not in told else []
         hurried += [place] if line["rate"] * line["stretch"] >= HURRIED else []
         unknown += [place] if line["unknown_words"] else []
+        noted += [place] if line.get("notes") else []
     if over:
         yield Item("check", f"{_count(over, 'line')} longer than the room there was", places=tuple(over))
     if hurried:
@@ -185,6 +187,13 @@ def _lines(report: Data) -> Iterator[Item]:
     if unknown:
         yield Item(
             "check", f"{_count(unknown, 'line')} with words that were not translated", places=tuple(unknown)
+        )
+    if noted:
+        yield Item(
+            "check",
+            f"{_count(noted, 'line')} in which a term, a number or a name is not found again",
+            "It may stand there in other words.",
+            tuple(noted),
         )
 
 

@@ -1,0 +1,126 @@
+"""Glossaries: what a term of one language is called in another.
+
+A table with a column for each language, named by its tag in the first row:
+
+    en,ja,es
+    bear,熊,oso
+    Zorblatt,ゾーブラット,Zorblatt
+
+CSV or TSV, UTF-8. An empty cell says nothing. A column `note` is for people. There may be one for all work,
+in the data folder, and others for a project; where both have a term, the project's holds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loc.errors import UsageError
+
+GLOBAL_NAMES = ("glossary.csv", "glossary.tsv")
+"""Names of the glossary that holds for all work, in the data folder."""
+
+NOTE = "note"
+
+_TAG = re.compile(r"[a-z]{2,3}")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+"""Scripts without spaces between words: kana, Han, Thai, Lao, Burmese, Khmer."""
+
+Terms = tuple[tuple[str, str], ...]
+"""(term of the source, term of the target)."""
+
+
+@dataclass(frozen=True)
+class Glossary:
+    """Rows of one or several files, the strongest first: language -> term."""
+
+    rows: tuple[Mapping[str, str], ...] = ()
+
+    def terms(self, source: str, target: str) -> Terms:
+        """The terms of a pair of languages, each once, longest first."""
+        found: dict[str, tuple[str, str]] = {}
+        for row in self.rows:
+            if source in row and target in row:
+                found.setdefault(row[source].casefold(), (row[source], row[target]))
+        return tuple(sorted(found.values(), key=lambda term: (-len(term[0]), term)))
+
+
+def occurring(terms: Terms, text: str) -> Terms:
+    """Those of some terms that a text of the source language holds: whole words, however capitalised.
+
+    Args:
+        terms: longest first; a shorter one that lies within a longer one found does not count.
+        text: of the source.
+    """
+    found = []
+    rest = text
+    for term in terms:
+        pattern = _pattern(term[0])
+        if pattern.search(rest):
+            found.append(term)
+            rest = pattern.sub("\0", rest)
+    return tuple(found)
+
+
+def holds(text: str, term: str) -> bool:
+    """Whether a text of the target language has a term, however capitalised; endings may follow it."""
+    return " ".join(term.casefold().split()) in " ".join(text.casefold().split())
+
+
+def _pattern(term: str) -> re.Pattern[str]:
+    words = r"\s+".join(re.escape(word) for word in term.split())
+    edge = "" if _UNSPACED.search(term) else r"(?<!\w){}(?!\w)"
+    return re.compile(edge.format(words) if edge else words, re.IGNORECASE)
+
+
+def read_glossary(path: Path) -> Glossary:
+    """Read a glossary.
+
+    Raises:
+        UsageError: it cannot be read, or its first row does not name languages.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "It is not UTF-8."
+        raise UsageError(f"{path} cannot be read as a glossary.", why=why or "") from error
+    try:
+        table = list(csv.reader(io.StringIO(text), dialect=_dialect(path), strict=True))
+    except csv.Error as error:
+        raise UsageError(f"{path} cannot be read as a glossary.", why=f"{error}.") from error
+    header = [name.strip().lower() for name in table[0]] if table else []
+    languages = [name for name in header if name != NOTE]
+    wrong = [name for name in languages if not _TAG.fullmatch(name)]
+    if wrong or len(languages) < 2 or len(set(header)) < len(header):
+        raise UsageError(
+            f"{path} cannot be used as a glossary.",
+            why=f"{wrong[0]!r} in its first row is no language." if wrong else "Its first row names too few.",
+            fix="Name a language in each column of the first row, e.g. en,ja,es; a column may be `note`.",
+        )
+    return Glossary(tuple(_row(header, cells) for cells in table[1:] if any(cell.strip() for cell in cells)))
+
+
+def _dialect(path: Path) -> type[csv.Dialect]:
+    return csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel
+
+
+def _row(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    return {
+        name: " ".join(cell.split())
+        for name, cell in zip(header, cells, strict=False)
+        if name != NOTE and cell.strip()
+    }
+
+
+def layered(paths: Sequence[Path], data_dir: Path) -> Glossary:
+    """The glossaries of a project, the first strongest, and behind them the one for all work.
+
+    Raises:
+        UsageError: one cannot be used.
+    """
+    everywhere = [path for name in GLOBAL_NAMES if (path := data_dir / name).is_file()]
+    return Glossary(tuple(row for path in (*paths, *everywhere) for row in read_glossary(path).rows))

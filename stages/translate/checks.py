@@ -1,0 +1,92 @@
+"""What a translation can be seen to lack, from the texts alone: terms, numbers, names.
+
+None of it fails a line, since each can be wrong: what is found is noted for whoever looks at the report.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from loc.artifacts import Reason
+from loc.glossary import Terms, holds, occurring
+
+SPELLED = 12
+"""Numbers up to this are as often written in words as in digits."""
+
+NAME_LETTERS = 4
+"""Letters a name must have to be looked for, and that must agree: endings change with case and language."""
+
+_NUMBER = re.compile(r"\d+(?:[.,:'’\u00a0\u202f]\d+)*")
+_LARGE_UNITS = re.compile("[十百千万萬億亿兆만억조]")
+"""With these, numbers are written otherwise: 12,000 is 1万2千."""
+
+_NAME = re.compile(r"(?<![.!?…\"'“‘(])(?<=[\w,;:]\s)[A-ZÀ-ÖØ-Þ][^\W\d_]{3,}")
+"""A capital within a sentence."""
+
+_CAPITAL_NOUNS = frozenset({"de", "lb"})
+"""Languages that write every noun with a capital."""
+
+_CALENDAR_WORDS = """
+monday tuesday wednesday thursday friday saturday sunday january february march april june july august
+september october november december english spanish french german italian japanese chinese
+"""
+_CALENDAR = frozenset(_CALENDAR_WORDS.split())
+"""What English writes with a capital and others translate."""
+
+_LATIN_TAGS = """
+af ast az bs ca ceb cs cy da de en eo es et eu fi fil fo fr fy ga gd gl ha haw hr ht hu id ig ilo is it jv lb
+lg ln lt lv mg mi ms mt nb nl nn no ny oc pl pt ro sk sl sm sn so sq ss st su sv sw tl tn tr uz vi wo xh yo zu
+"""
+_LATIN = frozenset(_LATIN_TAGS.split())
+"""Languages in whose script names are written as in English."""
+
+
+def notes(source: str, text: str, languages: tuple[str, str], terms: Terms, nearby: str = "") -> list[Reason]:
+    """What a line's translation seems to lack. Figures only, no text.
+
+    Args:
+        source: the line's text.
+        text: its translation.
+        languages: of the two.
+        terms: of the glossary.
+        nearby: translations of the lines next to it, into which a word may have moved.
+    """
+    found = []
+    around = f"{text} {nearby}"
+    wanted = occurring(terms, source)
+    if lost := missing_terms(wanted, around):
+        found.append(_reason("term", len(lost), len(wanted), "terms of the glossary are"))
+    numbers = _numbers(source)
+    lost_numbers = [one for one in numbers if one not in _numbers(around)]
+    if lost_numbers and not _LARGE_UNITS.search(around):
+        found.append(_reason("number", len(lost_numbers), len(numbers), "numbers are"))
+    names = _names(source, languages)
+    if lost_names := [one for one in names if one[:NAME_LETTERS] not in around.casefold()]:
+        found.append(_reason("name", len(lost_names), len(names), "names are"))
+    return found
+
+
+def missing_terms(wanted: Iterable[tuple[str, str]], text: str) -> list[tuple[str, str]]:
+    """Those terms whose translation a text does not hold."""
+    return [term for term in wanted if not holds(text, term[1])]
+
+
+def _reason(code: str, lost: int, total: int, what: str) -> Reason:
+    return Reason(code=code, detail=f"{lost} of {total} {what} not found in the translation.")
+
+
+def _numbers(text: str) -> list[str]:
+    """Numbers of a text as digits alone, those left out that may be written in words."""
+    digits = (re.sub(r"\D", "", found) for found in _NUMBER.findall(unicodedata.normalize("NFKC", text)))
+    return [one for one in digits if len(one) > 9 or int(one) > SPELLED]
+
+
+def _names(text: str, languages: tuple[str, str]) -> list[str]:
+    """Names of a text that ought to look alike in the other language."""
+    source, target = languages
+    if source in _CAPITAL_NOUNS or target not in _LATIN:
+        return []
+    found = (name.casefold() for name in _NAME.findall(text))
+    return [name for name in found if len(name) >= NAME_LETTERS and name not in _CALENDAR]

@@ -1,0 +1,64 @@
+"""Glossaries: files, layers, and which terms a text holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loc.errors import UsageError
+from loc.glossary import Glossary, holds, layered, occurring, read_glossary
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_csv_and_tsv_with_a_column_for_each_language(tmp_path: Path) -> None:
+    comma = write(tmp_path / "a.csv", '\ufeffen,ja,note,es\nbear,熊,an animal,oso\n"tea, green",緑茶,,\n\n')
+    tab = write(tmp_path / "a.tsv", "EN\tja\nbear\t熊\n")
+    assert read_glossary(comma).terms("en", "ja") == (("tea, green", "緑茶"), ("bear", "熊"))
+    assert read_glossary(comma).terms("en", "es") == (("bear", "oso"),)
+    assert read_glossary(comma).terms("ja", "es") == (("熊", "oso"),)
+    assert read_glossary(tab).terms("en", "ja") == (("bear", "熊"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("", "too few"), ("en\nbear\n", "too few"), ("bear,oso\n", "'bear'"), ('en,ja\n"bear', "unexpected end"),
+     ("en,en\nbear,oso\n", "too few")],
+)  # fmt: skip
+def test_what_is_no_glossary_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_glossary(write(tmp_path / "a.csv", text))
+    assert why in caught.value.why
+
+
+def test_bytes_that_are_no_text_and_a_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
+    for name in ("a.csv", "b.csv"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            read_glossary(tmp_path / name)
+
+
+def test_a_project_overrides_what_holds_for_all_work(tmp_path: Path) -> None:
+    write(tmp_path / "glossary.csv", "en,es\nbear,oso\ndog,perro\n")
+    project = write(tmp_path / "film.tsv", "en\tes\nBear\tosito\n")
+    assert layered([project], tmp_path).terms("en", "es") == (("Bear", "osito"), ("dog", "perro"))
+    assert layered([], tmp_path / "nowhere") == Glossary()
+
+
+def test_terms_are_whole_words_and_the_longest_counts() -> None:
+    terms = Glossary(({"en": "bear", "es": "oso"}, {"en": "polar bear", "es": "oso polar"})).terms("en", "es")
+    assert occurring(terms, "The Polar  bear sleeps.") == (("polar bear", "oso polar"),)
+    assert occurring(terms, "A bear and a polar bear.") == (("polar bear", "oso polar"), ("bear", "oso"))
+    assert occurring(terms, "I cannot bearly see; unbearable.") == ()
+    japanese = Glossary(({"ja": "熊", "en": "bear"},)).terms("ja", "en")
+    assert occurring(japanese, "白熊を見た。") == (("熊", "bear"),)
+
+
+def test_a_term_is_found_with_endings_and_other_capitals() -> None:
+    assert holds("Los Osos duermen.", "oso")
+    assert holds("熊を見ました。", "熊")
+    assert not holds("El perro.", "oso")

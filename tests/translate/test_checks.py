@@ -1,0 +1,46 @@
+"""What a translation is seen to lack."""
+
+from __future__ import annotations
+
+import pytest
+
+from stages.translate.checks import notes
+
+TERMS = (("bear", "oso"),)
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "target", "codes"),
+    [
+        ("A bear sleeps.", "Un oso duerme.", "es", []),
+        ("A bear sleeps.", "Un animal duerme.", "es", ["term"]),
+        ("It has 27 rooms.", "Tiene 27 habitaciones.", "es", []),
+        ("It has 27 rooms.", "Tiene 72 habitaciones.", "es", ["number"]),
+        ("It has 3 rooms.", "Tiene tres habitaciones.", "es", []),
+        ("It cost 1,250.50 dollars.", "Costó 1.250,50 dólares.", "es", []),
+        ("It cost 12,000 yen.", "1万2千円でした。", "ja", []),
+        ("In 1984 it rained.", "１９８４年は雨でした。", "ja", []),
+        ("In 1984 it rained.", "あの年は雨でした。", "ja", ["number"]),
+        ("We met Zorblatt there.", "Allí encontramos a Zorblatt.", "es", []),
+        ("We met Zorblatt there.", "Allí encontramos a alguien.", "es", ["name"]),
+        ("We went to London.", "Fuimos a Londres.", "es", []),
+        ("We met Zorblatt there.", "そこで会いました。", "ja", []),
+        ("See you on Monday.", "Hasta el lunes.", "es", []),
+        ("Zorblatt sleeps.", "Alguien duerme.", "es", []),
+    ],
+)
+def test_terms_numbers_and_names(source: str, text: str, target: str, codes: list[str]) -> None:
+    assert [note.code for note in notes(source, text, ("en", target), TERMS)] == codes
+
+
+def test_what_moved_to_the_next_line_is_not_missed() -> None:
+    assert notes("A bear of 27 years", "Un", ("en", "es"), TERMS, "oso de 27 años") == []
+
+
+def test_german_nouns_are_no_names() -> None:
+    assert notes("Ich sah das Haus.", "I saw it.", ("de", "en"), ()) == []
+
+
+def test_notes_hold_figures_and_no_text() -> None:
+    [note] = notes("A bear sleeps.", "Nada.", ("en", "es"), TERMS)
+    assert note.detail == "1 of 1 terms of the glossary are not found in the translation."
