@@ -21,6 +21,7 @@ import numpy.typing as npt
 from loc import packages
 from loc.analysis.recognition import RECOGNISER_RATE, Heard, Passage
 from loc.errors import MissingError
+from loc.weights.load import load_strict, read_saved
 from loc.weights.shelf import Weights
 
 Floats = npt.NDArray[np.float32]
@@ -163,22 +164,21 @@ def _load(weights: Weights) -> Any:
     Raises:
         MissingError: the file holds something else, or not all of it.
     """
-    import torch
     import whisper
     from whisper.model import ModelDimensions, Whisper
 
     (path,) = weights.files.values()
-    found = torch.load(path, map_location="cpu", weights_only=True)
+    saved = read_saved(path)
     try:
-        dims = ModelDimensions(**found["dims"])
+        dims = ModelDimensions(**saved["dims"])
         model = Whisper(dims)
-        model.load_state_dict(found["model_state_dict"], strict=True)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise MissingError(
-            f"The weights {weights.row.id} are not those of a Whisper model.",
-            why=str(error),
-            fix=f"loc models verify {weights.row.id}",
+            f"{weights.row.title} cannot be loaded.",
+            why=f"The file does not say the dimensions of a Whisper model: {error}.",
+            fix="`loc models verify` says whether its file is the one that was published.",
         ) from error
+    load_strict(model, saved.get("model_state_dict", {}), weights.row.title)
     # Which heads tell times is not in the file; the library knows it of the published ones, by name. A model
     # of another shape under such a name has the library's default, all heads of the upper half.
     heads = whisper._ALIGNMENT_HEADS.get(PurePosixPath(next(iter(weights.files))).stem)

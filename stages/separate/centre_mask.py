@@ -129,8 +129,9 @@ class CentreMask:
             parameters["strength"] = round(float(np.clip((HARMLESS_DB - snr) / HARMLESS_DB, 0, 1)), 3)
         return parameters
 
-    def separate(self, audio: Floats, parameters: Mapping[str, Any]) -> Floats:
+    def separate(self, audio: Floats, parameters: Mapping[str, Any], before: int = 0) -> Floats:
         """The speech in a piece: float32 [n, channels] at 48 kHz in and out, sample-aligned."""
+        del before
         mono = audio.mean(axis=1)
         denoised, probability = denoise(mono, parameters["gain"])
         stereo = audio.shape[1] == 2 and parameters["side_ratio"] >= CENTRED_SIDE_RATIO

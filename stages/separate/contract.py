@@ -37,7 +37,14 @@ class Separator(Backend, Protocol):
         ...
 
     def separate(
-        self, audio: npt.NDArray[np.float32], parameters: Mapping[str, Any]
+        self, audio: npt.NDArray[np.float32], parameters: Mapping[str, Any], before: int
     ) -> npt.NDArray[np.float32]:
-        """The speech in a piece: float32 [n, channels] at 48 kHz in and out, sample-aligned."""
+        """The speech in a piece: float32 [n, channels] at 48 kHz in and out, sample-aligned. Called from
+        several threads.
+
+        Args:
+            audio: the piece with its context.
+            parameters: of the whole track.
+            before: samples of context at its beginning; the piece itself is a block at most.
+        """
         ...

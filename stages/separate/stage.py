@@ -123,7 +123,8 @@ def _separate(
 ) -> tuple[Action, Make]:
     """Separate one block.
 
-    Reads: the block, and as much on each side of it as the backend asks for: 2 s for `centre-mask`.
+    Reads: the block, and as much on each side of it as the backend asks for: 2 s for
+        `centre-mask`, 4 s for `demucs`.
     Leaves out: the other blocks, but for the parameters that all share.
     """
 
@@ -137,7 +138,7 @@ def _separate(
     def make(out: Out) -> None:
         audio = read_sound(ctx.store, master, heard_from, heard_to)
         values = json.loads(ctx.store.read_bytes(parameters))
-        speech, background = split(audio[own], separator.separate(audio, values)[own])
+        speech, background = split(audio[own], separator.separate(audio, values, own.start)[own])
         out.bytes("speech", encode_flac(speech))
         out.bytes("background", encode_flac(background))
 

@@ -74,7 +74,7 @@ class Half:
     def combine(self, surveys: list[dict[str, float]]) -> dict[str, float]:
         return {"gain": 0.5}
 
-    def separate(self, audio: np.ndarray, parameters: Mapping[str, float]) -> np.ndarray:
+    def separate(self, audio: np.ndarray, parameters: Mapping[str, float], before: int) -> np.ndarray:
         return audio * np.float32(parameters["gain"])
 
 
