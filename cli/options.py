@@ -37,6 +37,7 @@ LOOK_FIELDS = (
     "dub_command",
     "require_quality",
     "purpose",
+    "offline",
     "output",
     "container",
     "codec",

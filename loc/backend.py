@@ -236,7 +236,8 @@ def _reject(
         if why := refusal(part.licence, purpose):
             return Rejected(card, "licence", f"{part.item}: {why}")
     if card.runs == "remote" and not request.allow_remote:
-        return Rejected(card, "remote", "remote backends are off unless named")
+        off = "with --offline" if request.named else "unless named"
+        return Rejected(card, "remote", f"remote backends are off {off}")
     if card.only_named and request.named is None:
         return Rejected(card, "unnamed", "off unless named")
     if why := _language_reason(card, request):

@@ -13,16 +13,19 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO
+from socket import AF_INET, AF_INET6
+from typing import IO, Any
 
-from loc.errors import ChildError, MissingError
+from loc.errors import ChildError, MissingError, RefusedError
 
 STDERR_LINES = 20
 """Last lines of a child's stderr that an error shows: enough for ffmpeg's cause, short enough to read."""
@@ -115,6 +118,32 @@ def _spawn(order: _Order) -> subprocess.Popen[bytes]:
     with _spawner_lock:
         spawner = _spawner(os.getpid())
     return spawner.start(order)
+
+
+def forbid_network() -> None:
+    """Let every connection of this process that leaves the machine fail, whoever asks for it; for good."""
+    sys.addaudithook(_refuse_network)
+
+
+def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect":
+        socket, address = arguments
+        if socket.family not in (AF_INET, AF_INET6):
+            return
+        host = address[0]
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    if host not in (None, "", "localhost", b"localhost") and not _is_loopback(host):
+        raise RefusedError("A connection was refused.", why="--offline forbids the network.")
+
+
+def _is_loopback(host: object) -> bool:
+    try:
+        return ip_address(host.decode() if isinstance(host, bytes) else str(host)).is_loopback
+    except ValueError:
+        return False
 
 
 def give_way(nice: int) -> None:

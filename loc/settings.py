@@ -324,6 +324,25 @@ class Settings(BaseSettings):
     musetalk_batch_size: int = _setting(
         8, "Frames MuseTalk draws at once.", "--musetalk-batch-size", topic="Backends", ge=1, le=256
     )
+    offline: bool = _setting(
+        False,
+        "Use no network: nothing is pulled, and no remote backend is taken, not even one that was named.",
+        "--offline/--no-offline",
+        topic="Backends",
+    )
+    hub: str = _setting(
+        "https://huggingface.co",
+        "The Hugging Face hub, or a mirror of it, that `loc models pull` asks.",
+        "--hub",
+        topic="Backends",
+        pattern=r"^https?://",
+    )
+    mirrors: Annotated[dict[str, str], NoDecode] = _setting(
+        dict,
+        "PREFIX=OTHER: what is published at addresses that begin with PREFIX is pulled from OTHER instead.",
+        "--mirror",
+        topic="Backends",
+    )
     device: str = _setting(
         "auto",
         "What neural models run on: auto, cpu, cuda, cuda:1, mps. It is tried out; auto takes the CPU where "
@@ -398,7 +417,7 @@ class Settings(BaseSettings):
     def _split_items(cls, value: Any) -> Any:
         return _items(value)
 
-    @field_validator("backend", "translation", mode="before")
+    @field_validator("backend", "translation", "mirrors", mode="before")
     @classmethod
     def _split_pairs(cls, value: Any) -> Any:
         return _pairs(value)

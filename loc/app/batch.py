@@ -45,6 +45,8 @@ def run_all(
     languages = target_languages(settings)
     cut_graph(graph.stages, settings)
     process.give_way(settings.nice)
+    if settings.offline:
+        process.forbid_network()
     store = WorkDir(settings.work_dir)
     inputs = _inputs(paths, sinks)
     alone = len(inputs) == 1

@@ -88,7 +88,7 @@ def request_for(stage: Stage, job: Job, settings: Settings, language: str | None
         target=language,
         named=named,
         minimum=settings.require_quality,
-        allow_remote=named is not None,
+        allow_remote=named is not None and not settings.offline,
     )
 
 

@@ -36,7 +36,7 @@ _ID = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-[0-9a-f]{4}")
 
 _SHAPES_NOTHING = frozenset(
     {"languages", "source_language", "output", "overwrite", "force", "workers", "work_dir", "data_dir"}
-    | {"ffmpeg", "ffprobe", "device", "summary", "deadline", "nice", "llm_price"}
+    | {"ffmpeg", "ffprobe", "device", "offline", "hub", "mirrors", "summary", "deadline", "nice", "llm_price"}
 )
 """Settings that do not tell one variant of a job from another: where things lie, how the work is done, and
 the languages, since those a job has do not all come from settings."""

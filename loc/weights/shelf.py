@@ -99,7 +99,7 @@ class Shelf:
             if file.sha256 is not None and held.sha256 != file.sha256:
                 return f"{file.path} is another file than the one published"
             try:
-                found = self._path(row.id, file.path, held).stat()
+                found = self.path(row.id, file.path, held).stat()
             except OSError:
                 return f"{file.path} is missing"
             if (found.st_size, found.st_mtime_ns) != (held.size, held.mtime_ns):
@@ -134,9 +134,10 @@ class Shelf:
         held = {file.path: manifest.files[file.path] for file in row.files}
         return Weights(
             row,
-            {path: self._path(weights_id, path, item) for path, item in held.items()},
+            {path: self.path(weights_id, path, item) for path, item in held.items()},
             {path: item.sha256 for path, item in held.items()},
         )
 
-    def _path(self, weights_id: str, path: str, held: Held) -> Path:
+    def path(self, weights_id: str, path: str, held: Held) -> Path:
+        """Where a file that came in lies."""
         return Path(held.path) if held.path is not None else self.folder / weights_id / path

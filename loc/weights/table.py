@@ -62,8 +62,16 @@ class Row(_Row):
     """None: those of the backend's card."""
     marks: Mapping[str, tuple[int, ...]] = Field(default_factory=dict)
     """Tensors by which its state is told from others': name -> shape."""
+    homes: tuple[str, ...] = ()
+    """Folders, `sd-vae` or `checkpoints/vae`, in which other programs keep these files."""
     source: Place
     files: tuple[WeightFile, ...]
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all files; None where that of one is not known."""
+        sizes = [file.size for file in self.files]
+        return None if None in sizes else sum(size or 0 for size in sizes)
 
     @model_validator(mode="after")
     def _safe_paths(self) -> Row:

@@ -16,7 +16,12 @@ from cli.main import COMMANDS
 from loc.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1"}
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+    "COLUMNS": "120",
+    "NO_COLOR": "1",
+}
 HEAVY = ("numpy", "pydantic", "av", "cv2", "mediapipe", "scipy", "soundfile", "torch", "loc.settings")
 """What `loc --help` must not load."""
 

@@ -1,0 +1,86 @@
+"""`loc models` and `loc licences` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loc.errors import ExitCode
+from loc.weights.table import published
+from tests.cli.test_cli import loc
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "tiny.pt").write_bytes(b"tensors")
+    return folder
+
+
+def models(tmp_path: Path, *args: str) -> tuple[int, str, str]:
+    done = loc("models", *args, "--data-dir", str(tmp_path / "data"))
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_model_of_ones_own_comes_and_goes(mine: Path, tmp_path: Path) -> None:
+    add = ("add", "mine", str(mine), "--architecture", "whisper", "--licence", "mit")
+    assert models(tmp_path, *add)[0] == ExitCode.DONE
+    code, listed, _ = models(tmp_path, "list", "--json")
+    rows = {row["id"]: row for row in json.loads(listed)}
+    assert code == ExitCode.DONE
+    assert rows.keys() == {*published(), "mine"}
+    assert (rows["mine"]["here"], rows["mine"]["state"]) == (True, "yours")
+    assert not any(rows[name]["here"] for name in published())
+    assert models(tmp_path, "path", "mine")[1] == f"{mine / 'tiny.pt'}\n"
+    assert models(tmp_path, "verify")[0] == ExitCode.DONE
+    (mine / "tiny.pt").write_bytes(b"another")
+    code, said, _ = models(tmp_path, "verify", "mine")
+    assert code == ExitCode.MISSING
+    assert "mine: tiny.pt: changed" in said
+    assert models(tmp_path, "remove", "mine")[0] == ExitCode.DONE
+    assert (mine / "tiny.pt").exists()
+    assert models(tmp_path, "path", "mine")[0] == ExitCode.MISSING
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--architecture", "gpt", "--licence", "mit"), "No backend loads"),
+        (("--architecture", "whisper", "--licence", "mine"), "no licence 'mine'"),
+        (("--architecture", "whisper", "--licence", "mit", "--quality", "superb"), "--quality"),
+        (("--architecture", "whisper", "--licence", "mit", "--pair", "enja"), "--pair"),
+    ],
+)
+def test_what_is_said_of_a_model_must_be_so(
+    mine: Path, tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    code, _, err = models(tmp_path, "add", "mine", str(mine), *flags)
+    assert code == ExitCode.USAGE
+    assert said in err
+
+
+def test_offline_pulls_nothing(tmp_path: Path) -> None:
+    code, out, err = models(tmp_path, "pull", "whisper-tiny", "--offline")
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert "--offline forbids the network" in err
+
+
+def test_an_unknown_id_is_a_usage_error(tmp_path: Path) -> None:
+    assert models(tmp_path, "pull", "gpt-9")[0] == ExitCode.USAGE
+
+
+def test_licences_are_listed_whole_and_for_one_dub(tmp_path: Path) -> None:
+    done = loc("licences", "--json")
+    assert json.loads(done.stdout)["mit"]["commercial"] == "yes"
+    assert "research only" in loc("licences").stdout
+    report = tmp_path / "talk.ja.report.json"
+    part = {"item": "mei", "kind": "voice", "licence": "CC BY", "terms": "Credit the author."}
+    report.write_text(json.dumps({"backends": [{"stage": "dub", "name": "openjtalk", "licences": [part]}]}))
+    said = loc("licences", str(report)).stdout
+    assert "dub/openjtalk  voice  mei   CC BY" in said
+    assert "CC BY: Credit the author." in said
+    report.write_text("{}")
+    assert loc("licences", str(report)).returncode == ExitCode.INPUT
