@@ -18,6 +18,9 @@ Result = TypeVar("Result")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
+MUSETALK_FIELDS = tuple(name for name in Settings.model_fields if name.startswith("musetalk_"))
+"""MuseTalk's knobs."""
+
 LOOK_FIELDS = (
     "languages",
     "source_language",
@@ -47,6 +50,7 @@ LOOK_FIELDS = (
     "keep_original_audio",
     "burn_subtitles",
     "page",
+    *MUSETALK_FIELDS,
     "ffmpeg",
     "ffprobe",
     "work_dir",

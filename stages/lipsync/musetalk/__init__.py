@@ -19,6 +19,7 @@ from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
 
 if TYPE_CHECKING:
+    from loc.device import Resident
     from loc.weights.shelf import Weights
     from stages.lipsync.musetalk.model import Model
 
@@ -66,7 +67,7 @@ class MuseTalk:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._model: Model | None = None
+        self._resident: Resident[Model] | None = None
         self._lock = Lock()
 
     @property
@@ -80,13 +81,11 @@ class MuseTalk:
 
     def fingerprint(self) -> Mapping[str, str]:
         """What shapes a patch besides this package: weights, knobs, arithmetic, resampling."""
-        knobs = {name: value for name, value in asdict(self.knobs).items() if name != "precision"}
         return {
             **self._own().fingerprint(),
             **{f"vae {name}": digest for name, digest in self._host.weights(VAE).fingerprint().items()},
             **{f"ear {name}": digest for name, digest in self._host.weights(EAR).fingerprint().items()},
-            "knobs": json.dumps(knobs, sort_keys=True),
-            "dtype": "float32",
+            "knobs": json.dumps(asdict(self.knobs), sort_keys=True),
             "torch": packages.version("torch"),
             "diffusers": packages.version("diffusers"),
             "opencv": packages.version("opencv-contrib-python"),
@@ -101,23 +100,31 @@ class MuseTalk:
         """Draw every frame of the window, in order."""
         from stages.lipsync.musetalk.drawing import patches
 
-        yield from patches(self._loaded(), window, self.knobs, self._host.settings.musetalk_batch_size)
+        settings = self._host.settings
+        with self._nets() as nets:
+            yield from patches(nets, window, self.knobs, settings.musetalk_batch_size, self._host.devices)
 
     def close(self) -> None:
         """Forget the nets."""
         with self._lock:
-            self._model = None
+            if self._resident is not None:
+                self._resident.close()
+                self._resident = None
 
-    def _loaded(self) -> Model:
-        """The nets, loaded once."""
-        import torch
-
+    def _nets(self) -> Resident[Model]:
+        """The nets and their place on the device."""
         from stages.lipsync.musetalk import model
 
         with self._lock:
-            if self._model is None:
-                self._model = model.load(self._parts(), self.version, torch.device("cpu"), torch.float32)
-            return self._model
+            if self._resident is None:
+                row, parts = self._own().row, self._parts()
+                version, precision = self.version, self.knobs.precision
+                self._resident = self._host.resident(
+                    row.title,
+                    row.memory_mb,
+                    lambda device: model.load(parts, version, device, precision),
+                )
+            return self._resident
 
     def _own(self) -> Weights:
         """The UNet's weights."""

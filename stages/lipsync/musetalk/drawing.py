@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ import numpy.typing as npt
 
 from loc.analysis.faces import transform, upright_size, upright_transform
 from loc.artifacts import VideoStream
+from loc.device import Devices
 from loc.errors import LocError
 from loc.media.colour import to_rgb
 from loc.media.compose import soft_mask
@@ -19,6 +22,9 @@ from loc.media.frames import Planes
 from stages.lipsync.contract import HEARD_RATE, Patch, RedrawWindow
 from stages.lipsync.musetalk import boxes, model, outline, windows
 from stages.lipsync.musetalk.knobs import Knobs
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Matrix = npt.NDArray[np.float64]
 
@@ -99,8 +105,10 @@ def square_matrix(box: boxes.IntBox, rotation: int) -> Matrix:
     return np.asarray(stretch @ np.vstack([np.array(turn, dtype=np.float64), [0, 0, 1]]))
 
 
-def patches(nets: model.Model, window: RedrawWindow, knobs: Knobs, batch: int) -> Iterator[Patch]:
-    """Every frame of a redraw, drawn.
+def patches(
+    nets: model.Model, window: RedrawWindow, knobs: Knobs, batch: int, devices: Devices
+) -> Iterator[Patch]:
+    """Every frame of a redraw, drawn, `batch` at a time and in halves of it where memory ends.
 
     Raises:
         LocError: a face has left the picture.
@@ -112,10 +120,20 @@ def patches(nets: model.Model, window: RedrawWindow, knobs: Knobs, batch: int) -
     frames = zip(window.pictures(), window.points, table, strict=True)
     while group := list(itertools.islice(frames, batch)):
         cuttings = [cut(planes, window.video, points, knobs) for planes, points, _ in group]
-        latents = nets.see(np.stack([cutting.pixels for cutting in cuttings]))
-        drawn = nets.draw(latents, model.tokens_of(rows, np.stack([near for _, _, near in group])))
+        faces = np.stack([cutting.pixels for cutting in cuttings])
+        tokens = model.tokens_of(rows, np.stack([near for _, _, near in group]))
+        drawn = devices.halving("MuseTalk", batch, partial(_drawn, nets, faces, tokens))
         for cutting, face in zip(cuttings, drawn, strict=True):
             yield patch(cutting, face, knobs)
+
+
+def _drawn(nets: model.Model, faces: model.Faces, tokens: Tensor, size: int) -> model.Faces:
+    """A batch, `size` at a time."""
+    parts = [
+        nets.draw(nets.see(faces[start : start + size]), tokens[start : start + size])
+        for start in range(0, len(faces), size)
+    ]
+    return np.concatenate(parts)
 
 
 def patch(cutting: Cutting, drawn: npt.NDArray[np.uint8], knobs: Knobs) -> Patch:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from loc.errors import LocError
 from loc.weights.load import load_strict, read_state
+from stages.lipsync.musetalk.knobs import Precision, Version
 from stages.lipsync.musetalk.unet import predict, unet
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
@@ -96,12 +97,13 @@ def tokens_of(rows: Tensor, table: npt.NDArray[np.int64]) -> Tensor:
     return (held * inside[..., None, None]).flatten(1, 2)
 
 
-def load(files: Mapping[str, Path], version: str, device: torch.device, dtype: torch.dtype) -> Model:
+def load(files: Mapping[str, Path], version: Version, device: str, precision: Precision) -> Model:
     """The nets from published files.
 
     Args:
         files: by their part: `unet`, `unet_config`, `vae`, `vae_config`, `ear`, `ear_config`.
-        version: "1.5" or "1.0".
+        device: as torch names it.
+        precision: of UNet and VAE on a GPU.
 
     Raises:
         LocError: a file is of another model, or they do not fit together.
@@ -124,4 +126,16 @@ def load(files: Mapping[str, Path], version: str, device: torch.device, dtype: t
     variant = ear.NORMALISED if version == "1.5" else ear.RAW
     for part in (net, vae, encoder):
         part.eval().requires_grad_(False)
-    return Model(net.to(device, dtype), eye.Vae(vae.to(device, dtype)), encoder.to(device), variant)
+    place = torch.device(device)
+    dtype = _dtype(place, precision)
+    # A GPU's tensor cores take colours last; a CPU's convolutions lose digits that way.
+    order = torch.channels_last if place.type == "cuda" else torch.contiguous_format
+    net, vae = (part.to(place, dtype, memory_format=order) for part in (net, vae))
+    return Model(net, eye.Vae(vae), encoder.to(place), variant)
+
+
+def _dtype(device: torch.device, precision: Precision) -> torch.dtype:
+    """What UNet and VAE compute in: whatever was asked for on a GPU, fp16 by itself; fp32 elsewhere."""
+    if device.type != "cuda" or precision == "fp32":
+        return torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float16

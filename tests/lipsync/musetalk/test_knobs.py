@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from loc.errors import UsageError
 from loc.settings import Settings
+from stages.lipsync.musetalk import model
 from stages.lipsync.musetalk.knobs import PRESETS, Knobs, knobs_of
 
 
@@ -40,3 +42,10 @@ def test_what_is_set_by_itself_counts() -> None:
     given = Settings(musetalk_preset="jaw-seam", musetalk_extra_margin=4, musetalk_bbox_shift=7)
     assert knobs_of(given, "1.5") == Knobs(extra_margin=4, bbox_shift=7)
     assert set(PRESETS) == set(Settings.model_fields["musetalk_preset"].annotation.__args__)  # type: ignore[union-attr]
+
+
+def test_precision_is_a_gpus() -> None:
+    gpu, cpu = torch.device("cuda:0"), torch.device("cpu")
+    assert model._dtype(gpu, "auto") == torch.float16
+    assert model._dtype(gpu, "bf16") == torch.bfloat16
+    assert model._dtype(gpu, "fp32") == model._dtype(cpu, "fp16") == torch.float32

@@ -1,0 +1,77 @@
+"""The nets together: files that do not fit are refused by name, and batches are drawn in halves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from loc.device import Devices
+from loc.errors import LocError
+from loc.weights.shelf import Shelf
+from stages.lipsync.musetalk import drawing, model
+from tests.lipsync.musetalk import tiny
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    tiny.register(tmp_path)
+    found = {}
+    for part, name in (("unet", "tiny"), ("vae", "sd-vae-ft-mse"), ("ear", "whisper-tiny-hf")):
+        for path in Shelf(tmp_path).find(name).files.values():
+            found[f"{part}_config" if path.suffix == ".json" else part] = path
+    return found
+
+
+def test_old_and_new_hear_differently(files: dict[str, Path]) -> None:
+    sound = np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 0.1
+    new, old = (model.load(files, version, "cpu", "auto") for version in ("1.5", "1.0"))
+    heard, before = new.hear(sound), old.hear(sound)
+    assert heard.shape == before.shape == (50, tiny.LAYERS + 1, tiny.WIDTH)
+    assert (heard[:, -1] - before[:, -1]).abs().max() > 0.1
+
+
+def test_a_foreign_file_is_refused_by_its_tensors(files: dict[str, Path]) -> None:
+    state = torch.load(files["unet"], weights_only=True)
+    state["conv_in.weight"] = state["conv_in.weight"][:, :4]
+    state["more"] = torch.zeros(1)
+    torch.save(state, files["unet"])
+    with pytest.raises(LocError, match="UNet cannot be loaded") as caught:
+        model.load(files, "1.5", "cpu", "auto")
+    assert "surplus: more" in caught.value.why
+    assert "conv_in.weight 16x4x3x3, not 16x8x3x3" in caught.value.why
+
+
+def test_nets_that_do_not_fit_together_are_refused(files: dict[str, Path]) -> None:
+    config = (
+        files["unet_config"].read_text().replace('"cross_attention_dim": 32', '"cross_attention_dim": 48')
+    )
+    files["unet_config"].write_text(config)
+    net = model.unet({**tiny.UNET, "cross_attention_dim": 48})
+    torch.save(net.state_dict(), files["unet"])
+    with pytest.raises(LocError, match="do not fit") as caught:
+        model.load(files, "1.5", "cpu", "auto")
+    assert "tokens of 48 numbers, the other gives 32" in caught.value.why
+
+
+def test_memory_that_ends_halves_the_batch(files: dict[str, Path], tmp_path: Path) -> None:
+    nets = model.load(files, "1.5", "cpu", "auto")
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 256, (5, 256, 256, 3), dtype=np.uint8)
+    tokens = torch.from_numpy(rng.standard_normal((5, 50, tiny.WIDTH)).astype(np.float32))
+    said: list[str] = []
+    devices = Devices(tmp_path, "cpu", lambda code, _: said.append(code))
+    see = nets.see
+
+    def scarce(batch: model.Faces) -> torch.Tensor:
+        if len(batch) > 2:
+            raise RuntimeError("CUDA out of memory.")
+        return see(batch)
+
+    whole = drawing._drawn(nets, faces, tokens, 5)
+    nets.see = scarce  # type: ignore[method-assign]
+    halved = devices.halving("MuseTalk", 8, lambda size: drawing._drawn(nets, faces, tokens, size))
+    assert said == ["memory-halved"] * 2
+    assert np.abs(halved.astype(int) - whole).max() <= 1
