@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("cli.status", "Show the runs of a work directory."),
     "subtitles": ("cli.subtitles", "Take subtitles out, and edited ones back in."),
     "regress": ("cli.regress", "Compare the dubs of samples with accepted ones."),
-    "models": ("cli.models", "Look after the weights of neural models."),
+    "models": ("cli.models", "Look after weights and environments of neural models."),
     "licences": ("cli.licences", "Show what everything stands under, or what one dub was made with."),
     "cache": ("cli.cache", "Look after the work directory."),
     "doctor": ("cli.doctor", "Check this machine: tools, backends, folders."),

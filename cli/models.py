@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.environments import env
 from cli.graph import load_graph
 from cli.options import JsonFlag, with_settings
 from cli.output import say, table, write_json
@@ -28,7 +29,11 @@ Id = Annotated[str, typer.Argument(help="Id, as `loc models list` has it.", show
 
 @app.callback()
 def _group() -> None:
-    """Look after the weights of neural models: which there are, fetch, check, register, remove."""
+    """Look after the weights of neural models: which there are, fetch, check, register, remove; and after the
+    environments that some engines run in."""
+
+
+app.command(name="env")(env)
 
 
 @app.command(name="list")

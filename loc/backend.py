@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
+from loc import environments
 from loc.device import Devices, Resident, devices_of
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.policy.licences import Purpose, refusal
@@ -25,7 +26,7 @@ Model = TypeVar("Model")
 
 ENTRY_POINTS = "loc.backends"
 
-NeedKind = Literal["package", "program", "data", "weights", "network"]
+NeedKind = Literal["package", "program", "data", "weights", "environment", "network"]
 Quality = Literal["basic", "good", "best"]
 QUALITIES: tuple[Quality, ...] = ("basic", "good", "best")
 Family = Literal["embedded", "neural", "remote"]
@@ -35,7 +36,8 @@ Family = Literal["embedded", "neural", "remote"]
 class Need:
     """Something that must be there before a backend can work.
 
-    `name` is an import name (package), a program on PATH, a data package, a weights id, or a host.
+    `name` is an import name (package), a program on PATH, a data package, a weights id, an environment of
+    workers, or a host.
     `install` is the command that brings it. `path` is the file by which data is known to be there.
     """
 
@@ -400,4 +402,6 @@ def installed(need: Need, shelf: Shelf) -> bool:
         return True
     if need.kind == "weights":
         return shelf.has(need.name)
+    if need.kind == "environment":
+        return environments.find(shelf.folder.parent, need.name).lacks() is None
     return bool(need.path) and Path(need.path).is_file()

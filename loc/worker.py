@@ -10,6 +10,7 @@ This module is both ends of it. A worker imports nothing else of `loc`, and impo
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -260,6 +261,21 @@ def serve(name: str, version: str, fingerprint: Mapping[str, str], handlers: Map
         with contextlib.suppress(BrokenPipeError):
             replies.write(_answer(line, handlers))
             replies.flush()
+
+
+def forbid_network() -> None:
+    """Take the network from this process for good: whatever tries to reach a host or to look up a name fails.
+
+    For workers whose packages would fetch what they miss. It holds for Python's own sockets, which is what
+    such packages use.
+    """
+
+    def refuse(event: str, args: tuple[Any, ...]) -> None:
+        del args
+        if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+            raise OSError(errno.ENETUNREACH, "This process has no network.")
+
+    sys.addaudithook(refuse)
 
 
 def _take_stdio() -> tuple[IO[bytes], IO[bytes]]:

@@ -8,6 +8,7 @@ on every take or, with `once`, on the first: `[cut once]`.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import sys
@@ -25,6 +26,10 @@ from stages.dub.espeak import VARIETIES, VOICES
 from stages.dub.espeak_worker import Engine, in_fork
 
 FAULT = re.compile(r"\[(\w+)( once)?\]")
+
+
+def digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def spoken(engine: Engine, text: str, language: str, voice: Mapping[str, Any], rate: float) -> Any:
@@ -58,16 +63,26 @@ def main() -> None:
     log = os.environ.get("SPEAKING_ENGINE_LOG")
 
     def speak(
-        text: str, language: str, voice: dict[str, Any], rate: float, take: int, file: str
+        text: str,
+        language: str,
+        voice: dict[str, Any],
+        rate: float,
+        take: int,
+        file: str,
+        files: Mapping[str, str] | None = None,
+        folder: str = "",
+        device: str = "",
     ) -> Mapping[str, Any]:
         if log:
+            heard = digest(voice["reference"]) if "reference" in voice else ""
+            beside = [str(path) for path in Path(folder).iterdir()] if folder else []
+            weights = sorted([*(files or {}).values(), *beside])
+            entry = {
+                "language": language, "take": take, "rate": rate, "voice": voice, "heard": heard,
+                "device": device, "files": {Path(path).name: digest(path) for path in weights},
+            }  # fmt: skip
             with Path(log).open("a") as out:
-                heard = (
-                    hashlib.sha256(Path(voice["reference"]).read_bytes()).hexdigest()
-                    if "reference" in voice
-                    else ""
-                )
-                out.write(f"{language} {take} {rate} {voice.get('name', '')} {heard}\n")
+                out.write(json.dumps(entry) + "\n")
         found = FAULT.search(text)
         fault = found[1] if found and not (found[2] and take) else ""
         if fault == "refuse":

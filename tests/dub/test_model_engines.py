@@ -1,0 +1,206 @@
+"""`dub/kokoro` and `dub/chatterbox`: what their workers are asked, by doubles that speak the protocol.
+
+The doubles stand where an environment's Python stands, and prove paths, voices, keys and choice. What the
+packages themselves do is no part of these tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.graph import load_graph
+from loc import environments
+from loc.app.run import Graph, prepare, run_job
+from loc.backend import Host, cards_of
+from loc.environments import LOCK, STATE, State
+from loc.errors import InputError, MissingError
+from loc.events import ActionDone, Event
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+from loc.weights.shelf import MANIFEST, Held, Manifest
+from loc.weights.table import published
+from stages.dub.chatterbox import Chatterbox
+from stages.dub.contract import VoiceRequest
+from stages.dub.kokoro import Kokoro, voice_of
+from stages.dub.kokoro_worker import LONGEST, phones_of, pieces
+from tests.presenter import Film, write_subtitles
+
+LOW, HIGH = VoiceRequest("low", 0), VoiceRequest("high", 0)
+ENGINE = Path(__file__).with_name("speaking_engine.py")
+
+
+def furnish(data: Path, name: str, *flags: str) -> None:
+    """An environment whose Python is the double, whatever module it is told to run."""
+    row = environments.known()[name]
+    folder = data / "envs" / name
+    python = folder / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        f"#!{sys.executable}\nimport runpy, sys\nassert sys.argv[1:3] == ['-P', '-m'], sys.argv\n"
+        f"sys.argv = {[str(ENGINE), *flags]!r}\nrunpy.run_path({str(ENGINE)!r}, run_name='__main__')\n"
+    )
+    python.chmod(0o755)
+    lock = b"tinyspeech==1.0 --hash=sha256:" + b"0" * 64 + b"\n"
+    (folder / LOCK).write_bytes(lock)
+    state = State(requirements=row.digest, lock=hashlib.sha256(lock).hexdigest(), python="3.11")
+    (folder / STATE).write_text(state.model_dump_json())
+
+
+def shelve(data: Path, weights_id: str) -> None:
+    """Files under the published names, registered as a user's own."""
+    row = published()[weights_id]
+    files = tuple(file.model_copy(update={"sha256": None, "size": None}) for file in row.files)
+    own = row.model_copy(update={"id": f"tiny-{weights_id}", "files": files, "memory_mb": 1})
+    held = {}
+    folder = data / "weights" / own.id
+    for file in own.files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.path.encode())
+        found = path.stat()
+        digest = hashlib.sha256(file.path.encode()).hexdigest()
+        held[file.path] = Held(sha256=digest, size=found.st_size, mtime_ns=found.st_mtime_ns)
+    (folder / MANIFEST).write_text(Manifest(files=held, row=own).model_dump_json())
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "data"
+    furnish(folder, "kokoro", "--phones")
+    furnish(folder, "chatterbox")
+    shelve(folder, "kokoro-82m")
+    shelve(folder, "chatterbox-multilingual")
+    monkeypatch.setenv("SPEAKING_ENGINE_LOG", str(tmp_path / "log"))
+    return folder
+
+
+def asked(folder: Path) -> list[Mapping[str, Any]]:
+    return [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+
+
+@pytest.fixture
+def engines(data: Path, tmp_path: Path) -> Iterator[tuple[Kokoro, Chatterbox]]:
+    settings, scratch = Settings(data_dir=data, device="cpu"), tmp_path / "scratch"
+    scratch.mkdir()
+    kokoro = Kokoro(Host(settings=settings, scratch=scratch, model="tiny-kokoro-82m"))
+    chatterbox = Chatterbox(Host(settings=settings, scratch=scratch, model="tiny-chatterbox-multilingual"))
+    yield kokoro, chatterbox
+    kokoro.close()
+    chatterbox.close()
+
+
+def test_kokoro_is_asked_with_its_files_and_a_voice_of_the_language(
+    engines: tuple[Kokoro, Chatterbox], tmp_path: Path
+) -> None:
+    kokoro, _ = engines
+    spoken = kokoro.speak("Papá baila.", "es", HIGH, 1.0)
+    assert spoken.phones
+    [call] = asked(tmp_path)
+    assert set(call["files"]) == {"config.json", "kokoro-v1_0.pth", "ef_dora.pt"}
+    assert call["device"] == "cpu"
+    assert call["files"]["ef_dora.pt"] == hashlib.sha256(b"voices/ef_dora.pt").hexdigest()
+    fingerprint = kokoro.fingerprint()
+    assert fingerprint["environment kokoro"]
+    assert fingerprint["weights kokoro-v1_0.pth"]
+
+
+def test_chatterbox_finds_its_checkpoints_side_by_side_and_takes_differ(
+    engines: tuple[Kokoro, Chatterbox], tmp_path: Path
+) -> None:
+    _, chatterbox = engines
+    first = chatterbox.speak("Papá baila.", "es", LOW, 1.0)
+    again = chatterbox.speak("Papá baila.", "es", LOW, 1.0, 1)
+    assert not first.phones
+    assert first.audio.max() != again.audio.max()
+    calls = asked(tmp_path)
+    assert [call["take"] for call in calls] == [0, 1]
+    assert set(calls[0]["files"]) == {file.path for file in published()["chatterbox-multilingual"].files}
+
+
+def test_without_its_environment_an_engine_says_how_to_get_it(tmp_path: Path) -> None:
+    shelve(tmp_path, "kokoro-82m")
+    kokoro = Kokoro(Host(settings=Settings(data_dir=tmp_path), scratch=tmp_path, model="tiny-kokoro-82m"))
+    with pytest.raises(MissingError) as caught:
+        kokoro.fingerprint()
+    assert caught.value.fix == "loc models env kokoro"
+
+
+VOICES = [path.path[7:-3] for path in published()["kokoro-82m"].files if path.path.startswith("voices/")]
+
+
+def test_voices_follow_class_variant_and_name() -> None:
+    assert voice_of(HIGH, "ja", VOICES) == "jf_alpha"
+    assert voice_of(LOW, "ja", VOICES) == "jm_kumo"
+    assert voice_of(VoiceRequest("high", 1), "ja", VOICES) == "jf_gongitsune"
+    assert voice_of(HIGH, "en", VOICES) == "af_heart"
+    # French has one voice, and it speaks for men too.
+    assert voice_of(LOW, "fr", VOICES) == "ff_siwis"
+    assert voice_of(VoiceRequest("low", 3, name="zf_xiaoni"), "ja", VOICES) == "zf_xiaoni"
+    with pytest.raises(InputError, match="no voice 'af_nobody'"):
+        voice_of(VoiceRequest("low", 0, name="af_nobody"), "en", VOICES)
+    with pytest.raises(InputError, match="not among its weights"):
+        voice_of(LOW, "hi", ["af_heart"])
+
+
+def test_every_published_voice_speaks_a_language_of_the_card() -> None:
+    assert len(VOICES) == 54
+    for language in Kokoro.card.languages.target:
+        assert voice_of(LOW, language, VOICES)
+
+
+def test_phones_are_the_models_own_marks_merged() -> None:
+    timed = [("_", 600), ("h", 600), ("ˈ", 300), ("A", 900), ("ː", 300), (",", 600), (" ", 300), ("ʤ", 600)]
+    assert phones_of(timed) == [
+        ("_", 0, 600), ("h", 600, 1200), ("eɪː", 1200, 2700), ("_", 2700, 3600), ("dʒ", 3600, 4200),
+    ]  # fmt: skip
+
+
+def test_a_long_line_is_cut_between_sentences_and_loses_nothing() -> None:
+    text = " ".join(f"wˈʌn tˈu θɹˈi{end}" for end in ".,." * 40)
+    parts = list(pieces(text))
+    assert all(0 < len(part) <= LONGEST for part in parts)
+    assert " ".join(parts) == text
+    assert all(part.endswith((".", ",")) for part in parts)
+    assert "".join(pieces("a" * 1200)) == "a" * 1200
+
+
+def test_choices_come_from_the_table() -> None:
+    rows = list(published().values())
+    assert [card.choice for card in cards_of(Kokoro.card, rows)] == ["dub/kokoro:kokoro-82m"]
+    [card] = cards_of(Chatterbox.card, rows)
+    assert card.quality == "best"
+
+
+def test_a_video_is_dubbed_by_kokoro_where_it_is_there(
+    two_shot_film: Film, data: Path, tmp_path: Path
+) -> None:
+    video = tmp_path / "film.mp4"
+    video.symlink_to(two_shot_film.path)
+    lines = two_shot_film.truth.lines
+    write_subtitles(tmp_path / "film.en.srt", lines, [line.text for line in lines])
+    write_subtitles(tmp_path / "film.es.srt", lines, ("Mi mamá baila bien.", "Papá bebe poca agua."))
+    found = load_graph()
+    graph = Graph(found.stages, {**found.backends, Kokoro.card.id: Kokoro})
+    store = WorkDir(tmp_path / "store")
+    settings = Settings(
+        languages=("es",),
+        source_language="en",
+        work_dir=store.root,
+        data_dir=data,
+        device="cpu",
+        lipsync=False,
+    )
+    events: list[Event] = []
+    result = run_job(prepare(video, graph, store, settings), graph, store, settings, [events.append])
+    assert result.error is None
+    assert not result.defects
+    spoken = [event for event in events if isinstance(event, ActionDone) and event.action == "dub.speak"]
+    assert {event.backend for event in spoken} == {"dub/kokoro"}
+    assert all("take" not in event.params for event in spoken)
