@@ -113,7 +113,8 @@ class LineFit(_Part):
     overrun_seconds: float
     unknown_words: int
     notes: tuple[str, ...] = ()
-    """What its translation seems to lack: `term`, `number` or `name`, a colon and words for people."""
+    """Of its translation: a code, a colon and words for people. `term`, `number`, `name`: it seems to lack
+    one; `shortened`: it was rewritten to fit; `long`: it is longer than is said with ease."""
 
 
 class LineFailed(_Part):

@@ -11,7 +11,7 @@ from loc.backend import Backend
 from loc.errors import LocError
 from loc.stage import Slot
 from stages.translate.dialogue import Answer
-from stages.translate.scene import Scene
+from stages.translate.scene import Long, Scene
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,10 @@ class SceneTranslator(Backend, Protocol):
         Returns:
             For each of these positions its line, or why there is none.
         """
+        ...
+
+    def shorten(self, longs: Sequence[Long]) -> Mapping[int, Answer | LocError]:
+        """Say lines of one pair of languages in fewer words: by position, as above."""
         ...
 
 

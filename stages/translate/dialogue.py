@@ -19,7 +19,7 @@ from loc.app.languages import NAMES
 from loc.errors import InputError, LocError
 from loc.glossary import occurring
 from stages.translate.checks import missing_terms
-from stages.translate.scene import Said, Scene
+from stages.translate.scene import Long, Said, Scene
 
 Messages = Sequence[Mapping[str, str]]
 """`role` and `content` of each, as chat models take them."""
@@ -122,6 +122,28 @@ def lacking_terms(scene: Scene, place: int, text: str) -> str:
     """What to say of a line's translation that lacks terms of the glossary; empty where it has them all."""
     lost = missing_terms(occurring(scene.terms, scene.lines[place].text), text)
     return f"translate {_terms(lost)}." if lost else ""
+
+
+def shorten_messages(longs: Sequence[Long], wanted: Sequence[int]) -> Messages:
+    """The request for some of several lines in fewer words."""
+    first = longs[0]
+    unit = "morae" if first.target == "ja" else "letters"
+    rules = [
+        f"Lines of a film were translated from {_name(first.source)} to {_name(first.target)}, and some take"
+        " longer to say than there is time.",
+        f"Say each in fewer words, with at most the {unit} that are given for it. Keep its sense, its tone,"
+        " names and numbers; leave out what matters least.",
+        "Answer with one JSON object and nothing else: its names are the numbers of the lines, its values the"
+        " shorter lines.",
+    ]
+    if terms := tuple(dict.fromkeys(term for place in wanted for term in longs[place].terms)):
+        rules.append("Keep these terms as given: " + _terms(terms))
+    parts = [
+        f"{place + 1}. At most {longs[place].limit} {unit}, now {longs[place].length}:"
+        f" {longs[place].text} (source: {' '.join(longs[place].source_text.split())})"
+        for place in wanted
+    ]
+    return _messages(rules, parts)
 
 
 def _messages(rules: Iterable[str], parts: Iterable[str]) -> Messages:

@@ -26,9 +26,10 @@ from stages.translate.dialogue import (
     converse,
     lacking_terms,
     schema,
+    shorten_messages,
     translate_messages,
 )
-from stages.translate.scene import Scene
+from stages.translate.scene import Long, Scene
 
 if TYPE_CHECKING:
     import httpx
@@ -91,6 +92,10 @@ class Llm:
             self.complete,
             lambda place, text: lacking_terms(scene, place, text),
         )
+
+    def shorten(self, longs: Sequence[Long]) -> Mapping[int, Answer | LocError]:
+        """Ask for lines in fewer words."""
+        return converse(range(len(longs)), lambda places, _: shorten_messages(longs, places), self.complete)
 
     def complete(self, messages: Messages, wanted: Sequence[str]) -> Reply:
         """Send a request until it is answered.

@@ -13,6 +13,7 @@ from loc.artifacts import SAMPLE_RATE, Segment
 from loc.cast import Manner
 from loc.glossary import Terms, occurring
 from loc.store.keys import digest_value
+from stages.translate.fitting import units
 
 MAX_LINES = 12
 """Lines of one scene: an edit of one of them costs all, a request of more is more often answered wrongly."""
@@ -67,6 +68,32 @@ class Scene:
                 "terms": digest_value([list(term) for term in self.terms]),
             }
         }
+
+
+@dataclass(frozen=True)
+class Long:
+    """A line that is to be said in fewer words.
+
+    Args:
+        source: language of the source.
+        target: language of the line.
+        source_text: what it translates.
+        text: the line.
+        limit: most morae, of Japanese, or letters and digits it may have.
+        terms: of the glossary, that occur in the source.
+    """
+
+    source: str
+    target: str
+    source_text: str
+    text: str
+    limit: int
+    terms: Terms = ()
+
+    @property
+    def length(self) -> int:
+        """In the units of the limit."""
+        return units(self.text, self.target)
 
 
 def spans(segments: Sequence[Segment]) -> list[range]:

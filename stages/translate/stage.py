@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Literal, cast
@@ -15,7 +15,7 @@ from loc.media.subtitles import Cue, Group, align, name_cues, read_cues
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, SuppliedText
 from loc.store.keys import digest_value
-from stages.translate import checks, sentences
+from stages.translate import checks, rewriting, sentences
 from stages.translate import scene as scenes
 from stages.translate.batches import Batches
 from stages.translate.contract import (
@@ -26,10 +26,11 @@ from stages.translate.contract import (
     Translated,
     Translator,
 )
-from stages.translate.dialogue import Answer, Reply
+from stages.translate.dialogue import Answer
 from stages.translate.passage import Passage, PassageLine
 from stages.translate.scene import Scene
 from stages.translate.scene_line import SceneLine
+from stages.translate.spending import spent
 
 NAME = "translate"
 LINE_VERSION = 1
@@ -74,8 +75,13 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
     else:
         made = _translated(ctx, transcript)
         lines = [_line(segment, made.get(segment.id)) for segment in transcript.segments]
+        rewritten: list[Made] = []
+        if made:
+            translator = ctx.backend(NAME, ctx.language)
+            programs = _programs(ctx, translator, _source_language(ctx, transcript))
+            lines, rewritten = rewriting.fit(ctx, translator, programs, transcript, lines)
         lines = _noted(ctx, transcript, lines)
-        origin, cost = "translated", _sum(made)
+        origin, cost = "translated", _sum([*made.values(), *rewritten])
     failed = [line for line in lines if line.failed]
     for line in failed:
         ctx.runner.defect(NAME, line.id, "untranslated", line.failed or "", ctx.language)
@@ -189,9 +195,9 @@ def _translated(ctx: Context, transcript: Transcript) -> Results:
     return made
 
 
-def _sum(made: Results) -> Spent | None:
+def _sum(made: Iterable[Made | LocError]) -> Spent | None:
     """What the lines cost when they were made; None where none cost anything."""
-    details = [one.detail for one in made.values() if isinstance(one, Made) and "requests" in one.detail]
+    details = [one.detail for one in made if isinstance(one, Made) and "requests" in one.detail]
     if not details:
         return None
     return Spent(
@@ -308,22 +314,6 @@ def _by_scene(ctx: Context, translator: SceneTranslator, segments: Sequence[Segm
     return dict(zip([line.segment.id for line in lines], made, strict=True))
 
 
-def spent(replies: Sequence[Reply], price: str | None) -> dict[str, float | int]:
-    """What some replies cost: requests, tokens, and money where the price of a million tokens is known."""
-    if not replies:
-        return {}
-    tokens_in, tokens_out = (
-        sum(getattr(reply, name) for reply in replies) for name in ("tokens_in", "tokens_out")
-    )
-    found: dict[str, float | int] = {
-        "requests": len(replies), "tokens_in": tokens_in, "tokens_out": tokens_out
-    }  # fmt: skip
-    if price is not None:
-        per_in, per_out = map(float, price.split("/"))
-        found["cost"] = round((tokens_in * per_in + tokens_out * per_out) / 1e6, 6)
-    return found
-
-
 def _translate(
     ctx: Context, translator: Backend, programs: Mapping[str, str], line: PassageLine | SceneLine
 ) -> tuple[Action, Make]:
@@ -395,7 +385,7 @@ def _noted(ctx: Context, transcript: Transcript, lines: Sequence[Line]) -> list[
             if line.text
             else ()
         )
-        found.append(line.model_copy(update={"notes": tuple(notes)}))
+        found.append(line.model_copy(update={"notes": (*notes, *line.notes)}))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -22,6 +23,7 @@ from loc.settings import Settings
 from loc.store.workdir import ActionRecord, WorkDir
 from stages.dub.command import Command
 from tests.presenter import OTTO, LineTruth, Said, Script, Shot, shoot, write_subtitles
+from tests.translate.endpoint import Answered, Asked, chat, serving
 
 ENGLISH = ("Dogs move.", "Bob saw a bear.")
 JAPANESE = ("人は動きます。", "ボブは森で熊を見ました。")
@@ -131,10 +133,16 @@ def _name(event: ActionDone) -> str:
     return " ".join(part for part in (*parts, event.unit) if part)
 
 
+def wordy(asked: Asked) -> Answered:
+    """A language model that says too much, and less when it is asked to."""
+    text = "Hay un perro." if "fewer words" in asked.prompt else "Hay un perro, y otro, y otro más, y así."
+    return chat(json.dumps(dict.fromkeys(asked.wanted, text)))
+
+
 def draw(folder: Path) -> Rig:
     """A new job, finished: a film with two sound tracks, heard first, then with its text supplied, then with
-    Japanese subtitles in the picture, then spoken by an engine that does not know its phones; and one picture
-    of it, made to talk with its sound."""
+    Japanese subtitles in the picture, then spoken by an engine that does not know its phones, then translated
+    by a language model that talks too much; and one picture of it, made to talk with its sound."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -148,6 +156,10 @@ def draw(folder: Path) -> Rig:
     rig.run(languages=("ja",), burn_subtitles=True)
     engine = {"backend": {"dub": "command"}, "dub_command": ENGINE}
     rig.run(languages=("es",), source_language="en", until="dub", **engine)
+    with serving() as endpoint:
+        endpoint.always = wordy
+        model = {"backend": {"translate": "llm"}, "llm_url": endpoint.url, "llm_model": "talker"}
+        rig.run(languages=("es",), source_language="en", until="dub", **model)
     photo = replace(rig, video="photo.png")
     subprocess.run(
         ["ffmpeg", "-v", "error", "-i", str(rig.path), "-frames:v", "1", str(photo.path)], check=True

@@ -61,7 +61,9 @@ class Tiny:
         return row
 
 
-def marian(folder: Path, pair: tuple[str, str], lines: Sequence[tuple[str, str]], steps: int = STEPS) -> Tiny:
+def marian(
+    folder: Path, pair: tuple[str, str], lines: Sequence[tuple[str, str]], steps: int = STEPS, **size: Any
+) -> Tiny:
     """A Marian model of one pair: source.spm, target.spm, one vocab.json for both sides."""
     folder.mkdir(parents=True)
     sides = [[one[side] for one in lines] for side in (0, 1)]
@@ -78,7 +80,7 @@ def marian(folder: Path, pair: tuple[str, str], lines: Sequence[tuple[str, str]]
     config = MarianConfig(
         vocab_size=len(vocabulary), decoder_vocab_size=len(vocabulary), pad_token_id=pad, eos_token_id=0,
         forced_eos_token_id=0, decoder_start_token_id=pad, scale_embedding=True, activation_function="swish",
-        share_encoder_decoder_embeddings=True, max_position_embeddings=128, **_size(),
+        share_encoder_decoder_embeddings=True, max_position_embeddings=128, **{**_size(), **size},
     )  # fmt: skip
     config.architectures = ["MarianMTModel"]
     torch.manual_seed(0)

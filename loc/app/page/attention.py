@@ -62,6 +62,10 @@ def attention(report: Data) -> list[Item]:
     return sorted(found, key=lambda item: ("failed", "check", "note").index(item.level))
 
 
+DOUBTS = frozenset({"term", "number", "name"})
+"""Notes on a translation that ask for a look."""
+
+
 def line_flags(line: Data) -> list[str]:
     """What is wrong with the fit of a line, in words."""
     flags = []
@@ -174,7 +178,8 @@ def _lines(report: Data) -> Iterator[Item]:
         over += [place] if line["overrun_seconds"] > 0 and f"line {line['line']}" not in told else []
         hurried += [place] if line["rate"] * line["stretch"] >= HURRIED else []
         unknown += [place] if line["unknown_words"] else []
-        noted += [place] if line.get("notes") else []
+        doubtful = [note for note in line.get("notes", ()) if note.partition(":")[0] in DOUBTS]
+        noted += [place] if doubtful else []
     if over:
         yield Item("check", f"{_count(over, 'line')} longer than the room there was", places=tuple(over))
     if hurried:

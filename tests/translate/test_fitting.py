@@ -1,0 +1,219 @@
+"""How long a line may be, and what becomes of one that is longer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loc.artifacts import SAMPLE_RATE
+from loc.backend import Card
+from loc.errors import ChildError, MissingError
+from loc.events import Notice
+from loc.stage import Context
+from stages.translate import pace
+from stages.translate.fitting import BORROW, GAP, LEAST, limit, morae, rooms, units
+from stages.translate.rewriting import is_better
+from stages.translate.scene import Long
+from tests.translate.endpoint import Answered, Asked, Endpoint, chat, serving
+from tests.translate.test_llm import Open, opened, pauses  # noqa: F401 - fixtures
+from tests.translate.test_stage import SECOND, Talker, context, events, shouter, transcript, translate  # noqa: F401
+
+
+@dataclass(frozen=True)
+class At:
+    start: int
+    stop: int
+
+
+def test_letters_and_morae() -> None:
+    assert units("¡Hola, 3 osos!", "es") == 9
+    assert morae("東京へ行きます。") == 9  # to-u-kyo-u-e-i-ki-ma-su
+    assert units("ちょっと待って", "ja") == 6
+    assert units("。、", "ja") == 0
+
+
+def test_the_room_of_a_line_is_its_time_and_some_of_the_silence_after_it() -> None:
+    lines = [At(0, SECOND), At(SECOND + 1000, 2 * SECOND), At(9 * SECOND, 10 * SECOND)]
+    assert rooms(lines) == [SECOND, SECOND - 1000 + BORROW, SECOND + BORROW]
+    beside = [At(0, SECOND), At(SECOND // 2, SECOND), At(SECOND + GAP + 500, 2 * SECOND)]
+    assert rooms(beside)[:2] == [SECOND + 500, SECOND // 2 + 500]
+
+
+@given(st.integers(1, 100 * SAMPLE_RATE), st.floats(1, 40))
+def test_a_limit_is_a_little_under_what_is_said_with_ease(room: int, units_per_second: float) -> None:
+    found = limit(room, units_per_second)
+    most = room / SAMPLE_RATE * units_per_second * 1.15
+    assert found >= LEAST
+    assert found <= max(LEAST, most)
+    assert found >= 0.9 * most - 1
+
+
+def test_what_is_taken_for_better() -> None:
+    long = Long("en", "es", "A bear sleeps.", "El oso duerme mucho", 5, (("bear", "oso"),))
+    assert is_better("Oso duerme", long)
+    for text in ("", "…", "El oso duerme muchísimo", "Duerme"):
+        assert not is_better(text, long)
+
+
+# In the stage
+
+
+class Voice:
+    """Says ten letters in a second, after half a second of silence."""
+
+    card: ClassVar[Card] = Card(
+        stage="dub",
+        name="voice",
+        version="1",
+        summary="",
+        family="embedded",
+        quality="basic",
+        runs="in-process",
+    )
+
+    def __init__(self, letters_per_second: float = 10, says: Callable[[str], None] | None = None) -> None:
+        self.letters_per_second = letters_per_second
+        self.says = says or (lambda text: None)
+
+    def fingerprint(self) -> Mapping[str, str]:
+        return {"tongue": str(self.letters_per_second)}
+
+    def speak(self, text: str, language: str, voice: Any, rate: float) -> Any:
+        self.says(text)
+        assert (voice.voice_class, voice.variant, voice.name, rate) == ("low", 0, None, 1.0)
+        sound = np.ones(int(1000 * units(text, language) / self.letters_per_second), np.float32)
+        return SimpleNamespace(audio=np.pad(sound, (500, 0)), sample_rate=1000)
+
+    def close(self) -> None:
+        pass
+
+
+class Short(Talker):
+    """Can say it shorter."""
+
+    def alternatives(self, sentence: str, source: str, target: str) -> list[str]:
+        self.heard.append(sentence)
+        return [sentence.upper(), "A LITTLE SHORTER SENTENCE.", "SHORT."]
+
+
+def dubbed(given: Context, translator: Any, voice: Any) -> Context:
+    def backend(stage: str, language: str | None) -> Any:
+        if stage == "translate":
+            return translator
+        if voice is None:
+            raise MissingError("There is no backend for dub.")
+        return voice
+
+    return replace(given, backend=backend)
+
+
+LONG = "Extraordinary verbosity continues immeasurably."
+"""43 letters; a line here has two seconds, and none after them: 23 letters at ten a second."""
+
+
+def test_a_line_that_does_not_fit_is_said_in_other_words_once(context: Any) -> None:  # noqa: F811
+    talker = Short()
+    first = dubbed(context(), talker, Voice())
+    made = translate(first, transcript("Go.", LONG, "Stay."))
+    assert [line.text for line in made.lines] == ["GO.", "A LITTLE SHORTER SENTENCE.", "STAY."]
+    assert talker.heard == [LONG]
+    assert [note.code for note in made.lines[1].notes] == ["shortened"]
+    again = dubbed(context(), talker, Voice())
+    assert translate(again, transcript("Go.", LONG, "Stay.")) == made
+    assert (again.runner.misses, talker.heard) == (0, [LONG])
+
+
+def test_what_is_still_too_long_is_taken_shorter_and_noted(context: Any) -> None:  # noqa: F811
+    class Wordy(Talker):
+        def alternatives(self, sentence: str, source: str, target: str) -> list[str]:
+            return [sentence.upper(), "THIS SENTENCE TAKES A BIT LONGER."]
+
+    made = translate(dubbed(context(), Wordy(), Voice()), transcript("Go.", LONG, "Stay."))
+    assert made.lines[1].text == "THIS SENTENCE TAKES A BIT LONGER."
+    assert [note.code for note in made.lines[1].notes] == ["shortened", "long"]
+
+
+def test_the_limit_is_in_the_key_and_not_where_it_came_from(context: Any) -> None:  # noqa: F811
+    talker = Short()
+    spoken = transcript("Go.", LONG, "Stay.")
+    translate(dubbed(context(), talker, Voice()), spoken)
+    moved = spoken.model_copy(
+        update={"segments": tuple(one.model_copy(update={"start": one.start + 480, "stop": one.stop + 480})
+                                  for one in spoken.segments)}
+    )  # fmt: skip
+    later = dubbed(context(), talker, Voice())
+    translate(later, moved)
+    assert later.runner.misses == 0
+    slower = dubbed(context(), talker, Voice(8))
+    translate(slower, spoken)
+    assert talker.heard == [LONG, LONG]
+    faster = dubbed(context(), talker, Voice(20))
+    made = translate(faster, spoken)
+    assert [line.text for line in made.lines][1] == LONG.upper()
+    assert talker.heard == [LONG, LONG]
+
+
+def test_lines_that_nobody_speaks_are_not_shortened(context: Any) -> None:  # noqa: F811
+    talker = Short()
+    made = translate(dubbed(context(), talker, None), transcript("Go.", LONG, "Stay."))
+    assert made.lines[1].text == LONG.upper()
+    assert talker.heard == []
+
+
+def test_a_voice_that_cannot_be_timed_shortens_nothing_and_says_so(context: Any, events: list[Any]) -> None:  # noqa: F811
+    def fail(text: str) -> None:
+        raise ChildError("The voice is hoarse.")
+
+    made = translate(dubbed(context(), Short(), Voice(says=fail)), transcript("Go.", LONG, "Stay."))
+    assert made.lines[1].text == LONG.upper()
+    assert [event.code for event in events if isinstance(event, Notice)] == ["no-pace"]
+
+
+def test_pace_is_measured_once_by_a_fixed_text(context: Any) -> None:  # noqa: F811
+    heard: list[str] = []
+    for texts in (("Go.",), ("Stay.", "Sit.")):
+        translate(dubbed(context(), Talker(), Voice(says=heard.append)), transcript(*texts))
+    assert heard == list(pace.SAMPLES["es"])
+
+
+# By a language model
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with serving() as found:
+        yield found
+
+
+def test_a_language_model_is_asked_for_fewer_words(
+    endpoint: Endpoint, opened: Open, context: Any  # noqa: F811
+) -> None:  # fmt: skip
+    def wordy_then_short(asked: Asked) -> Answered:
+        if "fewer words" in asked.prompt:
+            return chat(json.dumps(dict.fromkeys(asked.wanted, "Frase más corta")))
+        return chat(json.dumps({name: "Palabras y más palabras" * int(name) for name in asked.wanted}))
+
+    endpoint.always = wordy_then_short
+    model = opened()
+    first = dubbed(context(), model, Voice())
+    made = translate(first, transcript("Go.", "Stay.", "Sit."))
+    assert [line.text for line in made.lines] == [
+        "Palabras y más palabras",
+        "Frase más corta",
+        "Frase más corta",
+    ]
+    assert [len(wanted) for wanted in endpoint.wanted] == [3, 2]
+    assert "At most 23 letters, now 40" in endpoint.asked[1].prompt
+    assert made.spent is not None
+    assert made.spent.requests == 2
+    endpoint.asked.clear()
+    assert translate(dubbed(context(), model, Voice()), transcript("Go.", "Stay.", "Sit.")) == made
+    assert endpoint.asked == []
