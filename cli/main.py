@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cli.run", "Localize videos."),
     "plan": ("cli.plan", "Show what a run would do, with what, and what is made already."),
     "explain": ("cli.explain", "Show for every action whether it is made, and if not, what changed."),
+    "finalize": ("cli.finalize", "Give cuts of a finished run their finals."),
     "status": ("cli.status", "Show the runs of a work directory."),
     "subtitles": ("cli.subtitles", "Take subtitles out, and edited ones back in."),
     "regress": ("cli.regress", "Compare the dubs of samples with accepted ones."),

@@ -57,6 +57,8 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 
 def _state(row: Row) -> str:
+    if row.part_of is not None:
+        return f"part of {row.part_of}" if row.card is not None else "drafts stay"
     parts = [f"{row.hits} hit" if row.hits else "", f"{row.misses} miss" if row.misses else ""]
     if row.waits_for is not None:
         parts.append(f"depends on {row.waits_for}")
@@ -98,6 +100,7 @@ def _as_json(row: Row) -> dict[str, Any]:
         "misses": row.misses,
         "depends_on": row.waits_for,
         "problem": row.problem,
+        "part_of": row.part_of,
         "estimate": None if row.estimate is None else dataclasses.asdict(row.estimate),
         "not_taken": [
             {"name": item.card.name, "gate": item.gate, "reason": item.reason,

@@ -498,9 +498,9 @@ class PatchTrack(Frozen):
     placement: Ref
 
 
-ScoreMeasure = Literal["viseme-agreement", "renderer-obedience"]
+ScoreMeasure = Literal["viseme-agreement", "renderer-obedience", "syncnet"]
 """How well lips follow phones. Where those very phones moved the lips it proves that the renderer did as it
-was told, and no more."""
+was told, and no more. `syncnet`: how well they follow sound, by the confidence of SyncNet v2."""
 
 
 class PictureScore(Frozen):
@@ -524,22 +524,25 @@ class PictureScore(Frozen):
 
 
 class Score(Frozen):
-    """How well the lips of one face follow speech; see `loc.analysis.agreement`."""
+    """How well the lips of one face follow speech; see `loc.analysis.agreement`, `loc.analysis.sync`."""
 
     measure: ScoreMeasure
     value: float | None = None
-    """Correlation of seen and expected movement at the best lag, -1..1; None where it is unscored."""
+    """Correlation of seen and expected movement at the best lag, -1..1; of `syncnet` the confidence, by how
+    much the least distance lies under the median of all lags. None where it is unscored."""
     offset: int | None = None
     """That lag in frames; above 0 the lips are late."""
     offset_ms: float | None = None
     n: int = 0
-    """Frames of speech in which lips were compared."""
+    """Frames of speech in which lips were compared; of `syncnet` windows of five frames."""
     closures: int = 0
     """Closures of the lips among them."""
     p: float | None = None
     """Share of random movements of the same rhythm that agree as well."""
     confidence: float | None = None
     """The value over the median of all lags."""
+    distance: float | None = None
+    """Of `syncnet`: the least mean distance of lips and sound."""
     unscored: str | None = None
     """Why there is no value."""
     picture: PictureScore | None = None
@@ -550,8 +553,9 @@ class Cut(Frozen):
 
     shot: int
     frames: FrameRange
-    route: Literal["draft", "passthrough"]
+    route: Literal["draft", "final", "passthrough"]
     reasons: tuple[Reason, ...]
+    """Why it passes through; or why it got a final, or did not get one that was to be."""
     backend: str | None
     face: str | None
     """Name of the face, as in `Cast`; None where there is none. Cuts of two faces of a shot may share
@@ -564,6 +568,8 @@ class Cut(Frozen):
     """Frames inside the speech of a routed cut that kept the source's pixels all the same."""
     score: Score | None
     """None where nothing was drawn."""
+    draft_score: Score | None = None
+    """Of the draft, where a final took its place."""
 
 
 class LipSync(Frozen):

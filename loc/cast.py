@@ -5,10 +5,11 @@
 
     [speakers.speaker1]
     face = ["1a", "4b"]
+    lead = true
 
-A speaker whose face is `nobody` is off screen: a narrator, or somebody behind the camera. What such a speaker
-says moves no face. Other faces go by the names that a report gives them, or are the `left` or the `right` one
-of every shot with several.
+The cuts of a lead get finals before those of others. A speaker whose face is `nobody` is off screen: a
+narrator, or somebody behind the camera. What such a speaker says moves no face. Other faces go by the names
+that a report gives them, or are the `left` or the `right` one of every shot with several.
 
     [[manners]]
     from = "speaker1"
@@ -94,12 +95,14 @@ class CastFile:
         off_screen: ids of the speakers who are never seen.
         faces: by speaker, names of faces or one of `SIDES`.
         manners: how they talk.
+        leads: ids of the speakers whose cuts deserve finals.
     """
 
     name: str
     off_screen: frozenset[str]
     faces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     manners: tuple[Manner, ...] = ()
+    leads: frozenset[str] = frozenset()
 
     def check(self, speakers: Iterable[str], faces: Iterable[str]) -> None:
         """Hold what the file names against the speakers of the transcript and the faces of the video.
@@ -108,9 +111,8 @@ class CastFile:
             UsageError: a speaker or a face nobody knows.
         """
         talking = {name for manner in self.manners for name in (manner.speaker, manner.to) if name}
-        self._known(
-            "speaker", {*self.off_screen, *self.faces, *talking}, speakers, "No speakers were told apart."
-        )
+        known = {*self.off_screen, *self.faces, *self.leads, *talking}
+        self._known("speaker", known, speakers, "No speakers were told apart.")
         named = {name for group in self.faces.values() for name in group} - set(SIDES)
         self._known("face", named, faces, "No face was found.")
 
@@ -155,15 +157,14 @@ def read_cast(path: Path) -> CastFile:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path} cannot be read as a cast file.", why=f"{why}.", fix=_FORM) from error
     _only(path, "", said, "speakers", "manners")
-    speakers = {
-        name: _faces(path, name, entry)
-        for name, entry in _table(path, "speakers", said.get("speakers", {})).items()
-    }
+    entries = _table(path, "speakers", said.get("speakers", {}))
+    speakers = {name: _faces(path, name, entry) for name, entry in entries.items()}
     return CastFile(
         path.name,
         frozenset(name for name, faces in speakers.items() if faces == (NOBODY,)),
-        {name: faces for name, faces in speakers.items() if faces != (NOBODY,)},
+        {name: faces for name, faces in speakers.items() if faces not in ((NOBODY,), ())},
         _manners(path, said.get("manners", [])),
+        frozenset(name for name, entry in entries.items() if _leads(path, name, entry)),
     )
 
 
@@ -198,11 +199,21 @@ def _manners(path: Path, value: Any) -> tuple[Manner, ...]:
     return tuple(found)
 
 
+def _leads(path: Path, name: str, entry: Mapping[str, Any]) -> bool:
+    """Whether an entry calls its speaker a lead."""
+    said = entry.get("lead", False)
+    if not isinstance(said, bool):
+        raise UsageError(f"{path}: [speakers.{name}] says {said!r} for `lead`.", fix="Say true or false.")
+    return said
+
+
 def _faces(path: Path, name: str, entry: Any) -> tuple[str, ...]:
     """What an entry says of its speaker's face."""
     place = f"speakers.{name}"
     said = _table(path, place, entry)
-    _only(path, place, said, "face")
+    _only(path, place, said, "face", "lead")
+    if "lead" in said and "face" not in said:
+        return ()
     value = said.get("face")
     if value in (NOBODY, *SIDES):
         return (str(value),)

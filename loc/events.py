@@ -97,7 +97,7 @@ class CutDecided(_Event):
     language: str
     shot: int
     frames: FrameRange
-    route: Literal["draft", "passthrough"]
+    route: Literal["draft", "final", "passthrough"]
     reasons: tuple[str, ...]
     """Codes."""
     backend: str | None

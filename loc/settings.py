@@ -58,6 +58,10 @@ PRESETS = (
 )
 
 
+FINALS_FORM = re.compile(r"none|auto|all|(auto,)?[1-9][0-9]*(-[1-9][0-9]*)?(,[1-9][0-9]*(-[1-9][0-9]*)?)*")
+"""What `--finals` takes."""
+
+
 def default_data_dir() -> Path:
     """The user's XDG data folder, `loc` inside it."""
     named = os.environ.get("XDG_DATA_HOME")
@@ -171,6 +175,23 @@ class Settings(BaseSettings):
     max_speakers: int = _setting(8, "At most this many speakers.", "--max-speakers", topic="Job", ge=1)
     lipsync: bool = _setting(
         True, "Move the mouths; off leaves the picture as it is.", "--lipsync/--no-lipsync", topic="Job"
+    )
+    quality: Literal["draft", "standard", "max"] = _setting(
+        "standard",
+        "draft: no finals; standard: finals on the cuts that deserve them, where a model for them is there; "
+        "max: finals on every drawn cut.",
+        "--quality",
+        topic="Job",
+    )
+    finals: str | None = _setting(
+        None,
+        "Which cuts get finals, whatever --quality says: none, auto, all, numbers such as 1,4-7, or both: "
+        "auto,4.",
+        "--finals",
+        topic="Job",
+    )
+    finals_limit: int | None = _setting(
+        None, "At most this many cuts get finals.", "--finals-limit", topic="Job", ge=0
     )
     until: str | None = _setting(None, "Stop after this stage.", "--until", topic="Work")
     force: Annotated[tuple[str, ...], NoDecode] = _setting(
@@ -351,6 +372,29 @@ class Settings(BaseSettings):
         topic="Backends",
         pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$",
     )
+    finals_steps: int = _setting(
+        20, "Steps in which finals are drawn.", "--finals-steps", topic="Backends", ge=1, le=100
+    )
+    finals_guidance: float = _setting(
+        1.5,
+        "How far finals follow the sound: 1.0 to 3.0; higher follows closer and trembles more.",
+        "--finals-guidance",
+        topic="Backends",
+        ge=1.0,
+        le=5.0,
+    )
+    finals_seed: int = _setting(
+        1247, "Seed of the noise that finals start from.", "--finals-seed", topic="Backends", ge=0
+    )
+    finals_reuse: int = _setting(
+        1,
+        "Compute the whole network only every so many steps of a final; 3 takes half the time and differs a "
+        "little.",
+        "--finals-reuse",
+        topic="Backends",
+        ge=1,
+        le=10,
+    )
     ffmpeg: str = _setting(
         "ffmpeg", "The ffmpeg program: a name on PATH or a path.", "--ffmpeg", topic="Backends"
     )
@@ -487,6 +531,24 @@ class Settings(BaseSettings):
                 f"codec {self.codec} does not go into {self.file_type}, which takes {' or '.join(held)}"
             )
         return self
+
+    @field_validator("finals")
+    @classmethod
+    def _readable_finals(cls, value: str | None) -> str | None:
+        if value is not None and not FINALS_FORM.fullmatch(value.replace(" ", "")):
+            raise ValueError(f"{value!r} is neither none, auto, all, nor numbers of cuts such as 1,4-7")
+        return value
+
+    @property
+    def wants_finals(self) -> bool:
+        """Whether any cut may get a final."""
+        return (self.finals or ("none" if self.quality == "draft" else "auto")) != "none"
+
+    @property
+    def demands_finals(self) -> bool:
+        """Whether finals were asked for so plainly that a run without them is none."""
+        asked = self.finals not in (None, "none", "auto") or "finals" in self.backend
+        return self.wants_finals and (asked or (self.finals is None and self.quality == "max"))
 
     @property
     def file_type(self) -> Container:

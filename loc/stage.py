@@ -143,6 +143,7 @@ class Stage:
         run: `(context, inputs) -> artifact`.
         per_language: run once for each target language.
         backend: whether a backend is chosen for it.
+        also: names, as cards have them in place of a stage, of further backends it uses where there are any.
     """
 
     name: str
@@ -151,3 +152,4 @@ class Stage:
     run: Callable[[Context, Any], Any]
     per_language: bool = False
     backend: bool = False
+    also: tuple[str, ...] = ()

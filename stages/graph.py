@@ -11,6 +11,7 @@ from stages.ingest import contract as ingest_contract
 from stages.ingest import stage as ingest
 from stages.lipsync import contract as lipsync_contract
 from stages.lipsync import stage as lipsync
+from stages.lipsync.finals import FINALS
 from stages.separate import contract as separate_contract
 from stages.separate import stage as separate
 from stages.transcribe import contract as transcribe_contract
@@ -26,6 +27,14 @@ STAGES: tuple[Stage, ...] = (
         "translate", "translation", translate_contract.Inputs, translate.run, per_language=True, backend=True
     ),
     Stage("dub", "dub", dub_contract.Inputs, dub.run, per_language=True, backend=True),
-    Stage("lipsync", "lipsync", lipsync_contract.Inputs, lipsync.run, per_language=True, backend=True),
+    Stage(
+        "lipsync",
+        "lipsync",
+        lipsync_contract.Inputs,
+        lipsync.run,
+        per_language=True,
+        backend=True,
+        also=(FINALS,),
+    ),
     Stage("deliver", "render", deliver_contract.Inputs, deliver.run, per_language=True),
 )

@@ -24,6 +24,17 @@ def test_speakers_who_are_not_seen(tmp_path: Path) -> None:
     cast.check(["S1", "S2", "S 3"], [])
 
 
+def test_leads(tmp_path: Path) -> None:
+    text = '[speakers.S1]\nlead = true\n[speakers.S2]\nface = "left"\nlead = false\n'
+    cast = read_cast(written(tmp_path, text))
+    assert cast.leads == {"S1"}
+    assert cast.faces == {"S2": ("left",)}
+    with pytest.raises(UsageError, match="'S1', who is not in this video"):
+        cast.check(["S2"], [])
+    with pytest.raises(UsageError, match="'yes' for `lead`"):
+        read_cast(written(tmp_path, '[speakers.S1]\nlead = "yes"\n'))
+
+
 def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
     assert read_cast(written(tmp_path, "")).off_screen == frozenset()
 
@@ -45,7 +56,7 @@ def test_an_unknown_speaker_is_told_who_is_known(tmp_path: Path) -> None:
         ("[speakers.S2]\nface = []\n", r"\[\]"),
         ('[speakers.S2]\nface = ["1a", "left"]\n', "'left'"),
         ("[speakers.S2]\n", "nothing for `face`"),
-        ('[speakers.S2]\nface = "nobody"\nlead = true\n', "'lead' in .speakers.S2."),
+        ('[speakers.S2]\nface = "nobody"\nrole = "host"\n', "'role' in .speakers.S2."),
         ('speakers = "S2"\n', "`speakers` is not a table"),
         ('[speakers]\nS2 = "nobody"\n', "`speakers.S2` is not a table"),
         ('[faces.S2]\nface = "nobody"\n', "'faces' in the file"),

@@ -51,6 +51,9 @@ CHEEKS = (50, 280, 205, 425, 129, 358, 234, 454)
 EYES = (33, 133, 159, 145, 263, 362, 386, 374)
 """Outer corner, inner corner, upper lid, lower lid of each eye."""
 FOREHEAD = 10
+BROW_LEFT = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
+BROW_RIGHT = (336, 296, 334, 293, 300, 285, 295, 282, 283, 276)
+"""Upper edge, then lower edge; picture-left to picture-right of a frontal face."""
 
 MESH_IDS: tuple[int, ...] = tuple(
     sorted(
@@ -63,6 +66,8 @@ MESH_IDS: tuple[int, ...] = tuple(
             *NOSE,
             *CHEEKS,
             *EYES,
+            *BROW_LEFT,
+            *BROW_RIGHT,
             FOREHEAD,
         }
     )

@@ -131,6 +131,9 @@ def _backends(graph: Graph, settings: Settings) -> Iterator[Check]:
         cards = [card for card in graph.cards(shelf) if card.stage == stage.name]
         checks = [_backend(card, settings, there) for card in cards]
         yield from checks
+        yield from (
+            _backend(card, settings, there) for card in graph.cards(shelf) if card.stage in stage.also
+        )
         if not any(check.ok for check in checks):
             supplied = stage.name in TEXT_STAGES
             yield Check(

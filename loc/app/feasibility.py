@@ -24,6 +24,8 @@ class Choices:
     resolutions: Mapping[Place, Resolution]
     runners_up: Mapping[Place, tuple[Card, ...]] = field(default_factory=dict)
     """Cards that pass every gate as the choice does, the next best first: for units that the choice fails."""
+    besides: frozenset[str] = frozenset()
+    """Names of those that a stage uses besides its own, where there are any."""
 
     def card(self, stage: str, language: str | None) -> Card | None:
         """The chosen card; a stage that runs once answers for every language."""
@@ -43,7 +45,7 @@ def cut_graph(stages: Sequence[Stage], settings: Settings) -> tuple[Stage, ...]:
         UsageError: `--until`, `--force` or `--backend` names no stage.
     """
     names = [stage.name for stage in stages]
-    with_backend = [stage.name for stage in stages if stage.backend]
+    with_backend = [name for stage in stages if stage.backend for name in (stage.name, *stage.also)]
     for flag, given, known in (
         ("--until", (settings.until,) if settings.until else (), names),
         ("--force", settings.force, names),
@@ -79,12 +81,12 @@ def needed(stage: Stage, job: Job, settings: Settings, language: str | None, has
     return stage.name != "lipsync" or settings.lipsync
 
 
-def request_for(stage: Stage, job: Job, settings: Settings, language: str | None) -> Request:
-    """What a stage asks of a backend."""
-    named = settings.backend.get(stage.name)
+def request_for(stage: str, job: Job, settings: Settings, language: str | None) -> Request:
+    """What a stage asks of a backend; or what it asks under one of the names it has besides."""
+    named = settings.backend.get(stage)
     return Request(
-        stage=stage.name,
-        source=job.source_language if stage.name in ("transcribe", "translate") else None,
+        stage=stage,
+        source=job.source_language if stage in ("transcribe", "translate") else None,
         target=language,
         named=named,
         minimum=settings.require_quality,
@@ -105,16 +107,18 @@ def decide(
     runners_up: dict[Place, tuple[Card, ...]] = {}
     for stage in stages:
         for language in job.languages if stage.per_language else (None,):
-            if needed(stage, job, settings, language, has_sound):
-                request = request_for(stage, job, settings, language)
+            if not needed(stage, job, settings, language, has_sound):
+                continue
+            for name in (stage.name, *(stage.also if settings.wants_finals else ())):
+                request = request_for(name, job, settings, language)
                 resolution = resolve(request, cards, installed, settings.purpose)
-                resolutions[stage.name, language] = resolution
+                resolutions[name, language] = resolution
                 # A backend that was named is the first to be asked, not the only one that may mend its
                 # failures; what is remote is never asked without being named.
                 free = replace(request, named=None, allow_remote=False)
                 ranked = ranking(free, cards, installed, settings.purpose)
-                runners_up[stage.name, language] = tuple(card for card in ranked if card != resolution.choice)
-    return Choices(resolutions, runners_up)
+                runners_up[name, language] = tuple(card for card in ranked if card != resolution.choice)
+    return Choices(resolutions, runners_up, frozenset(name for stage in stages for name in stage.also))
 
 
 def require_all(choices: Choices, job: Job, settings: Settings) -> None:
@@ -130,6 +134,8 @@ def require_all(choices: Choices, job: Job, settings: Settings) -> None:
             fix="Use --purpose internal, and do not ship the result.",
         )
     for (stage, _), resolution in choices.resolutions.items():
+        if stage in choices.besides and not settings.demands_finals:
+            continue
         if resolution.choice is None and stage == "transcribe" and job.source_language is None:
             raise MissingError(
                 f"The language spoken in {job.path.name} is not known.",

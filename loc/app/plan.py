@@ -45,6 +45,8 @@ class Row:
     """Why this stage cannot be done at all."""
     estimate: Estimate | None
     rejected: tuple[Rejected, ...]
+    part_of: str | None = None
+    """Of a backend that a stage uses besides its own: the stage, whose row counts its work."""
 
 
 @contextlib.contextmanager
@@ -65,7 +67,32 @@ def plan(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -
     with looking(prepared, graph, store, settings) as context:
         seen = look_at(prepared.stages, context, prepared.job.languages)
     times = recorded_seconds(store)
-    return [_row(item, prepared, times) for item in seen]
+    rows: list[Row] = []
+    for item in seen:
+        rows.append(_row(item, prepared, times))
+        rows += _besides(item, prepared)
+    return rows
+
+
+def _besides(seen: Seen, prepared: Prepared) -> Iterator[Row]:
+    """A row for each further backend of a stage that something may be asked of."""
+    for name in seen.stage.also:
+        resolution = prepared.choices.resolutions.get((name, seen.language))
+        if resolution is not None:
+            rejected = tuple(item for item in resolution.rejected if item.gate != "name")
+            yield Row(
+                stage=name,
+                language=seen.language,
+                card=resolution.choice,
+                needs_backend=True,
+                hits=0,
+                misses=0,
+                waits_for=None,
+                problem=None,
+                estimate=None,
+                rejected=rejected,
+                part_of=seen.stage.name,
+            )
 
 
 def recorded_seconds(store: WorkDir) -> Mapping[str, list[float]]:

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -68,6 +68,8 @@ class RunRecord(BaseModel):
     languages: tuple[str, ...]
     settings: str
     """Digest of the settings that shape the result, which tells variants of one job apart."""
+    given: dict[str, Any] = {}
+    """All settings, for commands that go on with a finished run."""
     started: str
     """ISO 8601, UTC."""
     finished: str | None = None
@@ -141,6 +143,7 @@ class Recorder:
             source=self._job.digest,
             languages=self._job.languages,
             settings=variant(self._job, self._settings),
+            given=self._settings.model_dump(mode="json"),
             started=now(),
         )
 

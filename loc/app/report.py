@@ -25,6 +25,7 @@ from loc.artifacts import (
     Line,
     LipSync,
     Render,
+    Score,
     Silent,
     Source,
     Transcript,
@@ -166,24 +167,28 @@ class PictureReport(_Part):
 
 
 class ScoreReport(_Part):
-    """How well the lips of a drawn cut follow the dub. Nothing is decided by it."""
+    """How well the lips of a drawn cut follow the dub. It chooses finals where its measure has a limit, and
+    drops them where the draft has the same measure: `docs/explanation/cut-by-cut.md`."""
 
     measure: str
     """`renderer-obedience`: the dub's phones moved the lips, so the score says no more than that the renderer
-    did as it was told. `viseme-agreement`: something else moved them."""
+    did as it was told. `viseme-agreement`: something else moved them. `syncnet`: confidence of SyncNet v2."""
     value: float | None
-    """Correlation of seen and expected movement at the best lag, -1..1; null where it is unscored."""
+    """Correlation of seen and expected movement at the best lag, -1..1; of `syncnet` by how much the least
+    distance lies under the median. Null where it is unscored."""
     offset: int | None
     """That lag in frames; above 0 the lips are late."""
     offset_ms: float | None
     n: int
-    """Frames of speech compared."""
+    """Frames of speech compared; of `syncnet` windows of five frames."""
     closures: int
     """Closures of the lips among them."""
     p: float | None
     """How often random movement of the same rhythm agrees as well."""
     confidence: float | None
     """The value over the median of all lags."""
+    distance: float | None = None
+    """Of `syncnet`: the least mean distance of lips and sound."""
     unscored: str | None
     """Why there is no value."""
     picture: PictureReport | None
@@ -201,13 +206,15 @@ class CutReport(_Part):
     speaker: str | None
     route: str
     reasons: tuple[str, ...]
-    """Why it passes through: a code, a colon and words for people. `docs/explanation/cut-by-cut.md` lists the
-    codes with their limits."""
+    """Why it passes through, got a final, or did not get one that was to be: a code, a colon and words for
+    people. `docs/explanation/cut-by-cut.md` lists the codes with their limits."""
     backend: str | None
     drawn_frames: int
     skipped_frames: int
     score: ScoreReport | None
     """None where nothing was drawn."""
+    draft_score: ScoreReport | None = None
+    """Of the draft, where a final took its place."""
 
 
 class SpentReport(_Part):
@@ -480,8 +487,13 @@ def _cut(cut: Cut, timeline: Timeline) -> CutReport:
         backend=cut.backend,
         drawn_frames=cut.drawn_frames,
         skipped_frames=cut.skipped_frames,
-        score=ScoreReport.model_validate(cut.score.model_dump()) if cut.score else None,
+        score=_score(cut.score),
+        draft_score=_score(cut.draft_score),
     )
+
+
+def _score(score: Score | None) -> ScoreReport | None:
+    return None if score is None else ScoreReport.model_validate(score.model_dump())
 
 
 def _defect(defect: Defect) -> DefectReport:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import DubTrack, Source, Stems, Transcript, VideoStream
+from loc.artifacts import DubTrack, FrameRange, Source, Stems, Transcript, VideoStream
 from loc.backend import Backend
 from loc.stage import Slot
 
@@ -82,6 +82,8 @@ class RedrawWindow:
     `points`: float32 [n, POINT_COUNT, 2], mesh points as in `loc.analysis.faces`, coded source pixel centres,
     smoothed, no gaps. `pictures`: yields the n frames in coded orientation; may be called once per pass.
     `first_frame`: the first frame's index in the source, which seeds whatever noise a backend uses.
+    `drawn`, `cut`: source indices; which of the frames are to be drawn, and the cut they are in. A backend
+        that asked for them (`Finalist.reads`) is given frames around those it draws.
     `heard`: for a backend that hears, what it hears; its `plan` is then closed throughout but for its
         opacity, since phones are not read for it.
     """
@@ -92,6 +94,8 @@ class RedrawWindow:
     profile: Profile
     pictures: Callable[[], Iterator[Planes]]
     first_frame: int
+    drawn: FrameRange
+    cut: FrameRange
     heard: Heard | None = None
 
 
@@ -135,4 +139,16 @@ class Drafter(Backend, Protocol):
         Raises:
             LocError: it failed; the cut becomes a defect and passes through.
         """
+        ...
+
+
+class Finalist(Drafter, Protocol):
+    """A mouth renderer for the cuts that deserve more than a draft."""
+
+    def reads(self, frames: FrameRange, cut: FrameRange, fps: float) -> FrameRange:
+        """The frames of a cut that it reads so that it can draw some of them."""
+        ...
+
+    def second_try(self) -> Finalist:
+        """Itself, but drawing another take: for a cut whose lips do not follow what is heard."""
         ...

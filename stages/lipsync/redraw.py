@@ -93,6 +93,18 @@ class Film:
         whole = prepare(foremost(parts, len(tracks.frames)))
         return whole[frames.start - first : frames.stop - first]
 
+    def faces_over(self, context: Context, face: ShotFace, frames: FrameRange) -> npt.NDArray[np.float32]:
+        """Mesh points of a face over frames of one shot, each as its own chunk has it: float32
+        [n, POINT_COUNT, 2]."""
+        return np.concatenate(
+            [self.faces(context, face, index, part).points for index, part in self.chunks_over(frames)]
+        )
+
+    def chunks_over(self, frames: FrameRange) -> list[tuple[int, FrameRange]]:
+        """(chunk, the frames that lie in it), in order."""
+        parts = ((index, frames.intersect(chunk.frames)) for index, chunk in enumerate(self.source.chunks))
+        return [(index, part) for index, part in parts if part is not None]
+
 
 @dataclass(frozen=True)
 class Redraw:
@@ -144,7 +156,7 @@ def profile(
     def make(out: Out) -> None:
         from loc.media.arrays import save_arrays
 
-        with _contained("The person could not be measured."):
+        with contained("The person could not be measured."):
             measured = backend.profile(ShotView(film.source.video, tracks, pictures))
         out.bytes("profile", save_arrays(measured))
 
@@ -159,7 +171,7 @@ def profile(
         },
         params={"video": film.source.video},
         backend=(backend.card.id, backend.card.version),
-        programs={**backend.fingerprint(), **_programs()},
+        programs={**backend.fingerprint(), **programs()},
     )
     return action, make
 
@@ -179,13 +191,11 @@ def draw(
         clips: every clip of the dub that the face speaks; only those that sound in the redraw are read.
     """
     zero = int(film.edges[redraw.frames.start])
-    end = int(film.edges[redraw.frames.stop])
-    reach = plan.HEARING if backend.hears else plan.REACH
-    near = [clip for clip in clips if clip.place < end + reach and clip.place + clip.samples > zero - reach]
+    near = clips_near(film, redraw.frames, clips, plan.HEARING if backend.hears else plan.REACH)
 
     def make(out: Out) -> None:
-        with _contained("The mouth could not be drawn."):
-            _draw(context, film, backend, redraw, person, near, out)
+        with contained("The mouth could not be drawn."):
+            draw_patches(context, film, backend, redraw, person, near, out)
 
     action = Action(
         name="lipsync.draw",
@@ -205,9 +215,15 @@ def draw(
         },
         params={"video": film.source.video},
         backend=(backend.card.id, backend.card.version),
-        programs={**backend.fingerprint(), **_programs(), **(_resampling() if backend.hears else {})},
+        programs={**backend.fingerprint(), **programs(), **(resampling() if backend.hears else {})},
     )
     return action, make
+
+
+def clips_near(film: Film, frames: FrameRange, clips: Sequence[Clip], reach: int) -> list[Clip]:
+    """The clips that sound in some frames, or less than `reach` samples from them."""
+    start, stop = int(film.edges[frames.start]) - reach, int(film.edges[frames.stop]) + reach
+    return [clip for clip in clips if clip.place < stop and clip.place + clip.samples > start]
 
 
 def patch_track(film: Film, redraw: Redraw, made: Made) -> PatchTrack:
@@ -224,27 +240,41 @@ def patch_track(film: Film, redraw: Redraw, made: Made) -> PatchTrack:
     )
 
 
-def _draw(
+def draw_patches(
     context: Context,
     film: Film,
     backend: Drafter,
     redraw: Redraw,
-    person: Ref,
+    person: Ref | None,
     clips: Sequence[Clip],
     out: Out,
+    *,
+    reads: FrameRange | None = None,
+    cut: FrameRange | None = None,
 ) -> None:
+    """Have a redraw drawn, and put its pixels and placement out.
+
+    Args:
+        person: the profile; None for a backend that needs none.
+        clips: those that the mouth follows.
+        reads: the frames that are read; None: those that are drawn.
+        cut: those of the whole cut.
+    """
     from loc.media.arrays import load_arrays
     from loc.media.patches import save_placement, write_patches
 
     frames = redraw.frames
+    reads = reads or frames
     window = RedrawWindow(
         video=film.source.video,
-        points=film.faces(context, redraw.face, redraw.chunk, frames).points,
+        points=film.faces_over(context, redraw.face, reads),
         plan=_still(redraw) if backend.hears else _mouth_plan(context, film, redraw, clips),
-        profile=load_arrays(context.store.open_object(person)),
-        pictures=lambda: film.pictures(frames),
-        first_frame=frames.start,
-        heard=_heard(context, film, redraw, clips) if backend.hears else None,
+        profile={} if person is None else load_arrays(context.store.open_object(person)),
+        pictures=lambda: film.pictures(reads),
+        first_frame=reads.start,
+        drawn=frames,
+        cut=cut or frames,
+        heard=heard(context, film, reads, clips) if backend.hears else None,
     )
     placed = _Placed(lambda done: out.progress(done, len(frames)))
     write_patches(out.file("pixels", ".mkv"), placed.pixels(backend.draw(window)))
@@ -273,18 +303,18 @@ def _still(redraw: Redraw) -> MouthPlan:
     return MouthPlan(aperture=closed, width=neutral, opacity=redraw.opacity)
 
 
-def _heard(context: Context, film: Film, redraw: Redraw, clips: Sequence[Clip]) -> Heard:
+def heard(context: Context, film: Film, frames: FrameRange, clips: Sequence[Clip]) -> Heard:
     """The clips where they sound, cut off where hearing ends."""
     import soxr
 
-    first = int(film.edges[redraw.frames.start]) - plan.HEARING
-    sound = np.zeros(int(film.edges[redraw.frames.stop]) + plan.HEARING - first, dtype=np.float32)
+    first = int(film.edges[frames.start]) - plan.HEARING
+    sound = np.zeros(int(film.edges[frames.stop]) + plan.HEARING - first, dtype=np.float32)
     for clip in clips:
         audio = decode_flac(context.store.read_bytes(clip.audio))[:, 0]
         place = clip.place - first
         start, stop = max(0, place), min(len(sound), place + len(audio))
         sound[start:stop] += audio[start - place : stop - place]
-    middles = (film.times(redraw.frames) + plan.HEARING) * HEARD_RATE // SAMPLE_RATE
+    middles = (film.times(frames) + plan.HEARING) * HEARD_RATE // SAMPLE_RATE
     return Heard(sound=soxr.resample(sound, SAMPLE_RATE, HEARD_RATE), middles=middles)
 
 
@@ -319,7 +349,7 @@ class _Placed:
 
 
 @contextlib.contextmanager
-def _contained(what: str) -> Iterator[None]:
+def contained(what: str) -> Iterator[None]:
     """The boundary of a cut: what a backend raises costs that cut, not the run; but a full disk ends it."""
     try:
         yield
@@ -331,12 +361,12 @@ def _contained(what: str) -> Iterator[None]:
         raise LocError(what, why=f"{type(error).__name__}: {error}") from error
 
 
-def _programs() -> dict[str, str]:
+def programs() -> dict[str, str]:
     """What shapes the pictures, tracks and curves that a backend is given."""
     return {"decoder": decoder_fingerprint(), "scipy": packages.version("scipy")}
 
 
-def _resampling() -> dict[str, str]:
+def resampling() -> dict[str, str]:
     """What shapes the sound that a backend is given."""
     return {"soxr": packages.version("soxr")}
 

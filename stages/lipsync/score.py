@@ -29,6 +29,7 @@ from loc.store.keys import digest_bytes
 from stages.lipsync import plan
 from stages.lipsync.contract import Drafter
 from stages.lipsync.redraw import STAGE, Film, Redraw
+from stages.lipsync.sync import judge_cut
 from stages.lipsync.watch import Drawn, watch
 
 if TYPE_CHECKING:
@@ -76,10 +77,37 @@ def scores(
     wanted = [index for index in by_cut if index not in failed]
     work = [rate(context, film, measure, index, by_cut[index], clips[index]) for index in wanted]
     rated = context.runner.map(work, parallel=True)
+    agreed = {index: made.model("score", Score) for index, made in zip(wanted, rated, strict=True)}
     return {
         **{index: Score(measure=measure, unscored=error.what) for index, error in failed.items()},
-        **{index: made.model("score", Score) for index, made in zip(wanted, rated, strict=True)},
+        **_judged(context, film, drawn, agreed, clips),
     }
+
+
+def _judged(
+    context: Context,
+    film: Film,
+    drawn: Sequence[Drawn],
+    agreed: Mapping[int, Score],
+    clips: Sequence[Sequence[Clip]],
+) -> dict[int, Score]:
+    """Scores with the judge's in the place of agreement, where there is a judge and it could judge."""
+    from loc.analysis.sync.judge import find_judge
+
+    judge = find_judge(context.settings.data_dir, context.settings.purpose)
+    if judge is None:
+        return dict(agreed)
+    own = {index: [one for one in drawn if one.redraw.cut == index] for index in agreed}
+    work = [judge_cut(context, film, judge, own[index], clips[index]) for index in agreed]
+    scores = dict(agreed)
+    for index, made in zip(agreed, context.runner.attempt(work), strict=True):
+        if isinstance(made, LocError):
+            context.runner.notice(UNWATCHED, f"Cut {index + 1} is not judged: {made.what}")
+            continue
+        score = made.model("score", Score)
+        if score.value is not None:
+            scores[index] = score.model_copy(update={"picture": agreed[index].picture})
+    return scores
 
 
 def rate(

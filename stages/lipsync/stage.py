@@ -35,11 +35,12 @@ from loc.errors import LocError
 from loc.media.timeline import load_timeline
 from loc.runner import Site
 from loc.stage import Context
-from stages.lipsync import plan, redraw
+from stages.lipsync import finals, plan, redraw
 from stages.lipsync import score as scoring
 from stages.lipsync.casting import ShotScene, cast_shots, heard_frames, lip_speed
 from stages.lipsync.contract import Drafter, Inputs
 from stages.lipsync.cuts import Stretch, cut_shot
+from stages.lipsync.finals import Decided, Drafted
 from stages.lipsync.plan import Range
 from stages.lipsync.redraw import STAGE, Film, Redraw
 from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations, with_occlusion
@@ -124,14 +125,30 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     redraws = [one for index, cut in enumerate(routed) for one in _redraws(film, index, cut)]
     drawn, failures = _drawn(context, film, backend, redraws, profiles, routed)
     _tell(context, routed, failures, castings)
-    scores = scoring.scores(context, film, backend, drawn, [cut.clips for cut in routed])
+    clips_of = [cut.clips for cut in routed]
+    scores = scoring.scores(context, film, backend, drawn, clips_of)
+    drafts = _drafts(context, routed, drawn, scores)
+    decided = finals.decide(
+        context,
+        film,
+        drafts,
+        lambda artist, made: scoring.scores(context, film, artist, made, clips_of),
+    )
     return LipSync(
         cast=Cast(faces=tuple(_face_record(face) for group in faces for face in group), castings=castings),
         cuts=tuple(
-            _cut_record(film, cut, failures.get(index), backend.card.name, clips, scores.get(index))
+            _cut_record(
+                film,
+                cut,
+                failures.get(index),
+                backend.card.name,
+                clips,
+                scores.get(index),
+                decided.get(index + 1),
+            )
             for index, cut in enumerate(routed)
         ),
-        patches=tuple(one.patches for one in drawn),
+        patches=tuple(one.patches for cut in drafts for one in decided[cut.number].drawn),
     )
 
 
@@ -389,6 +406,34 @@ def _drawn(
     return drawn, failures
 
 
+def _drafts(
+    context: Context, routed: Sequence[_Routed], drawn: Sequence[Drawn], scores: Mapping[int, Score]
+) -> list[Drafted]:
+    """The cuts of which something was drawn, in order."""
+    leads = context.job.cast.leads if context.job.cast is not None else frozenset()
+    by_cut: dict[int, list[Drawn]] = {}
+    for one in drawn:
+        by_cut.setdefault(one.redraw.cut, []).append(one)
+    return [
+        Drafted(
+            number=index + 1,
+            frames=routed[index].stretch.frames,
+            shot=routed[index].stretch.shot,
+            area=_area(made[0].redraw.face),
+            lead=any(clip.speaker in leads for clip in routed[index].clips),
+            clips=routed[index].clips,
+            drawn=tuple(made),
+            score=scores.get(index),
+        )
+        for index, made in sorted(by_cut.items())
+    ]
+
+
+def _area(face: ShotFace) -> float:
+    x0, y0, x1, y1 = face.box
+    return (x1 - x0) * (y1 - y0)
+
+
 def _tell(
     context: Context,
     routed: Sequence[_Routed],
@@ -432,23 +477,28 @@ def _cut_record(
     backend: str,
     clips: Sequence[Clip],
     score: Score | None,
+    decided: Decided | None,
 ) -> Cut:
     planned = int((cut.opacity > 0).sum())
     reasons = cut.reasons
     if failure is not None:
         reasons = (*reasons, Reason(code=FAILED, detail=failure.what))
     drawn = cut.route == "draft" and failure is None
+    final = decided is not None and decided.backend is not None
+    if decided is not None:
+        reasons, backend = (*reasons, *decided.reasons), decided.backend or backend
     return Cut(
         shot=cut.stretch.shot,
         frames=cut.stretch.frames,
-        route="draft" if drawn else "passthrough",
+        route="final" if final else "draft" if drawn else "passthrough",
         reasons=reasons,
         backend=backend if drawn else None,
         face=cut.face.name if cut.face else None,
         speaker=_speaker(film, cut.stretch.frames, cut.clips if drawn and cut.clips else clips),
         drawn_frames=planned if drawn else 0,
         skipped_frames=0 if drawn else planned,
-        score=score,
+        score=decided.score if decided is not None else score,
+        draft_score=score if final else None,
     )
 
 

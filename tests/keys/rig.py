@@ -22,6 +22,8 @@ from loc.events import ActionDone, Event
 from loc.settings import Settings
 from loc.store.workdir import ActionRecord, WorkDir
 from stages.dub.command import Command
+from tests.lipsync import test_sync as judge
+from tests.lipsync.latentsync import tiny as latentsync
 from tests.presenter import OTTO, LineTruth, Said, Script, Shot, shoot, write_subtitles
 from tests.translate.endpoint import Answered, Asked, chat, serving
 
@@ -142,7 +144,8 @@ def wordy(asked: Asked) -> Answered:
 def draw(folder: Path) -> Rig:
     """A new job, finished: a film with two sound tracks, heard first, then with its text supplied, then with
     Japanese subtitles in the picture, then spoken by an engine that does not know its phones, then translated
-    by a language model that talks too much; and one picture of it, made to talk with its sound."""
+    by a language model that talks too much, then with tiny weights of LatentSync and a judge; and one picture
+    of it, made to talk with its sound."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -160,6 +163,9 @@ def draw(folder: Path) -> Rig:
         endpoint.always = wordy
         model = {"backend": {"translate": "llm"}, "llm_url": endpoint.url, "llm_model": "talker"}
         rig.run(languages=("es",), source_language="en", until="dub", **model)
+    latentsync.register(folder / "data")
+    judge.register(folder / "data")
+    rig.run(languages=("ja",), finals="1", finals_steps=1, data_dir=folder / "data")
     photo = replace(rig, video="photo.png")
     subprocess.run(
         ["ffmpeg", "-v", "error", "-i", str(rig.path), "-frames:v", "1", str(photo.path)], check=True

@@ -20,6 +20,7 @@ def place(folder: Path, row: Row, *files: tuple[str, bytes], elsewhere: Path | N
     held = {}
     for name, content in files:
         path = (elsewhere or home) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         stat = path.stat()
         held[name] = Held(

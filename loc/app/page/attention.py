@@ -110,6 +110,8 @@ def score_words(cut: Data) -> str:
     if score["value"] is None:
         return f"unscored: {score['unscored']}"
     measure = score["measure"].replace("-", " ")
+    if score["p"] is None:
+        return f"{measure} {score['value']:.2f}, {_offset(score)} ({score['n']} windows)"
     rests_on = f"{score['n']} frames, {score['closures']} closures, p {score['p']:g}"
     return f"{measure} {score['value']:.2f}, {_offset(score)} ({rests_on})"
 
@@ -286,6 +288,8 @@ def how_cast(one: Data) -> str:
 def _is_astray(score: Data) -> bool:
     if score["value"] is None:
         return False
+    if score["p"] is None:
+        return bool(abs(score["offset"]) > MAX_OFFSET)
     return bool(score["p"] > SIGNIFICANT or abs(score["offset"]) > MAX_OFFSET)
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 Rows = npt.NDArray[np.int64]
 
-ROWS_PER_SECOND = 50
+ROW = 320
+"""Samples of a row, at 16 kHz."""
 BEFORE, AFTER = 4, 6
 """Rows: two pictures at 25 per second before, the picture's own two, and two pictures after."""
 

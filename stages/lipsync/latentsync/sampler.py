@@ -6,7 +6,6 @@ ends at the first of the schedule.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -73,7 +72,8 @@ def denoise(
     noise: Tensor,
     conditions: Tensor,
     audio: Tensor,
-    progress: Callable[[], None] = lambda: None,
+    *,
+    together: bool = True,
 ) -> Tensor:
     """The latents of some windows.
 
@@ -83,24 +83,24 @@ def denoise(
         conditions: what does not change from step to step: mask, latents of the masked and of the whole
             pictures, [b, 9, f, h, w].
         audio: tokens [b, f, n, a].
-        progress: called after each step.
+        together: whether what is heard and silence go through the network at once; the result is the same.
     """
     import torch
 
-    guided = sampling.guidance > 1
-    if guided:
-        # Silence is no tokens at all: zeros, not the tokens of a silent recording.
-        audio = torch.cat([torch.zeros_like(audio), audio])
-        conditions = torch.cat([conditions, conditions])
-    latents, deep = noise, None
+    # Silence is no tokens at all: zeros, not the tokens of a silent recording.
+    sides = [torch.zeros_like(audio), audio] if sampling.guidance > 1 else [audio]
+    passes = [torch.cat(sides)] if together else sides
+    deep: list[Tensor | None] = [None] * len(passes)
+    latents = noise
     for index, timestep in enumerate(timesteps(sampling.steps)):
-        given = torch.cat([latents, latents]) if guided else latents
         if index % sampling.reuse == 0:
-            deep = None
-        found, deep = unet(torch.cat([given, conditions], dim=1), timestep, audio, deep)
-        if guided:
-            silent, heard = found.chunk(2)
-            found = silent + sampling.guidance * (heard - silent)
-        latents = step(latents, found, timestep, sampling.steps)
-        progress()
+            deep = [None] * len(passes)
+        given, found = torch.cat([latents, conditions], dim=1), []
+        for number, heard in enumerate(passes):
+            repeated = given.repeat(len(heard) // len(given), 1, 1, 1, 1)
+            noticed, deep[number] = unet(repeated, timestep, heard, deep[number])
+            found += noticed.chunk(len(heard) // len(given))
+        *silent, said = found
+        guided = silent[0] + sampling.guidance * (said - silent[0]) if silent else said
+        latents = step(latents, guided, timestep, sampling.steps)
     return latents

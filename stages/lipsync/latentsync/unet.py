@@ -165,11 +165,23 @@ class _WindowNorm(nn.GroupNorm):
 
     def forward(self, x: Tensor, frames: int = 1) -> Tensor:
         grouped = x.reshape(-1, frames, self.num_groups, x.shape[1] // self.num_groups, *x.shape[2:])
-        spread, mean = torch.var_mean(grouped, dim=(1, 3, 4, 5), correction=0, keepdim=True)
+        spread, mean = _statistics(grouped)
         # One multiplication and one addition per value: scale and shift of each channel are found first.
         scale = self.weight.view(self.num_groups, -1, 1, 1) * torch.rsqrt(spread + self.eps)
         shift = self.bias.view(self.num_groups, -1, 1, 1) - mean * scale
-        return torch.addcmul(shift, grouped, scale).reshape(x.shape)
+        return torch.addcmul(shift.to(x.dtype), grouped, scale.to(x.dtype)).reshape(x.shape)
+
+
+def _statistics(grouped: Tensor) -> tuple[Tensor, Tensor]:
+    """Variance and mean of the groups of windows [b, f, g, c, h, w], float32 [b, 1, g, 1, 1, 1]."""
+    axes = (1, 3, 4, 5)
+    if grouped.dtype == torch.float32:
+        return torch.var_mean(grouped, dim=axes, correction=0, keepdim=True)
+    # Half precision would lose the sum; these add up in float32 without a copy of the values.
+    count = grouped[0].numel() // grouped.shape[2]
+    mean = grouped.mean(dim=axes, keepdim=True, dtype=torch.float32)
+    length = torch.linalg.vector_norm(grouped, dim=axes, keepdim=True, dtype=torch.float32)
+    return (length.square() / count - mean.square()).clamp(min=0), mean
 
 
 class _Resnet(nn.Module):

@@ -1,0 +1,60 @@
+"""`loc finalize`: a finished run once more, with finals for more of its cuts, everything else as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from loc.app.record import RunRecord, runs
+from loc.errors import ExitCode, UsageError
+from loc.settings import FINALS_FORM, Settings
+from loc.store.workdir import WorkDir
+
+DONE = (ExitCode.DONE, ExitCode.DEFECTS)
+"""How a run ended that left outputs."""
+
+HERE = ("work_dir", "data_dir", "workers", "device", "nice")
+"""Settings that belong to the machine and the moment, not to the run that goes on."""
+
+
+def settings_for(store: WorkDir, video: Path, cuts: str, settings: Settings) -> Settings:
+    """The settings of the newest finished run of a video, with finals for some more of its cuts.
+
+    Args:
+        cuts: numbers as in the report, `2` or `1,4-7`.
+        settings: of this command: where things lie.
+
+    Raises:
+        UsageError: `cuts` names none, or there is no such run.
+        InputError: the video cannot be read.
+    """
+    wanted = cuts.replace(" ", "")
+    if not wanted[:1].isdigit() or not FINALS_FORM.fullmatch(wanted):
+        raise UsageError(
+            f"--cuts: {cuts!r} names no cuts.", fix="Say numbers as in the report, e.g. 2 or 1,4-7."
+        )
+    record = _newest(store, video)
+    known = {name: value for name, value in record.given.items() if name in Settings.model_fields}
+    given = {**known, **{name: getattr(settings, name) for name in HERE}}
+    return Settings(**{**given, "finals": _more(given, wanted), "finals_limit": None})
+
+
+def _newest(store: WorkDir, video: Path) -> RunRecord:
+    digest = store.input_digest(video)[0]
+    for record in runs(store):
+        if record.source == digest and record.exit_code in DONE and record.given:
+            return record
+    raise UsageError(
+        f"There is no finished run of {video} in {store.root}.",
+        why="Finals take the place of the drafts of a finished run.",
+        fix=f"loc run {video} --lang LANG",
+    )
+
+
+def _more(given: dict[str, Any], wanted: str) -> str:
+    """What `--finals` comes to: what the run had, and the cuts that are named now."""
+    quality = given.get("quality", "standard")
+    had = given.get("finals") or {"draft": "none", "standard": "auto", "max": "all"}[quality]
+    if had == "all":
+        return "all"
+    return wanted if had == "none" else f"{had},{wanted}"

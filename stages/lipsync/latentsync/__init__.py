@@ -1,0 +1,135 @@
+"""`latentsync`: LatentSync 1.6 and 1.5, a latent diffusion model, as the finals of chosen cuts.
+
+Aligned faces, with the mouth and jaw taken out, are denoised in windows of sixteen pictures by a network
+that hears the dub; what was drawn goes back as patches of the mask alone. Its faces are aligned by our own
+tracker: the detector it was published with may not be used commercially.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from loc import packages
+from loc.artifacts import FrameRange
+from loc.backend import Card, Host, LicensedPart, Need
+from loc.device import Resident
+from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
+
+if TYPE_CHECKING:
+    from stages.lipsync.latentsync.model import Model
+    from stages.lipsync.latentsync.sampler import Sampling
+
+VAE = "sd-vae-ft-mse"
+"""Id of the weights that all its models share."""
+
+RETRY_STEPS = 1.5
+"""A second try takes this many times the steps, from another noise."""
+
+_INSTALL = "pip install 'loc[neural]'"
+
+
+class LatentSync:
+    """The final mouth renderer. Its methods may run on several threads."""
+
+    card: ClassVar[Card] = Card(
+        stage="finals",
+        name="latentsync",
+        version="1",
+        summary="redraws mouth and jaw by latent diffusion, window by window, from what is heard",
+        family="neural",
+        quality="best",
+        runs="in-process",
+        needs=(
+            Need("package", "torch", _INSTALL),
+            Need("package", "diffusers", _INSTALL),
+            Need("weights", VAE, f"loc models pull {VAE}"),
+        ),
+        architecture="latentsync",
+        memory_mb=18_000,
+        licences=(
+            LicensedPart("code", "loc's own implementation; mask and template by LatentSync", "apache-2_0"),
+            LicensedPart("code", "torch", "bsd-3-clause"),
+            LicensedPart("code", "diffusers", "apache-2_0"),
+            LicensedPart("weights", "VAE of Stable Diffusion, fine-tuned", "mit"),
+            LicensedPart("weights", "Whisper tiny", "whisper-weights"),
+        ),
+    )
+
+    follows_phones = False
+    hears = True
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._model: Resident[Model] | None = None
+        self._again = False
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """What shapes a patch besides this package: weights, how they are sampled, what computes."""
+        sampling, seed = self._sampling()
+        return {
+            **self._host.weights(self._id).fingerprint(),
+            **{f"vae {name}": digest for name, digest in self._host.weights(VAE).fingerprint().items()},
+            "torch": packages.version("torch"),
+            "diffusers": packages.version("diffusers"),
+            "opencv": packages.version("opencv-contrib-python"),
+            "sampling": f"{sampling.steps} steps, guidance {sampling.guidance:g}, reuse {sampling.reuse}",
+            "seed": str(seed),
+        }
+
+    def profile(self, shot: ShotView) -> Profile:  # noqa: ARG002
+        """Nothing: the model knows no person."""
+        return {}
+
+    def reads(self, frames: FrameRange, cut: FrameRange, fps: float) -> FrameRange:
+        """The frames of a cut that are read so that some of them can be drawn."""
+        from stages.lipsync.latentsync.drawing import read_for
+
+        return read_for(frames, cut, fps)
+
+    def draw(self, window: RedrawWindow) -> Iterator[Patch]:
+        """Draw every wanted frame of the window, in order."""
+        from stages.lipsync.latentsync.drawing import draw
+
+        sampling, seed = self._sampling()
+        with self._resident() as model:
+            yield from draw(window, model, sampling, seed)
+
+    def second_try(self) -> LatentSync:
+        """The same model with more steps and another noise, for cuts whose lips do not follow."""
+        other = LatentSync(self._host)
+        other._again, other._model = True, self._resident()
+        return other
+
+    def close(self) -> None:
+        """Let go of the model."""
+        if self._model is not None:
+            self._model.close()
+
+    @property
+    def _id(self) -> str:
+        assert self._host.model is not None
+        return self._host.model
+
+    def _sampling(self) -> tuple[Sampling, int]:
+        from stages.lipsync.latentsync.sampler import Sampling
+
+        said = self._host.settings
+        sampling = Sampling(said.finals_steps, said.finals_guidance, said.finals_reuse)
+        if not self._again:
+            return sampling, said.finals_seed
+        steps = min(50, round(sampling.steps * RETRY_STEPS))
+        return Sampling(steps, sampling.guidance, reuse=1), said.finals_seed + 1
+
+    def _resident(self) -> Resident[Model]:
+        if self._model is None:
+            held, seen = (self._host.weights(one) for one in (self._id, VAE))
+
+            def load(device: str) -> Model:
+                from stages.lipsync.latentsync import model
+
+                return model.load(self._id, held.files, seen.files, device, self._host.devices.halving)
+
+            memory = held.row.memory_mb or self.card.memory_mb
+            self._model = self._host.resident(held.row.title, memory, load)
+        return self._model

@@ -1,0 +1,215 @@
+"""LatentSync's nets together, from published files. Imports torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from loc.errors import LocError
+from loc.weights.load import load_strict, read_state
+from stages.lipsync.latentsync import window
+from stages.lipsync.latentsync.heard import Rows, tokens
+from stages.lipsync.latentsync.sampler import Sampling, denoise
+from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
+from stages.lipsync.nets import vae as eye
+from stages.lipsync.nets import whisper_features as ear
+
+Net = TypeVar("Net", bound=torch.nn.Module)
+
+Squares = npt.NDArray[np.uint8]
+"""Aligned faces, RGB, [f, r, r, 3]."""
+
+UNET, EAR = "latentsync_unet.pt", "whisper/tiny.pt"
+CONFIG = "config.json"
+"""Of a set that a user registered: `{"data": {"resolution": 512}, "model": {...}}`, both sections as in the
+published configuration. The published sets have none."""
+RESOLUTIONS = {"latentsync-1.5": 256, "latentsync-1.6": 512}
+"""Side of the square that each published set was trained on. Nothing in a file tells them apart."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a set of weights is: the square it was trained on, and the sizes of its network."""
+
+    resolution: int
+    unet: UNetConfig
+
+
+def shape_of(model: str, files: Mapping[str, Path]) -> Shape:
+    """The shape of a set of weights.
+
+    Args:
+        model: its id.
+        files: by name.
+
+    Raises:
+        LocError: it is neither published nor has a configuration that says it.
+    """
+    if model in RESOLUTIONS:
+        return Shape(RESOLUTIONS[model], UNetConfig())
+    if CONFIG not in files:
+        raise LocError(
+            f"Which resolution {model} was trained on is not known.",
+            why="Nothing in its tensors tells it, and at another one its mouths are blurred.",
+            fix=f'Register it with a {CONFIG}: {{"data": {{"resolution": 512}}, "model": {{...}}}}.',
+        )
+    said = _read_config(files[CONFIG])
+    try:
+        resolution = int(said["data"]["resolution"])
+        unet = UNetConfig.read(said["model"]) if "model" in said else UNetConfig()
+    except (KeyError, TypeError, ValueError) as error:
+        raise LocError(
+            f"{CONFIG} of {model} cannot be used.", why=f"It lacks or misstates {error}."
+        ) from error
+    if resolution % 64:
+        raise LocError(f"{CONFIG} of {model} cannot be used.", why="Its resolution is no multiple of 64.")
+    return Shape(resolution, unet)
+
+
+Halving = Callable[[str, int, Callable[[int], Tensor]], Tensor]
+"""As `Devices.halving`: what is done, a size, and what does it at that size."""
+
+
+def _whole(_what: str, size: int, attempt: Callable[[int], Tensor]) -> Tensor:
+    return attempt(size)
+
+
+class Model:
+    """The nets on one device.
+
+    Args:
+        unet, vae, encoder: loaded.
+        resolution: side of the square.
+        halving: what is asked to do that which may end the device's memory.
+    """
+
+    def __init__(
+        self,
+        unet: UNet3D,
+        vae: eye.Vae,
+        encoder: ear.Encoder,
+        resolution: int,
+        halving: Halving = _whole,
+    ) -> None:
+        self._unet, self._vae, self._encoder = unet, vae, encoder
+        self.resolution = resolution
+        self._halving = halving
+
+    def hear(self, sound: npt.NDArray[np.float32]) -> Tensor:
+        """Rows of features, [rows, states, width], of a sound at 16 kHz."""
+        return ear.features(self._encoder, sound, ear.RAW)
+
+    @torch.inference_mode()
+    def latents(
+        self, squares: Squares, features: Tensor, rows: Rows, sampling: Sampling, seed: int
+    ) -> Tensor:
+        """The latents of one window, [f, 4, h, h].
+
+        Args:
+            squares: of its pictures.
+            features: as `hear` gives them.
+            rows: int64 [f, 10], what each picture hears.
+            sampling, seed: how it is denoised, and from which noise.
+        """
+        given = self._halving(
+            "faces of LatentSync",
+            len(squares),
+            lambda size: torch.cat(
+                [
+                    window.conditions(self._vae, squares[at : at + size])
+                    for at in range(0, len(squares), size)
+                ],
+                dim=2,
+            ),
+        )
+        start = window.noise(self.resolution, len(squares), seed, given.device, given.dtype)
+        heard = tokens(features, rows).to(given.device, given.dtype)[None]
+        # Two: with what is heard and with silence at once; one: after each other.
+        found = self._halving(
+            "a window of LatentSync",
+            2,
+            lambda size: denoise(self._unet, sampling, start, given, heard, together=size > 1),
+        )
+        return found[0].transpose(0, 1)
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> npt.NDArray[np.float32]:
+        """Pictures, float32 [f, 3, r, r], about -1..1."""
+        return np.asarray(self._vae.decode(latents).float().cpu().numpy())
+
+
+def load(
+    model: str,
+    files: Mapping[str, Path],
+    vae: Mapping[str, Path],
+    device: str,
+    halving: Halving = _whole,
+) -> Model:
+    """The nets from published files.
+
+    Args:
+        model: id of the set.
+        files, vae: the files of each set by name.
+        device: as torch names it; on a GPU the nets compute in half precision, as they were published to.
+        halving: see `Model`.
+
+    Raises:
+        LocError: a file is of another model, or they do not fit together.
+    """
+    shape = shape_of(model, files)
+    dtype = torch.float16 if device.startswith("cuda") else torch.float32
+    config = _read_config(vae[CONFIG])
+    weights = next(path for name, path in vae.items() if name != CONFIG)
+    unet = _filled(lambda: UNet3D(shape.unet), read_state(files[UNET]), f"{model}: {UNET}", device, dtype)
+    autoencoder = _filled(
+        lambda: eye.autoencoder(config),
+        eye.current_names(read_state(weights)),
+        f"The VAE: {weights.name}",
+        device,
+        dtype,
+    )
+    heard = ear.encoder_state(read_state(files[EAR]))
+    encoder = _filled(lambda: ear.encoder_like(heard), heard, f"{model}: {EAR}", device, torch.float32)
+    width = encoder.conv1.out_channels
+    if width != shape.unet.audio:
+        raise LocError(
+            "LatentSync's UNet and the whisper beside it do not fit.",
+            why=f"One reads tokens of {shape.unet.audio} numbers, the other gives {width}.",
+        )
+    return Model(unet, eye.Vae(autoencoder), encoder, shape.resolution, halving)
+
+
+def _filled(
+    make: Callable[[], Net], state: Mapping[str, Tensor], what: str, device: str, dtype: torch.dtype
+) -> Net:
+    """A net on its device with the tensors of a state. Nothing is made up first only to be thrown away."""
+    with torch.device("meta"):
+        net = make()
+    # The class's own `to` may warn of parts that it has not.
+    torch.nn.Module.to(net, dtype)
+    net.to_empty(device=device)
+    load_strict(net, state, what)
+    return net.eval().requires_grad_(False)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """The object of a JSON file.
+
+    Raises:
+        LocError: it is none.
+    """
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise LocError(f"{path} cannot be read.", why=str(error)) from error
+    if not isinstance(said, dict):
+        raise LocError(f"{path} cannot be read.", why="It holds no object.")
+    return said

@@ -1,0 +1,217 @@
+"""`loc run` with a tiny LatentSync on the shelf: which cuts get finals, what is swapped, and what stays."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli.graph import load_graph
+from loc.app.run import RunResult, prepare, run_job
+from loc.artifacts import PictureScore, Score
+from loc.errors import ExitCode, MissingError, UsageError
+from loc.events import ActionDone, CutDecided, Defect, Event, Notice
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+from stages.lipsync import score as scoring
+from tests.lipsync.latentsync import tiny
+from tests.presenter import Film, write_subtitles
+
+Run = Callable[..., tuple[RunResult, list[Event]]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, two_shot_film: Film) -> Path:
+    folder = tmp_path_factory.mktemp("latentsync")
+    shutil.copy(two_shot_film.path, folder / "talk.mp4")
+    lines = two_shot_film.truth.lines
+    write_subtitles(folder / "talk.en.srt", lines, [line.text for line in lines])
+    write_subtitles(folder / "talk.ja.srt", lines, ["犬は動きます。"] * len(lines))
+    tiny.register(folder / "data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Run:
+    def go(**changes: Any) -> tuple[RunResult, list[Event]]:
+        given = {"languages": ("ja",), "work_dir": folder / "work", "overwrite": True, "page": "none"}
+        given |= {"source_language": "en", "finals_steps": 2, "data_dir": folder / "data"}
+        settings = Settings(**{**given, **changes})
+        store, graph, events = WorkDir(settings.work_dir), load_graph(), list[Event]()
+        prepared = prepare(folder / "talk.mp4", graph, store, settings)
+        return run_job(prepared, graph, store, settings, [events.append]), events
+
+    return go
+
+
+def planted(values: Mapping[tuple[str, int], float]) -> Callable[..., dict[int, Score]]:
+    """Scores that say what a test wants, by backend and number of the cut; the pictures' are all alike."""
+    look = PictureScore(seam=1.0, lip_colour=2.0, sharpness=1.0, jitter=None, outside=0)
+
+    def scores(
+        _context: Any, _film: Any, backend: Any, drawn: Sequence[Any], _clips: Any
+    ) -> dict[int, Score]:
+        take = f"{backend.card.name} again" if getattr(backend, "_again", False) else backend.card.name
+        return {
+            one.redraw.cut: Score(
+                measure="syncnet", value=values.get((take, one.redraw.cut + 1), 6.0), n=50, picture=look
+            )
+            for one in drawn
+        }
+
+    return scores
+
+
+def made(events: Sequence[Event]) -> Counter[str]:
+    return Counter(event.action for event in events if isinstance(event, ActionDone) and not event.hit)
+
+
+def cuts(events: Sequence[Event]) -> list[CutDecided]:
+    return [event for event in events if isinstance(event, CutDecided)]
+
+
+def routes(events: Sequence[Event]) -> list[str]:
+    return [cut.route for cut in cuts(events)]
+
+
+def pictures(result: RunResult) -> np.ndarray:
+    """Luma of the output, [n, h, w]."""
+    import av
+
+    (language,) = result.languages
+    with av.open(str(language.targets.video)) as container:  # type: ignore[union-attr]
+        return np.stack([frame.to_ndarray(format="gray") for frame in container.decode(video=0)])
+
+
+def test_a_low_score_gets_a_final_and_only_its_frames_change(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "scores", planted({}))
+    first, events = run(quality="draft")
+    assert first.exit_code is ExitCode.DONE, first.error
+    assert routes(events) == ["draft", "draft"]
+    before = pictures(first)
+
+    monkeypatch.setattr(scoring, "scores", planted({("warp", 2): 1.0}))
+    second, events = run(quality="standard")
+    assert second.exit_code is ExitCode.DONE, second.error
+    assert routes(events) == ["draft", "final"]
+    assert cuts(events)[1].reasons == ("low-score",)
+    assert cuts(events)[1].backend == "latentsync"
+    work = made(events)
+    assert work["lipsync.final"] >= 1
+    assert not any(name in work for name in ("lipsync.draw", "faces.track", "dub.speak", "translate.text"))
+
+    after = pictures(second)
+    assert len(after) == len(before)
+    changed = np.abs(after.astype(int) - before).reshape(len(after), -1).max(axis=1) > 8
+    start, stop = cuts(events)[1].frames.start, cuts(events)[1].frames.stop
+    assert changed[start:stop].any()
+    assert not changed[:start].any()
+
+    third, events = run(quality="standard")
+    assert third.misses == 0
+    assert routes(events) == ["draft", "final"]
+
+
+def test_max_draws_every_cut_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "scores", planted({}))
+    result, events = run(quality="max")
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert routes(events) == ["final", "final"]
+    assert [cut.reasons for cut in cuts(events)] == [("all",), ("all",)]
+
+
+def test_a_final_that_is_worse_gives_way_to_its_draft(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "scores", planted({("latentsync", 1): 4.0}))
+    result, events = run(finals="1")
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert routes(events) == ["draft", "draft"]
+    assert cuts(events)[0].reasons == ("asked", "worse-sync")
+
+
+def test_a_cut_under_the_limit_is_tried_once_more_and_then_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        scoring, "scores", planted({("latentsync", 1): 1.0, ("latentsync again", 1): 7.0, ("warp", 1): 0.5})
+    )
+    result, events = run(finals="1")
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert routes(events) == ["final", "draft"]
+    assert cuts(events)[0].reasons == ("asked", "second-try")
+
+    monkeypatch.setattr(
+        scoring, "scores", planted({("latentsync", 1): 1.0, ("latentsync again", 1): 2.0, ("warp", 1): 0.5})
+    )
+    result, events = run(finals="1")
+    assert result.exit_code is ExitCode.DEFECTS
+    assert [event.code for event in events if isinstance(event, Defect)] == ["under-limit"]
+
+
+def test_a_random_network_is_told_from_a_draft_by_real_scores(run: Run) -> None:
+    result, events = run(finals="1")
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert routes(events) == ["draft", "draft"]
+    assert {"asked", "worse-seam"} <= set(cuts(events)[0].reasons)
+
+
+def test_a_number_nobody_has_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "scores", planted({}))
+    _, events = run(finals="7")
+    assert routes(events) == ["draft", "draft"]
+    assert [event.code for event in events if isinstance(event, Notice)].count("no-such-cut") == 1
+
+
+def test_without_a_model_standard_keeps_drafts_and_says_so_and_max_is_refused(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "scores", planted({("warp", 1): 1.0}))
+    result, events = run(data_dir=folder / "nothing")
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert routes(events) == ["draft", "draft"]
+    assert cuts(events)[0].reasons == ("low-score", "no-finals")
+    (notice,) = [event for event in events if isinstance(event, Notice) and event.code == "no-finals"]
+    assert "1 cut" in notice.message
+    with pytest.raises(MissingError, match="finals"):
+        run(data_dir=folder / "nothing", quality="max")
+
+
+def test_finalize_upgrades_a_cut_and_touches_nothing_else(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from cli.main import app
+
+    monkeypatch.setattr(scoring, "scores", planted({}))
+    work = folder / "finalize"
+    first, _ = run(quality="draft", work_dir=work, crf=20)
+    before = pictures(first)
+    sound = made_of(work)
+    said = ["finalize", str(folder / "talk.mp4"), "--cuts", "2", "--work-dir", str(work)]
+    done = CliRunner().invoke(app, [*said, "--data-dir", str(folder / "data"), "--quiet"])
+    assert done.exit_code == 0, done.output
+    after = pictures(first)
+    new = made_of(work) - sound
+    assert {name.split(" ")[0] for name in new} == {"lipsync.final", "deliver.encode", "deliver.mux"}
+    changed = np.abs(after.astype(int) - before).reshape(len(after), -1).max(axis=1) > 0
+    first_changed = int(np.flatnonzero(changed)[0])
+    assert changed.any()
+    assert not changed[: len(changed) // 3].any()
+    assert first_changed > 10
+
+    said[-1] = str(folder / "none")
+    assert isinstance(CliRunner().invoke(app, said).exception, UsageError)
+
+
+def made_of(work_dir: Path) -> set[str]:
+    """Name and key of every action ever made in a work directory."""
+    store = WorkDir(work_dir)
+    found = {key: store.read_action(key) for key in store.action_keys()}
+    return {f"{record.name} {key}" for key, record in found.items() if record is not None}

@@ -1,0 +1,157 @@
+"""The judge: crops as the published evaluator takes them, planted shifts, and scores in a run."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from loc.analysis.faces import upright_transform
+from loc.analysis.sync import syncnet
+from loc.analysis.sync.crops import ABOVE, BELOW, BESIDE, OUTSIDE, at_25, cropped, squares
+from loc.analysis.sync.judge import ARCHITECTURE, Judge, find_judge
+from loc.analysis.sync.nets import SyncNet
+from loc.policy.licences import Purpose
+from loc.weights.table import Place, Row, WeightFile
+from tests.lipsync.latentsync import tiny
+from tests.lipsync.latentsync.test_drawing import video
+from tests.weights.test_shelf import place
+
+MIDDLE = 18.0
+"""Logarithm of the energy of a window that is neither loud nor quiet, in these tests."""
+PLAIN = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+
+
+def register(data_dir: Path, licence: str = "mit", name: str = "my-syncnet") -> None:
+    """A SyncNet of random weights, as a user registers one."""
+    torch.manual_seed(4)
+    row = Row(
+        id=name,
+        title="A judge",
+        architecture=ARCHITECTURE,
+        licence=licence,
+        source=Place(kind="registered"),
+        files=(WeightFile(path="syncnet_v2.model"),),
+    )
+    place(data_dir, row, ("syncnet_v2.model", tiny.saved(SyncNet().state_dict())))
+
+
+def test_the_square_reaches_as_the_published_one() -> None:
+    boxes = np.repeat(np.array([[100, 60, 180, 160]], np.float32), 30, axis=0)
+    left, top, side = squares(boxes, PLAIN)[0]
+    half, x, y = 50.0, 140.0, 110.0
+    assert (left, top, side) == pytest.approx((x - BESIDE * half, y - ABOVE * half, (ABOVE + BELOW) * half))
+
+
+def test_a_jump_of_the_tracker_does_not_move_the_square() -> None:
+    boxes = np.repeat(np.array([[100, 60, 180, 160]], np.float32), 30, axis=0)
+    jumped = boxes.copy()
+    jumped[14] += 40
+    np.testing.assert_allclose(squares(jumped, PLAIN), squares(boxes, PLAIN))
+
+
+def test_a_crop_keeps_places_and_fills_what_is_outside() -> None:
+    picture = np.zeros((200, 300, 3), np.uint8)
+    picture[50:100, 250:300] = (250, 20, 10)
+    made = cropped(picture, np.array([200.0, 0.0, 224.0]), PLAIN)
+    assert made.shape == (224, 224, 3)
+    assert tuple(made[75, 75]) == (10, 20, 250)
+    assert tuple(made[75, 40]) == (0, 0, 0)
+    assert tuple(made[75, 150]) == (OUTSIDE,) * 3
+    assert tuple(made[210, 20]) == (OUTSIDE,) * 3
+
+
+def test_a_turned_picture_is_judged_upright() -> None:
+    turned = video(rotation=90)
+    upright = upright_transform(turned)
+    coded = np.zeros((turned.height, turned.width, 3), np.uint8)
+    coded[:, :20] = 200
+    made = cropped(coded, np.array([0.0, 0.0, float(turned.height)]), upright)
+    shown = np.rot90(coded)
+    bright = cropped(np.ascontiguousarray(shown), np.array([0.0, 0.0, float(turned.height)]), PLAIN)
+    assert np.abs(made.astype(int) - bright).max() <= 1
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), 25, 30, 50])
+def test_pictures_are_taken_25_times_a_second(rate: Fraction | int) -> None:
+    count = int(4 * rate)
+    middles = np.array([int((index + 0.5) * 16000 / rate) for index in range(count)])
+    shown = at_25(middles, 16000)
+    assert abs(len(shown) - 100) <= 1
+    assert (np.diff(shown) >= 0).all()
+    late = middles[shown] - (np.arange(len(shown)) + 0.5) * 640
+    assert np.abs(late).max() <= 8000 / rate + 1
+
+
+class Known(SyncNet):
+    """A network whose embeddings are what pictures and sound say in plain numbers."""
+
+    def lips(self, pictures: torch.Tensor) -> torch.Tensor:
+        said = pictures[:, 0, 2, 0, :8] / 255
+        return torch.nn.functional.pad(said, (0, 1024 - said.shape[1]))
+
+    def sound(self, cepstra: torch.Tensor) -> torch.Tensor:
+        loud = torch.sigmoid(cepstra[:, 0, 0, 8:12].mean(dim=1) - MIDDLE)
+        return torch.nn.functional.pad(loud[:, None].expand(-1, 8), (0, 1016))
+
+
+@pytest.mark.parametrize("planted", [-6, -3, 0, 3, 9])
+def test_a_planted_shift_is_found(monkeypatch: pytest.MonkeyPatch, planted: int) -> None:
+    """Of a mouth that is as bright as the sound is loud, moved by some frames."""
+    from loc.analysis.sync import judge as judging
+
+    rng = np.random.default_rng(2)
+    loud = rng.uniform(0, 1, 160)
+    sound = np.repeat(loud, 640) * rng.standard_normal(160 * 640) * 0.1
+    network = Known().eval()
+    monkeypatch.setattr(judging, "_loaded", lambda _path: network)
+    heard = syncnet.sound_windows
+    cepstra = torch.from_numpy(heard(_mfcc(sound), 150))
+    shine = network.sound(cepstra)[:, 0].numpy()
+    assert shine.std() > 0.1
+
+    def shown() -> Any:
+        for index in range(160):
+            at = int(np.clip(index - 2 - planted, 0, len(shine) - 1))
+            yield np.full((224, 224, 3), round(float(shine[at]) * 255), np.uint8)
+
+    judge = Judge(weights=_FILES)  # type: ignore[arg-type]
+    found = syncnet.read(judge.distances(shown(), 160, sound.astype(np.float32)))
+    # Lips that come late lie behind the sound: it is ahead.
+    assert found.offset == planted
+    assert found.confidence > 0
+
+
+class _Files:
+    files: ClassVar = {"syncnet_v2.model": Path("x")}
+
+
+_FILES = _Files()
+
+
+def _mfcc(sound: np.ndarray) -> np.ndarray:
+    from loc.analysis.sync.mfcc import mfcc
+
+    return mfcc(np.rint(sound * 32768).astype(np.int16))
+
+
+def test_a_judge_is_found_where_its_licence_allows_it(tmp_path: Path) -> None:
+    assert find_judge(tmp_path, Purpose.RESEARCH) is None
+    register(tmp_path, "syncnet-weights")
+    assert find_judge(tmp_path, Purpose.INTERNAL) is None
+    found = find_judge(tmp_path, Purpose.RESEARCH)
+    assert found is not None
+    assert any(name.startswith("weights ") for name in found.fingerprint())
+    register(tmp_path, "mit", "another")
+    assert find_judge(tmp_path, Purpose.INTERNAL) is not None
+
+
+def test_what_is_too_short_has_no_windows(tmp_path: Path) -> None:
+    register(tmp_path)
+    judge = find_judge(tmp_path, Purpose.INTERNAL)
+    assert judge is not None
+    assert judge.distances(iter(()), 4, np.zeros(16000, np.float32)).shape == (0, 31)
