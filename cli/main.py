@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cli.run", "Localize videos."),
+    "regen": ("cli.regen", "Have lines of a dub said again, another way."),
     "plan": ("cli.plan", "Show what a run would do, with what, and what is made already."),
     "explain": ("cli.explain", "Show for every action whether it is made, and if not, what changed."),
     "finalize": ("cli.finalize", "Give cuts of a finished run their finals."),

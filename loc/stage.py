@@ -80,6 +80,17 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class WantedTake:
+    """A take of a line that the user asked for.
+
+    `text`: digest of the text it was asked for. `take`: its number.
+    """
+
+    text: str
+    take: int
+
+
+@dataclass(frozen=True)
 class Job:
     """One input and everything the user supplied with it.
 
@@ -98,6 +109,8 @@ class Job:
     glossary: Glossary = field(default_factory=Glossary)
     pictures: Pictures | None = None
     """Where the input is no video."""
+    takes: Mapping[str, Mapping[str, WantedTake]] = field(default_factory=dict)
+    """Language -> line -> the take that was asked for, where one was."""
     as_spoken: bool = False
     """Nothing is to be translated: the mouth follows the sound as it is. `languages` is the one it is in."""
 

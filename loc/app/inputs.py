@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from loc.app import takes
 from loc.app.languages import check_language, is_language, primary, suggestion
 from loc.app.pictures import open_pictures
 from loc.app.supplied import Imported, imported
@@ -118,6 +119,7 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
         cast=_cast(path, settings, say),
         glossary=layered(settings.glossary, settings.data_dir),
         pictures=pictures,
+        takes={language: takes.read(store, digest, language) for language in languages},
         as_spoken=as_spoken,
     )
 

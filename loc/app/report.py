@@ -116,6 +116,11 @@ class LineFit(_Part):
     notes: tuple[str, ...] = ()
     """Of its translation: a code, a colon and words for people. `term`, `number`, `name`: it seems to lack
     one; `shortened`: it was rewritten to fit; `long`: it is longer than is said with ease."""
+    """What its translation seems to lack: `term`, `number` or `name`, a colon and words for people."""
+    backend: str | None = None
+    """The engine that says it; null where it is the source's own voice."""
+    take: int = 0
+    """Which take of that engine it is."""
 
 
 class LineFailed(_Part):
@@ -439,6 +444,8 @@ def _line(clip: Clip, line: Line | None) -> LineFit:
         overrun_seconds=_seconds(clip.fit.overrun),
         unknown_words=line.unknown_words if line else 0,
         notes=tuple(f"{note.code}: {note.detail}" for note in line.notes) if line else (),
+        backend=clip.backend,
+        take=clip.take,
     )
 
 

@@ -39,7 +39,7 @@ class Chatterbox:
         licences=(LicensedPart("code", "chatterbox-tts", "mit"),),
     )
 
-    traits: ClassVar[Traits] = Traits(has_takes=True, keeps_rate=False, clones=True)
+    traits: ClassVar[Traits] = Traits(has_takes=True, keeps_rate=False, clones=True, has_classes=False)
 
     def __init__(self, host: Host) -> None:
         self._worker = ModelWorker(host, ENVIRONMENT, "stages.dub.chatterbox_worker")

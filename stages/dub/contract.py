@@ -36,9 +36,8 @@ class Reference:
 class VoiceRequest:
     """The voice wanted for a speaker, coarse enough that it does not change with every measurement.
 
-    A recording counts before a name, and a name before class and variant: an engine hears no more of a
-    request than that. `variant` tells speakers of one class apart: 0 for the first, 1 for the second, and so
-    on.
+    A name counts before class and variant. `variant` tells speakers of one class apart: 0 for the first, 1
+    for the second, and so on.
     """
 
     voice_class: Literal["low", "high"]
@@ -49,8 +48,6 @@ class VoiceRequest:
 
     def params(self) -> dict[str, str | int]:
         """What of it stands in keys beside the recording."""
-        if self.reference is not None:
-            return {}
         if self.name is not None:
             return {"voice": self.name}
         return {"voice_class": self.voice_class, "variant": self.variant}
@@ -90,7 +87,9 @@ class Traits:
     has_names: bool = False
     """Voices can be asked for by name."""
     clones: bool = False
-    """Imitates a recording."""
+    """Imitates a recording, where it is given one."""
+    has_classes: bool = True
+    """Has voices of both classes. Without, all who are not imitated sound alike."""
 
 
 class Synthesiser(Backend, Protocol):

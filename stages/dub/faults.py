@@ -98,11 +98,16 @@ def _cut(audio: Samples) -> Reason | None:
 
 
 def _clipped(raw: Samples) -> Reason | None:
+    share = clipped_share(raw)
+    if share <= CLIPPED_SHARE:
+        return None
+    return Reason(code="clipped", detail=f"{100 * share:.1f} % of it is cut flat.")
+
+
+def clipped_share(raw: Samples) -> float:
+    """Share of a sound in runs at its highest level that no wave makes by itself."""
     level = np.abs(raw)
     flat = np.concatenate(([False], level >= level.max(initial=0.0) * (1 - FLAT), [False])).astype(np.int8)
     edges = np.flatnonzero(np.diff(flat))
     runs = edges[1::2] - edges[::2]
-    share = float(runs[runs >= CLIPPED_RUN].sum()) / max(1, len(raw))
-    if share <= CLIPPED_SHARE:
-        return None
-    return Reason(code="clipped", detail=f"{100 * share:.1f} % of it is cut flat.")
+    return float(runs[runs >= CLIPPED_RUN].sum()) / max(1, len(raw))

@@ -100,6 +100,9 @@ def speak(
     language = context.language
 
     def make(out: Out) -> None:
+        if voice.reference is not None:
+            # Verified before somebody else reads it.
+            context.store.open_object(voice.reference.sound)
         spoken = backend.speak(text, language, voice, rate, take)
         scale = SAMPLE_RATE / spoken.sample_rate
         phones = scaled(spoken.phones, scale)

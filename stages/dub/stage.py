@@ -28,8 +28,9 @@ from loc.artifacts import (
 from loc.errors import LocError
 from loc.runner import Made
 from loc.stage import Context
-from stages.dub import mix, own_voice, saying, speech
-from stages.dub.contract import Inputs, Synthesiser, VoiceRequest
+from loc.store.keys import digest_value
+from stages.dub import mix, own_voice, reference, saying, speech
+from stages.dub.contract import Inputs, Reference, Synthesiser, VoiceRequest
 from stages.dub.fit import MAX_RATE, MAX_STRETCH, Placed, Slot, choose_rates, place_lines
 from stages.dub.saying import Said, Wish
 from stages.dub.speech import Speech
@@ -63,7 +64,8 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
     if context.job.as_spoken:
         return _own_voice(context, source, inputs.stems.get(), transcript, translation.lines)
     lines = list(_speakable(context, translation.lines, source.samples, silent))
-    spoken = _speak(context, lines, voices(transcript.speakers), source.samples, silent)
+    requests = _imitating(context, inputs, transcript, lines, voices(transcript.speakers))
+    spoken = _speak(context, lines, requests, source.samples, silent)
     placed = place_lines(
         [one.slot for one in spoken],
         [one.natural.about.samples for one in spoken],
@@ -132,6 +134,32 @@ def voices(speakers: Sequence[Speaker]) -> dict[str, VoiceRequest]:
     return requests
 
 
+def _imitating(
+    context: Context,
+    inputs: Inputs,
+    transcript: Transcript,
+    lines: Sequence[Line],
+    requests: Mapping[str, VoiceRequest],
+) -> Mapping[str, VoiceRequest]:
+    """The voices of speakers, with a recording of each where an engine imitates; who cannot be is told."""
+    engines = _engines(context)
+    if not any(engine.traits.clones for engine in engines):
+        return requests
+    speaking = [speaker for speaker in requests if any(line.speaker == speaker for line in lines)]
+    found = reference.recordings(context, inputs.stems.get(), transcript.segments, speaking)
+    done = dict(requests)
+    for speaker, recording in found.items():
+        if isinstance(recording, Reference):
+            done[speaker] = replace(requests[speaker], reference=recording)
+        elif engines[0].traits.clones:
+            why = f"It is not imitated. {reference.refusal(recording)}"
+            if engines[0].traits.has_classes:
+                context.runner.notice("not-imitated", f"{speaker}: {why}")
+            else:
+                context.runner.defect("dub", f"speaker {speaker}", "not-imitated", why, context.language)
+    return done
+
+
 def _unit(line: Line) -> str:
     return f"line {line.id}"
 
@@ -177,7 +205,10 @@ def _speak(
 ) -> list[_Spoken]:
     """Speak every line at normal speed, then again those that do not fit."""
     engines = _engines(context)
-    wishes = {line.id: Wish(line, requests.get(line.speaker or "", UNKNOWN_VOICE)) for line in lines}
+    wishes = {
+        line.id: Wish(line, requests.get(line.speaker or "", UNKNOWN_VOICE), take=_wanted_take(context, line))
+        for line in lines
+    }
     natural = _heard(context, saying.say(context, engines, list(wishes.values())), lines, silent)
     lines = [line for line in lines if line.id in natural]
     slots = [_slot(line, end) for line in lines]
@@ -204,6 +235,12 @@ def _speak(
         )
         for line, slot in zip(lines, slots, strict=True)
     ]
+
+
+def _wanted_take(context: Context, line: Line) -> int:
+    """The take of a line that was asked for, if its text is still the same; else the first."""
+    asked = context.job.takes.get(context.language or "", {}).get(line.id)
+    return asked.take if asked is not None and asked.text == digest_value(line.text) else 0
 
 
 def _faster(context: Context, engines: Sequence[Synthesiser], hurried: Sequence[Wish]) -> dict[str, Said]:

@@ -125,8 +125,7 @@ class WorkerSpeech:
 
 def asked(voice: VoiceRequest) -> dict[str, Any]:
     """A voice as it stands in a call: no more of it than stands in keys."""
-    if voice.reference is not None:
-        return {"reference": str(voice.reference.path)}
+    reference = {"reference": str(voice.reference.path)} if voice.reference is not None else {}
     if voice.name is not None:
-        return {"name": voice.name}
-    return {"class": voice.voice_class, "variant": voice.variant}
+        return {"name": voice.name, **reference}
+    return {"class": voice.voice_class, "variant": voice.variant, **reference}

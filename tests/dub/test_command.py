@@ -140,6 +140,10 @@ def test_a_video_is_dubbed_by_an_engine_of_the_users_own(job: Job) -> None:
     own = [event for event in speaks(events) if event.backend == "dub/command"]
     assert len(own) == len(SPANISH)
     assert {event.params["take"] for event in own} == {0}
+    # Two short lines are too little to be imitated, which is said.
+    told = [event.message for event in events if isinstance(event, Notice) and event.code == "not-imitated"]
+    assert len(told) == 1
+    assert "4 s are needed" in told[0]
     # It does not know its phones: they are found with a guide.
     aligned = [event for event in events if isinstance(event, ActionDone) and event.action == "dub.align"]
     assert len(aligned) == len(SPANISH)

@@ -1,0 +1,49 @@
+"""`loc regen`: another take of a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.graph import load_graph
+from cli.options import RUN_FIELDS, with_settings
+from cli.output import print_outcome, say
+from cli.progress import reporter
+from loc.app.batch import run_all
+from loc.app.outcome import overall
+from loc.app.regen import ask
+from loc.settings import Settings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@with_settings(*RUN_FIELDS)
+def regen(
+    video: Annotated[Path, typer.Argument(help="A video that is dubbed already.", show_default=False)],
+    segment: Annotated[
+        list[str],
+        typer.Option("--segment", help="Line to be said again, as the report names it.", show_default=False),
+    ],
+    settings: Settings,
+    take: Annotated[
+        int | None,
+        typer.Option("--take", min=0, help="Which take (default: the one after that which is heard now)."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; results and errors.")] = False,
+) -> None:
+    """Have lines of a dub said again, another way, and make the dub anew with them.
+
+    Everything else stays as it is. The take is kept for later runs until the line's text changes; `--take 0`
+    goes back to the first. Engines whose takes do not differ are refused.
+    """
+    graph = load_graph()
+    for words in ask(video, graph, settings, tuple(segment), take):
+        say(words)
+    with reporter(as_json=False, quiet=quiet) as sink:
+        outcomes = run_all([video], graph, settings, [sink])
+    for outcome in outcomes:
+        print_outcome(outcome, paths=True)
+    raise typer.Exit(int(overall(outcomes)))

@@ -1,0 +1,92 @@
+"""`loc regen`: another take of a line is asked for, and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loc.app import takes
+from loc.app.plan import looking
+from loc.app.run import Graph, Prepared, prepare
+from loc.app.walk import Slots, make_stage, places
+from loc.artifacts import DubTrack, Translation
+from loc.errors import UsageError
+from loc.runner import NotMade
+from loc.settings import Settings
+from loc.stage import WantedTake
+from loc.store.keys import digest_value
+from loc.store.workdir import WorkDir
+
+
+def ask(path: Path, graph: Graph, settings: Settings, lines: tuple[str, ...], take: int | None) -> list[str]:
+    """Ask for another take of some lines of a dub that is made, in every language of the settings.
+
+    Args:
+        lines: ids, as the report has them.
+        take: which one; None: the one after that which is heard now.
+
+    Returns:
+        What will be made, in words.
+
+    Raises:
+        UsageError: there is no such line, the dub is not made, or its engine says a line in one way.
+    """
+    store = WorkDir(settings.work_dir)
+    prepared = prepare(path, graph, store, settings, look=True)
+    said: list[str] = []
+    for language in prepared.job.languages:
+        translation, dub = _made(prepared, graph, store, settings, language)
+        wanted = dict(prepared.job.takes.get(language, {}))
+        for line in lines:
+            number, words = _next(graph, translation, dub, line, take)
+            text = next(item.text for item in translation.lines if item.id == line)
+            wanted[line] = WantedTake(digest_value(text), number)
+            said.append(f"{language}: {words}")
+        takes.write(store, prepared.job.digest, language, wanted)
+    return said
+
+
+def _next(
+    graph: Graph, translation: Translation, dub: DubTrack, line: str, take: int | None
+) -> tuple[int, str]:
+    """The take to be made of a line, and what to say of it."""
+    known = {item.id for item in translation.lines}
+    if line not in known:
+        raise UsageError(
+            f"There is no line {line!r}.", fix=f"Lines: {', '.join(sorted(known))}." if known else ""
+        )
+    clip = next((clip for clip in dub.clips if clip.line == line), None)
+    if clip is None:
+        raise UsageError(f"Line {line} is not heard in the dub.", fix="`loc run` says why, and tries again.")
+    backend = graph.backends.get(clip.backend or "")
+    traits = getattr(backend, "traits", None)
+    if traits is None or not traits.has_takes:
+        raise UsageError(
+            f"{clip.backend or 'The voice'} says line {line} in one way alone.",
+            fix="Change its text, or have another engine speak: `loc plan` shows which there are.",
+        )
+    number = clip.take + 1 if take is None else take
+    return number, f"line {line}, take {number} in place of take {clip.take}"
+
+
+def _made(
+    prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings, language: str
+) -> tuple[Translation, DubTrack]:
+    """Text and dub as they are now, without making anything."""
+    slots = Slots()
+    with looking(prepared, graph, store, settings) as context:
+        try:
+            for stage, own in places(prepared.stages, (language,)):
+                make_stage(stage, context, slots, own)
+                if stage.makes == "dub":
+                    break
+        except NotMade as missing:
+            raise UsageError(
+                f"{prepared.job.path.name} is not dubbed to {language} yet with these settings.",
+                why=f"What {missing.stage} makes is missing.",
+                fix="Run `loc run` first, with the same settings.",
+            ) from missing
+    translation: Translation | None = slots.value("translation", language)
+    dub: DubTrack | None = slots.value("dub", language)
+    if translation is None or dub is None:
+        raise UsageError("The dub is left out by --until.", fix="Take --until out.")
+    return translation, dub

@@ -1,0 +1,107 @@
+"""`loc regen`: one line said again, another way, and nothing else made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.graph import load_graph
+from loc.app.regen import ask
+from loc.app.run import Graph, RunResult, prepare, run_job
+from loc.errors import UsageError
+from loc.events import ActionDone, Event
+from loc.settings import Settings
+from loc.store.workdir import WorkDir
+from stages.dub.command import Command
+from tests.dub.test_command import SPANISH, command
+from tests.presenter import Film, write_subtitles
+
+
+class Job:
+    """A film with its subtitles, and the ways to dub it."""
+
+    def __init__(self, film: Film, folder: Path) -> None:
+        self.video = folder / "film.mp4"
+        self.video.symlink_to(film.path)
+        self.lines = film.truth.lines
+        self.store = WorkDir(folder / "store")
+        found = load_graph()
+        self.graph = Graph(found.stages, {**found.backends, Command.card.id: Command})
+        write_subtitles(folder / "film.en.srt", self.lines, [line.text for line in self.lines])
+        self.say(*SPANISH)
+
+    def say(self, *texts: str) -> None:
+        write_subtitles(self.video.parent / "film.es.srt", self.lines, texts)
+
+    def settings(self, engine: str = "command") -> Settings:
+        return Settings(
+            languages=("es",), source_language="en", work_dir=self.store.root, lipsync=False,
+            backend={"dub": engine}, dub_command=command(),
+        )  # fmt: skip
+
+    def run(self, engine: str = "command") -> tuple[RunResult, list[ActionDone]]:
+        events: list[Event] = []
+        settings = self.settings(engine)
+        prepared = prepare(self.video, self.graph, self.store, settings)
+        result = run_job(prepared, self.graph, self.store, settings, [events.append])
+        return result, [event for event in events if isinstance(event, ActionDone)]
+
+    def ask(self, line: str, take: int | None = None, engine: str = "command") -> list[str]:
+        return ask(self.video, self.graph, self.settings(engine), (line,), take)
+
+
+@pytest.fixture
+def job(two_shot_film: Film, tmp_path: Path) -> Job:
+    return Job(two_shot_film, tmp_path)
+
+
+def takes(done: list[ActionDone]) -> dict[str, int]:
+    return {
+        item.unit: item.params["take"]
+        for item in done
+        if item.action == "dub.speak" and item.backend == "dub/command"
+    }
+
+
+def test_one_line_is_said_again_and_nothing_else_is_made(job: Job) -> None:
+    with pytest.raises(UsageError, match="not dubbed to es yet"):
+        job.ask("l0002")
+    _, first = job.run()
+    line = sorted(takes(first))[1].removeprefix("line ")
+    assert job.ask(line) == [f"es: line {line}, take 1 in place of take 0"]
+    result, again = job.run()
+    assert result.error is None
+    assert takes(again)[f"line {line}"] == 1
+    made = sorted({item.action for item in again if not item.hit})
+    assert {
+        item.unit for item in again if not item.hit and item.action in ("dub.speak", "dub.clip", "dub.align")
+    } == {f"line {line}"}
+    assert not {name for name in made if name.startswith(("ingest", "separate", "transcribe", "translate"))}
+    assert "deliver.encode" not in made
+    settled, _ = job.run()
+    assert settled.misses == 0
+
+    # Back to the first: all of it is there still.
+    job.ask(line, 0)
+    back, _ = job.run()
+    assert back.misses == 0
+
+
+def test_a_take_is_of_its_text(job: Job) -> None:
+    _, first = job.run()
+    line = sorted(takes(first))[1].removeprefix("line ")
+    job.ask(line, 7)
+    job.say(SPANISH[0], "Mi perro come pan.")
+    _, edited = job.run()
+    assert takes(edited)[f"line {line}"] == 0
+
+
+def test_what_cannot_be_said_another_way_is_refused(job: Job) -> None:
+    job.run()
+    with pytest.raises(UsageError, match="no line 'nobody'"):
+        job.ask("nobody")
+    _, spoken = job.run("espeak")
+    line = next(item.unit for item in spoken if item.action == "dub.speak").removeprefix("line ")
+    with pytest.raises(UsageError, match="dub/espeak says line"):
+        job.ask(line, engine="espeak")
