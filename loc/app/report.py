@@ -116,7 +116,6 @@ class LineFit(_Part):
     notes: tuple[str, ...] = ()
     """Of its translation: a code, a colon and words for people. `term`, `number`, `name`: it seems to lack
     one; `shortened`: it was rewritten to fit; `long`: it is longer than is said with ease."""
-    """What its translation seems to lack: `term`, `number` or `name`, a colon and words for people."""
     backend: str | None = None
     """The engine that says it; null where it is the source's own voice."""
     take: int = 0
