@@ -10,11 +10,8 @@ the padding is masked. A sentence comes out as it does alone: `bench/translation
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +19,7 @@ from loc import packages
 from loc.backend import Card, Host, Languages, LicensedPart, Need
 from loc.errors import InputError, LocError
 from stages.translate import codes
+from stages.translate.checkpoint import gathered, load_model, reading
 from stages.translate.contract import Translated
 
 if TYPE_CHECKING:
@@ -150,7 +148,7 @@ class _Seq2Seq:
         """Read all but the model."""
         if not self._ready:
             title, folder = self._weights.row.title, self._folder()
-            with _reading(title):
+            with reading(title):
                 _check_type(folder, self.model_type, title)
                 self._load_tokenizer(folder)
             self._ready = True
@@ -162,14 +160,7 @@ class _Seq2Seq:
         return placed
 
     def _folder(self) -> Path:
-        """The checkpoint's files under their own names, wherever they lie, and no others."""
-        folder = self._host.scratch / "weights" / self._weights.row.id
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, path in self._weights.files.items():
-            link = folder / name
-            if not link.is_symlink():
-                link.symlink_to(path.resolve())
-        return folder
+        return gathered(self._weights, self._host.scratch)
 
     def _code(self, table: Mapping[str, str], language: str) -> str:
         if language not in table:
@@ -352,32 +343,6 @@ def _rounded(length: int) -> int:
     return math.ceil(length / STEP) * STEP
 
 
-@contextlib.contextmanager
-def _reading(title: str) -> Iterator[None]:
-    """Whatever the package says of a checkpoint it cannot read becomes one error; what it merely mentions is
-    not for users."""
-    from transformers.utils.logging import disable_progress_bar
-
-    quiet = logging.getLogger("transformers")
-    level = quiet.level
-    quiet.setLevel(logging.ERROR)
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except LocError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{title} cannot be loaded.",
-            why=f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}",
-            fix="Pull or register it again, with the files that belong together.",
-        ) from error
-    finally:
-        quiet.setLevel(level)
-
-
 def _check_type(folder: Path, wanted: str, title: str) -> None:
     """See that a checkpoint is of the family it was registered for.
 
@@ -393,51 +358,3 @@ def _check_type(folder: Path, wanted: str, title: str) -> None:
             why=f"Its config.json says {found!r}, not {wanted!r}.",
             fix="Register it under the architecture it has.",
         )
-
-
-def load_model(kind: Any, folder: Path, title: str) -> PreTrainedModel:
-    """Load a checkpoint of transformers in float32: every tensor in its place, and none left over.
-
-    Args:
-        kind: the model class.
-        folder: the checkpoint's files.
-        title: of the weights, for messages.
-
-    Raises:
-        InputError: tensors are missing, surplus or of another shape than the configuration says.
-    """
-    import torch
-
-    has_safe = any(folder.glob("*.safetensors"))
-    if not has_safe and not any(folder.glob("*.bin")):
-        why = "There is neither model.safetensors nor pytorch_model.bin among its files."
-        raise InputError(f"{title} cannot be loaded.", why=why)
-    with _reading(title):
-        model, said = kind.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=has_safe,
-            weights_only=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    wrong = [
-        f"{word}: {', '.join(sorted(map(str, said[which]))[:5])} ({len(said[which])} in all)"
-        for word, which in (
-            ("missing", "missing_keys"),
-            ("surplus", "unexpected_keys"),
-            ("of another shape", "mismatched_keys"),
-        )
-        if said[which]
-    ]
-    if wrong:
-        raise InputError(
-            f"{title} cannot be loaded.",
-            why=f"Its weights do not fit its config.json; {'; '.join(wrong)}.",
-            fix="Pull or register it again, with the files that belong together.",
-        )
-    loaded: PreTrainedModel = model
-    loaded.train(False)
-    return loaded

@@ -15,7 +15,7 @@ from typing import Any
 
 import sentencepiece
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     M2M100Config,
     M2M100ForConditionalGeneration,
@@ -23,6 +23,9 @@ from transformers import (
     MarianConfig,
     MarianMTModel,
     MarianTokenizer,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
     T5Config,
     T5ForConditionalGeneration,
 )
@@ -152,6 +155,50 @@ def madlad(folder: Path, lines: Lines, steps: int = STEPS) -> Tiny:
     _fit(model, _padded(rows, 1), 1, steps)
     model.save_pretrained(folder)
     return Tiny(folder, "madlad", tuple(lines))
+
+
+Talk = tuple[Sequence[Mapping[str, str]], str]
+"""Messages, and what the model says to them."""
+
+CHAT = (
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def instruct(folder: Path, talks: Sequence[Talk], steps: int = STEPS) -> Tiny:
+    """A Qwen3 with a chat template, that knows its answers to some requests by heart."""
+    folder.mkdir(parents=True)
+    special = ["<pad>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    texts = [message["content"] for messages, _ in talks for message in messages]
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    tokenizer.train_from_iterator([*texts, *(said for _, said in talks)], trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<pad>")
+    fast.chat_template = CHAT
+    fast.save_pretrained(folder)
+    config = Qwen3Config(
+        vocab_size=len(fast), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=4096,
+        pad_token_id=0, eos_token_id=1, bos_token_id=None, tie_word_embeddings=True,
+    )  # fmt: skip
+    config.architectures = ["Qwen3ForCausalLM"]
+    torch.manual_seed(0)
+    model = Qwen3ForCausalLM(config)
+    rows = []
+    for messages, said in talks:
+        asked = fast.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        before = fast(asked, add_special_tokens=False)["input_ids"]
+        after = fast(said, add_special_tokens=False)["input_ids"] + [1]
+        rows.append((before + after, [0] * len(before) + after))
+    if steps:
+        _fit(model, _padded(rows, 0), 0, steps)
+    model.save_pretrained(folder)
+    return Tiny(folder, "instruct", ())
 
 
 def _size() -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""A local instruction model, from a tiny checkpoint that knows its answers by heart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("transformers")
+
+from loc.backend import Host
+from loc.errors import InputError, LocError
+from loc.settings import Settings
+from loc.weights.table import Spoken, published
+from stages.translate import instruct
+from stages.translate.contract import SceneTranslator
+from stages.translate.dialogue import Answer, shorten_messages, translate_messages
+from stages.translate.instruct import Instruct
+from stages.translate.scene import Long, Said, Scene
+from tests.translate import tiny
+
+SCENE = Scene("en", "es", (Said("A", "One dog."), Said("B", "Two cats.")))
+LONG = Long("en", "es", "One dog.", "Hay un perro muy grande.", 10)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> tiny.Tiny:
+    """Forgets the second line at first, and shortens one."""
+    talks = [
+        (translate_messages(SCENE, (0, 1)), json.dumps({"1": "Un perro."})),
+        (translate_messages(SCENE, (1,)), json.dumps({"2": "Dos gatos."})),
+        (shorten_messages([LONG], (0,)), json.dumps({"1": "Un perro."})),
+    ]
+    return tiny.instruct(tmp_path_factory.mktemp("instruct") / "model", talks)
+
+
+def opened(model: tiny.Tiny, tmp_path: Path) -> Instruct:
+    model.register(tmp_path / "data", "mine", languages=Spoken())
+    return Instruct(Host(Settings(data_dir=tmp_path / "data"), tmp_path / "scratch", model="mine"))
+
+
+def test_it_is_asked_as_an_endpoint_is(model: tiny.Tiny, tmp_path: Path) -> None:
+    backend = opened(model, tmp_path)
+    assert isinstance(backend, SceneTranslator)
+    for _ in range(2):
+        made = backend.translate_scene(SCENE, (0, 1))
+        assert [one.text for one in made.values() if isinstance(one, Answer)] == ["Un perro.", "Dos gatos."]
+    [shorter] = backend.shorten([LONG]).values()
+    assert isinstance(shorter, Answer)
+    assert shorter.text == "Un perro."
+    assert shorter.replies[0].tokens_out > 0
+    backend.close()
+
+
+def test_a_model_that_knows_nothing_fails_its_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instruct, "ROOM", 8)
+    talks = [(translate_messages(SCENE, (0, 1)), "{}")]
+    backend = opened(tiny.instruct(tmp_path / "model", talks, steps=0), tmp_path)
+    assert all(isinstance(one, LocError) for one in backend.translate_scene(SCENE, (0, 1)).values())
+
+
+def test_a_model_without_a_chat_template_is_refused(model: tiny.Tiny, tmp_path: Path) -> None:
+    backend = opened(model, tmp_path)
+    for path in (tmp_path / "scratch", tmp_path / "data" / "weights" / "mine"):
+        for file in path.rglob("chat_template.jinja"):
+            file.write_text("")
+    with pytest.raises(LocError):
+        backend.complete(translate_messages(SCENE, (0,)), ["1"])
+
+
+def test_a_scene_beyond_what_it_reads_is_an_error(
+    model: tiny.Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instruct, "ROOM", 4096)
+    with pytest.raises(InputError, match="too long"):
+        opened(model, tmp_path).complete(translate_messages(SCENE, (0,)), ["1"])
+
+
+def test_a_published_row_names_every_file() -> None:
+    [row] = [row for row in published().values() if row.architecture == "instruct"]
+    names = {file.path for file in row.files}
+    assert {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"} <= names
+    assert sum(name.endswith(".safetensors") for name in names) == 3
