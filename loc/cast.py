@@ -42,7 +42,7 @@ REGISTERS = ("plain", "polite")
 
 _FORM = (
     'Write [speakers.speaker2] and below it face = "nobody" for who is not seen, "left" or "right", or names '
-    'of faces as the report has them: ["1a", "4b"].'
+    'of faces as the report has them: ["1a", "4b"]; or voice = "anna".'
 )
 
 
@@ -96,6 +96,7 @@ class CastFile:
         faces: by speaker, names of faces or one of `SIDES`.
         manners: how they talk.
         leads: ids of the speakers whose cuts deserve finals.
+        voices: by speaker, the name of a voice for each language; "" stands for all that are not named.
     """
 
     name: str
@@ -103,6 +104,7 @@ class CastFile:
     faces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     manners: tuple[Manner, ...] = ()
     leads: frozenset[str] = frozenset()
+    voices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def check(self, speakers: Iterable[str], faces: Iterable[str]) -> None:
         """Hold what the file names against the speakers of the transcript and the faces of the video.
@@ -115,6 +117,14 @@ class CastFile:
         self._known("speaker", known, speakers, "No speakers were told apart.")
         named = {name for group in self.faces.values() for name in group} - set(SIDES)
         self._known("face", named, faces, "No face was found.")
+
+    def check_voices(self, speakers: Iterable[str]) -> None:
+        """Hold the speakers who are given a voice against those of the transcript.
+
+        Raises:
+            UsageError: a speaker nobody knows.
+        """
+        self._known("speaker", self.voices, speakers, "No speakers were told apart.")
 
     def _known(self, what: str, named: Iterable[str], there: Iterable[str], none: str) -> None:
         known = sorted(there)
@@ -165,6 +175,21 @@ def read_cast(path: Path) -> CastFile:
         {name: faces for name, faces in speakers.items() if faces not in ((NOBODY,), ())},
         _manners(path, said.get("manners", [])),
         frozenset(name for name, entry in entries.items() if _leads(path, name, entry)),
+        {name: _voices(path, name, entry["voice"]) for name, entry in entries.items() if "voice" in entry},
+    )
+
+
+def _voices(path: Path, name: str, value: Any) -> Mapping[str, str]:
+    """What an entry says of its speaker's voice: language, or "" for all, to name."""
+    by_language = {"": value} if isinstance(value, str) else value
+    if isinstance(by_language, dict) and by_language:
+        named = {str(tag): voice for tag, voice in by_language.items()}
+        if all(isinstance(voice, str) and voice.strip() for voice in named.values()):
+            return named
+    raise UsageError(
+        f"{path}: [speakers.{name}] says {value!r} for `voice`.",
+        why='Known are a name, "anna", and a name for each language, { ja = "hana" }.',
+        fix=_FORM,
     )
 
 
@@ -211,8 +236,8 @@ def _faces(path: Path, name: str, entry: Any) -> tuple[str, ...]:
     """What an entry says of its speaker's face."""
     place = f"speakers.{name}"
     said = _table(path, place, entry)
-    _only(path, place, said, "face", "lead")
-    if "lead" in said and "face" not in said:
+    _only(path, place, said, "face", "lead", "voice")
+    if "face" not in said and ("lead" in said or "voice" in said):
         return ()
     value = said.get("face")
     if value in (NOBODY, *SIDES):

@@ -145,3 +145,24 @@ def test_manners_that_say_nothing_are_refused(tmp_path: Path, entry: str) -> Non
     path.write_text(f"[[manners]]\n{entry}\n", encoding="utf-8")
     with pytest.raises(UsageError, match="manners"):
         read_cast(path)
+
+
+def test_voices_by_name_for_all_languages_or_for_each(tmp_path: Path) -> None:
+    path = tmp_path / "talk.cast.toml"
+    path.write_text(
+        '[speakers.a]\nvoice = "anna"\n[speakers.b]\nface = "left"\nvoice = { ja = "hana", es = "eva" }\n'
+    )
+    cast = read_cast(path)
+    assert cast.voices == {"a": {"": "anna"}, "b": {"ja": "hana", "es": "eva"}}
+    assert cast.faces == {"b": ("left",)}
+    cast.check_voices(["a", "b"])
+    with pytest.raises(UsageError, match="names the speaker 'b'"):
+        cast.check_voices(["a"])
+
+
+@pytest.mark.parametrize("value", ["3", "''", "{}", "{ ja = 3 }", "[]"])
+def test_a_voice_must_have_a_name(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "talk.cast.toml"
+    path.write_text(f"[speakers.a]\nvoice = {value}\n")
+    with pytest.raises(UsageError, match="voice"):
+        read_cast(path)

@@ -29,7 +29,7 @@ from loc.errors import LocError
 from loc.runner import Made
 from loc.stage import Context
 from loc.store.keys import digest_value
-from stages.dub import mix, own_voice, reference, saying, speech
+from stages.dub import bank, mix, own_voice, reference, saying, speech
 from stages.dub.contract import Inputs, Reference, Synthesiser, VoiceRequest
 from stages.dub.fit import MAX_RATE, MAX_STRETCH, Placed, Slot, choose_rates, place_lines
 from stages.dub.saying import Said, Wish
@@ -143,9 +143,15 @@ def _imitating(
 ) -> Mapping[str, VoiceRequest]:
     """The voices of speakers, with a recording of each where an engine imitates; who cannot be is told."""
     engines = _engines(context)
+    requests = bank.cast_voices(context, engines[0], requests)
     if not any(engine.traits.clones for engine in engines):
         return requests
-    speaking = [speaker for speaker in requests if any(line.speaker == speaker for line in lines)]
+    heard = {line.speaker for line in lines}
+    speaking = [
+        speaker
+        for speaker, request in requests.items()
+        if speaker in heard and request.name is None and request.reference is None
+    ]
     found = reference.recordings(context, inputs.stems.get(), transcript.segments, speaking)
     done = dict(requests)
     for speaker, recording in found.items():
