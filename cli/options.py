@@ -28,6 +28,7 @@ LOOK_FIELDS = (
     "transcript",
     "translation",
     "cast",
+    "vocabulary",
     "audio",
     "rate",
     "motion",

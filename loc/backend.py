@@ -69,6 +69,8 @@ class Languages:
     target: Collection[str] = ("*",)
     pairs: Mapping[tuple[str, str], tuple[Need, ...]] | None = None
     except_target: Collection[str] = ()
+    detects: bool = False
+    """Of a recogniser: whether it can tell which of its languages is spoken."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ class Request:
     minimum: Quality = "basic"
     allow_remote: bool = False
     """True only where a remote backend was named."""
+    heard: bool = False
+    """Without a source language: whether the recogniser will tell it, so that any may turn out to be it."""
 
 
 @dataclass(frozen=True)
@@ -213,13 +217,17 @@ def _language_reason(card: Card, request: Request) -> str | None:
     languages = card.languages
     if languages.pairs is not None:
         if request.source is None:
-            return "the source language is not known"
+            if not request.heard:
+                return "the source language is not known"
+            known = any(target == request.target for _, target in languages.pairs)
+            return None if known else f"no pair to {request.target}"
         if (request.source, request.target) not in languages.pairs:
             return f"no pair {request.source} to {request.target}"
         return None
     if request.source is not None and "*" not in languages.source and request.source not in languages.source:
         return f"does not know the language {request.source!r}"
-    if request.source is None and "*" not in languages.source and request.stage == "transcribe":
+    told = "*" in languages.source or (languages.detects and len(languages.source) > 1)
+    if request.source is None and request.stage == "transcribe" and not told:
         return "the source language is not known"
     if request.target is not None and (
         request.target in languages.except_target

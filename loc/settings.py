@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     )
     source_language: str | None = _setting(
         None,
-        "Language spoken in the source, e.g. en. Needed without a transcript file.",
+        "Language spoken in the source, e.g. en. Needed without a transcript or a recogniser that can tell.",
         "--from",
         topic="Job",
     )
@@ -154,6 +154,12 @@ class Settings(BaseSettings):
         "CSV or TSV file with terms, a column for each language; before DATA_DIR/glossary.csv, "
         "which holds for all work.",
         "--glossary",
+        topic="Job",
+    )
+    vocabulary: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (),
+        "Names and terms that may be said, for recognisers that can be told: Tanaka,Shinjuku.",
+        "--vocabulary",
         topic="Job",
     )
     audio: Path | None = _setting(
@@ -456,7 +462,7 @@ class Settings(BaseSettings):
         topic="Output",
     )
 
-    @field_validator("languages", "force", "summary", "glossary", mode="before")
+    @field_validator("languages", "force", "summary", "glossary", "vocabulary", mode="before")
     @classmethod
     def _split_items(cls, value: Any) -> Any:
         return _items(value)

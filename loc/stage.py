@@ -126,6 +126,9 @@ class Context:
     """(stage, target language) -> the chosen backend, made on first use and shared by the run."""
     language: str | None = None
     """Target language; None in stages that run once for all."""
+    hear: Callable[[Context, str], Context] | None = None
+    """(this context, source language) -> the context of what comes after the stage that heard it, with the
+    job and the backends for that language."""
     others: Callable[[str, str | None], Sequence[Backend]] = lambda _stage, _language: ()
     """(stage, target language) -> the backends that could do it too, the next best first."""
 

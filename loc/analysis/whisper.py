@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from loc import packages
 from loc.analysis.recognition import RECOGNISER_RATE, Heard, Passage
+from loc.backend import Host
 from loc.errors import MissingError
 from loc.weights.load import load_strict, read_saved
 from loc.weights.shelf import Weights
@@ -51,6 +52,9 @@ IMPROBABLE = -1.0
 """Mean log probability of a token under which it is decoded again."""
 SEED = 0
 
+MEMORY_MB = 1000
+"""Of a model whose row does not say."""
+
 SHORTEST_WORD = RECOGNISER_RATE // 50
 """Samples: times come in steps of 20 ms, and a word between two of them would have no length."""
 
@@ -59,16 +63,18 @@ FAINT_PEAK = 1e-4
 
 
 class Recogniser:
-    """A model, loaded when it is first asked; callers of several threads take turns.
+    """A model, loaded when it is asked; callers of several threads take turns.
 
     Args:
-        weights: one file as `whisper` publishes them: `dims` and `model_state_dict`.
+        host: whose devices it runs on.
+        model: id of its weights: one file as `whisper` publishes them, `dims` and `model_state_dict`.
     """
 
-    def __init__(self, weights: Weights) -> None:
-        self._weights = weights
-        self._model: Any = None
-        self._lock = threading.RLock()
+    def __init__(self, host: Host, model: str) -> None:
+        self._weights = host.weights(model)
+        row = self._weights.row
+        self._net = host.resident(row.title, row.memory_mb or MEMORY_MB, self._load)
+        self._turn = threading.Lock()
 
     def fingerprint(self) -> Mapping[str, str]:
         """Digest of the weights, and versions of what decodes them."""
@@ -80,8 +86,7 @@ class Recogniser:
 
     def close(self) -> None:
         """Free the model."""
-        with self._lock:
-            self._model = None
+        self._net.close()
 
     def recognise(self, audio: Floats, language: str, vocabulary: str = "") -> list[Passage]:
         """What is said in one window, in time order.
@@ -99,8 +104,7 @@ class Recogniser:
 
         if len(audio) < SHORTEST_WORD or np.abs(audio).max() < FAINT_PEAK:
             return []
-        with self._lock, torch.random.fork_rng():
-            model = self._loaded()
+        with self._net as model, self._turn, torch.random.fork_rng():
             torch.manual_seed(SEED)
             found = transcribe(
                 model,
@@ -127,16 +131,13 @@ class Recogniser:
         import torch
         from whisper.audio import N_FRAMES, log_mel_spectrogram, pad_or_trim
 
-        with self._lock, torch.no_grad():
-            model = self._loaded()
+        with self._net as model, self._turn, torch.inference_mode():
             mel = log_mel_spectrogram(audio, model.dims.n_mels, padding=MAX_WINDOW)
             _, found = model.detect_language(pad_or_trim(mel, N_FRAMES).to(model.device))
         return {FROM_WHISPER.get(tag, tag): float(value) for tag, value in found.items()}
 
-    def _loaded(self) -> Any:
-        if self._model is None:
-            self._model = _load(self._weights)
-        return self._model
+    def _load(self, device: str) -> Any:
+        return _load(self._weights).to(device)
 
 
 def _passage(segment: Mapping[str, Any], length: int) -> Passage:

@@ -81,8 +81,13 @@ def needed(stage: Stage, job: Job, settings: Settings, language: str | None, has
     return stage.name != "lipsync" or settings.lipsync
 
 
-def request_for(stage: str, job: Job, settings: Settings, language: str | None) -> Request:
-    """What a stage asks of a backend; or what it asks under one of the names it has besides."""
+def request_for(
+    stage: str, job: Job, settings: Settings, language: str | None, *, heard: bool = False
+) -> Request:
+    """What a stage asks of a backend; or what it asks under one of the names it has besides.
+
+    `heard`: a source language that is not known will be told by the recogniser.
+    """
     named = settings.backend.get(stage)
     return Request(
         stage=stage,
@@ -91,6 +96,7 @@ def request_for(stage: str, job: Job, settings: Settings, language: str | None) 
         named=named,
         minimum=settings.require_quality,
         allow_remote=named is not None and not settings.offline,
+        heard=heard and job.source_language is None,
     )
 
 
@@ -102,7 +108,11 @@ def decide(
     installed: Callable[[Need], bool],
     has_sound: bool = True,
 ) -> Choices:
-    """Resolve every place that needs a backend. Pure but for `installed`; raises nothing."""
+    """Resolve every place that needs a backend. Pure but for `installed`; raises nothing.
+
+    Where the source language is to be heard, a translator is taken that may know it; `decide_heard` decides
+    again when it is known.
+    """
     resolutions: dict[Place, Resolution] = {}
     runners_up: dict[Place, tuple[Card, ...]] = {}
     for stage in stages:
@@ -110,7 +120,8 @@ def decide(
             if not needed(stage, job, settings, language, has_sound):
                 continue
             for name in (stage.name, *(stage.also if settings.wants_finals else ())):
-                request = request_for(name, job, settings, language)
+                heard = ("transcribe", None) in resolutions
+                request = request_for(name, job, settings, language, heard=heard)
                 resolution = resolve(request, cards, installed, settings.purpose)
                 resolutions[name, language] = resolution
                 # A backend that was named is the first to be asked, not the only one that may mend its
@@ -119,6 +130,25 @@ def decide(
                 ranked = ranking(free, cards, installed, settings.purpose)
                 runners_up[name, language] = tuple(card for card in ranked if card != resolution.choice)
     return Choices(resolutions, runners_up, frozenset(name for stage in stages for name in stage.also))
+
+
+def decide_heard(
+    choices: Choices,
+    stages: Sequence[Stage],
+    job: Job,
+    settings: Settings,
+    cards: Sequence[Card],
+    installed: Callable[[Need], bool],
+) -> Choices:
+    """The choices once the source language was heard, which `job` has: translators are chosen for it."""
+    translators = decide(
+        [stage for stage in stages if stage.name == "translate"], job, settings, cards, installed
+    )
+    return replace(
+        choices,
+        resolutions={**choices.resolutions, **translators.resolutions},
+        runners_up={**choices.runners_up, **translators.runners_up},
+    )
 
 
 def require_all(choices: Choices, job: Job, settings: Settings) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from statistics import median
 
 from loc.app.pool import Pool
-from loc.app.run import Graph, Prepared
+from loc.app.run import Graph, Prepared, with_language
 from loc.app.walk import Seen, look_at
 from loc.backend import Card, Host, Rejected
 from loc.events import EventBus
@@ -50,22 +50,37 @@ class Row:
 
 
 @contextlib.contextmanager
-def looking(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -> Iterator[Context]:
-    """A context in look mode."""
+def looking(
+    prepared: Prepared,
+    graph: Graph,
+    store: WorkDir,
+    settings: Settings,
+    heard: Callable[[Prepared], None] = lambda _: None,
+) -> Iterator[Context]:
+    """A context in look mode. `heard`: told what holds once the source language was heard."""
     runner = Runner(store, EventBus(), mode="look", forced=frozenset(settings.force))
     try:
         with store.scratch() as scratch:
             host = Host(settings, scratch, settings.purpose)
             with Pool(graph.backends, prepared.choices, host) as pool:
-                yield Context(runner, settings, prepared.job, pool.get, others=pool.others)
+
+                def hear(context: Context, language: str) -> Context:
+                    known = with_language(prepared, graph, settings, language)
+                    pool.choose(known.choices)
+                    heard(known)
+                    return replace(context, job=known.job)
+
+                yield Context(runner, settings, prepared.job, pool.get, others=pool.others, hear=hear)
     finally:
         runner.close()
 
 
 def plan(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -> list[Row]:
     """Look at every stage of a prepared input."""
-    with looking(prepared, graph, store, settings) as context:
+    known = [prepared]
+    with looking(prepared, graph, store, settings, known.append) as context:
         seen = look_at(prepared.stages, context, prepared.job.languages)
+    prepared = known[-1]
     times = recorded_seconds(store)
     rows: list[Row] = []
     for item in seen:

@@ -65,6 +65,10 @@ class Pool:
             for choice in over:
                 self._made.pop(choice).close()
 
+    def choose(self, choices: Choices) -> None:
+        """Give what was decided anew, from here on; backends that were made stay."""
+        self._choices = choices
+
     def close(self) -> None:
         """Close every backend that was made."""
         with self._lock:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from loc.app.feasibility import (
     Choices,
     cut_graph,
     decide,
+    decide_heard,
     require_all,
     require_encoders,
     require_fonts,
@@ -25,7 +27,7 @@ from loc.app.feasibility import (
 from loc.app.inputs import open_job
 from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime
-from loc.app.walk import Slots, make_stage
+from loc.app.walk import Slots, informed, make_stage
 from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render, Source, Transcript, Translation
 from loc.backend import Backend, Card, Host, cards_of, installed
 from loc.deadline import Deadline
@@ -38,6 +40,7 @@ from loc.errors import (
     Interrupted,
     LocError,
     StorageError,
+    UsageError,
 )
 from loc.events import (
     CutDecided,
@@ -171,6 +174,31 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     return Prepared(job, stages, choices, targets, tuple(notices))
 
 
+def with_language(prepared: Prepared, graph: Graph, settings: Settings, language: str) -> Prepared:
+    """What was prepared for an input whose language is known only now that it was heard.
+
+    Raises:
+        UsageError: it is one of the target languages.
+    """
+    if language in prepared.job.languages:
+        raise UsageError(
+            f"{prepared.job.path.name} is spoken in {language!r} already, so it cannot be localized to it.",
+            why="That is what was heard.",
+            fix="Leave that language out of --lang, or say what is spoken with --from.",
+        )
+    job = replace(prepared.job, source_language=language)
+    shelf = Shelf(settings.data_dir)
+    choices = decide_heard(
+        prepared.choices,
+        prepared.stages,
+        job,
+        settings,
+        graph.cards(shelf),
+        lambda need: installed(need, shelf),
+    )
+    return replace(prepared, job=job, choices=choices)
+
+
 def run_job(
     prepared: Prepared,
     graph: Graph,
@@ -288,7 +316,14 @@ class _Run:
             stack.callback(self.devices.close)
             host = Host(self.settings, scratch, self.settings.purpose, run=self.devices)
             self.pool = stack.enter_context(Pool(self.graph.backends, self.prepared.choices, host))
-            context = Context(self.runner, self.settings, self.job, self.pool.get, others=self.pool.others)
+            context = Context(
+                self.runner,
+                self.settings,
+                self.job,
+                self.pool.get,
+                others=self.pool.others,
+                hear=partial(self._hear, self.pool),
+            )
             mended: set[str] = set()
             while True:
                 try:
@@ -298,6 +333,21 @@ class _Run:
                         return damage
                     mended.add(damage.sha256)
                     self._mend(damage)
+
+    def _hear(self, pool: Pool, context: Context, language: str) -> Context:
+        """Go on with a language that was heard; the translators for it are chosen, or found missing, now.
+
+        Raises:
+            MissingError, RefusedError, UsageError: it cannot be worked with.
+        """
+        before = restricted(self.prepared.choices)
+        self.prepared = with_language(self.prepared, self.graph, self.settings, language)
+        require_all(self.prepared.choices, self.job, self.settings)
+        for words in restricted(self.prepared.choices):
+            if words not in before:
+                self.runner.notice("non-commercial", words)
+        pool.choose(self.prepared.choices)
+        return replace(context, job=self.job)
 
     def _mend(self, damage: DamagedObjectError) -> None:
         forgotten = self.runner.store.forget_makers(damage.sha256)
@@ -312,6 +362,7 @@ class _Run:
             for stage in self.prepared.stages:
                 if not stage.per_language:
                     self._stage(stage, context, None)
+                    context = informed(context, self.slots.value(stage.makes))
             for language in self.job.languages:
                 self.results[language] = self._language(context, language)
         except (DamagedObjectError, Interrupted):

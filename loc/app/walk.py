@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loc.app.record import StageTime
+from loc.artifacts import Transcript
 from loc.errors import LocError
 from loc.events import StageDone, StageStarted
 from loc.runner import Look, NotMade
@@ -57,6 +58,15 @@ def places(stages: Sequence[Stage], languages: Sequence[str]) -> Iterator[tuple[
         for stage in stages:
             if stage.per_language:
                 yield stage, language
+
+
+def informed(context: Context, made: Any) -> Context:
+    """The context of what comes after a stage: the language that is spoken is known once it was heard."""
+    if not isinstance(made, Transcript) or made.language is None or made.origin != "recognised":
+        return context
+    if context.job.source_language is not None or context.hear is None:
+        return context
+    return context.hear(context, made.language)
 
 
 def make_stage(stage: Stage, context: Context, slots: Slots, language: str | None) -> StageTime:
@@ -110,6 +120,7 @@ def look_at(stages: Sequence[Stage], context: Context, languages: Sequence[str])
             inputs = inputs_of(stage, slots, language)
             value = stage.run(dataclasses.replace(context, language=language), inputs)
             slot = Slot(stage.name, value)
+            context = informed(context, value)
         except NotMade as missing:
             waits_for = missing.stage if missing.stage != stage.name else None
         except LocError as problem:

@@ -64,9 +64,11 @@ class Demucs:
 
     def __init__(self, host: Host) -> None:
         assert host.model is not None
+        self._host = host
         self._weights = host.weights(host.model)
-        self._model: Any = None
-        self._lock = threading.Lock()
+        row = self._weights.row
+        self._net = host.resident(row.title, row.memory_mb or self.card.memory_mb, self._load)
+        self._turn = threading.Lock()
 
     def fingerprint(self) -> Mapping[str, str]:
         return {
@@ -78,8 +80,7 @@ class Demucs:
 
     def close(self) -> None:
         """Free the model."""
-        with self._lock:
-            self._model = None
+        self._net.close()
 
     def survey(self, audio: Floats) -> dict[str, float]:
         """Sum and energy of the mix of all channels; float32 [n, channels] at 48 kHz."""
@@ -125,32 +126,37 @@ class Demucs:
 
     def _overlapped(self, heard: Floats, start: int, length: int) -> Floats:
         """Vocals at 44.1 kHz of float32 [n, 2], from segments around a grid that begins at `start`."""
-        with self._lock:
-            model = self._loaded()
-        segment = int(min(model.segment, LONGEST_SEGMENT) * MODEL_RATE)
-        stride = _stride(segment)
         total, weights = np.zeros_like(heard), np.zeros((len(heard), 1), np.float32)
-        fade = _triangle(segment)
-        for centre in range(start, start + length + stride // 2, stride):
-            first = centre - segment // 2
-            low, high = max(0, first), min(len(heard), first + segment)
-            if low >= high:
-                continue
-            piece = np.zeros((segment, 2), np.float32)
-            piece[low - first : high - first] = heard[low:high]
-            if piece.any():
-                with self._lock:
-                    piece = _vocals(self._loaded(), piece)
-            total[low:high] += (piece * fade)[low - first : high - first]
-            weights[low:high] += fade[low - first : high - first]
+        # One piece at a time: side by side they would only take each other's memory.
+        with self._net as model, self._turn:
+            segment = int(min(model.segment, LONGEST_SEGMENT) * MODEL_RATE)
+            stride = _stride(segment)
+            fade = _triangle(segment)
+            for centre in range(start, start + length + stride // 2, stride):
+                first = centre - segment // 2
+                low, high = max(0, first), min(len(heard), first + segment)
+                if low >= high:
+                    continue
+                piece = np.zeros((segment, 2), np.float32)
+                piece[low - first : high - first] = heard[low:high]
+                if piece.any():
+                    piece = self._in_room(model, piece)
+                total[low:high] += (piece * fade)[low - first : high - first]
+                weights[low:high] += fade[low - first : high - first]
             voice: Floats = total / np.maximum(weights, np.float32(1e-6))
         return voice
 
-    def _loaded(self) -> Any:
-        if self._model is None:
-            (path,) = self._weights.files.values()
-            self._model = load(path, self._weights.row.title)
-        return self._model
+    def _in_room(self, model: Any, piece: Floats) -> Floats:
+        """The voice in one segment; a segment is the least that the network takes.
+
+        Raises:
+            MissingError: memory ends with it.
+        """
+        return self._host.devices.halving("Demucs' segments", 1, lambda _: _vocals(model, piece))
+
+    def _load(self, device: str) -> Any:
+        (path,) = self._weights.files.values()
+        return load(path, self._weights.row.title).to(device)
 
 
 def _stride(segment: int) -> int:
@@ -171,9 +177,10 @@ def _vocals(model: Any, piece: Floats) -> Floats:
     """The voice in one segment, float32 [n, 2]."""
     import torch
 
-    with torch.no_grad():
-        made = model(torch.from_numpy(piece.T[None].copy()))
-    voice: Floats = made[0, model.sources.index(VOICE)].numpy().T
+    where = next(model.parameters()).device
+    with torch.inference_mode():
+        made = model(torch.from_numpy(piece.T[None].copy()).to(where))
+    voice: Floats = made[0, model.sources.index(VOICE)].cpu().numpy().T
     return voice
 
 

@@ -123,6 +123,12 @@ def _doubt(passage: Said, text: str, regions: Sequence[Range], language: str) ->
     return CREDIT if is_credit(text, unsure=unsure) else None
 
 
+def certainty(passages: Sequence[Said], voice: int) -> float:
+    """How sure a recogniser is of what it heard in `voice` samples, 0..1: voice without words counts as 0."""
+    words = [word for passage in passages for word in passage.words]
+    return sum((word.confidence or 0.0) * (word.stop - word.start) for word in words) / max(1, voice)
+
+
 def repeats(text: str, language: str) -> bool:
     """Whether a text is a loop: it compresses too well, or a phrase follows itself too often."""
     data = text.encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -93,6 +93,16 @@ def join_words(words: Sequence[Word], language: str | None) -> str:
         gap = text and word.text and _LATIN.match(text[-1]) and _LATIN.match(word.text)
         text += f" {word.text}" if gap else word.text
     return text
+
+
+def likeliest(shares: Sequence[Mapping[str, float]], weights: Sequence[int]) -> list[tuple[str, float]]:
+    """Languages and their probabilities over several windows, which count by their weights; best first."""
+    total = max(1, sum(weights))
+    mean: dict[str, float] = {}
+    for window, weight in zip(shares, weights, strict=True):
+        for tag, share in window.items():
+            mean[tag] = mean.get(tag, 0.0) + share * weight / total
+    return sorted(mean.items(), key=lambda item: (-item[1], item[0]))
 
 
 def voiced(words: Sequence[Word], regions: Sequence[Range]) -> tuple[list[Word], list[Dropped]]:

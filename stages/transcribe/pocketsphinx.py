@@ -38,6 +38,7 @@ class Pocketsphinx:
 
     max_window_samples = 20 * RECOGNISER_RATE
     """Decoding time grows with the lattice; 20 s hold several sentences of context."""
+    hears_mixes = False
 
     def __init__(self, host: Host) -> None:
         del host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -14,8 +15,9 @@ from loc.media.sound import slice_key
 from loc.media.subtitles import Cue, join_lines, read_cues
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, Job, SuppliedText
+from loc.store.keys import digest_bytes
 from stages.transcribe import guard, phrases
-from stages.transcribe.contract import Inputs, Passage, Recogniser
+from stages.transcribe.contract import Detector, Inputs, Passage, Prompted, Recogniser
 from stages.transcribe.guard import Said
 
 NAME = "transcribe"
@@ -25,6 +27,15 @@ CUE_MERGE = 14_400
 
 PAST_END = "the cue begins after the end of the video"
 
+LANGUAGE_WINDOWS = 3
+"""Windows from which the language is told: one may be a quotation, or a song."""
+SURE_LANGUAGE = 0.5
+"""Probability under which it is asked for instead: more likely than all others together."""
+TRIED_WINDOWS = 3
+"""Windows heard twice, with and without background; never more than one in four."""
+CLEARER_BY = 0.02
+"""How much surer the recogniser must be of the whole sound: less is chance."""
+
 Origin = Literal["recognised", "supplied", "cues"]
 
 
@@ -32,6 +43,12 @@ class Passages(Frozen):
     """What `transcribe.window` makes: passages in samples at 48 kHz from the window's start."""
 
     passages: tuple[Said, ...]
+
+
+class Tongues(Frozen):
+    """What `transcribe.language` makes: BCP-47 primary tag -> probability."""
+
+    shares: dict[str, float]
 
 
 def origin(job: Job) -> Origin:
@@ -49,13 +66,12 @@ def run(ctx: Context, inputs: Inputs) -> Transcript:
 
     Raises:
         InputError: no sound and no text; or supplied subtitles that do not fit the video.
-        MissingError: recognition is needed, and the source language is not known.
+        MissingError: recognition is needed, and the source language is neither known nor heard.
         NotMade: in look mode, when a part has not been made.
     """
     kind = origin(ctx.job)
     if kind == "recognised":
-        segments, dropped = _recognised(ctx, inputs)
-        language = ctx.job.source_language
+        language, segments, dropped = _recognised(ctx, inputs)
     elif kind == "supplied":
         assert ctx.job.transcript is not None
         segments, dropped = _supplied(ctx, inputs, ctx.job.transcript, with_text=True)
@@ -122,19 +138,13 @@ def one_after_another(cues: Sequence[Cue]) -> list[Cue]:
     return apart
 
 
-def _recognised(ctx: Context, inputs: Inputs) -> tuple[tuple[Segment, ...], list[Dropped]]:
-    """Lines from the speech stem by the chosen recogniser."""
-    language = ctx.job.source_language
-    if inputs.source.get().master is None:
+def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment, ...], list[Dropped]]:
+    """The language, and lines by the chosen recogniser."""
+    master = inputs.source.get().master
+    if master is None:
         raise InputError(
             "The video has no sound to transcribe.",
             fix="Supply the text beside it: VIDEO.LANG.srt with the translation.",
-        )
-    if language is None:
-        raise MissingError(
-            "The language spoken in the source is not known.",
-            why="There is no transcript, and a recogniser must be told what to listen for.",
-            fix="Name it with --from LANG, or put a transcript beside the video: VIDEO.LANG.srt.",
         )
     speech = inputs.stems.get().speech
     if speech is None:
@@ -144,7 +154,10 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[tuple[Segment, ...], list
     if not regions:
         return _nothing_said(ctx)
     recogniser = cast(Recogniser, ctx.backend(NAME, None))
-    passages = _passages(ctx, recogniser, speech, frames, regions, language)
+    heard = spans(recogniser.max_window_samples * RATIO, speech.samples, frames, regions)
+    language = ctx.job.source_language or _language(ctx, recogniser, speech, heard, regions)
+    sound = _clearer(ctx, recogniser, master, speech, heard, regions, language)
+    passages = _passages(ctx, recogniser, sound, list(enumerate(heard)), language)
     believed, invented = guard.sort(passages, regions, language)
     kept, dropped = phrases.voiced([word for passage in believed for word in passage.words], regions)
     dropped += [Dropped(start=passage.start, stop=passage.stop, reason=why) for passage, why in invented]
@@ -157,7 +170,7 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[tuple[Segment, ...], list
         ctx.runner.defect(
             NAME, "", "nothing-recognised", "Speech was found, but not one word of it was recognised."
         )
-    return segments, dropped
+    return language, segments, dropped
 
 
 def _pass_gate(
@@ -192,23 +205,122 @@ def _pass_gate(
         )
 
 
-def _nothing_said(ctx: Context) -> tuple[tuple[Segment, ...], list[Dropped]]:
+def _nothing_said(ctx: Context) -> tuple[str | None, tuple[Segment, ...], list[Dropped]]:
     ctx.runner.notice("no-speech", "No speech was found: there is nothing to localize.")
-    return (), []
+    return ctx.job.source_language, (), []
+
+
+def _language(
+    ctx: Context,
+    recogniser: Recogniser,
+    speech: Sound,
+    heard: Sequence[phrases.Range],
+    regions: Sequence[phrases.Range],
+) -> str:
+    """The language that is spoken, from the windows with most voice.
+
+    Raises:
+        MissingError: the recogniser cannot tell, or is not sure.
+    """
+    ways_out = "Name it with --from LANG, or put a transcript beside the video: VIDEO.LANG.srt."
+    if not isinstance(recogniser, Detector):
+        raise MissingError(
+            "The language spoken in the source is not known.",
+            why="There is no transcript, and this recogniser must be told what to listen for.",
+            fix=ways_out,
+        )
+    fullest = _fullest(heard, regions, LANGUAGE_WINDOWS)
+    made = ctx.runner.map([_tongue(ctx, recogniser, speech, heard[index], index) for index in fullest])
+    weights = [phrases.overlap(heard[index], regions) for index in fullest]
+    sure = phrases.likeliest([item.model("languages", Tongues).shares for item in made], weights)
+    best, share = sure[0]
+    if share < SURE_LANGUAGE:
+        said = ", ".join(f"{tag} {value:.0%}" for tag, value in sure[:3])
+        raise MissingError(
+            f"It is not clear which language {ctx.job.path.name} is spoken in.",
+            why=f"The recogniser's guesses: {said}.",
+            fix=ways_out,
+        )
+    ctx.runner.notice("language-heard", f"The source is spoken in {best!r}, as heard ({share:.0%} sure).")
+    return best
+
+
+def _fullest(heard: Sequence[phrases.Range], regions: Sequence[phrases.Range], count: int) -> list[int]:
+    """Which windows have most voice, in order of time: one of each of `count` parts of the programme."""
+    parts = min(count, len(heard))
+    edges = [len(heard) * part // parts for part in range(parts + 1)]
+    return [
+        max(range(first, last), key=lambda index: (phrases.overlap(heard[index], regions), -index))
+        for first, last in itertools.pairwise(edges)
+    ]
+
+
+def _tongue(
+    ctx: Context, detector: Detector, speech: Sound, span: phrases.Range, index: int
+) -> tuple[Action, Make]:
+    """Hear which language a window is in.
+
+    Reads: the window, at most as long as the backend takes.
+    Leaves out: the windows around it; the target languages.
+    """
+    recogniser = cast(Recogniser, detector)
+
+    def make(out: Out) -> None:
+        shares = detector.languages(read_analysis(ctx.store, speech, *span))
+        out.model("languages", Tongues(shares={tag: round(value, 6) for tag, value in shares.items()}))
+
+    action = Action(
+        name="transcribe.language",
+        version=1,
+        site=ctx.site(NAME, f"window {index + 1}"),
+        inputs={"speech": slice_key(speech, *span)},
+        backend=(recogniser.card.id, recogniser.card.version),
+        programs={**recogniser.fingerprint(), "soxr": packages.version("soxr")},
+    )
+    return action, make
+
+
+def _clearer(
+    ctx: Context,
+    recogniser: Recogniser,
+    master: Sound,
+    speech: Sound,
+    heard: Sequence[phrases.Range],
+    regions: Sequence[phrases.Range],
+    language: str,
+) -> Sound:
+    """The sound that the recogniser is surer of on a few windows: the speech, or that it was parted from.
+
+    Windows of the sound that is chosen are not heard again.
+    """
+    if not recogniser.hears_mixes:
+        return speech
+    tried = _fullest(heard, regions, max(1, min(TRIED_WINDOWS, len(heard) // 4)))
+    voice = sum(phrases.overlap(heard[index], regions) for index in tried)
+    sure = []
+    for sound in (speech, master):
+        passages = _passages(ctx, recogniser, sound, [(index, heard[index]) for index in tried], language)
+        sure.append(guard.certainty(guard.sort(passages, regions, language)[0], voice))
+    if sure[1] < sure[0] + CLEARER_BY:
+        return speech
+    ctx.runner.notice(
+        "whole-sound-heard",
+        f"The recogniser is surer of the whole sound than of the speech alone ({sure[1]:.0%} against "
+        f"{sure[0]:.0%}): it hears that.",
+    )
+    return master
 
 
 def _passages(
     ctx: Context,
     recogniser: Recogniser,
-    speech: Sound,
-    frames: VoiceFrames,
-    regions: Sequence[phrases.Range],
+    sound: Sound,
+    heard: Sequence[tuple[int, phrases.Range]],
     language: str,
 ) -> list[Said]:
-    """Passages of the whole programme, in time order, in samples at 48 kHz."""
-    heard = spans(recogniser.max_window_samples * RATIO, speech.samples, frames, regions)
+    """Passages of windows, each with its number, in time order; in samples of the programme at 48 kHz."""
     made = ctx.runner.map(
-        [_window(ctx, recogniser, speech, span, language, index) for index, span in enumerate(heard)],
+        [_window(ctx, recogniser, sound, span, language, index) for index, span in heard],
         parallel=True,
     )
     return [
@@ -220,7 +332,7 @@ def _passages(
                 )
             }
         )
-        for (start, _), item in zip(heard, made, strict=True)
+        for (_, (start, _)), item in zip(heard, made, strict=True)
         for passage in item.model("passages", Passages).passages
     ]
 
@@ -247,12 +359,18 @@ def _window(
 ) -> tuple[Action, Make]:
     """Recognise one window.
 
-    Reads: the window, at most as long as the backend takes: 20 s for `pocketsphinx`.
+    Reads: the window, at most as long as the backend takes: 20 s for `pocketsphinx`, 30 s for
+        `whisper`.
     Leaves out: the windows around it; the target languages.
     """
+    told = ", ".join(ctx.settings.vocabulary) if isinstance(recogniser, Prompted) else ""
 
     def make(out: Out) -> None:
-        heard = recogniser.recognise(read_analysis(ctx.store, speech, *span), language)
+        audio = read_analysis(ctx.store, speech, *span)
+        if told and isinstance(recogniser, Prompted):
+            heard = recogniser.recognise_with(audio, language, told)
+        else:
+            heard = recogniser.recognise(audio, language)
         out.detail["words"] = sum(len(passage.words) for passage in heard)
         out.model("passages", Passages(passages=tuple(_said(passage) for passage in heard)))
 
@@ -260,7 +378,10 @@ def _window(
         name="transcribe.window",
         version=2,
         site=ctx.site(NAME, f"window {index + 1}"),
-        inputs={"speech": slice_key(speech, *span)},
+        inputs={
+            "speech": slice_key(speech, *span),
+            **({"vocabulary": digest_bytes(told.encode())} if told else {}),
+        },
         params={"language": language},
         backend=(recogniser.card.id, recogniser.card.version),
         programs={**recogniser.fingerprint(), "soxr": packages.version("soxr")},

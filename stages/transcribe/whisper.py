@@ -20,21 +20,22 @@ class Whisper:
         stage="transcribe",
         name="whisper",
         version="1",
-        summary="99 languages, with punctuation and word times.",
+        summary="99 languages, found out by itself, with punctuation and word times.",
         family="neural",
         quality="good",
         runs="in-process",
         needs=(Need("package", "whisper", "pip install 'loc[neural]'"),),
-        languages=Languages(source=whisper.LANGUAGES),
+        languages=Languages(source=whisper.LANGUAGES, detects=True),
         licences=(LicensedPart("code", "openai-whisper", "mit"),),
         architecture="whisper",
     )
 
     max_window_samples = whisper.MAX_WINDOW
+    hears_mixes = True
 
     def __init__(self, host: Host) -> None:
         assert host.model is not None
-        self._recogniser = whisper.Recogniser(host.weights(host.model))
+        self._recogniser = whisper.Recogniser(host, host.model)
 
     def fingerprint(self) -> Mapping[str, str]:
         return self._recogniser.fingerprint()
@@ -46,3 +47,11 @@ class Whisper:
     def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
         """What is said in one window, float32 [n], mono, 16 kHz."""
         return self._recogniser.recognise(audio, language)
+
+    def recognise_with(self, audio: npt.NDArray[np.float32], language: str, vocabulary: str) -> list[Passage]:
+        """The same, with names and terms that may be said as text that might have come before."""
+        return self._recogniser.recognise(audio, language, vocabulary)
+
+    def languages(self, audio: npt.NDArray[np.float32]) -> dict[str, float]:
+        """How likely a window is in each language."""
+        return self._recogniser.languages(audio)

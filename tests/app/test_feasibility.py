@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from loc.app.feasibility import cut_graph, decide, needed, require_all, restricted
+from loc.app.feasibility import (
+    Choices,
+    cut_graph,
+    decide,
+    decide_heard,
+    needed,
+    require_all,
+    restricted,
+)
 from loc.artifacts import Ref
 from loc.backend import Card, Languages, LicensedPart
 from loc.errors import ExitCode, MissingError, RefusedError
@@ -112,3 +120,34 @@ def test_research_says_what_may_not_be_sold(settings: Make, monkeypatch: pytest.
     require_all(choices, job(), given)
     assert any("w.bin" in words and "research only" in words for words in restricted(choices))
     assert restricted(decide(STAGES, job(), settings(), CARDS, lambda need: True)) == []
+
+
+def test_translators_are_chosen_again_for_the_language_that_was_heard(settings: Make) -> None:
+    """A translator that may know a language yet to be heard is foreseen; then one that does is taken."""
+    ears = replace(CARDS[1], languages=Languages(source=("en", "fi"), detects=True))
+    ways = {("en", "ja"): (), ("en", "es"): ()}
+    english = replace(CARDS[2], name="english", quality="good", languages=Languages(pairs=ways))
+    finnish = replace(english, name="finnish", languages=Languages(pairs={("fi", "es"): ()}))
+    cards = [card for card in CARDS if card.stage not in ("transcribe", "translate")]
+    cards += [ears, english, finnish]
+    unknown = job(source_language=None)
+
+    def chosen(choices: Choices) -> dict[str | None, str | None]:
+        return {
+            language: resolution.choice.name if resolution.choice else None
+            for (stage, language), resolution in choices.resolutions.items()
+            if stage == "translate"
+        }
+
+    before = decide(STAGES, unknown, settings(), cards, lambda need: True)
+    assert chosen(before) == {"ja": "english", "es": "english"}
+    require_all(before, unknown, settings())
+    known = job(source_language="fi")
+    after = decide_heard(before, STAGES, known, settings(), cards, lambda need: True)
+    assert chosen(after) == {"ja": None, "es": "finnish"}
+    with pytest.raises(MissingError, match="fi to ja"):
+        require_all(after, known, settings())
+    # A recogniser of one language has nothing to tell.
+    one = [replace(ears, languages=Languages(source=("en",), detects=True)), *cards[:-3], english, finnish]
+    with pytest.raises(MissingError, match="is not known"):
+        require_all(decide(STAGES, unknown, settings(), one, lambda need: True), unknown, settings())

@@ -21,11 +21,14 @@ from loc.app.walk import look_at
 from loc.events import ActionDone, Event
 from loc.settings import Settings
 from loc.store.workdir import ActionRecord, WorkDir
+from loc.weights.table import Place, Row, WeightFile
 from stages.dub.command import Command
 from tests.lipsync import test_sync as judge
 from tests.lipsync.latentsync import tiny as latentsync
 from tests.presenter import OTTO, LineTruth, Said, Script, Shot, shoot, write_subtitles
+from tests.tiny_whisper import deaf
 from tests.translate.endpoint import Answered, Asked, chat, serving
+from tests.weights.test_shelf import place
 
 ENGLISH = ("Dogs move.", "Bob saw a bear.")
 JAPANESE = ("人は動きます。", "ボブは森で熊を見ました。")
@@ -41,6 +44,22 @@ FILM = Script(
 
 HEARD: Mapping[str, Any] = {"languages": ("es",), "source_language": "en", "until": "transcribe"}
 """Settings of a run that listens, before any text is supplied."""
+
+TOLD: Mapping[str, Any] = {
+    "languages": ("es",),
+    "until": "transcribe",
+    "backend": {"transcribe": "whisper:deaf"},
+}
+"""Settings of a run that finds out which language is spoken."""
+
+DEAF = Row(
+    id="deaf",
+    title="Deaf",
+    architecture="whisper",
+    licence="mit",
+    source=Place(kind="registered"),
+    files=(WeightFile(path="tiny.pt"),),
+)
 
 EARLIER = "atrim=start=0.2,asetpts=PTS-STARTPTS,apad=pad_dur=0.2"
 """Sound moved by 0.2 s, of the same length."""
@@ -152,6 +171,8 @@ def draw(folder: Path) -> Rig:
     args = ["ffmpeg", "-v", "error", "-i", str(film.path), "-map", "0:v", "-map", "0:a", "-map", "0:a"]
     args += ["-c:v", "copy", "-filter:a:1", EARLIER, "-disposition:a:0", "default", str(rig.path)]
     subprocess.run(args, check=True)
+    place(rig.folder / "data", DEAF, ("tiny.pt", deaf()))
+    rig.run(**TOLD, data_dir=rig.folder / "data")
     rig.run(**HEARD)
     rig.say("en", ENGLISH)
     rig.say("ja", JAPANESE)

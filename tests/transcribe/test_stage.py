@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -38,6 +39,7 @@ class Scripted:
 
     card = Card("transcribe", "scripted", "1", "scripted", "embedded", "basic", "in-process")
     max_window_samples = 6 * 16_000
+    hears_mixes = False
     asked: ClassVar[list[int]] = []
 
     def __init__(self, words: int = 1) -> None:
@@ -202,12 +204,101 @@ def test_no_speech_is_said_and_asks_no_recogniser(listening: Runner, events: lis
 
 
 def test_an_unknown_source_language_names_the_ways_out(runner: Runner) -> None:
-    _, inputs = heard(runner.store, pause(1.0))
+    _, inputs = heard(runner.store, dialogue()[0])
     with pytest.raises(MissingError) as missing:
-        run(context(runner, source_language=None), inputs)
+        run(context(runner, {"transcribe": Scripted()}, source_language=None), inputs)
     assert missing.value.code == 5
     assert "--from" in missing.value.fix
     assert "VIDEO.LANG.srt" in missing.value.fix
+
+
+class Fluent(Scripted):
+    """Tells languages, hears more in one of two sounds, and can be told what to expect."""
+
+    hears_mixes = True
+
+    def __init__(self, shares: Mapping[str, float], surer_of: float = 0.0) -> None:
+        super().__init__()
+        self.shares = shares
+        self.surer_of = surer_of
+        self.told: list[str] = []
+
+    def languages(self, audio: np.ndarray) -> dict[str, float]:
+        return dict(self.shares)
+
+    def recognise(self, audio: np.ndarray, language: str) -> list[Passage]:
+        passages = super().recognise(audio, "en")
+        loud = float(np.abs(audio).max()) > self.surer_of > 0
+        return [
+            Passage(
+                tuple(replace(word, confidence=0.9 if loud else 0.5) for word in passage.words), -0.1, 0.0
+            )
+            for passage in passages
+        ]
+
+    def recognise_with(self, audio: np.ndarray, language: str, vocabulary: str) -> list[Passage]:
+        self.told.append(vocabulary)
+        return self.recognise(audio, language)
+
+
+def test_a_language_that_is_heard_clearly_is_taken(listening: Runner, events: list[object]) -> None:
+    audio, _ = dialogue()
+    backend = Fluent({"en": 0.9, "de": 0.1})
+    found = run(
+        context(listening, {"transcribe": backend}, source_language=None), heard(listening.store, audio)[1]
+    )
+    assert found.language == "en"
+    assert len(found.segments) == 6
+    assert any(isinstance(event, Notice) and event.code == "language-heard" for event in events)
+
+
+def test_a_language_that_is_not_clear_is_asked_for(listening: Runner) -> None:
+    audio, _ = dialogue()
+    backend = Fluent({"no": 0.4, "da": 0.35, "sv": 0.25})
+    with pytest.raises(MissingError) as missing:
+        run(
+            context(listening, {"transcribe": backend}, source_language=None),
+            heard(listening.store, audio)[1],
+        )
+    assert "no 40%, da 35%, sv 25%" in missing.value.why
+    assert "--from" in missing.value.fix
+    assert backend.asked == []
+
+
+def test_the_sound_that_is_heard_better_is_heard(listening: Runner, events: list[object]) -> None:
+    audio, _ = dialogue()
+    _, inputs = heard(listening.store, audio * 0.5)
+    master = source_of(listening.store, audio)
+    inputs = Inputs(Slot("ingest", master), inputs.stems)
+    peak = float(np.abs(audio).max())
+    for surer_of, chosen in ((0.6 * peak, 0.9), (2.0, 0.5)):
+        backend = Fluent({}, surer_of)
+        found = run(context(listening, {"transcribe": renamed(backend, str(surer_of))}), inputs)
+        # One of six windows is heard in both sounds; only the louder one is loud enough in every window.
+        assert len(backend.asked) == 7
+        assert {segment.confidence for segment in found.segments} == {chosen}
+    said = [event for event in events if isinstance(event, Notice) and event.code == "whole-sound-heard"]
+    assert len(said) == 1
+
+
+def renamed(backend: Fluent, name: str) -> Fluent:
+    """The backend with a card of its own, so that what it hears is not taken for what another heard."""
+    backend.card = replace(backend.card, name=name)  # type: ignore[misc]
+    return backend
+
+
+def test_names_are_told_to_who_can_be_told(listening: Runner) -> None:
+    audio, _ = dialogue()
+    backend = Fluent({})
+    ctx = context(listening, {"transcribe": backend})
+    told = replace(ctx, settings=ctx.settings.model_copy(update={"vocabulary": ("Tanaka", "Shinjuku")}))
+    run(told, heard(listening.store, audio)[1])
+    assert set(backend.told) == {"Tanaka, Shinjuku"}
+    asked = len(backend.asked)
+    run(told, heard(listening.store, audio)[1])
+    assert len(backend.asked) == asked
+    run(ctx, heard(listening.store, audio)[1])
+    assert len(backend.asked) > asked
 
 
 def test_no_sound_and_no_text_cannot_be_used(runner: Runner) -> None:

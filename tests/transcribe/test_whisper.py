@@ -23,17 +23,17 @@ from cli.graph import load_graph
 from loc.analysis import voice_activity
 from loc.analysis.voice_activity import RATIO, read_analysis
 from loc.analysis.whisper import FROM_WHISPER, LANGUAGES, MAX_WINDOW, Recogniser
-from loc.app.run import RunResult, prepare, run_job
+from loc.app.plan import plan
+from loc.app.run import RunResult, prepare, run_job, with_language
 from loc.app.walk import Slots, make_stage
 from loc.artifacts import Transcript
 from loc.backend import Host
-from loc.errors import ExitCode, MissingError
+from loc.errors import ExitCode, MissingError, UsageError
 from loc.events import EventBus
 from loc.runner import Runner, Site
 from loc.settings import Settings
 from loc.stage import Context
 from loc.store.workdir import WorkDir
-from loc.weights.shelf import Shelf
 from loc.weights.table import Place, Row, WeightFile, published
 from stages.transcribe.stage import spans
 from tests.presenter import Film
@@ -179,6 +179,22 @@ def test_other_weights_hear_again_and_the_same_do_not(
     assert made == {"transcribe.window"}
 
 
+def test_the_language_need_not_be_said(job: Job, finished: tuple[RunResult, list[object]]) -> None:
+    settings = job.settings("data", source_language=None)
+    result, events = job.run(settings)
+    assert result.error is None
+    made = {event.action for event in events if type(event).__name__ == "ActionDone" and not event.hit}
+    assert made == {"transcribe.language"}
+    translator = result.choices.resolutions["translate", "es"].request
+    assert translator.source == "en"
+    store, graph = WorkDir(settings.work_dir), load_graph()
+    rows = plan(prepare(job.film.path, graph, store, settings, look=True), graph, store, settings)
+    assert all(row.misses == 0 and row.problem is None for row in rows)
+    prepared = prepare(job.film.path, graph, store, settings)
+    with pytest.raises(UsageError, match="spoken in 'es' already"):
+        with_language(prepared, graph, settings, "es")
+
+
 def test_a_model_that_knows_nothing_is_refused_before_anything_is_spent(job: Job, taught: bytes) -> None:
     dims = dataclasses.replace(SMALL, n_text_ctx=24)
     place(job.folder / "random", FINE_TUNE, ("tiny.pt", checkpoint(blank(dims))))
@@ -202,7 +218,7 @@ def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:
     for name, content in wrong.items():
         torch.save({"dims": dataclasses.asdict(SMALL), "model_state_dict": content}, tmp_path / "file")
         place(tmp_path / name, FINE_TUNE, ("tiny.pt", (tmp_path / "file").read_bytes()))
-        recogniser = Recogniser(Shelf(tmp_path / name).find("mine"))
+        recogniser = Recogniser(Host(Settings(data_dir=tmp_path / name), tmp_path), "mine")
         with pytest.raises(MissingError) as caught:
             recogniser.recognise(np.ones(16_000, np.float32), "en")
         assert FINE_TUNE.title in caught.value.what
