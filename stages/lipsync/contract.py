@@ -149,6 +149,14 @@ class Finalist(Drafter, Protocol):
         """The frames of a cut that it reads so that it can draw some of them."""
         ...
 
+    def unverified(self) -> str | None:
+        """What of its weights cannot be verified, in words; None where they are known.
+
+        Raises:
+            LocError: they are known to be wrong for what they are to do.
+        """
+        ...
+
     def second_try(self) -> Finalist:
         """Itself, but drawing another take: for a cut whose lips do not follow what is heard."""
         ...

@@ -163,6 +163,8 @@ def decide(context: Context, film: Film, drafts: Sequence[Drafted], rate: Rate) 
         for one in chosen:
             decided[one.number] = Decided(one.drawn, one.score, (*choices[one.number].reasons, absent))
         return decided
+    if doubt := backend.unverified():
+        context.runner.notice("unverified-weights", doubt)
     for one in chosen:
         decided[one.number] = _upgraded(context, film, backend, one, choices[one.number].reasons, rate)
     return decided

@@ -95,6 +95,17 @@ class LatentSync:
         with self._resident() as model:
             yield from draw(window, model, sampling, seed)
 
+    def unverified(self) -> str | None:
+        """What of its weights cannot be verified, in words.
+
+        Raises:
+            LocError: they are known not to belong to the resolution they are to be used at.
+        """
+        from stages.lipsync.latentsync.model import UNET, check_resolution
+
+        held = self._host.weights(self._id)
+        return check_resolution(self._id, held.files, held.digests[UNET])
+
     def second_try(self) -> LatentSync:
         """The same model with more steps and another noise, for cuts whose lips do not follow."""
         other = LatentSync(self._host)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from loc.errors import LocError
 from loc.weights.load import load_strict, read_state
+from loc.weights.table import published
 from stages.lipsync.latentsync import window
 from stages.lipsync.latentsync.heard import Rows, tokens
 from stages.lipsync.latentsync.sampler import Sampling, denoise
@@ -72,6 +73,44 @@ def shape_of(model: str, files: Mapping[str, Path]) -> Shape:
     if resolution % 64:
         raise LocError(f"{CONFIG} of {model} cannot be used.", why="Its resolution is no multiple of 64.")
     return Shape(resolution, unet)
+
+
+def trained_for(digest: str) -> int | None:
+    """The resolution that a network was trained on, by the SHA-256 of its file; None where it is not a
+    published one."""
+    for name, resolution in RESOLUTIONS.items():
+        if any(file.path == UNET and file.sha256 == digest for file in published()[name].files):
+            return resolution
+    return None
+
+
+def check_resolution(model: str, files: Mapping[str, Path], digest: str) -> str | None:
+    """See that a network is used at the resolution it was trained on.
+
+    Args:
+        model: id of the set.
+        files: by name.
+        digest: SHA-256 of its network.
+
+    Returns:
+        What cannot be verified, in words; None where the file is a published one.
+
+    Raises:
+        LocError: it was trained on another.
+    """
+    used, trained = shape_of(model, files).resolution, trained_for(digest)
+    if trained is None:
+        return (
+            f"That {model} was trained on {used} x {used} pixels cannot be verified: its digest is none of "
+            "the published ones. At another resolution its mouths would be blurred."
+        )
+    if trained != used:
+        raise LocError(
+            f"{model} cannot be used on {used} x {used} pixels.",
+            why=f"By its digest its network is the published one that was trained on {trained} x {trained}.",
+            fix=f"Say {trained} in its {CONFIG}, or register the network that belongs to it.",
+        )
+    return None
 
 
 Halving = Callable[[str, int, Callable[[int], Tensor]], Tensor]

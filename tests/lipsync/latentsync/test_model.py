@@ -1,0 +1,150 @@
+"""Published files and a user's own: what fits, what is refused, and what nobody can tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from loc.errors import LocError, MissingError
+from loc.weights.table import published
+from stages.lipsync.latentsync import model as nets
+from stages.lipsync.latentsync.model import CONFIG, EAR, UNET, check_resolution, load, shape_of, trained_for
+from stages.lipsync.latentsync.sampler import Sampling, denoise
+from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
+from tests.lipsync.latentsync import tiny
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    return written(tmp_path, tiny.files())
+
+
+def written(folder: Path, contents: dict[str, bytes]) -> dict[str, Path]:
+    made = {}
+    for name, content in contents.items():
+        made[name] = folder / name
+        made[name].parent.mkdir(parents=True, exist_ok=True)
+        made[name].write_bytes(content)
+    return made
+
+
+@pytest.fixture
+def vae(tmp_path: Path) -> dict[str, Path]:
+    from safetensors.torch import save
+
+    from stages.lipsync.nets import vae as eye
+
+    sight = save(eye.autoencoder(tiny.VAE).state_dict())
+    return written(tmp_path / "vae", {CONFIG: json.dumps(tiny.VAE).encode(), "x.safetensors": sight})
+
+
+def digest_of(name: str) -> str:
+    (found,) = (file.sha256 for file in published()[name].files if file.path == UNET)
+    assert found is not None
+    return found
+
+
+def test_published_sets_are_told_by_their_digests() -> None:
+    assert trained_for(digest_of("latentsync-1.6")) == 512
+    assert trained_for(digest_of("latentsync-1.5")) == 256
+    assert trained_for("0" * 64) is None
+    assert check_resolution("latentsync-1.6", {}, digest_of("latentsync-1.6")) is None
+
+
+def test_a_network_at_another_resolution_is_refused(files: dict[str, Path]) -> None:
+    files[CONFIG].write_text(json.dumps({"data": {"resolution": 256}}))
+    with pytest.raises(LocError, match="trained on 512 x 512"):
+        check_resolution("mine", files, digest_of("latentsync-1.6"))
+    with pytest.raises(LocError, match="trained on 256 x 256"):
+        check_resolution("latentsync-1.6", {}, digest_of("latentsync-1.5"))
+
+
+def test_what_nobody_published_is_named_as_unverifiable(files: dict[str, Path]) -> None:
+    said = check_resolution("mine", files, "1" * 64)
+    assert said is not None
+    assert "64 x 64" in said
+
+
+@pytest.mark.parametrize("content", ["{}", '{"data": {}}', "[]", "not json", '{"data": {"resolution": 100}}'])
+def test_a_config_that_says_too_little_is_an_error(files: dict[str, Path], content: str) -> None:
+    files[CONFIG].write_text(content)
+    with pytest.raises(LocError):
+        shape_of("mine", files)
+
+
+def test_a_set_of_ones_own_needs_a_config(files: dict[str, Path]) -> None:
+    del files[CONFIG]
+    with pytest.raises(LocError, match="not known"):
+        shape_of("mine", files)
+
+
+def test_a_file_of_another_model_is_refused_tensor_by_tensor(
+    files: dict[str, Path], vae: dict[str, Path]
+) -> None:
+    state = torch.load(files[UNET], weights_only=True)["state_dict"]
+    state["conv_in.weight"] = state["conv_in.weight"][:, :8]
+    del state["conv_out.bias"]
+    files[UNET].write_bytes(tiny.saved({"state_dict": state}))
+    with pytest.raises(MissingError, match=r"conv_out\.bias.*conv_in\.weight"):
+        load("mine", files, vae, "cpu")
+
+
+def test_an_ear_of_another_width_does_not_fit(files: dict[str, Path], vae: dict[str, Path]) -> None:
+    shape = {**tiny.MODEL, "cross_attention_dim": 384}
+    net = UNet3D(UNetConfig.read(shape)).state_dict()
+    files[UNET].write_bytes(tiny.saved({"state_dict": net}))
+    files[CONFIG].write_text(json.dumps({"data": {"resolution": 64}, "model": shape}))
+    with pytest.raises(LocError, match="do not fit"):
+        load("mine", files, vae, "cpu")
+
+
+def test_where_memory_ends_halves_give_the_same(files: dict[str, Path], vae: dict[str, Path]) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def in_halves(what: str, size: int, attempt: nets.Callable[[int], torch.Tensor]) -> torch.Tensor:
+        asked.append((what, size))
+        return attempt(max(1, size // 2))
+
+    squares = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
+    rows = np.tile(np.arange(10), (6, 1))
+    whole, halves = load("mine", files, vae, "cpu"), load("mine", files, vae, "cpu", in_halves)
+    features = whole.hear(np.zeros(16000, np.float32))
+    given = (squares, features, rows, Sampling(2, 2.0), 3)
+    torch.testing.assert_close(whole.latents(*given), halves.latents(*given), rtol=1e-4, atol=1e-4)
+    assert {what for what, _ in asked} == {"faces of LatentSync", "a window of LatentSync"}
+
+
+def test_half_precision_stays_near_full() -> None:
+    torch.manual_seed(0)
+    net = UNet3D(UNetConfig.read(tiny.MODEL)).eval()
+    noise, given = torch.randn(1, 4, 8, 8, 8), torch.randn(1, 9, 8, 8, 8)
+    audio = torch.randn(1, 8, 20, tiny.WIDTH)
+    with torch.inference_mode():
+        full = denoise(net, Sampling(2, 1.5), noise, given, audio)
+        half = denoise(net.bfloat16(), Sampling(2, 1.5), noise.bfloat16(), given.bfloat16(), audio.bfloat16())
+    apart = (full - half.float()).abs().mean() / full.abs().mean()
+    assert apart < 0.05
+
+
+def test_features_are_reused_only_between_whole_steps() -> None:
+    torch.manual_seed(0)
+    net = UNet3D(UNetConfig.read(tiny.MODEL)).eval()
+    noise, given = torch.randn(1, 4, 8, 8, 8), torch.randn(1, 9, 8, 8, 8)
+    audio = torch.randn(1, 8, 20, tiny.WIDTH)
+    whole = []
+    net.mid_block.register_forward_hook(lambda *_: whole.append(1))
+    with torch.inference_mode():
+        for steps, reuse, expected in ((20, 1, 20), (20, 3, 7), (5, 10, 1)):
+            whole.clear()
+            denoise(net, Sampling(steps, 1.0, reuse), noise, given, audio)
+            assert len(whole) == expected
+
+
+def test_the_ear_is_read_as_published(files: dict[str, Path], vae: dict[str, Path]) -> None:
+    ours = load("mine", files, vae, "cpu").hear(np.ones(3200, np.float32))
+    assert ours.shape == (10, 3, tiny.WIDTH)
+    assert EAR in files
