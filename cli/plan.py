@@ -11,8 +11,10 @@ import typer
 from cli.graph import load_graph
 from cli.options import LOOK_FIELDS, JsonFlag, with_settings
 from cli.output import say, table, write_json
+from loc.app.models import bytes_in_words
 from loc.app.plan import Row, plan
 from loc.app.run import prepare
+from loc.backend import Rejected
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
 
@@ -43,17 +45,18 @@ def show(
         say(f"note: {notice.message}")
     for line in table([_cells(row) for row in rows], HEADER):
         typer.echo(line)
+    _print_offers(rows)
     _print_rejected(rows)
 
 
 def _cells(row: Row) -> tuple[str, str, str, str]:
-    stage = f"{row.stage} {row.language}" if row.language else row.stage
     backend = "-"
     if row.card is not None:
-        backend = f"{row.card.name} ({row.card.quality}, {row.card.family})"
+        name = row.card.choice.partition("/")[2]
+        backend = f"{name} ({row.card.quality}, {row.card.family})"
     elif row.needs_backend:
         backend = "none"
-    return stage, backend, _state(row), _estimate(row)
+    return _place(row), backend, _state(row), _estimate(row)
 
 
 def _state(row: Row) -> str:
@@ -74,17 +77,42 @@ def _estimate(row: Row) -> str:
     return "not measured" if row.misses or row.waits_for else "-"
 
 
-def _print_rejected(rows: list[Row]) -> None:
+def _print_offers(rows: list[Row]) -> None:
     lines = [
-        f"{row.stage}{f' {row.language}' if row.language else ''}: {item.card.name} "
-        f"({item.card.quality}, {item.card.family}): {item.reason}"
+        f"{_place(row)}: {offer.card.choice.partition('/')[2]} ({offer.card.quality}): {offer.command}  "
+        f"({bytes_in_words(offer.bytes, exact=False)}; {'; '.join(offer.licences)})"
         for row in rows
-        for item in row.rejected
+        for offer in row.offers
     ]
     if lines:
-        typer.echo("\nNot taken:")
+        typer.echo("\nBetter, once pulled:")
         for line in dict.fromkeys(lines):
             typer.echo(f"  {line}")
+
+
+def _print_rejected(rows: list[Row]) -> None:
+    """One line for each backend and reason; of one with many models, all in it."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for item in row.rejected:
+            name = f"{_place(row)}: {item.card.name} ({item.card.quality}, {item.card.family})"
+            shared = item.card.model is not None and item.gate == "needs"
+            reason = "missing: weights" if shared and _lacks_weights(item) else item.reason
+            models = reasons.setdefault((name, reason), [])
+            if item.card.model is not None and item.card.model not in models:
+                models.append(item.card.model)
+    if reasons:
+        typer.echo("\nNot taken:")
+        for (name, reason), models in reasons.items():
+            typer.echo(f"  {name}: {reason}" + (f" ({', '.join(models)})" if models else ""))
+
+
+def _lacks_weights(item: Rejected) -> bool:
+    return all(need.kind == "weights" for need in item.missing)
+
+
+def _place(row: Row) -> str:
+    return f"{row.stage} {row.language}" if row.language else row.stage
 
 
 def _as_json(row: Row) -> dict[str, Any]:
@@ -102,8 +130,13 @@ def _as_json(row: Row) -> dict[str, Any]:
         "problem": row.problem,
         "part_of": row.part_of,
         "estimate": None if row.estimate is None else dataclasses.asdict(row.estimate),
+        "offers": [
+            {"name": offer.card.name, "model": offer.card.model, "quality": offer.card.quality,
+             "pull": list(offer.weights), "bytes": offer.bytes, "licences": list(offer.licences)}
+            for offer in row.offers
+        ],
         "not_taken": [
-            {"name": item.card.name, "gate": item.gate, "reason": item.reason,
+            {"name": item.card.name, "model": item.card.model, "gate": item.gate, "reason": item.reason,
              "install": [need.install for need in item.missing if need.install]}
             for item in row.rejected
         ],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loc.app.run import Graph
-from loc.backend import Card, Need, installed
+from loc.backend import QUALITIES, Card, Need, installed
 from loc.errors import LocError, MissingError
 from loc.media import ffmpeg
 from loc.media.fonts import font_for
@@ -129,10 +129,10 @@ def _backends(graph: Graph, settings: Settings) -> Iterator[Check]:
         if not stage.backend:
             continue
         cards = [card for card in graph.cards(shelf) if card.stage == stage.name]
-        checks = [_backend(card, settings, there) for card in cards]
+        checks = list(_of_stage(cards, settings, there))
         yield from checks
-        yield from (
-            _backend(card, settings, there) for card in graph.cards(shelf) if card.stage in stage.also
+        yield from _of_stage(
+            [card for card in graph.cards(shelf) if card.stage in stage.also], settings, there
         )
         if not any(check.ok for check in checks):
             supplied = stage.name in TEXT_STAGES
@@ -144,6 +144,30 @@ def _backends(graph: Graph, settings: Settings) -> Iterator[Check]:
                 "Install one of the above.",
                 required=not supplied,
             )
+
+
+def _of_stage(cards: Sequence[Card], settings: Settings, there: Callable[[Need], bool]) -> Iterator[Check]:
+    """One line for each backend; one that loads models has its best first, and counts them."""
+    families: dict[str, list[Card]] = {}
+    for card in sorted(cards, key=lambda one: (-QUALITIES.index(one.quality), one.rank)):
+        families.setdefault(card.id, []).append(card)
+    for models in families.values():
+        checks = {card.model: _backend(card, settings, there) for card in models}
+        if None in checks:
+            yield checks[None]
+            continue
+        ready = [model for model, check in checks.items() if check.ok and model is not None]
+        first = checks[ready[0]] if ready else next(iter(checks.values()))
+        here = f"{len(ready)} of {len(models)} models here" + (f": {', '.join(ready)}" if ready else "")
+        detail = here if ready or all(_only_weights(card, there) for card in models) else first.detail
+        yield Check(
+            "backends", models[0].id.replace("/", " "), bool(ready), detail, "" if ready else first.fix, False
+        )
+
+
+def _only_weights(card: Card, there: Callable[[Need], bool]) -> bool:
+    """Whether nothing but weights is missing."""
+    return all(need.kind == "weights" for need in card.needs if not there(need))
 
 
 def _backend(card: Card, settings: Settings, there: Callable[[Need], bool]) -> Check:

@@ -85,7 +85,14 @@ def in_bytes(count: int) -> str:
 
 def size(row: Row) -> str:
     """What a set takes on the disk."""
-    return "size not known" if row.size is None else in_bytes(row.size)
+    return bytes_in_words(row.size, exact=row.about_mb is None)
+
+
+def bytes_in_words(count: int | None, *, exact: bool) -> str:
+    """A size that may not be known, or not exactly."""
+    if count is None:
+        return "size not known"
+    return in_bytes(count) if exact else f"about {in_bytes(count)}"
 
 
 def require_allowed(row: Row, purpose: Purpose) -> None:

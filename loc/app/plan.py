@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from loc.app.pool import Pool
 from loc.app.run import Graph, Prepared, with_language
 from loc.app.walk import Seen, look_at
-from loc.backend import Card, Host, Rejected
+from loc.backend import QUALITIES, Card, Host, Rejected
 from loc.events import EventBus
+from loc.policy import licences
 from loc.runner import Runner
 from loc.settings import Settings
 from loc.stage import Context
 from loc.store.workdir import WorkDir
+from loc.weights import table as weights
+from loc.weights.shelf import Shelf
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,25 @@ class Row:
     rejected: tuple[Rejected, ...]
     part_of: str | None = None
     """Of a backend that a stage uses besides its own: the stage, whose row counts its work."""
+    offers: tuple[Offer, ...] = ()
+    """Better backends of which only weights are missing, the best first, one for each name."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A better backend that is only short of weights."""
+
+    card: Card
+    weights: tuple[str, ...]
+    """Ids to pull."""
+    bytes: int | None
+    """What they take, about; None where one's size is not known."""
+    licences: tuple[str, ...]
+    """Names."""
+
+    @property
+    def command(self) -> str:
+        return f"loc models pull {' '.join(self.weights)}"
 
 
 @contextlib.contextmanager
@@ -86,7 +108,8 @@ def plan(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -
     for item in seen:
         rows.append(_row(item, prepared, times))
         rows += _besides(item, prepared)
-    return rows
+    known = Shelf(settings.data_dir).rows()
+    return [replace(row, offers=offers(row, known)) for row in rows]
 
 
 def _besides(seen: Seen, prepared: Prepared) -> Iterator[Row]:
@@ -108,6 +131,44 @@ def _besides(seen: Seen, prepared: Prepared) -> Iterator[Row]:
                 rejected=rejected,
                 part_of=seen.stage.name,
             )
+
+
+def offers(row: Row, known: Mapping[str, weights.Row]) -> tuple[Offer, ...]:
+    """What would do a stage better than its choice if its weights were pulled.
+
+    Args:
+        row: of a stage.
+        known: weights id -> row.
+    """
+    found: dict[str, Card] = {}
+    for item in sorted(row.rejected, key=lambda one: (-QUALITIES.index(one.card.quality), one.card.rank)):
+        short = item.gate == "needs" and all(
+            need.kind == "weights" and known[need.name].source.kind != "registered"
+            if need.name in known
+            else False
+            for need in item.missing
+        )
+        if short and (row.card is None or _is_better(item.card, row.card)):
+            found.setdefault(item.card.name, item.card)
+    missing = {item.card.choice: item.missing for item in row.rejected}
+    return tuple(_offer(card, [known[need.name] for need in missing[card.choice]]) for card in found.values())
+
+
+def _is_better(card: Card, chosen: Card) -> bool:
+    """Whether it would have been taken: as `resolve` orders."""
+    one, other = QUALITIES.index(card.quality), QUALITIES.index(chosen.quality)
+    return one > other or (one == other and card.rank < chosen.rank)
+
+
+def _offer(card: Card, rows: Sequence[weights.Row]) -> Offer:
+    sizes = [row.size for row in rows]
+    names = licences.table()
+    return Offer(
+        card,
+        tuple(row.id for row in rows),
+        None if None in sizes else sum(size or 0 for size in sizes),
+        tuple(dict.fromkeys(names[row.licence].name for row in rows if row.licence in names)),
+    )
 
 
 def recorded_seconds(store: WorkDir) -> Mapping[str, list[float]]:

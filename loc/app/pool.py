@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 
@@ -51,16 +51,18 @@ class Pool:
                 self._made[card.choice] = self._classes[card.id](replace(self._host, model=card.model))
             return self._made[card.choice]
 
-    def end_stage(self, stage: str) -> None:
-        """Close the neural backends of a stage that is over, so that its models take no memory from the next
-        one's, in this process or another. A stage that comes again, for another language, loads them again:
-        seconds, where a machine that swaps loses hours. The embedded ones take little and stay.
+    def end_stage(self, names: Collection[str]) -> None:
+        """Close the neural backends of a stage that is over, its own and what it used besides.
+
+        So its models take no memory from the next one's, in this process or another. A stage that comes
+        again, for another language, loads them again: seconds, where a machine that swaps loses hours. The
+        embedded ones take little and stay.
         """
         with self._lock:
             over = [
                 choice
                 for choice, backend in self._made.items()
-                if backend.card.stage == stage and backend.card.family == "neural"
+                if backend.card.stage in names and backend.card.family == "neural"
             ]
             for choice in over:
                 self._made.pop(choice).close()

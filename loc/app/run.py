@@ -389,7 +389,7 @@ class _Run:
     def _stage(self, stage: Stage, context: Context, language: str | None) -> None:
         spent = make_stage(stage, context, self.slots, language)
         if self.pool is not None:
-            self.pool.end_stage(stage.name)
+            self.pool.end_stage({stage.name, *stage.also})
         place = (stage.name, language)
         if place in self.spent:
             before = self.spent[place]

@@ -58,6 +58,8 @@ class Row(_Row):
     licence: str
     """Id of `loc/policy/licences.toml`."""
     memory_mb: int = 0
+    about_mb: int | None = None
+    """What the files take together, MiB, for people; where the sizes of all are stated it is not needed."""
     languages: Spoken | None = None
     """None: those of the backend's card."""
     marks: Mapping[str, tuple[int, ...]] = Field(default_factory=dict)
@@ -69,9 +71,11 @@ class Row(_Row):
 
     @property
     def size(self) -> int | None:
-        """Bytes of all files; None where that of one is not known."""
+        """Bytes of all files, or about; None where nobody knows."""
         sizes = [file.size for file in self.files]
-        return None if None in sizes else sum(size or 0 for size in sizes)
+        if None not in sizes:
+            return sum(size or 0 for size in sizes)
+        return None if self.about_mb is None else self.about_mb << 20
 
     @model_validator(mode="after")
     def _safe_paths(self) -> Row:

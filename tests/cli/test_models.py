@@ -9,7 +9,9 @@ import pytest
 
 from loc.errors import ExitCode
 from loc.weights.table import published
-from tests.cli.test_cli import loc
+from tests.cli.test_cli import folder, loc
+
+__all__ = ["folder"]
 
 
 @pytest.fixture
@@ -84,3 +86,19 @@ def test_licences_are_listed_whole_and_for_one_dub(tmp_path: Path) -> None:
     assert "CC BY: Credit the author." in said
     report.write_text("{}")
     assert loc("licences", str(report)).returncode == ExitCode.INPUT
+
+
+def test_plan_names_what_to_pull_with_size_and_licence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "talk.mp4").write_bytes((folder / "talk.mp4").read_bytes())
+    where = ("--data-dir", str(tmp_path / "data"), "--work-dir", str(tmp_path / "work"))
+    (tmp_path / "talk.en.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nyes\n")
+    said = loc("plan", str(tmp_path / "talk.mp4"), "--lang", "ja", *where).stdout
+    better = said.partition("Better, once pulled:\n")[2].partition("\n\n")[0]
+    assert (
+        "translate ja: m2m100:m2m100-1.2b (good): loc models pull m2m100-1.2b  "
+        "(about 4.6 GiB; M2M100's weights, MIT License)" in better
+    )
+    assert not (tmp_path / "data").exists()
+    rows = json.loads(loc("plan", str(tmp_path / "talk.mp4"), "--lang", "ja", "--json", *where).stdout)
+    [translate] = [row for row in rows["rows"] if row["stage"] == "translate"]
+    assert translate["offers"][0]["pull"] == ["madlad400-3b"]
