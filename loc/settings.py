@@ -266,6 +266,22 @@ class Settings(BaseSettings):
         "--dub-command",
         topic="Backends",
     )
+    dub_url: str | None = _setting(
+        None,
+        "Base address of an OpenAI-compatible endpoint for --backend dub=endpoint, "
+        "e.g. http://localhost:8880/v1. Its key is taken from LOC_SPEECH_KEY alone.",
+        "--dub-url",
+        topic="Backends",
+    )
+    dub_model: str | None = _setting(
+        None, "The speech model that is asked for there.", "--dub-model", topic="Backends"
+    )
+    dub_voices: Annotated[dict[str, str], NoDecode] = _setting(
+        dict,
+        "CLASS=NAME, of low and high: which of its voices speak for low and high ones.",
+        "--dub-voices",
+        topic="Backends",
+    )
     purpose: Purpose = _setting(
         Purpose.INTERNAL,
         "internal and delivery use commercially licensed models only; research allows others and says so.",
@@ -467,7 +483,7 @@ class Settings(BaseSettings):
     def _split_items(cls, value: Any) -> Any:
         return _items(value)
 
-    @field_validator("backend", "translation", "mirrors", mode="before")
+    @field_validator("backend", "translation", "mirrors", "dub_voices", mode="before")
     @classmethod
     def _split_pairs(cls, value: Any) -> Any:
         return _pairs(value)
@@ -504,7 +520,7 @@ class Settings(BaseSettings):
             raise ValueError("backend translate=llm needs llm_url and llm_model")
         return self
 
-    @field_validator("llm_url")
+    @field_validator("llm_url", "dub_url")
     @classmethod
     def _plain_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -513,7 +529,7 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must begin with http:// or https:// and a host")
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("must hold no key, user or query; the key is taken from LOC_LLM_KEY")
+            raise ValueError("must hold no key, user or query; the key is taken from the environment")
         return value.rstrip("/")
 
     @field_validator("llm_price")
@@ -527,6 +543,10 @@ class Settings(BaseSettings):
     def _command_named(self) -> Self:
         if self.backend.get("dub") == "command" and not (self.dub_command and words_of(self.dub_command)):
             raise ValueError("backend dub=command needs dub_command, the program to run")
+        if self.backend.get("dub") == "endpoint" and not (self.dub_url and self.dub_model):
+            raise ValueError("backend dub=endpoint needs dub_url and dub_model")
+        if wrong := sorted(set(self.dub_voices) - {"low", "high"}):
+            raise ValueError(f"{wrong[0]!r} is no class of voices: low, high")
         return self
 
     @model_validator(mode="after")
