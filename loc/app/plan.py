@@ -108,8 +108,8 @@ def plan(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -
     for item in seen:
         rows.append(_row(item, prepared, times))
         rows += _besides(item, prepared)
-    known = Shelf(settings.data_dir).rows()
-    return [replace(row, offers=offers(row, known)) for row in rows]
+    table = Shelf(settings.data_dir).rows()
+    return [replace(row, offers=offers(row, table)) for row in rows]
 
 
 def _besides(seen: Seen, prepared: Prepared) -> Iterator[Row]:
