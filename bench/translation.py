@@ -1,11 +1,11 @@
 """How much faster batches are than line by line, and whether a sentence comes out of both as the same.
 
-    python bench/translation.py [--sentences 48] [--device cpu] [--out translation.json]
+    python -m bench.translation [--sentences 48] [--layers 3] [--width 256] [--device cpu] [--out FILE.json]
 
-Marian at the size of its published models (6 + 6 layers of 512) with random weights, which say nothing and
-take as long as others; the vocabulary is learned from the text. A random model seldom comes to an end, so
-every sentence takes all the room it has: no batch is kept waiting by one long translation, as it would be by
-real ones. Both ways go through the backend itself, in one run, alternating.
+Marian with random weights, which say nothing and take as long as others; the published models have 6 + 6
+layers of 512. The vocabulary is learned from the text. A random model seldom comes to an end, so every
+sentence takes all the room it has: no batch is kept waiting by one long translation, as it would be by real
+ones. Both ways go through the backend itself, in one run, alternating.
 """
 
 from __future__ import annotations
@@ -53,11 +53,15 @@ def batched(backend: Marian, lines: list[str]) -> dict[str, str]:
     return found
 
 
-def measure(count: int, device: str, folder: Path) -> dict[str, Any]:
+def measure(count: int, layers: int, width: int, device: str, folder: Path) -> dict[str, Any]:
     """Seconds of both ways, median of `REPEATS`, and how many sentences came out of both alike."""
     lines = sentences(count)
-    size = {"d_model": 512, "encoder_layers": 6, "decoder_layers": 6, "encoder_attention_heads": 8,
-            "decoder_attention_heads": 8, "encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048}  # fmt: skip
+    size = {
+        **dict.fromkeys(("encoder_layers", "decoder_layers"), layers),
+        **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 8),
+        **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 4 * width),
+        "d_model": width,
+    }
     model = tiny.marian(folder / "model", ("en", "es"), [(line, line) for line in lines], steps=0, **size)
     model.register(folder / "data", "bench", memory_mb=700)
     settings = Settings(data_dir=folder / "data", device=device)
@@ -74,6 +78,8 @@ def measure(count: int, device: str, folder: Path) -> dict[str, Any]:
     backend.close()
     medians = {name: round(statistics.median(seconds), 3) for name, seconds in taken.items()}
     return {
+        "layers": layers,
+        "width": width,
         "sentences": count,
         "words": sum(len(line.split()) for line in lines),
         "batches": len(sizes),
@@ -91,12 +97,14 @@ def measure(count: int, device: str, folder: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sentences", type=int, default=48)
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     before = machine()
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(asked.sentences, asked.device, Path(folder))
+        found = measure(asked.sentences, asked.layers, asked.width, asked.device, Path(folder))
     show({"machine": before, "threads": torch.get_num_threads(), "device": asked.device, **found}, asked.out)
 
 

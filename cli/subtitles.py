@@ -14,7 +14,7 @@ from cli.output import say, write_json
 from loc.app.export import put_bytes
 from loc.app.inputs import target_languages
 from loc.app.run import prepare
-from loc.app.subtitles import Edit, Import, Kind, export_text, import_text
+from loc.app.subtitles import Edit, Import, Kind, export_text, import_text, propose_terms
 from loc.errors import UsageError
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -50,12 +50,26 @@ def export(
     data, empty = export_text(prepared, graph, store, settings, _kind(source))
     if empty:
         say(f"note: {empty} line{'s' if empty != 1 else ''} without text left out.")
-    if to is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
-    else:
-        put_bytes(store, data, to, settings)
-        say(f"{to} written.")
+    _hand_over(data, to, store, settings)
+
+
+@app.command("terms")
+@with_settings(*FIELDS, "overwrite")
+def terms(
+    video: Video,
+    settings: Settings,
+    to: Annotated[
+        Path | None, typer.Option("--to", "-o", help="File to write (default: stdout).", show_default=False)
+    ] = None,
+) -> None:
+    """Propose terms for a glossary: names that a finished run's transcript has often, as CSV to be filled in.
+
+    Say the same settings as in the run. Nothing is made.
+    """
+    _one_language(settings)
+    graph, store = load_graph(), WorkDir(settings.work_dir)
+    prepared = prepare(video, graph, store, settings, look=True)
+    _hand_over(propose_terms(prepared, graph, store, settings), to, store, settings)
 
 
 @app.command("import")
@@ -106,6 +120,16 @@ def forget(video: Video, settings: Settings, source: SourceFlag = False) -> None
 
 def _kind(source: bool) -> Kind:
     return "transcript" if source else "translation"
+
+
+def _hand_over(data: bytes, to: Path | None, store: WorkDir, settings: Settings) -> None:
+    """Write a file, or to stdout."""
+    if to is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    else:
+        put_bytes(store, data, to, settings)
+        say(f"{to} written.")
 
 
 def _one_language(settings: Settings) -> str:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,25 @@ NOTE = "note"
 _TAG = re.compile(r"[a-z]{2,3}")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 """Scripts without spaces between words: kana, Han, Thai, Lao, Burmese, Khmer."""
+
+_NAME = re.compile(r"(?<=[\w,;:]\s)[A-ZÀ-ÖØ-Þ][^\W\d_]{2,}(?:\s[A-ZÀ-ÖØ-Þ][^\W\d_]{2,})*")
+"""Words with a capital within a sentence."""
+
+_KATAKANA = re.compile("[ァ-ヴー・]{3,}")
+"""What Japanese writes foreign words in, names for the most part."""
+
+_CAPITAL_NOUNS = frozenset({"de", "lb"})
+"""Languages that write every noun with a capital."""
+
+_CALENDAR_WORDS = """
+monday tuesday wednesday thursday friday saturday sunday january february march april june july august
+september october november december english spanish french german italian japanese chinese
+"""
+_CALENDAR = frozenset(_CALENDAR_WORDS.split())
+"""What English writes with a capital and others translate."""
+
+OFTEN = 2
+"""Times a name must occur to be proposed as a term."""
 
 Terms = tuple[tuple[str, str], ...]
 """(term of the source, term of the target)."""
@@ -69,6 +89,35 @@ def occurring(terms: Terms, text: str) -> Terms:
 def holds(text: str, term: str) -> bool:
     """Whether a text of the target language has a term, however capitalised; endings may follow it."""
     return " ".join(term.casefold().split()) in " ".join(text.casefold().split())
+
+
+def names(text: str, language: str) -> list[str]:
+    """What looks like names in a text: words with a capital within a sentence, foreign words in Japanese."""
+    if language == "ja":
+        return _KATAKANA.findall(text)
+    if language in _CAPITAL_NOUNS:
+        return []
+    return [name for name in _NAME.findall(text) if name.casefold() not in _CALENDAR]
+
+
+def proposed(texts: Iterable[str], source: str, target: str, known: Glossary) -> bytes:
+    """A glossary to be filled in, CSV: often occurring names that no glossary has, the most frequent first.
+
+    Args:
+        texts: of the lines.
+        source: their language.
+        target: the language to be translated to.
+        known: what there is.
+    """
+    terms = {term.casefold() for term, _ in known.terms(source, target)}
+    counted = Counter(name for text in texts for name in names(text, source))
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow([source, target, NOTE])
+    for name, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
+        if count >= OFTEN and name.casefold() not in terms:
+            table.writerow([name, "", f"{count} times"])
+    return written.getvalue().encode("utf-8")
 
 
 def _pattern(term: str) -> re.Pattern[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loc.errors import UsageError
-from loc.glossary import Glossary, holds, layered, occurring, read_glossary
+from loc.glossary import Glossary, holds, layered, occurring, proposed, read_glossary
 
 
 def write(path: Path, text: str) -> Path:
@@ -62,3 +62,22 @@ def test_a_term_is_found_with_endings_and_other_capitals() -> None:
     assert holds("Los Osos duermen.", "oso")
     assert holds("熊を見ました。", "熊")
     assert not holds("El perro.", "oso")
+
+
+def test_names_that_come_often_are_proposed(tmp_path: Path) -> None:
+    texts = [
+        "Then Zorblatt met Anna Blum.",
+        "Was it Zorblatt? On Monday, Anna Blum said no.",
+        "Zorblatt, you see, and London.",
+    ]
+    known = Glossary(({"en": "anna blum", "ja": "アンナ"},))
+    assert proposed(texts, "en", "ja", Glossary()).decode().splitlines() == [
+        "en,ja,note",
+        "Anna Blum,,2 times",
+        "Zorblatt,,2 times",
+    ]
+    filled = proposed(texts, "en", "ja", known)
+    assert filled.decode().splitlines()[1:] == ["Zorblatt,,2 times"]
+    (tmp_path / "a.csv").write_bytes(filled)
+    assert read_glossary(tmp_path / "a.csv").terms("en", "ja") == ()
+    assert b"\xe3" in proposed(["ロンドンとロンドン"], "ja", "en", known)

@@ -19,6 +19,7 @@ from loc.app.run import Graph, Prepared
 from loc.app.walk import Slots, make_stage, places
 from loc.artifacts import Transcript, Translation
 from loc.errors import InputError, MissingError, UsageError
+from loc.glossary import proposed
 from loc.media.subtitles import (
     MICROSECONDS,
     SAMPLES_PER_MS,
@@ -126,17 +127,39 @@ def export_text(
     Raises:
         MissingError: it has not been made yet.
     """
-    language = prepared.job.languages[0]
     try:
         entries = lines_of(prepared, graph, store, settings, kind)
     except NotMade as missing:
-        raise MissingError(
-            f"The {kind} of {prepared.job.path.name} has not been made yet.",
-            why=f"With these settings there is no finished {missing.stage} in {store.root}.",
-            fix=f"Run `loc run {prepared.job.path} --lang {language}` first, with the same settings.",
-        ) from missing
+        raise _not_made(prepared, store, kind, missing) from missing
     spoken = [Cue(entry.start, entry.stop, entry.text) for entry in entries if entry.text]
     return write_srt(spoken), len(entries) - len(spoken)
+
+
+def _not_made(prepared: Prepared, store: WorkDir, kind: Kind, missing: NotMade) -> MissingError:
+    job = prepared.job
+    return MissingError(
+        f"The {kind} of {job.path.name} has not been made yet.",
+        why=f"With these settings there is no finished {missing.stage} in {store.root}.",
+        fix=f"Run `loc run {job.path} --lang {job.languages[0]}` first, with the same settings.",
+    )
+
+
+def propose_terms(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -> bytes:
+    """A glossary to be filled in, from the transcript as made earlier.
+
+    Raises:
+        MissingError: it has not been made yet.
+        UsageError: its language is not known.
+    """
+    job = prepared.job
+    if job.source_language is None:
+        raise UsageError("The language of the transcript is not known.", fix="Say it with --from.")
+    try:
+        entries = lines_of(prepared, graph, store, settings, "transcript")
+    except NotMade as missing:
+        raise _not_made(prepared, store, "transcript", missing) from missing
+    texts = [entry.text for entry in entries]
+    return proposed(texts, job.source_language, job.languages[0], job.glossary)
 
 
 # In

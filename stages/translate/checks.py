@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from loc.artifacts import Reason
-from loc.glossary import Terms, holds, occurring
+from loc.glossary import Terms, holds, names, occurring
 
 SPELLED = 12
 """Numbers up to this are as often written in words as in digits."""
@@ -21,19 +21,6 @@ NAME_LETTERS = 4
 _NUMBER = re.compile(r"\d+(?:[.,:'’\u00a0\u202f]\d+)*")
 _LARGE_UNITS = re.compile("[十百千万萬億亿兆만억조]")
 """With these, numbers are written otherwise: 12,000 is 1万2千."""
-
-_NAME = re.compile(r"(?<![.!?…\"'“‘(])(?<=[\w,;:]\s)[A-ZÀ-ÖØ-Þ][^\W\d_]{3,}")
-"""A capital within a sentence."""
-
-_CAPITAL_NOUNS = frozenset({"de", "lb"})
-"""Languages that write every noun with a capital."""
-
-_CALENDAR_WORDS = """
-monday tuesday wednesday thursday friday saturday sunday january february march april june july august
-september october november december english spanish french german italian japanese chinese
-"""
-_CALENDAR = frozenset(_CALENDAR_WORDS.split())
-"""What English writes with a capital and others translate."""
 
 _LATIN_TAGS = """
 af ast az bs ca ceb cs cy da de en eo es et eu fi fil fo fr fy ga gd gl ha haw hr ht hu id ig ilo is it jv lb
@@ -62,9 +49,9 @@ def notes(source: str, text: str, languages: tuple[str, str], terms: Terms, near
     lost_numbers = [one for one in numbers if one not in _numbers(around)]
     if lost_numbers and not _LARGE_UNITS.search(around):
         found.append(_reason("number", len(lost_numbers), len(numbers), "numbers are"))
-    names = _names(source, languages)
-    if lost_names := [one for one in names if one[:NAME_LETTERS] not in around.casefold()]:
-        found.append(_reason("name", len(lost_names), len(names), "names are"))
+    named = _names(source, languages)
+    if lost_names := [one for one in named if one[:NAME_LETTERS] not in around.casefold()]:
+        found.append(_reason("name", len(lost_names), len(named), "names are"))
     return found
 
 
@@ -86,7 +73,7 @@ def _numbers(text: str) -> list[str]:
 def _names(text: str, languages: tuple[str, str]) -> list[str]:
     """Names of a text that ought to look alike in the other language."""
     source, target = languages
-    if source in _CAPITAL_NOUNS or target not in _LATIN:
+    if target not in _LATIN:
         return []
-    found = (name.casefold() for name in _NAME.findall(text))
-    return [name for name in found if len(name) >= NAME_LETTERS and name not in _CALENDAR]
+    words = (word for name in names(text, source) for word in name.casefold().split())
+    return [word for word in words if len(word) >= NAME_LETTERS]

@@ -20,6 +20,7 @@ from loc.app.subtitles import (
     import_text,
     lines_of,
     name_lines,
+    propose_terms,
     settle,
 )
 from loc.app.supplied import imported
@@ -215,6 +216,11 @@ class Case:
 @pytest.fixture
 def case(video: Path, settings: Callable[..., Settings]) -> Case:
     return Case(video, settings())
+
+
+def test_terms_are_proposed_from_the_transcript(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "SPOKEN", ["Is Zorblatt", "a Zorblatt?"])
+    assert propose_terms(*case.arguments).decode() == "en,ja,note\nZorblatt,,2 times\n"
 
 
 def test_nothing_to_export_before_a_run(case: Case) -> None:
