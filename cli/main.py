@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "regress": ("cli.regress", "Compare the dubs of samples with accepted ones."),
     "models": ("cli.models", "Look after weights and environments of neural models."),
     "licences": ("cli.licences", "Show what everything stands under, or what one dub was made with."),
+    "avatar": ("cli.avatar", "Prepare a person once, and let it speak any sound."),
     "cache": ("cli.cache", "Look after the work directory."),
     "doctor": ("cli.doctor", "Check this machine: tools, backends, folders."),
 }

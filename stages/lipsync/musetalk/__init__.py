@@ -19,7 +19,7 @@ from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
 
 if TYPE_CHECKING:
-    from loc.device import Resident
+    from loc.device import Devices, Resident
     from loc.weights.shelf import Weights
     from stages.lipsync.musetalk.model import Model
 
@@ -83,7 +83,7 @@ class MuseTalk:
         """What shapes a patch besides this package: weights, knobs, arithmetic, resampling."""
         return {
             **self._own().fingerprint(),
-            **{f"vae {name}": digest for name, digest in self._host.weights(VAE).fingerprint().items()},
+            **{f"vae {name}": digest for name, digest in self.sight().items()},
             **{f"ear {name}": digest for name, digest in self._host.weights(EAR).fingerprint().items()},
             "knobs": json.dumps(asdict(self.knobs), sort_keys=True),
             "torch": packages.version("torch"),
@@ -91,6 +91,15 @@ class MuseTalk:
             "opencv": packages.version("opencv-contrib-python"),
             "numpy": packages.version("numpy"),
         }
+
+    def sight(self) -> Mapping[str, str]:
+        """What shapes the latents of faces: the digests of the VAE."""
+        return self._host.weights(VAE).fingerprint()
+
+    @property
+    def devices(self) -> Devices:
+        """Where the nets run."""
+        return self._host.devices
 
     def profile(self, shot: ShotView) -> Profile:  # noqa: ARG002 - as the protocol has it
         """Nothing is measured of a person: every frame is drawn from itself."""
@@ -101,7 +110,7 @@ class MuseTalk:
         from stages.lipsync.musetalk.drawing import patches
 
         settings = self._host.settings
-        with self._nets() as nets:
+        with self.nets() as nets:
             yield from patches(nets, window, self.knobs, settings.musetalk_batch_size, self._host.devices)
 
     def close(self) -> None:
@@ -111,7 +120,7 @@ class MuseTalk:
                 self._resident.close()
                 self._resident = None
 
-    def _nets(self) -> Resident[Model]:
+    def nets(self) -> Resident[Model]:
         """The nets and their place on the device."""
         from stages.lipsync.musetalk import model
 

@@ -43,12 +43,14 @@ class Cutting:
         matrix: its pixel centres to coded pixel centres, float64 [2, 3].
         polygon: the mask's outline in its pixels, float32 [k, 2].
         feather: width of the mask's soft edge inside it, its pixels.
+        light: mean colour round the mask, see `light`.
     """
 
     pixels: npt.NDArray[np.uint8]
     matrix: Matrix
     polygon: npt.NDArray[np.float32]
     feather: float
+    light: npt.NDArray[np.float64] | None
 
 
 def cut(planes: Planes, video: VideoStream, points: npt.NDArray[np.float32], knobs: Knobs) -> Cutting:
@@ -67,21 +69,18 @@ def cut(planes: Planes, video: VideoStream, points: npt.NDArray[np.float32], kno
     if box is None:
         raise LocError("A face is too small or has left the picture.")
     there = boxes.coded(box, video)
-    pixels = np.rot90(to_rgb(planes, video, there), video.rotation // 90)
+    turned = np.rot90(to_rgb(planes, video, there), video.rotation // 90)
     square = cv2.resize(
-        np.ascontiguousarray(pixels), (model.SIDE, model.SIDE), interpolation=cv2.INTER_LANCZOS4
+        np.ascontiguousarray(turned), (model.SIDE, model.SIDE), interpolation=cv2.INTER_LANCZOS4
     )
     matrix = square_matrix(there, video.rotation)
     line, soft = outline.outline(seen, knobs, box)
     to_patch = np.asarray(cv2.invertAffineTransform(matrix), dtype=np.float64)
     coded = transform(line, np.asarray(cv2.invertAffineTransform(upright), dtype=np.float64))
     scale = model.SIDE / np.sqrt((box[2] - box[0]) * (box[3] - box[1]))
-    return Cutting(
-        np.asarray(square, dtype=np.uint8),
-        matrix,
-        transform(coded, to_patch).astype(np.float32),
-        float(soft * scale),
-    )
+    pixels = np.asarray(square, dtype=np.uint8)
+    polygon = transform(coded, to_patch).astype(np.float32)
+    return Cutting(pixels, matrix, polygon, float(soft * scale), light(pixels, polygon))
 
 
 def square_matrix(box: boxes.IntBox, rotation: int) -> Matrix:
@@ -144,14 +143,19 @@ def patch(cutting: Cutting, drawn: npt.NDArray[np.uint8], knobs: Knobs) -> Patch
 
 def matched(drawn: npt.NDArray[np.uint8], cutting: Cutting) -> npt.NDArray[np.uint8]:
     """A drawn face with the light that the picture has round its mask, where both show the same skin."""
-    mask = (soft_mask(cutting.polygon, 1.0, drawn.shape) > 0).astype(np.uint8)
+    here = light(drawn, cutting.polygon)
+    if here is None or cutting.light is None:
+        return drawn
+    moved = drawn + np.clip(cutting.light - here, -MOST_SHIFT, MOST_SHIFT)
+    return np.asarray(np.clip(np.rint(moved), 0, 255), dtype=np.uint8)
+
+
+def light(pixels: npt.NDArray[np.uint8], polygon: npt.NDArray[np.float32]) -> npt.NDArray[np.float64] | None:
+    """Mean colour of a face in the ring round its mask, float64 [3]; None where there is no such ring."""
+    mask = (soft_mask(polygon, 1.0, pixels.shape) > 0).astype(np.uint8)
     reach = 2 * RING_WIDTH + 1
     near = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     ring = (near > 0) & (mask == 0)
     # Above the middle both show the same picture; below the jaw's line background may lie.
     ring[model.SIDE // 2 :] = False
-    if not ring.any():
-        return drawn
-    shift = cutting.pixels[ring].astype(np.float64).mean(axis=0) - drawn[ring].mean(axis=0)
-    moved = drawn + np.clip(shift, -MOST_SHIFT, MOST_SHIFT)
-    return np.asarray(np.clip(np.rint(moved), 0, 255), dtype=np.uint8)
+    return pixels[ring].mean(axis=0) if ring.any() else None

@@ -90,14 +90,13 @@ def test_click_and_flash_fall_together_for_ten_minutes(rate: str, store: WorkDir
     for minute in (0, 1, 4, 9):
         start = int(np.searchsorted(there, minute * 60 * SAMPLE_RATE + 30 * SAMPLE_RATE))
         frames = FrameRange(start=start, stop=start + 100)
-        one = cast(Any, SimpleNamespace(frames=frames))
         length = int(there[frames.stop] - there[start])
         for at in rng.integers(SAMPLE_RATE // 5, length - SAMPLE_RATE // 5, 12):
             sound = np.zeros(int(at) + 480, dtype=np.float32)
             sound[int(at) : int(at) + 240] = 0.5
             ref = store.put_bytes(encode_flac(sound))
             clip = Clip.model_construct(place=int(there[start]), samples=len(sound), audio=ref)
-            heard = redraw._heard(context, film, one, [clip])
+            heard = redraw.heard(context, film, frames, [clip])
             rows = windows.rows_at(heard.middles, HEARD_RATE, 2, 2)
             bright = nets.flash(model.tokens_of(nets.hear(heard.sound), rows))
             flashes = np.flatnonzero(bright > 0.999 * bright.max())
@@ -120,7 +119,7 @@ def test_hearing_ends_a_second_outside(store: WorkDir) -> None:
     loud = store.put_bytes(encode_flac(np.full(20 * SAMPLE_RATE, 0.25, dtype=np.float32)))
     clip = Clip.model_construct(place=0, samples=20 * SAMPLE_RATE, audio=loud)
     frames = FrameRange(start=100, stop=125)
-    heard = redraw._heard(context, film, cast(Any, SimpleNamespace(frames=frames)), [clip])
+    heard = redraw.heard(context, film, frames, [clip])
     assert len(heard.sound) == 3 * HEARD_RATE
     np.testing.assert_array_equal(heard.middles, HEARD_RATE + (2 * np.arange(25) + 1) * HEARD_RATE // 50)
     assert heard.sound[HEARD_RATE // 2 : -HEARD_RATE // 2] == pytest.approx(0.25, abs=0.01)

@@ -1,0 +1,523 @@
+"""Avatars: pictures of a person prepared once, to speak any sound at the cost of UNet, decoder and paste.
+
+An avatar is a folder, `DATA_DIR/avatars/NAME`, made without any sound:
+
+    avatar.json      `Avatar`
+    pictures.raw     its frames as coded, plane after plane, frame after frame
+    latents.npy      float32 [faces, 8, ...]: what the VAE says of every face
+    places.npz       where each face lies, its mask, and the light round it
+
+Frames without a face are shown as they are. Where the sound is longer than the pictures they are shown to
+and fro. Nothing is held whole but the sound: frames and latents are mapped.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from fractions import Fraction
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from loc.artifacts import SAMPLE_RATE, FrameRange, Frozen, Ratio, VideoStream
+from loc.device import Devices
+from loc.errors import InputError, MissingError, UsageError
+from loc.store.keys import digest_file
+from stages.lipsync.contract import HEARD_RATE
+from stages.lipsync.musetalk import MuseTalk
+from stages.lipsync.musetalk.cycle import pick
+from stages.lipsync.musetalk.knobs import Knobs
+
+if TYPE_CHECKING:
+    from loc.media.frames import Planes
+    from loc.settings import Settings
+    from stages.lipsync.musetalk.model import Model
+
+Item = TypeVar("Item")
+Sound = npt.NDArray[np.float32]
+Say = Callable[[str], None]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+RECORD = "avatar.json"
+AHEAD = 2
+"""Batches that are drawn while an earlier one is pasted and coded."""
+SEGMENT = 20 * HEARD_RATE
+CONTEXT = 5 * HEARD_RATE
+"""A long sound is heard 20 s at a time, with 5 s on either side: 30 s, what the ear was trained on."""
+FRESH = HEARD_RATE * 2 // 5
+"""A stream is heard anew whenever so much more of it has come: 0.4 s."""
+LOOKAHEAD = HEARD_RATE // 5
+"""What must be known of a stream after a frame's own window, since the ear looks ahead too: 0.2 s."""
+RECALL = 10 * HEARD_RATE
+"""How far back a stream is heard."""
+
+
+class Avatar(Frozen):
+    """What an avatar was made of."""
+
+    schema_version: int = 1
+    name: str
+    source: str
+    """SHA-256 of the video, or of its pictures one after the other."""
+    rate: Ratio
+    """Frames per second."""
+    frames: int
+    faces: int
+    """Frames that show one."""
+    video: VideoStream
+    knobs: dict[str, Any]
+    vae: dict[str, str]
+    """Digests of the weights that saw the faces."""
+
+
+class Stage:
+    """An avatar opened to speak.
+
+    Args:
+        folder: of the avatar.
+
+    Raises:
+        MissingError: there is no such avatar, or it is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self.record = Avatar.model_validate_json((folder / RECORD).read_bytes())
+            self._raw = np.memmap(folder / "pictures.raw", dtype=np.uint8, mode="r")
+            self.latents = np.load(folder / "latents.npy", mmap_mode="r", allow_pickle=False)
+            with np.load(folder / "places.npz", allow_pickle=False) as held:
+                self._places = {key: held[key] for key in held.files}
+        except (OSError, ValueError) as error:
+            raise MissingError(
+                f"There is no avatar {folder.name!r} that can be used.",
+                why=str(error).splitlines()[0],
+                fix="`loc avatar list` names those there are; `loc avatar bake` makes one.",
+            ) from error
+
+    @property
+    def knobs(self) -> Knobs:
+        return Knobs(**self.record.knobs)
+
+    @cached_property
+    def _shapes(self) -> tuple[tuple[int, int], ...]:
+        shapes = self._places["shapes"]
+        return tuple((int(height), int(width)) for height, width in shapes)
+
+    def picture(self, index: int) -> Planes:
+        """A frame as it was."""
+        from loc.media.frames import Planes
+
+        deep = self.record.video.bit_depth > 8
+        planes, size = [], 2 if deep else 1
+        place = index * sum(height * width for height, width in self._shapes) * size
+        for height, width in self._shapes:
+            flat = self._raw[place : place + height * width * size]
+            plane = flat.view(np.uint16) if deep else flat
+            planes.append(np.asarray(plane).reshape(height, width))
+            place += height * width * size
+        return Planes(*planes)
+
+    def face(self, index: int) -> int | None:
+        """Which of the faces a frame shows."""
+        number = int(self._places["face"][index])
+        return number if number >= 0 else None
+
+    def with_face(self, index: int, drawn: npt.NDArray[np.uint8]) -> Planes:
+        """A frame with its face drawn anew."""
+        from loc.media.compose import apply_patch
+        from stages.lipsync.musetalk.drawing import Cutting, patch
+
+        number = self.face(index)
+        assert number is not None, "it shows a face"
+        seen = {key: self._places[key][number] for key in ("matrix", "polygon", "feather", "light")}
+        light = None if np.isnan(seen["light"]).any() else seen["light"]
+        cutting = Cutting(drawn, seen["matrix"], seen["polygon"], float(seen["feather"]), light)
+        put = patch(cutting, drawn, self.knobs)
+        return apply_patch(
+            self.picture(index), self.record.video, put.pixels, put.matrix, put.polygon, put.feather, 1.0
+        )
+
+    def frames_for(self, samples: int, rate: int) -> int:
+        """How many frames a sound takes, its last part of one included."""
+        return -int(-Fraction(samples, rate) * self.record.rate // 1)
+
+    def middles(self, first: int, count: int) -> npt.NDArray[np.int64]:
+        """The samples, at the rate that is heard, in the middle of frames' times on screen."""
+        twice = 2 * np.arange(first, first + count, dtype=np.int64) + 1
+        rate = self.record.rate
+        return np.asarray(twice * rate.denominator * HEARD_RATE // (2 * rate.numerator), dtype=np.int64)
+
+
+def home(data_dir: Path) -> Path:
+    """Where avatars lie."""
+    return data_dir / "avatars"
+
+
+def folder_of(data_dir: Path, name: str) -> Path:
+    """The folder of an avatar, which need not be there.
+
+    Raises:
+        UsageError: the name is none.
+    """
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name for an avatar.", fix="Use small letters, digits, dots, dashes, underscores."
+        )
+    return home(data_dir) / name
+
+
+def listed(data_dir: Path) -> list[tuple[Avatar, int]]:
+    """Every avatar that is whole, by name, with its bytes."""
+    found = []
+    folders = sorted(home(data_dir).iterdir()) if home(data_dir).is_dir() else []
+    for folder in folders:
+        if NAME.fullmatch(folder.name) and (folder / RECORD).is_file():
+            size = sum(path.stat().st_size for path in folder.iterdir())
+            found.append((Avatar.model_validate_json((folder / RECORD).read_bytes()), size))
+    return found
+
+
+def remove(data_dir: Path, name: str) -> None:
+    """Take an avatar away.
+
+    Raises:
+        MissingError: there is none of this name.
+    """
+    folder = folder_of(data_dir, name)
+    if not (folder / RECORD).is_file():
+        raise MissingError(f"There is no avatar {name!r}.", fix="`loc avatar list` names those there are.")
+    shutil.rmtree(folder)
+
+
+def bake(source: Path, name: str, settings: Settings, backend: MuseTalk, say: Say) -> Avatar:
+    """Prepare an avatar from a video, a picture, or a folder of pictures.
+
+    Raises:
+        UsageError: the name is taken or none.
+        InputError: no frame shows a face.
+    """
+    target = folder_of(settings.data_dir, name)
+    if target.exists():
+        raise UsageError(
+            f"There is an avatar {name!r}.", fix=f"`loc avatar remove {name}`, or take another name."
+        )
+    home(settings.data_dir).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home(settings.data_dir), prefix=".") as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir()
+        film, digest = _film(source, settings, Path(scratch))
+        record = _bake(film, digest, name, made, settings, backend, say)
+        made.rename(target)
+    return record
+
+
+def _film(source: Path, settings: Settings, scratch: Path) -> tuple[Path, str]:
+    """(a video, what stands for its source)."""
+    from loc.app.pictures import is_picture, pictures_in, read_rate
+    from loc.media.plate import make_plate
+    from loc.store.keys import digest_value
+
+    pictures = [source] if is_picture(source) else pictures_in(source) if source.is_dir() else []
+    if not pictures:
+        return source, digest_file(source)
+    plate = scratch / "plate.mkv"
+    rate = read_rate(settings.rate or "25")
+    make_plate(pictures, None, rate, "none", scratch, plate, settings.ffmpeg)
+    return plate, digest_value([digest_file(path) for path in pictures])
+
+
+def _bake(
+    film: Path, digest: str, name: str, folder: Path, settings: Settings, backend: MuseTalk, say: Say
+) -> Avatar:
+    from loc.analysis.face_tracker import track_range
+    from loc.analysis.faces import foremost
+    from loc.media.frames import first_look, read_frames, scan_frames
+    from loc.media.probe import probe_source
+    from loc.media.timeline import Timeline
+    from stages.lipsync.musetalk import drawing
+    from stages.lipsync.tracks import prepare
+
+    video = probe_source(film, settings).video
+    scan = scan_frames(film, video)
+    base = first_look(film, video.index).time_base
+    timeline = Timeline(scan.pts, scan.key, base, scan.duration)
+    frames = FrameRange(start=0, stop=timeline.count)
+    faces = prepare(foremost(track_range(film, video, timeline, frames), timeline.count))
+    if not faces.found.any():
+        raise InputError(f"No frame of {name!r} shows a face.", fix="Take pictures that show one, larger.")
+    say(f"{int(faces.found.sum())} of {timeline.count} frames show the face")
+    knobs = backend.knobs
+    which = np.full(timeline.count, -1, dtype=np.int64)
+    cuttings: list[drawing.Cutting] = []
+    latents: list[npt.NDArray[np.float32]] = []
+    size = settings.musetalk_batch_size
+    pictures = zip(read_frames(film, video, timeline, frames), faces.points, faces.found, strict=True)
+    shapes: list[tuple[int, int]] = []
+    seen = 0
+    with (folder / "pictures.raw").open("wb") as raw, backend.nets() as nets:
+        while group := list(itertools.islice(pictures, size)):
+            fresh: list[drawing.Cutting] = []
+            for planes, points, found in group:
+                shapes = [(plane.shape[0], plane.shape[1]) for plane in (planes.y, planes.u, planes.v)]
+                for plane in (planes.y, planes.u, planes.v):
+                    raw.write(plane.tobytes())
+                if found:
+                    which[seen] = len(cuttings) + len(fresh)
+                    fresh.append(drawing.cut(planes, video, points, knobs))
+                seen += 1
+            if fresh:
+                batch = np.stack([one.pixels for one in fresh])
+                latents.append(nets.see(batch).float().cpu().numpy())
+                cuttings += [_without_pixels(one) for one in fresh]
+    np.save(folder / "latents.npy", np.concatenate(latents))
+    np.savez(
+        folder / "places.npz",
+        face=which,
+        shapes=np.array(shapes, dtype=np.int64),
+        matrix=np.stack([one.matrix for one in cuttings]),
+        polygon=np.stack([one.polygon for one in cuttings]),
+        feather=np.array([one.feather for one in cuttings]),
+        light=np.stack([np.full(3, np.nan) if one.light is None else one.light for one in cuttings]),
+    )
+    record = Avatar(
+        name=name,
+        source=digest,
+        rate=_rate(video.average_rate),
+        frames=timeline.count,
+        faces=len(cuttings),
+        video=video,
+        knobs=asdict(knobs),
+        vae=dict(backend.sight()),
+    )
+    (folder / RECORD).write_text(record.model_dump_json(indent=1) + "\n", "utf-8")
+    return record
+
+
+def _without_pixels(cutting: Any) -> Any:
+    """A cutting as it is kept: latents stand for its pixels."""
+    from dataclasses import replace
+
+    return replace(cutting, pixels=np.empty((0, 0, 3), np.uint8))
+
+
+def _rate(rate: Fraction) -> Fraction:
+    return rate.limit_denominator(1001) if rate > 0 else Fraction(25)
+
+
+def opened(data_dir: Path, name: str, backend: MuseTalk) -> Stage:
+    """An avatar to speak by a backend's nets.
+
+    Raises:
+        MissingError: it is not there, or other weights saw its faces.
+    """
+    stage = Stage(folder_of(data_dir, name))
+    if stage.record.vae != dict(backend.sight()):
+        raise MissingError(
+            f"The avatar {name!r} was baked with another VAE.",
+            fix=f"`loc avatar remove {name}`, and bake it again.",
+        )
+    return stage
+
+
+def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Settings, backend: MuseTalk) -> int:
+    """Let an avatar speak a sound, into an MP4; gives how many frames it has.
+
+    Args:
+        sound: float32 [samples], mono.
+        rate: samples a second.
+        target: the file; an existing one is replaced.
+    """
+    import soxr
+
+    from loc.media.encode import coding_for, encode_chunk, encode_sound
+    from loc.media.mux import About, Picture, mux
+
+    count = stage.frames_for(len(sound), rate)
+    if not count:
+        raise InputError(f"There is no sound for {target.name}.")
+    heard = soxr.resample(sound, rate, HEARD_RATE)
+    with backend.nets() as nets, tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as scratch:
+        rows = _tables(stage, nets, heard, count)
+        drawn = _frames(stage, nets, rows, settings.musetalk_batch_size, backend.devices)
+        picture, track, whole = (Path(scratch) / name for name in ("p.mp4", "s.m4a", "whole.mp4"))
+        coding = coding_for(stage.record.video, "h264", settings.crf, settings.preset)
+        with _ahead(drawn, AHEAD * settings.musetalk_batch_size) as frames:
+            encode_chunk(frames, coding, picture, settings.ffmpeg)
+        played = soxr.resample(sound, rate, SAMPLE_RATE).astype(np.float32)[:, None]
+        encode_sound([played], 1, settings.audio_bitrate, track, settings.ffmpeg)
+        base = 1 / stage.record.rate
+        pts = np.arange(count, dtype=np.int64) * base.numerator
+        shown = Picture(
+            [picture], pts, count * base.numerator, Fraction(1, base.denominator), stage.record.video.rotation
+        )
+        mux(whole, shown, track, [], "und", About())
+        whole.replace(target)
+    return count
+
+
+def stream(
+    stage: Stage, chunks: Iterable[Sound], settings: Settings, backend: MuseTalk
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Frames of an avatar while its sound still comes in, uint8 [height, width, 3] RGB as coded.
+
+    A frame comes as soon as 0.3 s after its middle are known (its own window and what the ear looks ahead),
+    and the sound is heard anew every 0.4 s; so the first comes when 0.4 s are in. After the last chunk the
+    rest follows. The whole is as many frames as `speak` would make.
+
+    Args:
+        chunks: float32 [samples], mono, 16 kHz, of any lengths.
+    """
+    from loc.media.colour import to_rgb
+
+    held = np.zeros(0, dtype=np.float32)
+    dropped = done = fresh = 0
+    with backend.nets() as nets:
+        for chunk in itertools.chain(chunks, [None]):
+            last = chunk is None
+            if chunk is not None:
+                held = np.concatenate([held, np.asarray(chunk, dtype=np.float32)])
+                fresh += len(chunk)
+                if fresh < FRESH:
+                    continue
+                fresh = 0
+            known = dropped + len(held)
+            until = stage.frames_for(known, HEARD_RATE)
+            if not last:
+                window = (1 + 2 * stage.knobs.audio_padding_right) * HEARD_RATE // 50
+                ready = Fraction(max(0, known - LOOKAHEAD - window), HEARD_RATE) * stage.record.rate
+                until = max(done, int(ready - Fraction(1, 2)))
+            if until > done:
+                table = _rows_of(stage, done, until - done) - dropped * 50 // HEARD_RATE
+                rows = iter([(done, _tokens(nets.hear(held), table))])
+                frames = _frames(stage, nets, rows, settings.musetalk_batch_size, backend.devices)
+                for planes in frames:
+                    yield to_rgb(planes, stage.record.video)
+                done = until
+            spare = (len(held) - RECALL) // HEARD_RATE * HEARD_RATE
+            if spare > 0:
+                held, dropped = held[spare:], dropped + spare
+
+
+def _rows_of(stage: Stage, first: int, count: int) -> npt.NDArray[np.int64]:
+    from stages.lipsync.musetalk.windows import rows_at
+
+    knobs = stage.knobs
+    middles = stage.middles(first, count)
+    return rows_at(middles, HEARD_RATE, knobs.audio_padding_left, knobs.audio_padding_right)
+
+
+def _tokens(rows: Any, table: npt.NDArray[np.int64]) -> Any:
+    from stages.lipsync.musetalk.model import tokens_of
+
+    return tokens_of(rows, table)
+
+
+def _tables(stage: Stage, nets: Model, heard: Sound, count: int) -> Iterator[tuple[int, Any]]:
+    """(first frame, tokens [n, ...]) of a whole sound, a segment at a time."""
+    done = 0
+    for start in range(0, len(heard), SEGMENT):
+        end = start + SEGMENT
+        last = end >= len(heard)
+        until = count if last else done + int(np.searchsorted(stage.middles(done, count - done), end))
+        first = max(0, start - CONTEXT)
+        rows = nets.hear(heard[first : end + CONTEXT])
+        table = _rows_of(stage, done, until - done) - first * 50 // HEARD_RATE
+        yield done, _tokens(rows, table)
+        done = until
+
+
+def _frames(
+    stage: Stage, nets: Model, heard: Iterable[tuple[int, Any]], batch: int, devices: Devices
+) -> Iterator[Planes]:
+    """The frames that say what is heard, in order."""
+    for first, tokens in heard:
+        for start in range(0, len(tokens), batch):
+            stop = min(start + batch, len(tokens))
+            shown = [pick(first + index, stage.record.frames) for index in range(start, stop)]
+            numbers = [stage.face(index) for index in shown]
+            wanted = [place for place, number in enumerate(numbers) if number is not None]
+            made: dict[int, npt.NDArray[np.uint8]] = {}
+            if wanted:
+                latents = np.stack([stage.latents[numbers[place]] for place in wanted])
+                own = tokens[[start + place for place in wanted]]
+                faces = devices.halving("an avatar", batch, partial(_drawn, nets, latents, own))
+                made = dict(zip(wanted, faces, strict=True))
+            for place, index in enumerate(shown):
+                yield stage.with_face(index, made[place]) if place in made else stage.picture(index)
+
+
+def _drawn(nets: Model, latents: npt.NDArray[np.float32], tokens: Any, size: int) -> npt.NDArray[np.uint8]:
+    import torch
+
+    seen = torch.from_numpy(latents).to(nets.device)
+    parts = [
+        nets.draw(seen[start : start + size], tokens[start : start + size])
+        for start in range(0, len(latents), size)
+    ]
+    return np.concatenate(parts)
+
+
+class _ahead:  # noqa: N801 - a context manager that reads as a word
+    """Runs an iterator in a thread of its own, at most `depth` items ahead of who takes them."""
+
+    def __init__(self, items: Iterator[Item], depth: int) -> None:
+        self._items = items
+        self._queue: queue.Queue[Any] = queue.Queue(depth)
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="drawing", daemon=True)
+
+    def __enter__(self) -> Iterator[Any]:
+        self._thread.start()
+        return self._taken()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        while self._thread.is_alive():
+            # Whoever waits for room sees that nobody takes any more.
+            try:
+                self._queue.get(timeout=0.05)
+            except queue.Empty:
+                continue
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                if self._stop.is_set():
+                    return
+                self._queue.put((item,))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the items are taken
+            self._error = error
+        self._queue.put(None)
+
+    def _taken(self) -> Iterator[Any]:
+        while (held := self._queue.get()) is not None:
+            yield held[0]
+        if self._error is not None:
+            raise self._error
+
+
+def read_sound(path: Path) -> tuple[Sound, int]:
+    """The sound of a WAV, FLAC or Ogg file: (float32 [samples] mono, samples a second).
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    import soundfile
+
+    try:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be read as sound.", why=str(error)) from error
+    return np.asarray(audio.mean(axis=1), dtype=np.float32), int(rate)

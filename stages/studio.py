@@ -1,0 +1,141 @@
+"""Many sounds for one avatar in one process: recordings, or rows of a table spoken by a voice engine."""
+
+from __future__ import annotations
+
+import csv
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from loc.backend import Backend, Host, Request, cards_of, discover, installed, require, resolve
+from loc.errors import InputError, LocError, UsageError
+from loc.weights.shelf import Shelf
+from stages.dub.contract import Synthesiser, VoiceRequest
+from stages.lipsync.musetalk import MuseTalk, avatar
+
+if TYPE_CHECKING:
+    from loc.settings import Settings
+
+_FIELD = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One sound to be spoken.
+
+    Args:
+        name: of the file it becomes, without suffix.
+        recording: a sound file; None where `text` is spoken.
+    """
+
+    name: str
+    recording: Path | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What became of an item: its frames, or why there are none."""
+
+    name: str
+    path: Path
+    frames: int = 0
+    error: LocError | None = None
+
+
+@contextmanager
+def backend_of(stage: str, settings: Settings, language: str | None = None) -> Iterator[Backend]:
+    """The backend of a stage as a run would choose it, closed at the end.
+
+    Raises:
+        MissingError, RefusedError, UsageError: there is none.
+    """
+    shelf = Shelf(settings.data_dir)
+    classes = discover()
+    rows = list(shelf.rows().values())
+    cards = [card for one in classes.values() for card in cards_of(one.card, rows)]
+    if stage == MuseTalk.card.stage:
+        cards = [card for card in cards if card.name == MuseTalk.card.name]
+    named = settings.backend.get(stage)
+    request = Request(stage, target=language, named=named, allow_remote=named is not None)
+    card = require(resolve(request, cards, partial(installed, shelf=shelf), settings.purpose))
+    with tempfile.TemporaryDirectory(prefix="loc-") as scratch:
+        backend = classes[card.id](Host(settings, Path(scratch), settings.purpose, card.model))
+        try:
+            yield backend
+        finally:
+            backend.close()
+
+
+def rows_of(table: Path, template: str) -> list[Item]:
+    """An item for each row of a CSV file with a head; `{column}` of the template is the row's.
+
+    Raises:
+        InputError: it cannot be read, or has no rows.
+        UsageError: the template names a column that is not there.
+    """
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table} cannot be read as a table.", why=str(error)) from error
+    if not rows:
+        raise InputError(f"{table} has no rows.", fix="Its first line names the columns.")
+    known = [name for name in rows[0] if name]
+    if strange := [name for name in _FIELD.findall(template) if name not in known]:
+        raise UsageError(
+            f"The template names {', '.join(strange)}, which {table.name} does not have.",
+            fix=f"Its columns: {', '.join(known)}.",
+        )
+    width = len(str(len(rows)))
+
+    def said(row: dict[str, str]) -> str:
+        return _FIELD.sub(lambda found: row[found[1]] or "", template)
+
+    return [Item(f"{number:0{width}}", text=said(row)) for number, row in enumerate(rows, 1)]
+
+
+def speak_all(
+    name: str, items: Sequence[Item], folder: Path, settings: Settings, language: str | None
+) -> Iterator[Spoken]:
+    """Let an avatar speak every item, models loaded once; one that fails leaves the others alone.
+
+    Args:
+        folder: where NAME.mp4 of each goes; made if need be.
+        language: of texts.
+
+    Raises:
+        MissingError, RefusedError, UsageError: the avatar or a backend is not there.
+    """
+    with ExitStack() as open_backends:
+        drawer = cast(MuseTalk, open_backends.enter_context(backend_of("lipsync", settings)))
+        stage = avatar.opened(settings.data_dir, name, drawer)
+        voice: Synthesiser | None = None
+        if any(item.recording is None for item in items):
+            if language is None:
+                raise UsageError("Which language the rows are in is not known.", fix="Say it: --lang en.")
+            chosen = open_backends.enter_context(backend_of("dub", settings, language))
+            voice = cast(Synthesiser, chosen)
+        folder.mkdir(parents=True, exist_ok=True)
+        for item in items:
+            target = folder / f"{item.name}.mp4"
+            try:
+                if target.exists() and not settings.overwrite:
+                    raise UsageError(f"{target} exists.", fix="--overwrite replaces it.")
+                if item.recording is not None:
+                    sound, rate = avatar.read_sound(item.recording)
+                else:
+                    assert voice is not None
+                    assert language is not None
+                    said = voice.speak(item.text, language, VoiceRequest("high", 0), 1.0)
+                    sound, rate = said.audio, said.sample_rate
+                frames = avatar.speak(stage, sound, rate, target, settings, drawer)
+            except LocError as error:
+                yield Spoken(item.name, target, error=error)
+            else:
+                yield Spoken(item.name, target, frames)

@@ -1,0 +1,124 @@
+"""`loc avatar` with a tiny MuseTalk: baked once, it speaks recordings, rows and a stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from cli.main import app
+from loc.errors import MissingError
+from loc.settings import Settings
+from stages.lipsync.musetalk import avatar
+from stages.studio import backend_of, rows_of
+from tests.lipsync.musetalk import tiny
+from tests.presenter import Film
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, short_film: Film) -> Path:
+    """A data folder with the nets, and an avatar of the drawn presenter."""
+    folder = tmp_path_factory.mktemp("avatars")
+    tiny.register(folder)
+    made = CliRunner().invoke(
+        app, ["avatar", "bake", str(short_film.path), "--name", "anna", "--data-dir", str(folder)]
+    )
+    assert made.exit_code == 0, made.output
+    return folder
+
+
+def noise(path: Path, seconds: float, rate: int = 22_050) -> Path:
+    rng = np.random.default_rng(int(seconds * 1000))
+    soundfile.write(path, (0.1 * rng.standard_normal(int(seconds * rate))).astype(np.float32), rate)
+    return path
+
+
+def pictures(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as film:
+        return [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+
+
+def test_it_speaks_recordings_of_any_length_to_their_end(data: Path, tmp_path: Path) -> None:
+    """The longer one goes to and fro; the last frame is there, and the picture lasts as long as the sound."""
+    sounds = [noise(tmp_path / "short.wav", 0.5), noise(tmp_path / "long.wav", 2.71)]
+    out = tmp_path / "out"
+    args = ["avatar", "speak", "anna", *map(str, sounds), "-o", str(out), "--data-dir", str(data), "--json"]
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert [item["frames"] for item in told] == [13, 68]
+    assert len(pictures(out / "short.mp4")) == 13
+    with av.open(str(out / "long.mp4")) as film:
+        video, sound = film.streams.video[0], film.streams.audio[0]
+        assert video.frames == 68
+        assert float(video.duration * video.time_base) == pytest.approx(68 / 25)
+        assert float(sound.duration * sound.time_base) == pytest.approx(2.71, abs=0.05)
+    again = CliRunner().invoke(app, args)
+    assert again.exit_code == 8
+    assert "exists" in again.stdout
+
+
+def test_pixels_outside_the_mask_are_the_sources(data: Path) -> None:
+    stage = avatar.Stage(avatar.folder_of(data, "anna"))
+    drawn = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    whole, changed = stage.picture(3), stage.with_face(3, drawn)
+    moved = (whole.y != changed.y).mean()
+    assert 0.005 < moved < 0.2
+    np.testing.assert_array_equal(whole.y[:20], changed.y[:20])
+
+
+def test_rows_are_spoken_and_a_bad_one_fails_alone(data: Path, tmp_path: Path) -> None:
+    table = tmp_path / "names.csv"
+    table.write_text("name,place\nBob,Rome\n,\n", "utf-8")
+    args = ["avatar", "speak", "anna", "--rows", str(table), "--template", "{name}", "--lang", "en"]
+    done = CliRunner().invoke(app, [*args, "-o", str(tmp_path / "out"), "--data-dir", str(data), "--json"])
+    assert done.exit_code == 8, done.output
+    first, second = json.loads(done.stdout)
+    assert first["frames"] > 5
+    assert (tmp_path / "out" / "1.mp4").is_file()
+    assert "error" in second
+    assert next(iter(rows_of(table, "{name} of {place}"))).text == "Bob of Rome"
+
+
+def test_a_stream_gives_frames_before_its_sound_ends(data: Path) -> None:
+    settings = Settings(data_dir=data)
+    sound = (0.1 * np.random.default_rng(1).standard_normal(16_000 * 2)).astype(np.float32)
+    given: list[int] = []
+
+    def chunks() -> Iterator[np.ndarray]:
+        for start in range(0, len(sound), 1600):
+            given.append(start)
+            yield sound[start : start + 1600]
+
+    with backend_of("lipsync", settings) as backend:
+        stage = avatar.opened(data, "anna", backend)  # type: ignore[arg-type]
+        frames = avatar.stream(stage, chunks(), settings, backend)  # type: ignore[arg-type]
+        first = next(frames)
+        assert first.shape == (360, 640, 3)
+        assert len(given) * 0.1 <= 0.8
+        assert 1 + sum(1 for _ in frames) == 50
+
+
+def test_a_picture_becomes_an_avatar_and_goes_again(data: Path, tmp_path: Path) -> None:
+    stage = avatar.Stage(avatar.folder_of(data, "anna"))
+    from loc.media.colour import to_rgb
+
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), to_rgb(stage.picture(0), stage.record.video)[:, :, ::-1])
+    runner = CliRunner()
+    made = runner.invoke(
+        app, ["avatar", "bake", str(photo), "-n", "still", "--rate", "30", "--data-dir", str(data)]
+    )
+    assert made.exit_code == 0, made.output
+    listed = runner.invoke(app, ["avatar", "list", "--json", "--data-dir", str(data)])
+    assert [(item["name"], item["frames"]) for item in json.loads(listed.stdout)][1] == ("still", 1)
+    assert runner.invoke(app, ["avatar", "remove", "still", "--data-dir", str(data)]).exit_code == 0
+    with pytest.raises(MissingError):
+        avatar.Stage(avatar.folder_of(data, "still"))
