@@ -41,7 +41,7 @@ translator says; shorter ones may be names, or the same in both languages."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 
-_LOOP = re.compile(r"(\S.{0,30}?\S|\S)(?:\s*\1){7,}", re.DOTALL)
+_LOOP = re.compile(r"([^\W\d_].{0,30}?\S)(?:\s*\1){7,}", re.DOTALL)
 """The same again, eight times in a row: what a model says that has lost its way. People stop before."""
 
 MOST_FAILED = 0.5
@@ -389,6 +389,11 @@ def _noted(ctx: Context, transcript: Transcript, lines: Sequence[Line]) -> list[
     return found
 
 
+def _loops(text: str) -> bool:
+    """Whether a text repeats itself as no speaker does; a cry of one vowel is none."""
+    return any(len({*loop[1].casefold()}) > 1 for loop in _LOOP.finditer(text))
+
+
 def failure(source: str, result: TranslatedLine) -> str | None:
     """Why a result is no translation of the source; None if it is one."""
     words = _WORD.findall(source.casefold())
@@ -396,7 +401,7 @@ def failure(source: str, result: TranslatedLine) -> str | None:
         return None
     if not result.text.strip():
         return "The translator gave nothing back."
-    if _LOOP.search(result.text):
+    if _loops(result.text):
         return "The translator repeated itself without end."
     if _WORD.findall(result.text.casefold()) != words:
         return None

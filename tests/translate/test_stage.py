@@ -162,6 +162,12 @@ def test_a_failed_line_is_a_defect_without_text_and_is_tried_again(context: Any,
         ("...", "", 0, False),
         ("Hello", " ", 0, True),
         ("this is not a translation", "This is not a translation.", 0, True),
+        ("Where are you?", "dónde estás " * 8, 0, True),
+        ("Where are you?", "どこですか" * 9, 0, True),
+        ("Where are you?", "ja " * 20, 0, True),
+        ("Aah!", "¡" + "A" * 30 + "h!", 0, False),
+        ("It cost a billion...", "Costó 100000000000.............", 0, False),
+        ("No, no, no, no!", "¡No, no, no, no!", 0, False),
     ],
 )
 def test_what_counts_as_a_translation(source: str, text: str, unknown: int, fails: bool) -> None:
