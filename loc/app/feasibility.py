@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from loc.app.languages import NAMES
 from loc.backend import Card, Need, Request, Resolution, ranking, require, resolve
-from loc.errors import MissingError, RefusedError, UsageError
+from loc.errors import MissingError, RefusedError, StorageError, UsageError
 from loc.media import ffmpeg
 from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
@@ -149,6 +150,24 @@ def decide_heard(
         resolutions={**choices.resolutions, **translators.resolutions},
         runners_up={**choices.runners_up, **translators.runners_up},
     )
+
+
+def require_data_folder(folder: Path) -> None:
+    """See that what lies in the data folder can be read; nothing needs to.
+
+    Raises:
+        StorageError: it is somebody else's, or no folder.
+    """
+    try:
+        list(folder.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(
+            f"The data folder {folder} cannot be read.",
+            why=error.strerror or str(error),
+            fix="Name another with --data-dir, or have the right to read it granted.",
+        ) from error
 
 
 def require_all(choices: Choices, job: Job, settings: Settings) -> None:

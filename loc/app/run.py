@@ -19,6 +19,7 @@ from loc.app.feasibility import (
     decide,
     decide_heard,
     require_all,
+    require_data_folder,
     require_encoders,
     require_fonts,
     restricted,
@@ -137,7 +138,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     Raises:
         InputError, UsageError: the input or what was supplied with it cannot be used.
         MissingError, RefusedError: a stage has no backend (not in look mode).
-        StorageError: the outputs could not be written (not in look mode).
+        StorageError: the data folder cannot be read; the outputs could not be written (not in look mode).
     """
     notices: list[Notice] = []
 
@@ -146,6 +147,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
 
     stages = cut_graph(graph.stages, settings)
     ffmpeg.foresee(settings.ffmpeg, settings.ffprobe)
+    require_data_folder(settings.data_dir)
     job = open_job(path, store, settings, say)
     facts = None if job.pictures else probe_source(path, settings)
     if facts is None:

@@ -37,11 +37,15 @@ class Office:
     def work(self) -> Path:
         return self.folder / "work"
 
-    def run(self, toy: Toy) -> tuple[int, str, list[str]]:
+    def run(self, toy: Toy, data: str = "data") -> tuple[int, str, list[str]]:
         """Run the job; its exit code, its error, and what was made."""
         toy.made.clear()
         settings = Settings(
-            work_dir=self.work, languages=("ja",), output=f"{self.folder}/out/", source_language="en"
+            work_dir=self.work,
+            data_dir=self.folder / data,
+            languages=("ja",),
+            output=f"{self.folder}/out/",
+            source_language="en",
         )
         try:
             [outcome] = run_all([self.folder / "talk.mp4"], toy.graph(), settings)
@@ -129,3 +133,13 @@ def test_work_that_may_not_be_read_is_not_taken_for_damaged(office: Office, toy:
     assert "Permission denied" in error
     assert not (office.work / "damaged").exists()
     assert office.run(toy) == (ExitCode.DONE, "", [])
+
+
+def test_a_data_folder_of_somebody_else_is_no_fault_of_loc(office: Office, toy: Toy) -> None:
+    office.run(toy)
+    office.open_to_all()
+    (office.folder / "private").mkdir(mode=0o700)
+    code, error, made = as_other(lambda: office.run(toy, "private"))
+    assert code == ExitCode.STORAGE
+    assert "--data-dir" in error
+    assert not made
