@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from cli.graph import load_graph
 from cli.options import JsonFlag, with_settings
 from cli.output import say, table, write_json
 from loc.app import models
+from loc.app.self_check import Tested, self_check
 from loc.errors import ExitCode
 from loc.settings import Settings
 from loc.weights.keep import Keeper, own_row, spoken
@@ -149,22 +152,35 @@ def register(
 
 
 @app.command(name="verify")
-@with_settings("data_dir")
+@with_settings("data_dir", "device", "purpose")
 def check(
     settings: Settings,
     weights: Annotated[
         list[str] | None, typer.Argument(help="Ids (default: all that are here).", show_default=False)
     ] = None,
+    run: Annotated[
+        bool,
+        typer.Option("--run", help="Run every model too, on something known, and compare what it gives."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Read every file again and compare its digest. Ends with 0 when all are whole, else with 5."""
+    """Read every file again and compare its digest. Ends with 0 when all are whole, else with 5.
+
+    With --run a model that gives something else than is known counts as a fault too.
+    """
     with _progress() as progress:
         keeper = Keeper(settings, say, progress)
         names = weights or models.names_here(keeper.shelf)
         found = {name: keeper.verify(name) for name in names}
     faults = [(name, item) for name, items in found.items() for item in items if item.fault]
+    tested = (
+        _run(settings, [name for name in names if not any(name == other for other, _ in faults)])
+        if run
+        else []
+    )
     if as_json:
-        write_json({name: {item.path: item.fault for item in items} for name, items in found.items()})
+        files = {name: {item.path: item.fault for item in items} for name, items in found.items()}
+        write_json({"files": files, "runs": [_as_json(item) for item in tested]} if run else files)
     else:
         for name, item in faults:
             typer.echo(f"{name}: {item.path}: {item.fault}")
@@ -172,7 +188,31 @@ def check(
     if faults:
         for name in dict.fromkeys(name for name, _ in faults):
             say(f"fix: loc models pull {name}")
+    if faults or not all(item.ok for item in tested):
         raise typer.Exit(int(ExitCode.MISSING))
+
+
+def _run(settings: Settings, names: list[str]) -> list[Tested]:
+    """Run models that are whole, and tell of each when it is done."""
+    tested = []
+    with tempfile.TemporaryDirectory(prefix="loc-verify-") as scratch:
+        for item in self_check(load_graph(), settings, names, Path(scratch), lambda _code, words: say(words)):
+            tested.append(item)
+            name = item.card.choice.replace("/", " ")
+            if item.fault or not item.tried:
+                say(f"{name}: {item.fault or 'brings no check of its own'}")
+            for one in item.tried:
+                say(f"{name}: {one.what}: {'ok' if one.ok else f'{one.found}; expected {one.expected}'}")
+    return tested
+
+
+def _as_json(item: Tested) -> dict[str, Any]:
+    return {
+        "backend": item.card.choice,
+        "ok": item.ok,
+        "fault": item.fault,
+        "tried": [dataclasses.asdict(one) for one in item.tried],
+    }
 
 
 @app.command(name="remove")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -168,6 +168,31 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free memory and end children. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One thing a backend did with its model on something known."""
+
+    what: str
+    """That was done, e.g. `en to es`."""
+    expected: str
+    """What must come out, in words."""
+    found: str
+    ok: bool
+
+
+@runtime_checkable
+class SelfChecking(Protocol):
+    """A backend that can show on something known that it understands its weights."""
+
+    def self_check(self) -> Iterator[Tried]:
+        """Do it. What is known is written here or computed, never a recording of a real person.
+
+        Raises:
+            LocError: the weights cannot be loaded or used.
+        """
         ...
 
 

@@ -11,12 +11,12 @@ the padding is masked. A sentence comes out as it does alone: `bench/translation
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from loc import packages
-from loc.backend import Card, Host, Languages, LicensedPart, Need
+from loc.backend import Card, Host, Languages, LicensedPart, Need, Tried
 from loc.errors import InputError, LocError
 from stages.translate import codes
 from stages.translate.checkpoint import gathered, load_model, reading
@@ -43,6 +43,16 @@ padding follow from a sentence's own length, whatever it is handed over with."""
 ROOM, ROOM_FACTOR = 16, 3
 """Tokens a translation may take: this many and this many times its source. What does not end there never
 does."""
+
+THANKS: Mapping[tuple[str, str], tuple[str, tuple[str, ...]]] = {
+    ("en", "es"): ("Thank you very much.", ("gracias",)),
+    ("en", "fr"): ("Thank you very much.", ("merci",)),
+    ("en", "de"): ("Thank you very much.", ("dank",)),
+    ("en", "ja"): ("Thank you very much.", ("ありがと", "有難", "感謝")),
+    ("fr", "en"): ("Merci beaucoup.", ("thank",)),
+    ("ja", "en"): ("ありがとうございます。", ("thank",)),
+}
+"""Pair -> what is said, and words of which one must come out."""
 
 _NEEDS = tuple(
     Need("package", name, "pip install 'loc[neural]'") for name in ("torch", "transformers", "sentencepiece")
@@ -132,6 +142,18 @@ class _Seq2Seq:
         """The hypotheses of a wider beam that came to an end, the best first, each once."""
         found = self._generate([sentence], source, target, VARIANTS, VARIANTS)
         return list(dict.fromkeys(one.text for one in found if isinstance(one, Translated)))
+
+    def self_check(self) -> Iterator[Tried]:
+        """Say thanks in the languages it knows: short, unmistakable, and in every model's training."""
+        spoken = self._weights.row.languages
+        pairs = spoken.pairs if spoken is not None and spoken.pairs is not None else tuple(THANKS)
+        for source, target in pairs:
+            if (source, target) in THANKS:
+                sentence, words = THANKS[source, target]
+                [made] = self.translate_batch([sentence], source, target)
+                found = made.text if isinstance(made, Translated) else str(made)
+                ok = isinstance(made, Translated) and any(word in found.lower() for word in words)
+                yield Tried(f"{source} to {target}", " or ".join(words), found, ok)
 
     def close(self) -> None:
         """Free the model."""
