@@ -25,7 +25,7 @@ def regen(
     video: Annotated[Path, typer.Argument(help="A video that is dubbed already.", show_default=False)],
     segment: Annotated[
         list[str],
-        typer.Option("--segment", help="Line to be said again, as the report names it.", show_default=False),
+        typer.Option("--segment", help="Line or segment to be said again, by its id.", show_default=False),
     ],
     settings: Settings,
     take: Annotated[

@@ -21,7 +21,8 @@ def ask(path: Path, graph: Graph, settings: Settings, lines: tuple[str, ...], ta
     """Ask for another take of some lines of a dub that is made, in every language of the settings.
 
     Args:
-        lines: ids, as the report has them.
+        lines: ids of lines as the report has them, or of segments of the transcript, which stand for what
+            translates them.
         take: which one; None: the one after that which is heard now.
 
     Returns:
@@ -36,8 +37,8 @@ def ask(path: Path, graph: Graph, settings: Settings, lines: tuple[str, ...], ta
     for language in prepared.job.languages:
         translation, dub = _made(prepared, graph, store, settings, language)
         wanted = dict(prepared.job.takes.get(language, {}))
-        for line in lines:
-            number, words = _next(graph, translation, dub, line, take)
+        for line in _named(translation, lines):
+            number, words = _next(graph, dub, line, take)
             text = next(item.text for item in translation.lines if item.id == line)
             wanted[line] = WantedTake(digest_value(text), number)
             said.append(f"{language}: {words}")
@@ -45,15 +46,20 @@ def ask(path: Path, graph: Graph, settings: Settings, lines: tuple[str, ...], ta
     return said
 
 
-def _next(
-    graph: Graph, translation: Translation, dub: DubTrack, line: str, take: int | None
-) -> tuple[int, str]:
+def _named(translation: Translation, names: tuple[str, ...]) -> list[str]:
+    """Ids of the lines that are meant, each once."""
+    found: dict[str, None] = {}
+    for name in names:
+        meant = [item.id for item in translation.lines if name == item.id or name in item.segments]
+        if not meant:
+            known = ", ".join(sorted(item.id for item in translation.lines))
+            raise UsageError(f"There is no line {name!r}.", fix=f"Lines: {known}." if known else "")
+        found.update(dict.fromkeys(meant))
+    return list(found)
+
+
+def _next(graph: Graph, dub: DubTrack, line: str, take: int | None) -> tuple[int, str]:
     """The take to be made of a line, and what to say of it."""
-    known = {item.id for item in translation.lines}
-    if line not in known:
-        raise UsageError(
-            f"There is no line {line!r}.", fix=f"Lines: {', '.join(sorted(known))}." if known else ""
-        )
     clip = next((clip for clip in dub.clips if clip.line == line), None)
     if clip is None:
         raise UsageError(f"Line {line} is not heard in the dub.", fix="`loc run` says why, and tries again.")
