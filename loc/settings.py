@@ -364,6 +364,12 @@ class Settings(BaseSettings):
         "--musetalk-colour-match/--no-musetalk-colour-match",
         topic="Backends",
     )
+    musetalk_smoothing: bool | None = _setting(
+        None,
+        "Hold MuseTalk's boxes and faces steady, less where they move fast (default: off).",
+        "--musetalk-smoothing/--no-musetalk-smoothing",
+        topic="Backends",
+    )
     musetalk_batch_size: int = _setting(
         8, "Frames MuseTalk draws at once.", "--musetalk-batch-size", topic="Backends", ge=1, le=256
     )

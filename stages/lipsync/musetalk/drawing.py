@@ -22,6 +22,7 @@ from loc.media.frames import Planes
 from stages.lipsync.contract import HEARD_RATE, Patch, RedrawWindow
 from stages.lipsync.musetalk import boxes, model, outline, windows
 from stages.lipsync.musetalk.knobs import Knobs
+from stages.lipsync.musetalk.smoothing import PIXEL_CUTOFF, PIXEL_RISE, OneEuro, steady_boxes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,11 +54,18 @@ class Cutting:
     light: npt.NDArray[np.float64] | None
 
 
-def cut(planes: Planes, video: VideoStream, points: npt.NDArray[np.float32], knobs: Knobs) -> Cutting:
+def cut(
+    planes: Planes,
+    video: VideoStream,
+    points: npt.NDArray[np.float32],
+    knobs: Knobs,
+    face: boxes.Quantities | None = None,
+) -> Cutting:
     """Cut the face out of a frame as MuseTalk was trained to see it: its box, stretched to a square.
 
     Args:
         points: mesh points, [POINT_COUNT, 2], coded pixels.
+        face: what its box is made of; None: as the points have it.
 
     Raises:
         LocError: the face has left the picture.
@@ -65,7 +73,8 @@ def cut(planes: Planes, video: VideoStream, points: npt.NDArray[np.float32], kno
     upright = upright_transform(video)
     seen = transform(points.astype(np.float64), upright)
     width, height = (int(side) for side in upright_size(video))
-    box = boxes.clamped(boxes.from_mesh(seen), knobs.bbox_shift, knobs.extra_margin, width, height)
+    face = face or boxes.from_mesh(seen)
+    box = boxes.clamped(face, knobs.bbox_shift, knobs.extra_margin, width, height)
     if box is None:
         raise LocError("A face is too small or has left the picture.")
     there = boxes.coded(box, video)
@@ -116,14 +125,30 @@ def patches(
     assert heard is not None, "it hears"
     rows = nets.hear(heard.sound)
     table = windows.rows_at(heard.middles, HEARD_RATE, knobs.audio_padding_left, knobs.audio_padding_right)
-    frames = zip(window.pictures(), window.points, table, strict=True)
+    gaps = np.maximum(np.diff(heard.middles), 1) / HEARD_RATE
+    faces = _steady(window, gaps) if knobs.smoothing else [None] * len(table)
+    passing = OneEuro(PIXEL_CUTOFF, PIXEL_RISE) if knobs.smoothing else None
+    frames = zip(window.pictures(), window.points, table, faces, strict=True)
+    done = 0
     while group := list(itertools.islice(frames, batch)):
-        cuttings = [cut(planes, window.video, points, knobs) for planes, points, _ in group]
-        faces = np.stack([cutting.pixels for cutting in cuttings])
-        tokens = model.tokens_of(rows, np.stack([near for _, _, near in group]))
-        drawn = devices.halving("MuseTalk", batch, partial(_drawn, nets, faces, tokens))
-        for cutting, face in zip(cuttings, drawn, strict=True):
-            yield patch(cutting, face, knobs)
+        cuttings = [cut(planes, window.video, points, knobs, face) for planes, points, _, face in group]
+        squares = np.stack([cutting.pixels for cutting in cuttings])
+        tokens = model.tokens_of(rows, np.stack([near for _, _, near, _ in group]))
+        drawn = devices.halving("MuseTalk", batch, partial(_drawn, nets, squares, tokens))
+        for cutting, pixels in zip(cuttings, drawn, strict=True):
+            shown = pixels
+            if passing is not None:
+                gap = float(gaps[done - 1]) if done else 1.0
+                shown = np.rint(255 * passing(pixels / 255, gap)).astype(np.uint8)
+            done += 1
+            yield patch(cutting, shown, knobs)
+
+
+def _steady(window: RedrawWindow, gaps: npt.NDArray[np.float64]) -> list[boxes.Quantities]:
+    """What the boxes of a redraw's frames are made of, without their trembling."""
+    upright = upright_transform(window.video)
+    own = [boxes.from_mesh(transform(points.astype(np.float64), upright)) for points in window.points]
+    return steady_boxes(own, gaps.tolist())
 
 
 def _drawn(nets: model.Model, faces: model.Faces, tokens: Tensor, size: int) -> model.Faces:

@@ -28,6 +28,7 @@ class Knobs:
         audio_padding_left, audio_padding_right: frames of 40 ms heard before and after a frame's own.
         precision: of the nets on a GPU; a CPU always computes in fp32.
         colour_match: whether the drawn face takes the light of the picture round its mask.
+        smoothing: whether boxes and drawn faces are held steady, less where they move fast.
     """
 
     bbox_shift: int = 0
@@ -39,6 +40,7 @@ class Knobs:
     audio_padding_right: int = 2
     precision: Precision = "auto"
     colour_match: bool = True
+    smoothing: bool = False
 
 
 PRESETS: Mapping[str, Mapping[str, int | str]] = {
@@ -84,5 +86,6 @@ def knobs_of(settings: Settings, version: Version) -> Knobs:
         "audio_padding_right": settings.musetalk_audio_padding_right,
         "precision": settings.musetalk_precision,
         "colour_match": settings.musetalk_colour_match,
+        "smoothing": settings.musetalk_smoothing,
     }
     return replace(knobs, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from stages.lipsync.musetalk.knobs import PRESETS, Knobs, knobs_of
 
 
 def test_defaults_are_those_of_either_version() -> None:
-    assert knobs_of(Settings(), "1.5") == Knobs(0, 10, "jaw", 90, 90, 2, 2, "auto", True)
+    assert knobs_of(Settings(), "1.5") == Knobs(0, 10, "jaw", 90, 90, 2, 2, "auto", True, False)
     old = knobs_of(Settings(), "1.0")
     assert (old.extra_margin, old.parsing_mode) == (0, "raw")
 

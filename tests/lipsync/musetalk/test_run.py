@@ -67,6 +67,9 @@ def test_a_knob_costs_what_it_shapes(run: Run) -> None:
     assert made(events, "faces.track") == made(events, "dub.voice") == 0
     _, events = run(musetalk_extra_margin=18, musetalk_batch_size=3)
     assert made(events, "lipsync.draw") == 0
+    result, events = run(musetalk_smoothing=True)
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert made(events, "lipsync.draw") >= 1
 
 
 def test_a_preset_without_effect_is_refused_with_the_reason(run: Run) -> None:
