@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from cli.options import RUN_FIELDS
 from loc.errors import ExitCode
+from loc.settings import Settings
 from loc.weights.table import published
-from tests.cli.test_cli import folder, loc
+from tests.cli.test_cli import ENVIRONMENT, folder, loc
 
 __all__ = ["folder"]
 
@@ -102,3 +106,40 @@ def test_plan_names_what_to_pull_with_size_and_licence(folder: Path, tmp_path: P
     rows = json.loads(loc("plan", str(tmp_path / "talk.mp4"), "--lang", "ja", "--json", *where).stdout)
     [translate] = [row for row in rows["rows"] if row["stage"] == "translate"]
     assert translate["offers"][0]["pull"] == ["madlad400-3b"]
+
+
+def test_offline_takes_no_remote_backend_not_even_a_named_one(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "talk.mp4").write_bytes((folder / "talk.mp4").read_bytes())
+    (tmp_path / "talk.en.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nyes\n")
+    named = ("--backend", "translate=llm", "--llm-url", "http://127.0.0.1:9/v1", "--llm-model", "any")
+    done = loc("run", "talk.mp4", "--lang", "ja", "--offline", *named, cwd=tmp_path)
+    assert done.returncode == ExitCode.MISSING
+    assert "remote backends are off with --offline" in done.stderr
+
+
+NO_SOCKETS = """
+import socket, sys
+def refuse(*_args, **_more):
+    raise SystemExit("a socket was opened")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = refuse
+sys.argv = ["loc", *sys.argv[1:]]
+from cli.main import main
+main()
+"""
+
+
+def test_a_run_with_what_is_here_opens_no_socket(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "talk.mp4").write_bytes((folder / "talk.mp4").read_bytes())
+    (tmp_path / "talk.ja.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nはい\n", encoding="utf-8")
+    (tmp_path / "talk.en.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nyes\n")
+    done = subprocess.run(
+        [sys.executable, "-c", NO_SOCKETS, "run", "talk.mp4", "--lang", "ja", "--no-lipsync", "--offline"],
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "a socket was opened" not in done.stderr
+    assert done.returncode in (ExitCode.DONE, ExitCode.DEFECTS), done.stderr
+    assert (tmp_path / "talk.ja.mp4").exists()
+
+
+def test_every_setting_is_a_flag_of_run_but_those_of_pulling() -> None:
+    assert set(Settings.model_fields) - set(RUN_FIELDS) == {"hub", "mirrors"}
