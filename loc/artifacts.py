@@ -450,11 +450,12 @@ class Casting(Frozen):
     """Ids of the transcript's lines."""
     face: str | None
     """Name of a face of this shot; None where nobody in view says it, or where it is not known."""
-    by: Literal["cast-file", "only-face", "lips", "framing", "listener", "unsure"]
+    by: Literal["cast-file", "only-face", "lips", "visemes", "framing", "listener", "unsure"]
     """`cast-file`: the user said so. `only-face`: no other is in view. `lips`: its lips move while the lines
-    are heard, and the others' do not. `framing`: the speaker is seen in this place in shots that are framed
-    alike. `listener`: nobody; the only face rests its lips, which move for another speaker, or the speaker's
-    move in other shots. `unsure`: not known."""
+    are heard, and the others' do not. `visemes`: others' move as well, but only its follow what is said.
+    `framing`: the speaker is seen in this place in shots that are framed alike. `listener`: nobody; the only
+    face rests its lips, which move for another speaker, or the speaker's move in other shots. `unsure`: not
+    known."""
     certain: bool
     lip_speed: float | None
     """Of the face, or of the fastest, while the lines are heard: face scales per second; None if not
@@ -465,6 +466,11 @@ class Casting(Frozen):
     """Speech that the two rest on."""
     p: float | None
     """How often chance gives as large a difference of the two faces; None where nothing was compared."""
+    agreement: float | None = None
+    """How well the face's lips follow what is said, -1..1 (`loc.analysis.agreement`); of an unsure one, the
+    best of any face. None where it was not asked, or cannot be told."""
+    agreement_p: float | None = None
+    """How often chance does as well."""
 
 
 class Cast(Frozen):

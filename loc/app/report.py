@@ -141,7 +141,8 @@ class CastReport(_Part):
     face: str | None
     """`3b` is the second face from the left in shot 3; null where nobody in view says it or it is unknown."""
     by: str
-    """cast-file | only-face | lips | framing (where the speaker is seen in shots framed alike) | listener
+    """cast-file | only-face | lips | visemes (others' lips move as well, but only its follow what is said) |
+    framing (where the speaker is seen in shots framed alike) | listener
     (the only face rests its lips, but not for others, or the speaker's move in other shots) | unsure."""
     certain: bool
     lip_speed: float | None
@@ -152,6 +153,10 @@ class CastReport(_Part):
     """Speech that the two rest on."""
     p: float | None
     """How often chance gives as large a difference of the two."""
+    agreement: float | None = None
+    """How well the face's lips, or the best of any, follow what is said; null where that is not known."""
+    agreement_p: float | None = None
+    """How often chance does as well."""
 
 
 class PictureReport(_Part):
@@ -476,6 +481,8 @@ def _casting(one: Casting) -> CastReport:
         runner_up=one.runner_up,
         seconds=one.seconds,
         p=one.p,
+        agreement=one.agreement,
+        agreement_p=one.agreement_p,
     )
 
 

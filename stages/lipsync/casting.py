@@ -5,14 +5,14 @@ Pure functions of tracks, the source's speech and what the cast file says; never
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import Casting, FrameRange
+from loc.artifacts import Casting, FrameRange, Score
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Affine, Faces
@@ -40,6 +40,10 @@ another speaker, or of what the speaker's own are in other shots."""
 FRAMING = 0.15
 """Two shots are framed alike for a face where its boxes' corners lie at most this share of the picture
 apart."""
+FOLLOWS = 0.01
+"""A face follows what is said where the evidence of its lips' speed and of their agreement with the phones,
+combined, is reached by chance less often than this. Of 180 wrong lines under three real faces 0.6 to 2.2 %
+agreed as well by agreement alone."""
 MAX_SIGNS = 4096
 """Sign patterns tried: all of them up to 12 blocks, as many random ones beyond."""
 
@@ -69,6 +73,8 @@ class ShotScene:
         speeds: by face name, `lip_speed` over the frames of the shot.
         heard: what is said in it, in order.
         fps: frames per second, of the shot on average.
+        agreement: given ids of lines and the name of a face, how well its lips follow them; unscored where
+            the phones are not known. Asked only where speeds leave it open.
     """
 
     shot: int
@@ -76,6 +82,7 @@ class ShotScene:
     speeds: Mapping[str, Floats]
     heard: Sequence[Heard]
     fps: float
+    agreement: Callable[[Sequence[str], str], Score] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,8 @@ class _Found:
     runner_up: float
     blocks: int
     p: float | None
+    by: Literal["lips", "visemes"] = "lips"
+    score: Score | None = None
 
 
 def lip_speed(faces: Faces, upright: Affine, fps: float) -> Floats:
@@ -144,8 +153,9 @@ def _of_several(scene: ShotScene, speaker: str | None, group: Sequence[Heard]) -
     people may have been taken for one."""
     pooled = _compared(scene, group)
     if pooled.face is not None or len(group) == 1:
-        return [_casting(scene, speaker, group, pooled, "lips")]
-    return [_casting(scene, speaker, [one], _compared(scene, [one]), "lips") for one in group]
+        return [_casting(scene, speaker, group, pooled, pooled.by)]
+    found = [(one, _compared(scene, [one])) for one in group]
+    return [_casting(scene, speaker, [one], each, each.by) for one, each in found]
 
 
 def _by_speaker(heard: Iterable[Heard]) -> dict[str | None, list[Heard]]:
@@ -170,6 +180,8 @@ def _casting(
             "runner_up": round(found.runner_up, 3) if found.blocks and found.p is not None else None,
             "seconds": round(found.blocks * BLOCK_S, 1),
             "p": found.p,
+            "agreement": found.score.value if found.score else None,
+            "agreement_p": found.score.p if found.score else None,
         }
     )
 
@@ -182,7 +194,8 @@ def _measured(scene: ShotScene, group: Sequence[Heard], face: str) -> _Found:
 
 
 def _compared(scene: ShotScene, group: Sequence[Heard]) -> _Found:
-    """The face whose lips move while a group of lines is heard, if it stands out."""
+    """The face whose lips move while a group of lines is heard, if it stands out; else the one whose lips
+    alone follow what is said."""
     blocks = _blocks(scene, group)
     if len(blocks) < MIN_BLOCKS or len(scene.faces) < 2:
         return _Found(None, 0.0, 0.0, len(blocks), None)
@@ -191,7 +204,41 @@ def _compared(scene: ShotScene, group: Sequence[Heard]) -> _Found:
     speed, runner_up = float(speeds[first].mean()), float(speeds[second].mean())
     p = chance(speeds[first] - speeds[second])
     stands_out = p <= MAX_P and speed >= MIN_RATIO * runner_up and speed >= MOVING
-    return _Found(first if stands_out else None, speed, runner_up, len(blocks), round(p, 4))
+    found = _Found(first if stands_out else None, speed, runner_up, len(blocks), round(p, 4))
+    if stands_out:
+        return found
+    scores = _agreements(scene, group)
+    if not scores:
+        return found
+    best = max(scores, key=lambda name: (scores[name].value or 0.0, name))
+    rival = max((name for name in speeds if name != best), key=lambda name: (speeds[name].mean(), name))
+    together = combined(_p(scores[best]), chance(speeds[best] - speeds[rival]))
+    alone = all(_p(score) > MAX_P for name, score in scores.items() if name != best)
+    follows = together <= FOLLOWS and alone and float(speeds[best].mean()) >= MOVING
+    return replace(found, face=best if follows else None, by="visemes", score=scores[best])
+
+
+def _agreements(scene: ShotScene, group: Sequence[Heard]) -> dict[str, Score]:
+    """By face, how its lips follow a group of lines, where that can be told."""
+    if scene.agreement is None:
+        return {}
+    lines = [one.segment for one in group]
+    scores = {face.name: scene.agreement(lines, face.name) for face in scene.faces}
+    return {name: score for name, score in scores.items() if score.p is not None}
+
+
+def _p(score: Score) -> float:
+    return 1.0 if score.p is None else score.p
+
+
+def combined(one: float, other: float) -> float:
+    """How often chance gives two independent findings as rare as these (Fisher's method, 1925).
+
+    Args:
+        one, other: how often it gives each.
+    """
+    rare = -np.log(one * other)
+    return float(np.exp(-rare) * (1 + rare))
 
 
 def _blocks(scene: ShotScene, group: Sequence[Heard]) -> list[npt.NDArray[np.intp]]:
@@ -249,7 +296,7 @@ def _by_framing(castings: Sequence[Casting], faces: Mapping[str, ShotFace]) -> l
     """What is unsure, settled by where the same speaker is seen in shots framed alike."""
     places: dict[str | None, list[ShotFace]] = {}
     for one in castings:
-        if one.face is not None and one.certain and one.by in ("lips", "cast-file"):
+        if one.face is not None and one.certain and one.by in ("lips", "visemes", "cast-file"):
             places.setdefault(one.speaker, []).append(faces[one.face])
     settled = []
     for one in castings:

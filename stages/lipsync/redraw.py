@@ -83,15 +83,19 @@ class Film:
 
     def faces(self, context: Context, face: ShotFace, chunk: int, frames: FrameRange) -> Faces:
         """The face in some of a chunk's frames, gaps filled and smoothed with the chunk's context."""
-        from loc.analysis.faces import foremost, read_faces
         from stages.lipsync.tracks import prepare
 
+        first = self.tracks[chunk].frames.start
+        return prepare(self.tracked(context, face, chunk))[frames.start - first : frames.stop - first]
+
+    def tracked(self, context: Context, face: ShotFace, chunk: int) -> Faces:
+        """The face as it was tracked in a chunk and its context."""
+        from loc.analysis.faces import foremost, read_faces
+
         tracks = self.tracks[chunk]
-        first = tracks.frames.start
         held = read_faces(context.store, tracks)
         parts = [held[part] for part in sorted(face.parts.get(chunk, ()))]
-        whole = prepare(foremost(parts, len(tracks.frames)))
-        return whole[frames.start - first : frames.stop - first]
+        return foremost(parts, len(tracks.frames))
 
     def faces_over(self, context: Context, face: ShotFace, frames: FrameRange) -> npt.NDArray[np.float32]:
         """Mesh points of a face over frames of one shot, each as its own chunk has it: float32

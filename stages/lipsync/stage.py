@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -27,6 +27,7 @@ from loc.artifacts import (
     Reason,
     Ref,
     Score,
+    Sound,
     Source,
     Stems,
     Transcript,
@@ -37,6 +38,7 @@ from loc.runner import Site
 from loc.stage import Context
 from stages.lipsync import finals, plan, redraw
 from stages.lipsync import score as scoring
+from stages.lipsync.agreeing import Agreement
 from stages.lipsync.casting import ShotScene, cast_shots, heard_frames, lip_speed
 from stages.lipsync.contract import Drafter, Inputs
 from stages.lipsync.cuts import Stretch, cut_shot
@@ -97,7 +99,7 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     faces = [shot_faces_of(context, film, shot) for shot in range(len(film.source.shots))]
     speech = _source_speech(context, inputs.stems.get())
     transcript = inputs.transcript.get()
-    castings = _cast(context, film, faces, transcript, speech)
+    castings = _cast(context, film, faces, transcript, speech, inputs.stems.get().speech)
     voices = _shot_voices(context, film, faces, transcript, speech, castings)
     everyone = [face for group in faces for face in group]
     people = [Person(face.shot, face.name, face.parts) for face in everyone]
@@ -212,8 +214,13 @@ def _cast(
     faces: Sequence[Sequence[ShotFace]],
     transcript: Transcript,
     speech: Sequence[Range],
+    sound: Sound | None,
 ) -> tuple[Casting, ...]:
     """Who is seen speaking which line of the source.
+
+    Args:
+        speech: when the source speaks, samples.
+        sound: its speech.
 
     Raises:
         UsageError: the cast file names a speaker or a face that is not there.
@@ -225,6 +232,14 @@ def _cast(
         )
     segments = [(one.id, one.speaker, one.start, one.stop) for one in transcript.segments]
     scenes = [_scene(context, film, shot, group, segments, speech) for shot, group in enumerate(faces)]
+    if sound is not None and transcript.language == "en":
+        scenes = [
+            replace(
+                scene,
+                agreement=Agreement(context, film, transcript.segments, sound, scene.shot, scene.faces),
+            )
+            for scene in scenes
+        ]
     return tuple(cast_shots([scene for scene in scenes if scene.heard], said))
 
 

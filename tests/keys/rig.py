@@ -42,6 +42,15 @@ FILM = Script(
 )
 """A line in each of two shots, so far apart that neither reaches into the other's shot."""
 
+TWINS = Script(
+    lines=(Said(OTTO, "Half of the apples were gone before noon, and nobody saw who took them.", pause=0.2),),
+    shots=(Shot(0, "close", "plain", (OTTO,)),),
+    tail=0.2,
+    size=(240, 240),
+    music=False,
+)
+"""Shown twice side by side: two faces whose lips move alike, so that it is asked what they say."""
+
 HEARD: Mapping[str, Any] = {"languages": ("es",), "source_language": "en", "until": "transcribe"}
 """Settings of a run that listens, before any text is supplied."""
 
@@ -163,8 +172,8 @@ def wordy(asked: Asked) -> Answered:
 def draw(folder: Path) -> Rig:
     """A new job, finished: a film with two sound tracks, heard first, then with its text supplied, then with
     Japanese subtitles in the picture, then spoken by an engine that does not know its phones, then translated
-    by a language model that talks too much, then with tiny weights of LatentSync and a judge; and one picture
-    of it, made to talk with its sound."""
+    by a language model that talks too much, then with tiny weights of LatentSync and a judge; one picture of
+    it, made to talk with its sound; and two people in a shot, of whom it is not known who speaks."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -193,4 +202,19 @@ def draw(folder: Path) -> Rig:
     )
     photo.say("en", ENGLISH)
     photo.run(languages=(), source_language="en", audio=rig.path)
+    twins = shoot(TWINS, folder / "twins.mp4")
+    pair = Rig(rig.folder, twins.truth.lines, "pair.mp4")
+    beside = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        str(twins.path),
+        "-filter_complex",
+        "[0:v]split[l][r];[l][r]hstack",
+    ]
+    subprocess.run([*beside, "-c:a", "copy", str(pair.path)], check=True)
+    pair.say("en", [line.text for line in TWINS.lines], shifts=(0,))
+    pair.say("ja", JAPANESE[1:], shifts=(0,))
+    pair.run(languages=("ja",), until="lipsync")
     return rig

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from loc.analysis.recognition import recognise_english
+from loc.analysis.voice_activity import read_analysis
 from loc.artifacts import SAMPLE_RATE, Cast, Stems
 from loc.backend import Host
 from loc.events import EventBus
@@ -36,8 +38,12 @@ def edit(graph: str, inputs: list[list[str]], out: Path) -> Path:
     return out
 
 
-def cast_of(path: Path, folder: Path, *lines: tuple[str, float, float]) -> Cast:
-    """The cast that lip-sync finds, given who is heard when (seconds); by the whole sound as speech."""
+def cast_of(path: Path, folder: Path, *lines: tuple[str, float, float], recognised: bool = False) -> Cast:
+    """The cast that lip-sync finds, given who is heard when (seconds); by the whole sound as speech.
+
+    Args:
+        recognised: the lines say what is recognised in the sound, not what nobody says.
+    """
     store = WorkDir(folder / "store")
     runner = Runner(store, EventBus(), run="test")
     job = Job(path, digest_file(path), path.stat().st_size, ("es",), "en")
@@ -46,6 +52,12 @@ def cast_of(path: Path, folder: Path, *lines: tuple[str, float, float]) -> Cast:
     runner.close()
     rig = Rig(store, source, path, Warp(Host(Settings(), folder)))
     said = transcript_of(*((who, int(a * SAMPLE_RATE), int(b * SAMPLE_RATE)) for who, a, b in lines))
+    if recognised:
+        assert source.master is not None
+        words = recognise_english(read_analysis(store, source.master, 0, source.master.samples))
+        text = " ".join(word.text for word in words)
+        segments = tuple(one.model_copy(update={"text": text}) for one in said.segments)
+        said = said.model_copy(update={"segments": segments})
     stems = Stems(speech=source.master, background=None, speech_snr_db=20.0)
     made = lipsync.run(rig.context(), inputs(source, stems, Slot("dub", dub_of()), said))
     for used in rig.runners:
@@ -85,6 +97,24 @@ def test_two_real_people_in_turn(clips: Path, tmp_path: Path) -> None:
     )
     cast = cast_of(path, tmp_path, ("S1", 0.0, 8.0), ("S2", 8.0, 18.0))
     assert told(cast) == [("S1", "1a", "lips"), ("S2", "1b", "lips")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("heard", "face", "by"), [(0, "1a", "visemes"), (1, None, "unsure")])
+def test_two_real_people_who_both_talk_are_told_apart_by_what_is_said_or_not_at_all(
+    heard: int, face: str | None, by: str, clips: Path, tmp_path: Path
+) -> None:
+    path = edit(
+        f"[0:v]{SQUARE.format(top=0)}[l];[1:v]{SQUARE.format(top=150)},trim=end=8[r];"
+        f"[l][r]hstack=shortest=1[v];[{heard}:a]atrim=end=8,aresample=48000,aformat=channel_layouts=mono[a]",
+        [["-i", str(clips / "address.mp4")], ["-i", str(clips / "portrait_hevc.mp4")]],
+        tmp_path / "both.mp4",
+    )
+    cast = cast_of(path, tmp_path, ("S1", 0.0, 8.0), recognised=True)
+    assert told(cast) == [("S1", face, by)]
+    [one] = cast.castings
+    assert one.agreement_p is not None
+    assert (one.agreement_p <= 0.01) == (face is not None)
 
 
 @pytest.mark.slow

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from loc.artifacts import Casting, FrameRange
+from loc.artifacts import Casting, FrameRange, Score
 from loc.cast import CastFile
-from stages.lipsync.casting import Heard, ShotScene, cast_shots, chance, heard_frames
+from stages.lipsync.casting import Heard, ShotScene, cast_shots, chance, combined, heard_frames
 from stages.lipsync.shot_faces import ShotFace
 
 FPS = 25.0
@@ -91,6 +93,54 @@ def test_what_cannot_be_told_is_unsure(
 ) -> None:
     [one] = cast_shots([pair(said("1", "S1", 0, stop), left=left, right=right)], None)
     assert (one.face, one.by, one.certain) == (None, "unsure", False), why
+
+
+def follows(left: float, right: float) -> Callable[[Sequence[str], str], Score]:
+    """Faces whose lips follow what is said better than chance does in these shares of cases."""
+    found = {"a": left, "b": right}
+
+    def score(_: Sequence[str], face: str) -> Score:
+        p = found[face[-1]]
+        return Score(measure="viseme-agreement", value=1 - p, p=p)
+
+    return score
+
+
+@pytest.mark.parametrize(
+    ("why", "p", "left", "right", "face"),
+    [
+        ("it alone follows", (0.001, 0.3), lips((0, 200)), lips((0, 200)), "1a"),
+        ("it follows, and listens to nobody", (0.4, 0.001), lips((0, 200)), lips((0, 200), fast=0.5), "1b"),
+        ("the other follows as well", (0.001, 0.02), lips((0, 200)), lips((0, 200)), None),
+        ("neither follows", (0.2, 0.3), lips((0, 200)), lips((0, 200)), None),
+        ("what follows does not move", (0.001, 0.3), lips(), lips(), None),
+    ],
+)
+def test_where_speeds_leave_it_open_the_face_is_found_that_alone_follows(
+    why: str,
+    p: tuple[float, float],
+    left: npt.NDArray[np.float64],
+    right: npt.NDArray[np.float64],
+    face: str | None,
+) -> None:
+    scene = replace(pair(said("1", "S1", 0, 200), left=left, right=right), agreement=follows(*p))
+    [one] = cast_shots([scene], None)
+    assert (one.face, one.by) == (face, "visemes" if face else "unsure"), why
+    assert one.agreement_p == min(p)
+
+
+def test_agreement_is_not_asked_where_speeds_tell() -> None:
+    def never(_: Sequence[str], __: str) -> Score:
+        raise AssertionError("asked")
+
+    scene = replace(pair(said("1", "S1", 0, 90), left=lips((0, 90)), right=lips()), agreement=never)
+    assert told(cast_shots([scene], None)) == [("S1", ("1",), "1a", "lips")]
+
+
+def test_two_findings_together_are_rarer_than_each() -> None:
+    assert combined(0.05, 0.05) == pytest.approx(0.0175, abs=1e-4)
+    assert combined(0.001, 1.0) == pytest.approx(0.0079, abs=1e-4)
+    assert combined(1.0, 1.0) == 1.0
 
 
 def test_a_face_that_is_out_of_the_picture_is_not_seen_speaking() -> None:

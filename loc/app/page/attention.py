@@ -274,6 +274,7 @@ def how_cast(one: Data) -> str:
         "cast-file": "the cast file says so",
         "only-face": "no other face is in view",
         "lips": "its lips move while the lines are heard",
+        "visemes": "only its lips follow what is said, though others move as well",
         "framing": "the speaker is seen in this place in other shots",
         "listener": "nobody in view: the only face rests its lips",
         "unsure": "not known",
@@ -281,8 +282,11 @@ def how_cast(one: Data) -> str:
     words = known.get(one["by"], str(one["by"]))
     if one["p"] is None:
         return words
-    speeds = f"lip speed {one['lip_speed']:.2f}, next face {one['runner_up']:.2f}"
-    return f"{words} ({speeds}, over {one['seconds']:.1f} s, p = {one['p']:.3f})"
+    figures = f"lip speed {one['lip_speed']:.2f}, next face {one['runner_up']:.2f}, "
+    figures += f"over {one['seconds']:.1f} s, p = {one['p']:.3f}"
+    if one["agreement"] is not None:
+        figures += f"; agreement with what is said {one['agreement']:.2f}, p = {one['agreement_p']:.3f}"
+    return f"{words} ({figures})"
 
 
 def _is_astray(score: Data) -> bool:

@@ -1,0 +1,103 @@
+"""Two people whose lips move alike: who follows what is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loc.artifacts import SAMPLE_RATE, Casting, Segment, Source, Speaker, Stems, Transcript
+from loc.backend import Host
+from loc.process import Child
+from loc.settings import Settings
+from loc.stage import Slot
+from loc.store.workdir import WorkDir
+from stages.lipsync import stage as lipsync
+from stages.lipsync.warp import Warp
+from tests.lipsync.test_stage import Rig, dub_of, ingest_film, inputs
+from tests.presenter import MINA, OTTO, Film, Said, Script, Shot, shoot
+
+HEARD = "My mother bought a map of the farm before my brother moved."
+MOUTHED = "People who came by a lot may have seen it open wide and warm."
+
+
+def film(folder: Path, who: object, text: str) -> Film:
+    script = Script(
+        lines=(Said(who, text, pause=0.2),),  # type: ignore[arg-type]
+        shots=(Shot(0, "close", "plain", (who,)),),  # type: ignore[arg-type]
+        tail=0.2,
+        size=(320, 320),
+        music=False,
+    )
+    return shoot(script, folder / "film.mp4")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Film]:
+    """Two people side by side who both talk all the time; of the left one alone there is sound."""
+    folder = tmp_path_factory.mktemp("both")
+    (folder / "left").mkdir()
+    (folder / "right").mkdir()
+    left, right = film(folder / "left", MINA, HEARD), film(folder / "right", OTTO, MOUTHED)
+    path = folder / "both.mp4"
+    command = ["ffmpeg", "-v", "error", "-y", "-i", str(left.path), "-i", str(right.path)]
+    command += ["-filter_complex", "[0:v][1:v]hstack=shortest=1[v]", "-map", "[v]", "-map", "0:a"]
+    with Child([*command, "-c:v", "libx264", "-crf", "14", "-c:a", "copy", str(path)]):
+        pass
+    return path, left
+
+
+@pytest.fixture(scope="module")
+def ingested(both: tuple[Path, Film], tmp_path_factory: pytest.TempPathFactory) -> tuple[WorkDir, Source]:
+    return ingest_film(both[0], tmp_path_factory.mktemp("agreeing") / "store")
+
+
+def cast(
+    both: tuple[Path, Film], ingested: tuple[WorkDir, Source], folder: Path, text: str, language: str = "en"
+) -> tuple[Casting, list[str]]:
+    """How the line is cast, and what was made for it."""
+    path, heard = both
+    store, source = ingested
+    rig = Rig(store, source, path, Warp(Host(Settings(), folder)))
+    (line,) = heard.truth.lines
+    segment = Segment(
+        id="1", speaker="S1", start=line.start, stop=line.stop, text=text, words=(), confidence=None
+    )
+    speaker = Speaker(id="S1", median_f0_hz=None, voice_class="low", speech_samples=SAMPLE_RATE)
+    said = Transcript(
+        language=language, origin="supplied", segments=(segment,), dropped=(), speakers=(speaker,)
+    )
+    stems = Stems(speech=source.master, background=None, speech_snr_db=20.0)
+    made = lipsync.run(rig.context(), inputs(source, stems, Slot("dub", dub_of()), said))
+    names = rig.made()
+    for used in rig.runners:
+        used.close()
+    [one] = made.cast.castings
+    return one, names
+
+
+def test_of_two_who_both_talk_the_one_is_found_whose_lips_follow(
+    both: tuple[Path, Film], ingested: tuple[WorkDir, Source], tmp_path: Path
+) -> None:
+    one, made = cast(both, ingested, tmp_path, HEARD)
+    assert one.lip_speed is not None
+    assert one.runner_up is not None
+    assert one.lip_speed < 1.5 * one.runner_up, "speed alone does not tell"
+    assert (one.face, one.by, one.certain) == ("1a", "visemes", True)
+    assert one.agreement is not None
+    assert one.agreement_p is not None
+    assert one.agreement_p <= 0.01
+    assert "analysis.align" in made
+    again, made = cast(both, ingested, tmp_path, HEARD)
+    assert again == one
+    assert "analysis.align" not in made
+
+
+def test_a_text_that_nobody_says_and_a_language_without_an_aligner_leave_it_open(
+    both: tuple[Path, Film], ingested: tuple[WorkDir, Source], tmp_path: Path
+) -> None:
+    other, _ = cast(both, ingested, tmp_path, "Yes.")
+    assert (other.face, other.by) == (None, "unsure")
+    foreign, made = cast(both, ingested, tmp_path, HEARD, language="de")
+    assert (foreign.face, foreign.by, foreign.agreement) == (None, "unsure", None)
+    assert "analysis.align" not in made
