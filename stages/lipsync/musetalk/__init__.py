@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from loc import packages
-from loc.backend import Card, Host, LicensedPart, Need
+from loc.backend import Card, Host, LicensedPart, Need, Tried
 from loc.errors import LocError
 from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
@@ -112,6 +112,13 @@ class MuseTalk:
         settings = self._host.settings
         with self.nets() as nets:
             yield from patches(nets, window, self.knobs, settings.musetalk_batch_size, self._host.devices)
+
+    def self_check(self) -> Iterator[Tried]:
+        """Draw a drawn face, silent and speaking."""
+        from stages.lipsync.musetalk.known import tried
+
+        with self.nets() as nets:
+            yield from tried(nets)
 
     def close(self) -> None:
         """Forget the nets."""

@@ -59,8 +59,11 @@ class Model:
             latents: as `see` gives them.
             tokens: as `tokens_of` gives them.
         """
-        drawn = predict(self._unet, latents.to(self._dtype), tokens.to(self._dtype))
-        return pictures(self._vae.decode(drawn))
+        return self.decode(predict(self._unet, latents.to(self._dtype), tokens.to(self._dtype)))
+
+    def decode(self, latents: Tensor) -> Faces:
+        """The faces of latents, [n, 4, ...]."""
+        return pictures(self._vae.decode(latents))
 
     @property
     def _dtype(self) -> torch.dtype:
