@@ -473,12 +473,24 @@ class Casting(Frozen):
     """How often chance does as well."""
 
 
+class CastPerson(Frozen):
+    """Faces that are taken for one person: those of one speaker, in the same place of shots framed alike."""
+
+    name: str
+    faces: tuple[str, ...]
+    """Names of faces, at least one."""
+    certain: bool
+    """False where there are several: nobody is known by the looks of a face."""
+
+
 class Cast(Frozen):
     """Speaker and face, shot by shot."""
 
     schema_version: Literal[1] = 1
     faces: tuple[CastFace, ...]
     castings: tuple[Casting, ...]
+    people: tuple[CastPerson, ...] = ()
+    """Who is seen speaking."""
 
 
 class PatchTrack(Frozen):

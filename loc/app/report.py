@@ -159,6 +159,15 @@ class CastReport(_Part):
     """How often chance does as well."""
 
 
+class PersonReport(_Part):
+    """Faces that are taken for one person who is seen speaking."""
+
+    name: str
+    faces: tuple[str, ...]
+    certain: bool
+    """Whether it is one face of one shot; several are joined by speaker and place, not by their looks."""
+
+
 class PictureReport(_Part):
     """What drawing did to the picture of a cut, measured on the pixels that reach the video. Differences of
     colour are CIE 1976, in which about 2.3 is just noticeable."""
@@ -276,6 +285,7 @@ class Report(_Part):
     lines: tuple[LineFit, ...]
     silent: tuple[LineFailed, ...]
     cast: tuple[CastReport, ...]
+    people: tuple[PersonReport, ...] = ()
     cuts: tuple[CutReport, ...]
     loudness: LoudnessReport | None
     translation_spent: SpentReport | None = None
@@ -319,6 +329,7 @@ def build(
         lines=_lines(dub, translation),
         silent=_silent(dub, translation),
         cast=tuple(_casting(one) for one in lipsync.cast.castings) if lipsync else (),
+        people=tuple(PersonReport(**one.model_dump()) for one in lipsync.cast.people) if lipsync else (),
         cuts=tuple(_cut(cut, timeline) for cut in lipsync.cuts) if lipsync and timeline else (),
         loudness=LoudnessReport(**dub.loudness.model_dump()) if dub else None,
         translation_spent=SpentReport(**translation.spent.model_dump())

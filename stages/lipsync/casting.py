@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import Casting, FrameRange, Score
+from loc.artifacts import Casting, CastPerson, FrameRange, Score
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Affine, Faces
@@ -311,6 +311,31 @@ def _by_framing(castings: Sequence[Casting], faces: Mapping[str, ShotFace]) -> l
         else:
             settled.append(one)
     return settled
+
+
+def seen_people(castings: Sequence[Casting], faces: Mapping[str, ShotFace]) -> list[CastPerson]:
+    """Who is seen speaking: the faces of each speaker, those in the same place of shots framed alike as one.
+
+    Args:
+        faces: all, by name.
+    """
+    groups: list[tuple[str | None, list[ShotFace]]] = []
+    for one in castings:
+        if one.face is None:
+            continue
+        face = faces[one.face]
+        known = [group for speaker, group in groups if speaker == one.speaker and speaker is not None]
+        if any(face in group for _, group in groups):
+            continue
+        home = next((group for group in known if _framed_alike(face, group[0])), None)
+        if home is None or any(other.shot == face.shot for other in home):
+            groups.append((one.speaker, [face]))
+        else:
+            home.append(face)
+    return [
+        CastPerson(name=f"person{number}", faces=tuple(face.name for face in group), certain=len(group) == 1)
+        for number, (_, group) in enumerate(groups, 1)
+    ]
 
 
 def _framed_alike(a: ShotFace, b: ShotFace) -> bool:

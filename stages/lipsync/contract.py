@@ -86,6 +86,8 @@ class RedrawWindow:
         that asked for them (`Finalist.reads`) is given frames around those it draws.
     `heard`: for a backend that hears, what it hears; its `plan` is then closed throughout but for its
         opacity, since phones are not read for it.
+    `lent`: for a backend that does not hear, profiles of who is taken for the same person in other shots, the
+        nearest shot's first.
     """
 
     video: VideoStream
@@ -97,6 +99,7 @@ class RedrawWindow:
     drawn: FrameRange
     cut: FrameRange
     heard: Heard | None = None
+    lent: tuple[Profile, ...] = ()
 
 
 @dataclass(frozen=True)

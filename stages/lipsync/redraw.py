@@ -181,25 +181,34 @@ def profile(
 
 
 def draw(
-    context: Context, film: Film, backend: Drafter, redraw: Redraw, person: Ref, clips: Sequence[Clip]
+    context: Context,
+    film: Film,
+    backend: Drafter,
+    redraw: Redraw,
+    person: Ref,
+    clips: Sequence[Clip],
+    lent: Sequence[Ref] = (),
 ) -> tuple[Action, Make]:
     """`lipsync.draw`: the patches of one redraw.
 
-    Reads: the frames of the redraw and how far each is drawn; the face's tracks in its chunk; the dry clips
-        of this face that sound in it or less than 0.3 s from it, and their phones; for a backend that hears,
-        those less than 1 s from it, and no phones.
+    Reads: the frames of the redraw and how far each is drawn; the face's tracks in its chunk; the person's
+        profile, and those of the same person in two other shots; the dry clips of this face that sound in it
+        or less than 0.3 s from it, and their phones; for a backend that hears, clips less than 1 s from it,
+        no phones, and no profiles of other shots.
     Leaves out: the mix; text, language and speakers; the numbers of cut and chunk, and the face's name.
 
     Args:
         person: the profile.
+        lent: profiles of the same person in other shots.
         clips: every clip of the dub that the face speaks; only those that sound in the redraw are read.
     """
     zero = int(film.edges[redraw.frames.start])
     near = clips_near(film, redraw.frames, clips, plan.HEARING if backend.hears else plan.REACH)
+    lent = () if backend.hears else lent
 
     def make(out: Out) -> None:
         with contained("The mouth could not be drawn."):
-            draw_patches(context, film, backend, redraw, person, near, out)
+            draw_patches(context, film, backend, redraw, person, near, out, lent=lent)
 
     action = Action(
         name="lipsync.draw",
@@ -210,6 +219,7 @@ def draw(
             "times": digest_bytes(film.times(redraw.frames).tobytes()),
             "tracks": film.tracks_key(redraw.face, redraw.chunk),
             "profile": person,
+            **({"lent": list(lent)} if lent else {}),
             "opacity": digest_bytes(redraw.opacity.tobytes()),
             "clips": [
                 {"audio": clip.audio, "place": clip.place - zero}
@@ -253,6 +263,7 @@ def draw_patches(
     clips: Sequence[Clip],
     out: Out,
     *,
+    lent: Sequence[Ref] = (),
     reads: FrameRange | None = None,
     cut: FrameRange | None = None,
 ) -> None:
@@ -261,6 +272,7 @@ def draw_patches(
     Args:
         person: the profile; None for a backend that needs none.
         clips: those that the mouth follows.
+        lent: profiles of the same person in other shots.
         reads: the frames that are read; None: those that are drawn.
         cut: those of the whole cut.
     """
@@ -274,6 +286,7 @@ def draw_patches(
         points=film.faces_over(context, redraw.face, reads),
         plan=_still(redraw) if backend.hears else _mouth_plan(context, film, redraw, clips),
         profile={} if person is None else load_arrays(context.store.open_object(person)),
+        lent=tuple(load_arrays(context.store.open_object(ref)) for ref in lent),
         pictures=lambda: film.pictures(reads),
         first_frame=reads.start,
         drawn=frames,

@@ -99,6 +99,11 @@ def shot_faces(
     return sorted(faces, key=lambda face: -face.found * (face.box[3] - face.box[1]))
 
 
+def shot_of(name: str) -> int:
+    """Index of the shot of the face of this name."""
+    return int(name.rstrip(string.ascii_lowercase)) - 1
+
+
 def _letters() -> Iterator[str]:
     yield from string.ascii_lowercase
     yield from (a + b for a in string.ascii_lowercase for b in string.ascii_lowercase)

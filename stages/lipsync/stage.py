@@ -20,6 +20,7 @@ from loc.artifacts import (
     Cast,
     CastFace,
     Casting,
+    CastPerson,
     Clip,
     Cut,
     FrameRange,
@@ -39,20 +40,23 @@ from loc.stage import Context
 from stages.lipsync import finals, plan, redraw
 from stages.lipsync import score as scoring
 from stages.lipsync.agreeing import Agreement
-from stages.lipsync.casting import ShotScene, cast_shots, heard_frames, lip_speed
+from stages.lipsync.casting import ShotScene, cast_shots, heard_frames, lip_speed, seen_people
 from stages.lipsync.contract import Drafter, Inputs
 from stages.lipsync.cuts import Stretch, cut_shot
 from stages.lipsync.finals import Decided, Drafted
 from stages.lipsync.plan import Range
 from stages.lipsync.redraw import STAGE, Film, Redraw
 from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations, with_occlusion
-from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces
+from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces, shot_of
 from stages.lipsync.tracks import runs
 from stages.lipsync.voices import ShotVoices, Voices
 from stages.lipsync.watch import Drawn
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Faces
+
+MAX_LENT = 2
+"""Shots that lend a person's views to another: each makes a redraw depend on one more."""
 
 FAILED = "failed"
 """Code of the reason, and of the defect, of a cut that was to be drawn and could not be."""
@@ -125,7 +129,8 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     ]
     routed.sort(key=lambda cut: (cut.stretch.frames.start, cut.face.name if cut.face else ""))
     redraws = [one for index, cut in enumerate(routed) for one in _redraws(film, index, cut)]
-    drawn, failures = _drawn(context, film, backend, redraws, profiles, routed)
+    who = seen_people(castings, {face.name: face for face in everyone})
+    drawn, failures = _drawn(context, film, backend, redraws, profiles, routed, who)
     _tell(context, routed, failures, castings)
     clips_of = [cut.clips for cut in routed]
     scores = scoring.scores(context, film, backend, drawn, clips_of)
@@ -137,7 +142,11 @@ def run(context: Context, inputs: Inputs) -> LipSync:
         lambda artist, made: scoring.scores(context, film, artist, made, clips_of),
     )
     return LipSync(
-        cast=Cast(faces=tuple(_face_record(face) for group in faces for face in group), castings=castings),
+        cast=Cast(
+            faces=tuple(_face_record(face) for group in faces for face in group),
+            castings=castings,
+            people=tuple(who),
+        ),
         cuts=tuple(
             _cut_record(
                 film,
@@ -399,6 +408,7 @@ def _drawn(
     redraws: Sequence[Redraw],
     profiles: Mapping[str, Ref | LocError],
     routed: Sequence[_Routed],
+    who: Sequence[CastPerson],
 ) -> tuple[list[Drawn], dict[int, LocError]]:
     """(what was drawn, what went wrong by cut). A cut of which one redraw failed is not drawn at all: half a
     sentence drawn would show more than none."""
@@ -410,7 +420,8 @@ def _drawn(
             failures[one.cut] = person
             continue
         wanted.append(one)
-        work.append(redraw.draw(context, film, backend, one, person, routed[one.cut].clips))
+        lent = _lent(one.face, profiles, who)
+        work.append(redraw.draw(context, film, backend, one, person, routed[one.cut].clips, lent))
     results = list(zip(wanted, context.runner.attempt(work, parallel=True), strict=True))
     failures |= {one.cut: result for one, result in results if isinstance(result, LocError)}
     drawn = [
@@ -447,6 +458,16 @@ def _drafts(
 def _area(face: ShotFace) -> float:
     x0, y0, x1, y1 = face.box
     return (x1 - x0) * (y1 - y0)
+
+
+def _lent(face: ShotFace, profiles: Mapping[str, Ref | LocError], who: Sequence[CastPerson]) -> list[Ref]:
+    """Profiles of the same person in other shots, of the nearest ones."""
+    others = [
+        name for person in who if face.name in person.faces for name in person.faces if name != face.name
+    ]
+    others.sort(key=lambda name: (abs(shot_of(name) - face.shot), shot_of(name)))
+    found = (profiles.get(name) for name in others)
+    return [ref for ref in found if isinstance(ref, Ref)][:MAX_LENT]
 
 
 def _tell(

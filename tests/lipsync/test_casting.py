@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from loc.artifacts import Casting, FrameRange, Score
+from loc.artifacts import Casting, CastPerson, FrameRange, Ref, Score
 from loc.cast import CastFile
-from stages.lipsync.casting import Heard, ShotScene, cast_shots, chance, combined, heard_frames
+from loc.errors import LocError
+from stages.lipsync import stage
+from stages.lipsync.casting import Heard, ShotScene, cast_shots, chance, combined, heard_frames, seen_people
 from stages.lipsync.shot_faces import ShotFace
 
 FPS = 25.0
@@ -127,6 +129,53 @@ def test_where_speeds_leave_it_open_the_face_is_found_that_alone_follows(
     [one] = cast_shots([scene], None)
     assert (one.face, one.by) == (face, "visemes" if face else "unsure"), why
     assert one.agreement_p == min(p)
+
+
+def casting(shot: int, face: str | None, speaker: str | None = "S1", by: str = "only-face") -> Casting:
+    return Casting.model_validate(
+        {"shot": shot, "speaker": speaker, "segments": ("1",), "face": face, "by": by, "certain": True,
+         "lip_speed": None, "runner_up": None, "seconds": 0.0, "p": None}
+    )  # fmt: skip
+
+
+def test_a_person_is_a_speaker_in_one_place_of_shots_framed_alike() -> None:
+    faces = {
+        one.name: one
+        for one in (face("1a"), face("2a", RIGHT), face("3a"), face("4a"), face("5a", RIGHT), face("6a"))
+    }
+    found = seen_people(
+        [
+            casting(0, "1a"),
+            casting(1, "2a", "S2"),
+            casting(2, "3a"),
+            casting(3, "4a", "S2"),
+            casting(4, "5a", "S1"),
+            casting(5, "6a", None),
+            casting(5, None, "S1", "listener"),
+            casting(0, "1a", "S3"),
+        ],
+        faces,
+    )
+    assert [(one.name, one.faces, one.certain) for one in found] == [
+        ("person1", ("1a", "3a"), False),
+        ("person2", ("2a",), True),
+        ("person3", ("4a",), True),
+        ("person4", ("5a",), True),
+        ("person5", ("6a",), True),
+    ]
+
+
+def test_views_are_lent_by_the_nearest_shots_of_the_same_person() -> None:
+    who = [
+        CastPerson(name="person1", faces=("1a", "3a", "4a", "9a"), certain=False),
+        CastPerson(name="person2", faces=("2a",), certain=True),
+    ]
+    ref = {name: Ref(sha256=f"{number:064x}", size=1) for number, name in enumerate(("1a", "2a", "4a", "9a"))}
+    profiles = {**ref, "3a": LocError("It could not be measured.")}
+    assert stage._lent(face("1a"), profiles, who) == [ref["4a"], ref["9a"]]
+    assert stage._lent(face("3a"), profiles, who) == [ref["4a"], ref["1a"]]
+    assert stage._lent(face("2a"), profiles, who) == []
+    assert stage._lent(face("5a"), profiles, who) == []
 
 
 def test_agreement_is_not_asked_where_speeds_tell() -> None:

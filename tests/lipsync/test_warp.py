@@ -411,3 +411,18 @@ def test_a_mouth_at_the_edge_of_the_picture_can_be_drawn(scene: Scene) -> None:
     draw = partial(draw_patch, scene.pictures[10], scene.video, moved.astype(np.float32), scene.person)
     patch = draw(0.5, 1.0, Choice(0.0, ()))
     assert patch.pixels.shape[:2] == (scene.person.sheet.height, scene.person.sheet.width)
+
+
+def test_what_a_shot_never_shows_is_lent_by_others_of_the_same_person(scene: Scene) -> None:
+    shut = {name: value for name, value in scene.profile.items() if not name.startswith("open")}
+    shut["range"] = np.float64(0.14)
+    alone, lent = person.load(shut), person.load(shut, [scene.profile])
+    assert not alone.open
+    assert len(lent.open) == len(scene.person.open)
+    assert lent.range == scene.person.range > alone.range
+    assert lent.sheet == alone.sheet
+    assert len(lent.closer) == len(alone.closer), "its own views are not joined by others of the same pose"
+    assert len(person.load(scene.profile, [scene.profile]).open) == len(scene.person.open)
+    dark, teeth = (scene.patch(scene.widest, 1.0, who=who).pixels for who in (alone, lent))
+    own = scene.patch(scene.widest, 1.0).pixels
+    assert np.abs(teeth.astype(int) - own).mean() < np.abs(dark.astype(int) - own).mean()

@@ -62,7 +62,7 @@ class Warp:
         from stages.lipsync.warp import person
         from stages.lipsync.warp.render import choices, draw_patch
 
-        who = person.load(window.profile)
+        who = person.load(window.profile, window.lent)
         plan = window.plan
         chosen = choices(window.points, window.video, who, plan.aperture)
         frames = zip(window.pictures(), window.points, plan.aperture, plan.width, chosen, strict=True)

@@ -174,16 +174,30 @@ def measure(shot: ShotView) -> Profile:
     return {name: np.asarray(value) for name, value in profile.items()}
 
 
-def load(profile: Mapping[str, npt.NDArray[Any]]) -> Person:
-    """A measured person, from its arrays."""
+def load(profile: Profile, lent: Sequence[Profile] = ()) -> Person:
+    """A measured person, from its arrays.
+
+    Args:
+        lent: the same person's in other shots: views in poses that this shot has none of come from them, and
+            who hardly opens the mouth here opens it as far as there.
+    """
     width, height = (int(side) for side in profile["sheet"])
     return Person(
-        range=float(profile["range"]),
+        range=max(float(one["range"]) for one in (profile, *lent)),
         width=float(profile["width"]),
         sheet=Sheet(width, height, float(profile["shrink"])),
-        open=_views(profile, "open"),
-        closer=_views(profile, "rest") + _views(profile, "half"),
+        open=_with_lent(profile, lent, "open"),
+        closer=_with_lent(profile, lent, "rest") + _with_lent(profile, lent, "half"),
     )
+
+
+def _with_lent(profile: Profile, lent: Sequence[Profile], kind: str) -> tuple[View, ...]:
+    """Views of a kind: the shot's own, and others' in poses that it has none of."""
+    views = list(_views(profile, kind))
+    for view in (view for one in lent for view in _views(one, kind)):
+        if all(np.linalg.norm(view.pose - other.pose) >= VIEWS_APART for other in views):
+            views.append(view)
+    return tuple(views)
 
 
 def _views(profile: Mapping[str, npt.NDArray[Any]], kind: str) -> tuple[View, ...]:
