@@ -49,6 +49,11 @@ def test_musetalk_cycle() -> None:
         assert picks == case["picks"]
 
 
+def _label_maps(given: Golden) -> list[str]:
+    """Names of the set's label maps."""
+    return [name.removeprefix("labels_") for name in given.arrays if name.startswith("labels_")]
+
+
 def _masks(given: Golden, labels: str) -> dict[region.Mode, region.Mask]:
     left, right = given.meta["cheeks"]
     modes: tuple[region.Mode, ...] = ("raw", "neck", "jaw")
@@ -60,7 +65,7 @@ def test_musetalk_blend_masks() -> None:
     given.same("jaw_kernel", region.jaw_kernel())
     given.same("cheek_mask_row", region.cheek_columns(*given.meta["cheeks"]))
     assert region.jaw_kernel().sum() == given.meta["jaw_kernel_ones"]
-    for labels in ("face", "blocks"):
+    for labels in _label_maps(given):
         for mode, mask in _masks(given, labels).items():
             given.same(f"seg_{labels}_{mode}", mask)
     for name, box in given.meta["boxes"].items():
@@ -82,7 +87,7 @@ def test_musetalk_blend_frames() -> None:
     cell, height, width = given.meta["frame_cell"], *given.meta["frame"][:2]
     frame = fill.picture("musetalk_blend/frame", height, width, given.seed, cell=cell)
     pasted = 0
-    for labels in ("face", "blocks"):
+    for labels in _label_maps(given):
         for mode, mask in _masks(given, labels).items():
             for name, box in given.meta["boxes"].items():
                 face = given.input(f"face_{name}", given.meta["face_cell"])
