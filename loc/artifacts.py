@@ -227,7 +227,10 @@ class Stems(Frozen):
     speech: Sound | None
     background: Sound | None
     speech_snr_db: float | None
-    """Estimated level of speech over background, dB; None without sound or speech."""
+    """Estimated level of speech over background, dB; None without sound or speech, or where the separator
+    does not estimate it."""
+    all_voices: bool = False
+    """Whether laughs, breaths and song are in the speech too, so that they must be put back."""
 
 
 class Word(Frozen):
@@ -260,6 +263,15 @@ class Dropped(Frozen):
     reason: str
 
 
+class Kept(Frozen):
+    """A stretch of the source in which voices stay in the dub as they were."""
+
+    start: int
+    stop: int
+    by: Literal["no-words", "marked"]
+    """`no-words`: nobody says a line there. `marked`: the user wants it."""
+
+
 class Speaker(Frozen):
     id: str
     median_f0_hz: float | None
@@ -278,6 +290,7 @@ class Transcript(Frozen):
     segments: tuple[Segment, ...]
     dropped: tuple[Dropped, ...]
     speakers: tuple[Speaker, ...]
+    kept: tuple[Kept, ...] = ()
 
 
 class Reason(Frozen):

@@ -22,6 +22,12 @@ that a report gives them, or are the `left` or the `right` one of every shot wit
 
 A translator that takes instructions is told of these. Without `to` they hold towards everybody, without
 `language` in every one.
+
+    [[keep]]
+    from = "1:02.5"
+    to = "1:10"
+
+What is heard then stays as it is: a song, a crowd, a language that is not to be translated.
 """
 
 from __future__ import annotations
@@ -33,6 +39,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from loc.artifacts import SAMPLE_RATE
 from loc.errors import UsageError
 
 SUFFIX = ".cast.toml"
@@ -97,6 +104,7 @@ class CastFile:
         manners: how they talk.
         leads: ids of the speakers whose cuts deserve finals.
         voices: by speaker, the name of a voice for each language; "" stands for all that are not named.
+        keep: what stays as it is.
     """
 
     name: str
@@ -105,6 +113,8 @@ class CastFile:
     manners: tuple[Manner, ...] = ()
     leads: frozenset[str] = frozenset()
     voices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    keep: tuple[tuple[int, int], ...] = ()
+    """Ranges that stay as they are, samples at 48 kHz, in order and apart."""
 
     def check(self, speakers: Iterable[str], faces: Iterable[str]) -> None:
         """Hold what the file names against the speakers of the transcript and the faces of the video.
@@ -166,7 +176,7 @@ def read_cast(path: Path) -> CastFile:
         # Of TOML, the reason names line and column.
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path} cannot be read as a cast file.", why=f"{why}.", fix=_FORM) from error
-    _only(path, "", said, "speakers", "manners")
+    _only(path, "", said, "speakers", "manners", "keep")
     entries = _table(path, "speakers", said.get("speakers", {}))
     speakers = {name: _faces(path, name, entry) for name, entry in entries.items()}
     return CastFile(
@@ -176,7 +186,42 @@ def read_cast(path: Path) -> CastFile:
         _manners(path, said.get("manners", [])),
         frozenset(name for name, entry in entries.items() if _leads(path, name, entry)),
         {name: _voices(path, name, entry["voice"]) for name, entry in entries.items() if "voice" in entry},
+        _keep(path, said.get("keep", [])),
     )
+
+
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+
+
+def _moment(text: str) -> int:
+    """A time as a clock shows it, `1:02.5`, in samples; -1 if it is none."""
+    parts = _CLOCK.fullmatch(text.strip())
+    if parts is None:
+        return -1
+    hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+    return round((hours * 3600 + minutes * 60 + seconds) * SAMPLE_RATE)
+
+
+def _keep(path: Path, value: Any) -> tuple[tuple[int, int], ...]:
+    """The entries [[keep]], as samples, joined where they meet."""
+    found: list[tuple[int, int]] = []
+    for entry in value if isinstance(value, list) else [value]:
+        words = entry if isinstance(entry, dict) else {}
+        start, stop = (_moment(str(words.get(name, ""))) for name in ("from", "to"))
+        if set(words) != {"from", "to"} or not 0 <= start < stop:
+            raise UsageError(
+                f"{path}: an entry of `keep` cannot be used.",
+                why="It says from when to when, the first before the second.",
+                fix='Write [[keep]] and below it from = "1:02.5" and to = "1:10".',
+            )
+        found.append((start, stop))
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(found):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], stop))
+        else:
+            joined.append((start, stop))
+    return tuple(joined)
 
 
 def _voices(path: Path, name: str, value: Any) -> Mapping[str, str]:

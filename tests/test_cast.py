@@ -166,3 +166,21 @@ def test_a_voice_must_have_a_name(tmp_path: Path, value: str) -> None:
     path.write_text(f"[speakers.a]\nvoice = {value}\n")
     with pytest.raises(UsageError, match="voice"):
         read_cast(path)
+
+
+def test_stretches_that_stay_as_they_are(tmp_path: Path) -> None:
+    text = '[[keep]]\nfrom = "1:02.5"\nto = "1:10"\n[[keep]]\nfrom = "1"\nto = "2"\n'
+    text += '[[keep]]\nfrom = "1:00:00"\nto = "1:00:01"\n[[keep]]\nfrom = "1.5"\nto = "3"\n'
+    assert read_cast(written(tmp_path, text)).keep == (
+        (48_000, 3 * 48_000),
+        (3_000_000, 70 * 48_000),
+        (3600 * 48_000, 3601 * 48_000),
+    )
+    for wrong in (
+        'from = "2"\nto = "1"',
+        'from = "2"',
+        'from = "a"\nto = "1"',
+        'from = "1"\nto = "2"\nx = "y"',
+    ):
+        with pytest.raises(UsageError, match="keep"):
+            read_cast(written(tmp_path, f"[[keep]]\n{wrong}\n"))

@@ -30,6 +30,7 @@ from loc.runner import Made
 from loc.stage import Context
 from loc.store.keys import digest_value
 from stages.dub import bank, mix, own_voice, reference, saying, speech
+from stages.dub.bed import bed
 from stages.dub.contract import Inputs, Reference, Synthesiser, VoiceRequest
 from stages.dub.fit import MAX_RATE, MAX_STRETCH, Placed, Slot, choose_rates, place_lines
 from stages.dub.saying import Said, Wish
@@ -82,7 +83,9 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
     )
     clips = [_clip(*parts) for parts in zip(spoken, placed, made, strict=True)]
     _flag_overruns(context, clips)
-    mixed, loudness = _mix(context, source, inputs.stems.get(), clips, made)
+    stems = inputs.stems.get()
+    below = bed(context, stems, transcript.kept)
+    mixed, loudness = _mix(context, source, stems.speech, below, clips, made)
     return DubTrack(
         language=context.language,
         clips=tuple(clips),
@@ -321,20 +324,24 @@ def _flag_overruns(context: Context, clips: Sequence[Clip]) -> None:
 
 
 def _mix(
-    context: Context, source: Source, stems: Stems, clips: Sequence[Clip], made: Sequence[Made]
+    context: Context,
+    source: Source,
+    voice: Sound | None,
+    below: Sound | None,
+    clips: Sequence[Clip],
+    made: Sequence[Made],
 ) -> tuple[Sound, Loudness]:
-    """The finished mix and its measures; clips that cannot be heard in it are defects."""
-    bed = stems.background
-    channels = bed.channels if bed is not None else SILENCE_CHANNELS
+    """The finished mix and its measures, over the sound `below`; clips that cannot be heard are defects."""
+    channels = below.channels if below is not None else SILENCE_CHANNELS
     weights = mix.placement_weights(channels, _layout(source))
-    level = _level(context, stems.speech, weights)
+    level = _level(context, voice, weights)
     placements = [mix.Placement(clip.audio, clip.place, clip.samples) for clip in clips]
     starts = range(0, source.samples, BLOCK_SAMPLES)
     ranges = [(start, min(start + BLOCK_SAMPLES, source.samples)) for start in starts]
     indices = [mix.block_clips(placements, *span) for span in ranges]
     blocks = context.runner.map(
         [
-            mix.mix_block(context, bed, [placements[i] for i in among], *span, weights, level.gain_db)
+            mix.mix_block(context, below, [placements[i] for i in among], *span, weights, level.gain_db)
             for span, among in zip(ranges, indices, strict=True)
         ],
         parallel=True,

@@ -101,8 +101,8 @@ def run(context: Context, inputs: Inputs) -> LipSync:
         return LipSync(cuts=(), patches=())
     film = _film(context, inputs.source.get())
     faces = [shot_faces_of(context, film, shot) for shot in range(len(film.source.shots))]
-    speech = _source_speech(context, inputs.stems.get())
     transcript = inputs.transcript.get()
+    speech = _source_speech(context, inputs.stems.get(), transcript)
     castings = _cast(context, film, faces, transcript, speech, inputs.stems.get().speech)
     voices = _shot_voices(context, film, faces, transcript, speech, castings)
     everyone = [face for group in faces for face in group]
@@ -208,13 +208,17 @@ def _cut(context: Context, film: Film, face: ShotFace, looks: occlusion.Looks) -
     return cut_shot(shot, film.source.shots[shot].start, whole)
 
 
-def _source_speech(context: Context, stems: Stems) -> list[Range]:
-    """When the source speaks, samples."""
+def _source_speech(context: Context, stems: Stems, transcript: Transcript) -> list[Range]:
+    """When the source speaks, samples; not where its voice stays in the dub, as a laugh does."""
     from loc.analysis.voice_activity import speech_regions
 
     if stems.speech is None:
         return []
-    return speech_regions(context.runner, Site(STAGE), stems.speech)
+    return [
+        (start, stop)
+        for start, stop in speech_regions(context.runner, Site(STAGE), stems.speech)
+        if not any(item.start <= start and stop <= item.stop for item in transcript.kept)
+    ]
 
 
 def _cast(

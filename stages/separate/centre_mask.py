@@ -90,6 +90,9 @@ class CentreMask:
         ),
     )
 
+    all_voices = False
+    """In pauses nothing is taken out."""
+
     context_samples = 2 * SAMPLE_RATE
     """RNNoise is recurrent: after 2 s its masks no longer tell where it began."""
 

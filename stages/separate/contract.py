@@ -25,6 +25,9 @@ class Separator(Backend, Protocol):
     context_samples: int
     """Samples at 48 kHz it wants to hear on each side of a piece: edge effects must have died out in them."""
 
+    all_voices: bool
+    """Whether it takes out every voice, laughs, breaths and song too, and not speech alone."""
+
     def survey(self, audio: npt.NDArray[np.float32]) -> dict[str, float]:
         """Statistics of one piece (float32 [n, channels], 48 kHz) that `combine` turns into parameters of the
         whole track: sums, counts and peaks, so that pieces can be put together."""

@@ -59,6 +59,8 @@ class Demucs:
         architecture="htdemucs",
     )
 
+    all_voices = True
+
     context_samples = 4 * SAMPLE_RATE
     """Half a segment, and a tenth of a second in which resampling settles."""
 

@@ -43,6 +43,7 @@ def run(ctx: Context, inputs: Inputs) -> Stems:
         speech=_sound(master, [part.ref("speech") for part in parts]),
         background=_sound(master, [part.ref("background") for part in parts]),
         speech_snr_db=combined.detail["speech_snr_db"],
+        all_voices=separator.all_voices,
     )
 
 

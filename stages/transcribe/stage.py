@@ -9,14 +9,14 @@ from typing import Literal, cast
 from loc import packages
 from loc.analysis import speakers, voice_activity
 from loc.analysis.voice_activity import FRAME_48K, RATIO, VoiceFrames, read_analysis
-from loc.artifacts import Dropped, Frozen, Segment, Sound, Speaker, Transcript, Word
+from loc.artifacts import Dropped, Frozen, Kept, Segment, Sound, Speaker, Transcript, Word
 from loc.errors import InputError, MissingError
 from loc.media.sound import slice_key
 from loc.media.subtitles import Cue, join_lines, read_cues
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, Job, SuppliedText
 from loc.store.keys import digest_bytes
-from stages.transcribe import guard, phrases
+from stages.transcribe import guard, kept, phrases
 from stages.transcribe.contract import Detector, Inputs, Passage, Prompted, Recogniser
 from stages.transcribe.guard import Said
 
@@ -25,6 +25,7 @@ NAME = "transcribe"
 CUE_MERGE = 14_400
 """Cues that begin within 0.3 s of each other are one line: too short to be spoken one after the other."""
 
+MARKED = "the cast file keeps this as it is"
 PAST_END = "the cue begins after the end of the video"
 
 LANGUAGE_WINDOWS = 3
@@ -80,10 +81,43 @@ def run(ctx: Context, inputs: Inputs) -> Transcript:
         cues = ctx.job.translations[ctx.job.languages[0]]
         segments, dropped = _supplied(ctx, inputs, cues, with_text=False)
         language = ctx.job.source_language
+    segments, marked = _unmarked(ctx, segments)
     segments, people = _with_speakers(ctx, inputs, segments)
     return Transcript(
-        language=language, origin=kind, segments=segments, dropped=tuple(dropped), speakers=people
+        language=language,
+        origin=kind,
+        segments=segments,
+        dropped=(*dropped, *marked),
+        speakers=people,
+        kept=_kept(ctx, inputs, segments),
     )
+
+
+def _unmarked(ctx: Context, segments: tuple[Segment, ...]) -> tuple[tuple[Segment, ...], list[Dropped]]:
+    """Lines that are to be dubbed, and what is said of those whose middle the user keeps as it is."""
+    holes = ctx.job.cast.keep if ctx.job.cast else ()
+    inside = {
+        segment.id
+        for segment in segments
+        if any(start <= (segment.start + segment.stop) // 2 < stop for start, stop in holes)
+    }
+    dropped = [
+        Dropped(start=item.start, stop=item.stop, reason=MARKED) for item in segments if item.id in inside
+    ]
+    return tuple(segment for segment in segments if segment.id not in inside), dropped
+
+
+def _kept(ctx: Context, inputs: Inputs, segments: Sequence[Segment]) -> tuple[Kept, ...]:
+    """The voices that stay in the dub. Without sound there are none."""
+    holes = ctx.job.cast.keep if ctx.job.cast else ()
+    if inputs.source.get().master is None:
+        return ()
+    stems = inputs.stems.get()
+    if stems.speech is None or not (stems.all_voices or holes):
+        return ()
+    regions = voice_activity.speech_regions(ctx.runner, ctx.site(NAME), stems.speech)
+    said = [(segment.start, segment.stop) for segment in segments]
+    return kept.kept(stems.speech.samples, regions, said, holes, all_voices=stems.all_voices)
 
 
 def _supplied(
@@ -151,6 +185,8 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
         return _nothing_said(ctx)
     frames = voice_activity.voice_frames(ctx.runner, ctx.site(NAME), speech)
     regions = voice_activity.in_samples(voice_activity.regions(frames), speech.samples)
+    if ctx.job.cast is not None:
+        regions = kept.without(regions, ctx.job.cast.keep)
     if not regions:
         return _nothing_said(ctx)
     recogniser = cast(Recogniser, ctx.backend(NAME, None))
@@ -159,14 +195,14 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
     sound = _clearer(ctx, recogniser, master, speech, heard, regions, language)
     passages = _passages(ctx, recogniser, sound, list(enumerate(heard)), language)
     believed, invented = guard.sort(passages, regions, language)
-    kept, dropped = phrases.voiced([word for passage in believed for word in passage.words], regions)
+    voiced, dropped = phrases.voiced([word for passage in believed for word in passage.words], regions)
     dropped += [Dropped(start=passage.start, stop=passage.stop, reason=why) for passage, why in invented]
     dropped.sort(key=lambda item: (item.start, item.stop))
     segments = tuple(
-        _segment(index, line, language) for index, line in enumerate(phrases.lines(kept, language))
+        _segment(index, line, language) for index, line in enumerate(phrases.lines(voiced, language))
     )
     _pass_gate(ctx, passages, segments, invented, sum(stop - start for start, stop in regions))
-    if not kept:
+    if not voiced:
         ctx.runner.defect(
             NAME, "", "nothing-recognised", "Speech was found, but not one word of it was recognised."
         )

@@ -124,8 +124,13 @@ def _as_spoken(segment: Segment) -> Line:
 
 def _supplied(ctx: Context, supplied: SuppliedText, transcript: Transcript) -> list[Line]:
     cues = read_cues(ctx.store.read_bytes(supplied.ref), supplied.name, ctx.runner.notice)
+    marked = [item for item in transcript.kept if item.by == "marked"]
+    stays = [any(item.start <= (cue.start + cue.stop) // 2 < item.stop for item in marked) for cue in cues]
+    cues = [cue for cue, as_it_is in zip(cues, stays, strict=True) if not as_it_is]
     groups = match_cues(cues, transcript)
     ids: Sequence[str] = supplied.ids
+    if len(ids) == len(stays):
+        ids = [name for name, as_it_is in zip(ids, stays, strict=True) if not as_it_is]
     if len(ids) != len(cues):
         ids = name_cues(groups, [line_id(segment.id) for segment in transcript.segments], line_id("s0000"))
     partners = {cue: segments for left, segments in groups for cue in left}

@@ -187,6 +187,9 @@ def draw(folder: Path) -> Rig:
     rig.say("ja", JAPANESE)
     rig.run()
     rig.run(languages=("ja",), burn_subtitles=True)
+    keep = rig.folder.parent / "keep.toml"
+    keep.write_text('[[keep]]\nfrom = "0:00"\nto = "0:00.25"\n')
+    rig.run(languages=("ja",), cast=keep)
     engine = {"backend": {"dub": "command"}, "dub_command": ENGINE}
     rig.run(languages=("es",), source_language="en", until="dub", **engine)
     with serving() as endpoint:

@@ -59,6 +59,7 @@ class Half:
 
     card = Card("separate", "half", "1", "half", "embedded", "basic", "in-process")
     context_samples = 48_000
+    all_voices = False
 
     def __init__(self, host: Host) -> None:
         del host

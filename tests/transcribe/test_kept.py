@@ -1,0 +1,70 @@
+"""Which voices stay: pure functions on known places, and the stage with a cast file."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from loc.artifacts import SAMPLE_RATE, Kept, Stems
+from loc.cast import CastFile
+from loc.media.sound import store_sound
+from loc.runner import Runner
+from loc.stage import Slot
+from stages.transcribe.contract import Inputs
+from stages.transcribe.kept import MARGIN, kept, without
+from stages.transcribe.stage import MARKED, run
+from tests.hearing import context, source_of
+from tests.transcribe.test_stage import Scripted, dialogue
+
+S = SAMPLE_RATE
+
+
+def test_holes_are_cut_out() -> None:
+    assert without([(0, 10), (20, 30)], [(5, 6), (8, 25)]) == [(0, 5), (6, 8), (25, 30)]
+    assert without([(0, 10)], []) == [(0, 10)]
+    assert without([(2, 8)], [(0, 10)]) == []
+
+
+def test_a_laugh_between_lines_stays_and_a_stretch_with_a_line_does_not() -> None:
+    regions = [(1 * S, 3 * S), (4 * S, 5 * S), (6 * S, 9 * S)]
+    said = [(int(1.2 * S), int(2.5 * S)), (7 * S, 8 * S)]
+    found = kept(10 * S, regions, said, [], all_voices=True)
+    assert [(item.start, item.stop) for item in found] == [
+        (0, S - MARGIN),
+        (3 * S + MARGIN, 6 * S - MARGIN),
+        (9 * S + MARGIN, 10 * S),
+    ]
+    assert {item.by for item in found} == {"no-words"}
+    assert kept(10 * S, regions, said, [], all_voices=False) == ()
+
+
+def test_a_mark_wins_over_a_line() -> None:
+    found = kept(10 * S, [(S, 9 * S)], [(2 * S, 8 * S)], [(3 * S, 4 * S), (9 * S, 99 * S)], all_voices=True)
+    assert Kept(start=3 * S, stop=4 * S, by="marked") in found
+    assert found[-1] == Kept(start=9 * S, stop=10 * S, by="marked")
+    assert all(a.stop <= b.start for a, b in itertools.pairwise(found))
+
+
+def test_what_the_cast_file_keeps_is_neither_heard_nor_dubbed(runner: Runner) -> None:
+    audio, places = dialogue()
+    source = source_of(runner.store, audio)
+    speech = store_sound(runner.store, [audio[:, None]], 1)
+    inputs = Inputs(
+        Slot("ingest", source),
+        Slot("separate", Stems(speech=speech, background=None, speech_snr_db=None, all_voices=True)),
+    )
+    start, stop = (round(at * S) for at in places[2])
+    cast = CastFile("x.cast.toml", frozenset(), keep=((start - S // 4, stop + S // 4),))
+    backend = Scripted()
+    found = run(context(runner, {"transcribe": backend}, cast=cast), inputs)
+    assert len(backend.asked) == len(found.segments) == 5
+    assert all(item.stop <= start or item.start >= stop for item in found.segments)
+    marked = [item for item in found.kept if item.by == "marked"]
+    assert [(item.start, item.stop) for item in marked] == list(cast.keep)
+    everything = np.zeros(len(audio), bool)
+    for item in found.kept:
+        everything[item.start : item.stop] = True
+    for segment in found.segments:
+        assert not everything[segment.start : segment.stop].any()
+    assert MARKED not in {item.reason for item in found.dropped}
