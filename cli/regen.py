@@ -9,10 +9,10 @@ import typer
 
 from cli.graph import load_graph
 from cli.options import RUN_FIELDS, with_settings
-from cli.output import print_outcome, say
+from cli.output import print_outcome, say, write_json
 from cli.progress import reporter
 from loc.app.batch import run_all
-from loc.app.outcome import overall
+from loc.app.outcome import overall, told
 from loc.app.regen import ask
 from loc.settings import Settings
 
@@ -32,6 +32,9 @@ def regen(
         int | None,
         typer.Option("--take", min=0, help="Which take (default: the one after that which is heard now)."),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print events, then the result, as JSON lines on stdout.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; results and errors.")] = False,
 ) -> None:
     """Have lines of a dub said again, another way, and make the dub anew with them.
@@ -42,8 +45,11 @@ def regen(
     graph = load_graph()
     for words in ask(video, graph, settings, tuple(segment), take):
         say(words)
-    with reporter(as_json=False, quiet=quiet) as sink:
+    with reporter(as_json=as_json, quiet=quiet) as sink:
         outcomes = run_all([video], graph, settings, [sink])
+    if as_json:
+        inputs = [told(item).model_dump(mode="json") for item in outcomes]
+        write_json({"type": "result", "exit_code": int(overall(outcomes)), "inputs": inputs})
     for outcome in outcomes:
-        print_outcome(outcome, paths=True)
+        print_outcome(outcome, paths=not as_json)
     raise typer.Exit(int(overall(outcomes)))
