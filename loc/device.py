@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -97,6 +98,10 @@ def free_host_mb() -> int | None:
     return free
 
 
+ACCELERATORS = ("mps",) if sys.platform == "darwin" else ("cuda",)
+"""What `auto` tries before the CPU."""
+
+
 def choose(wanted: str, say: Say) -> Device:
     """The device models run on.
 
@@ -117,7 +122,7 @@ def choose(wanted: str, say: Say) -> Device:
                 fix="Mend its driver, or name another: --device cpu works everywhere.",
             ) from fault
     faults = []
-    for name in ("cuda", "mps"):
+    for name in ACCELERATORS:
         try:
             return prove(name)
         except DeviceFault as fault:

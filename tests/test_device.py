@@ -173,6 +173,7 @@ def test_auto_takes_what_computes_and_says_why_it_ends_at_the_processor(
         said.append((code, message))
 
     monkeypatch.setattr("loc.device.prove", prove)
+    monkeypatch.setattr("loc.device.ACCELERATORS", ("cuda", "mps"))
     assert choose("auto", say).name == "cpu"
     assert [code for code, _ in said] == ["device-cpu"]
     assert "cuda: no driver; mps: no driver" in said[0][1]
