@@ -27,7 +27,10 @@ from stages.translate.scene import Long
 from stages.translate.spending import spent
 
 NAME = "translate"
-FIT_VERSION = 1
+FIT_VERSION = 2
+
+LEAST = 0.5
+"""Share of a line's length that its rewriting has at least: what is shorter has left something out."""
 
 TOGETHER = 12
 """Lines that a language model is asked to shorten at a time."""
@@ -187,11 +190,11 @@ def _fit(
 
 
 def is_better(text: str, long: Long) -> bool:
-    """Whether a rewritten line may take the place of the long one: it is shorter, is something, and has lost
-    no term that the long one has."""
+    """Whether a rewritten line may take the place of the long one: it is shorter, but not by more than words
+    can be, and has lost no term that the long one has."""
     length = units(text, long.target)
-    lost = missing_terms(long.terms, text)
-    return 0 < length < long.length and len(lost) <= len(missing_terms(long.terms, long.text))
+    lost, lacked = (missing_terms(long.terms, one) for one in (text, long.text))
+    return max(1, LEAST * long.length) <= length < long.length and len(lost) <= len(lacked)
 
 
 def _shortest(translator: SentenceTranslator, long: Long) -> str:

@@ -25,7 +25,7 @@ from stages.translate.contract import Translated
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel
 
-VERSION = "1"
+VERSION = "2"
 
 BEAMS = 4
 """Hypotheses kept: Marian's published models were tuned with 4 to 6; more cost time in proportion."""
@@ -43,6 +43,10 @@ padding follow from a sentence's own length, whatever it is handed over with."""
 ROOM, ROOM_FACTOR = 16, 3
 """Tokens a translation may take: this many and this many times its source. What does not end there never
 does."""
+
+MARGIN = 0.3
+"""Natural logarithms: by how much the mean token of a hypothesis may be less likely than that of the best of
+its beam. What is further away leaves words out: of a model that knows its lines by heart, every fragment."""
 
 THANKS: Mapping[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("en", "es"): ("Thank you very much.", ("gracias",)),
@@ -135,11 +139,22 @@ class _Seq2Seq:
                 generation_config=self._decoding(
                     model, target, min(room, self._longest(model) - 1), beams, kept
                 ),
+                return_dict_in_generate=True,
+                output_scores=kept > 1,
             )
-        return [self._result(row, model) for row in made.tolist()]
+        found = [self._result(row, model) for row in made.sequences.tolist()]
+        if kept == 1:
+            return found
+        scores = made.sequences_scores.view(-1, kept)
+        near = (scores >= scores[:, :1] - MARGIN).flatten().tolist()
+        return [
+            one if good else InputError("The translator thinks little of it.")
+            for one, good in zip(found, near, strict=True)
+        ]
 
     def alternatives(self, sentence: str, source: str, target: str) -> Sequence[str]:
-        """The hypotheses of a wider beam that came to an end, the best first, each once."""
+        """The hypotheses of a wider beam that came to an end and are about as likely as the best, which comes
+        first; each once."""
         found = self._generate([sentence], source, target, VARIANTS, VARIANTS)
         return list(dict.fromkeys(one.text for one in found if isinstance(one, Translated)))
 

@@ -59,7 +59,7 @@ def test_a_limit_is_a_little_under_what_is_said_with_ease(room: int, units_per_s
 def test_what_is_taken_for_better() -> None:
     long = Long("en", "es", "A bear sleeps.", "El oso duerme mucho", 5, (("bear", "oso"),))
     assert is_better("Oso duerme", long)
-    for text in ("", "…", "El oso duerme muchísimo", "Duerme"):
+    for text in ("", "…", "El oso duerme muchísimo", "Duerme", "Un oso"):
         assert not is_better(text, long)
 
 
@@ -198,8 +198,9 @@ def test_a_language_model_is_asked_for_fewer_words(
 ) -> None:  # fmt: skip
     def wordy_then_short(asked: Asked) -> Answered:
         if "fewer words" in asked.prompt:
-            return chat(json.dumps(dict.fromkeys(asked.wanted, "Frase más corta")))
-        return chat(json.dumps({name: "Palabras y más palabras" * int(name) for name in asked.wanted}))
+            return chat(json.dumps(dict.fromkeys(asked.wanted, "Frase bastante más corta")))
+        wordy = {name: "Palabras y más palabras" * min(int(name), 2) for name in asked.wanted}
+        return chat(json.dumps(wordy))
 
     endpoint.always = wordy_then_short
     model = opened()
@@ -207,8 +208,8 @@ def test_a_language_model_is_asked_for_fewer_words(
     made = translate(first, transcript("Go.", "Stay.", "Sit."))
     assert [line.text for line in made.lines] == [
         "Palabras y más palabras",
-        "Frase más corta",
-        "Frase más corta",
+        "Frase bastante más corta",
+        "Frase bastante más corta",
     ]
     assert [len(wanted) for wanted in endpoint.wanted] == [3, 2]
     assert "At most 23 letters, now 40" in endpoint.asked[1].prompt
