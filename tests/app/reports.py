@@ -14,6 +14,7 @@ from loc.app.report import (
     LineFit,
     LoudnessReport,
     NotTaken,
+    PersonReport,
     PictureReport,
     Report,
     RunReport,
@@ -164,6 +165,10 @@ def troubled() -> Report:
             casting(2, "lips", runner_up=0.05, p=0.004),
             casting(3, "framing"),
             casting(6, "listener", face=None, segments=("l0006", "l0007")),
+        ),
+        people=(
+            PersonReport(name="person1", faces=("1a", "3a"), certain=False),
+            PersonReport(name="person2", faces=("2a",), certain=True),
         ),
         cuts=tuple(cuts),
         loudness=LoudnessReport(

@@ -17,6 +17,7 @@ from loc.app.feasibility import Choices
 from loc.app.page.attention import (
     attention,
     cut_states,
+    elsewhere,
     how_cast,
     line_flags,
     needs_eyes,
@@ -127,6 +128,17 @@ def test_how_a_face_was_found_is_told_with_its_figures() -> None:
     assert said[1] == (
         "its lips move while the lines are heard (lip speed 0.51, next face 0.05, over 3.2 s, p = 0.004)"
     )
+
+
+def test_the_cast_names_the_other_faces_of_a_person(store: WorkDir) -> None:
+    report = troubled()
+    people = report.model_dump(mode="json")["people"]
+    assert [elsewhere(face, people) for face in ("1a", "2a", "3a", None)] == [["3a"], [], ["1a"], []]
+    built = page.build(report, subject(), store).decode()
+    assert "<td>1a <small>also 3a</small></td>" in built
+    assert "by speaker and place" in built
+    alone = report.model_copy(update={"people": report.people[1:]})
+    assert "by speaker and place" not in page.build(alone, subject(), store).decode()
 
 
 def test_faces_of_one_shot_share_the_lane_of_cuts(store: WorkDir) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -101,6 +101,34 @@ def test_it_shows_every_line_and_cut_of_the_report(opened: Page) -> None:
     assert opened.locator("table.lines tbody tr").count() == len(report.lines) + len(report.silent)
     assert "Done, with defects" in opened.locator(".verdict").inner_text()
     assert not is_too_wide(opened)
+
+
+_CONTRAST = """() => {
+  const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  const light = (node) => {
+    const parts = getComputedStyle(node).fill.match(/[\\d.]+/g).slice(0, 3);
+    const [r, g, b] = parts.map((part) => linear(part / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  return [...document.querySelectorAll("#lanes .label")].map((label) => {
+    const under = [...label.parentNode.querySelectorAll("rect:not(.over)")].at(-1);
+    const [dark, bright] = [light(label), light(under)].sort((a, b) => a - b);
+    return [label.textContent, under.getAttribute("class"), (bright + 0.05) / (dark + 0.05)];
+  });
+}"""
+"""Of each name on the timeline: it, what it stands on, and the contrast of both, as WCAG 2.2 reckons it."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_on_the_timeline_can_be_read(
+    browser: Browser, written: Path, scheme: Literal["light", "dark"]
+) -> None:
+    with browser.new_context(viewport={"width": DESK[0], "height": DESK[1]}, color_scheme=scheme) as context:
+        tab = context.new_page()
+        tab.goto(written.as_uri())
+        found = tab.evaluate(_CONTRAST)
+    assert {"cut-drawn", "cut-partly", "cut-passed", "cut-failed"} <= {under for _, under, _ in found}
+    assert [one for one in found if one[2] < 4.5] == []
 
 
 def test_things_stand_where_their_times_are(opened: Page) -> None:

@@ -432,20 +432,18 @@ class Talk:
         return lipsync.run(context, inputs(self.rig.source, heard, Slot("dub", self.dub), transcript))
 
 
-@pytest.fixture(scope="module")
-def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
-    folder = tmp_path_factory.mktemp("talk")
-    film = shoot(DIALOGUE, folder / "talk.mp4")
-    store = WorkDir(folder / "store")
-    runner = Runner(store, EventBus(), run="test")
-    job = Job(film.path, digest_file(film.path), film.path.stat().st_size, ("es",), "en")
-    context = Context(runner=runner, settings=Settings(), job=job, backend=no_backend)
-    source = ingest.run(context, IngestInputs())
-    runner.close()
+def talk_in(script: Script, folder: Path) -> Iterator[Talk]:
+    film = shoot(script, folder / "talk.mp4")
+    store, source = ingest_film(film.path, folder / "store")
     rig = Rig(store, source, film.path, Warp(Host(Settings(), folder)))
     yield Talk(rig, film.truth)
     for used in rig.runners:
         used.close()
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+    yield from talk_in(DIALOGUE, tmp_path_factory.mktemp("talk"))
 
 
 def places(made: LipSync, talk: Talk) -> dict[str, str]:
@@ -537,3 +535,65 @@ def test_what_one_face_says_again_makes_nothing_of_the_other(talk: Talk) -> None
     lipsync.run(context, inputs(talk.rig.source, heard, Slot("dub", dub), transcript_of(*talk.lines)))
     # Otto's line in its only shot, and nothing of Mina's.
     assert talk.rig.made() == ["lipsync.draw", "lipsync.watch", "lipsync.score"]
+
+
+MONTAGE = Script(
+    lines=(
+        Said(MINA, "My mum baked apple pie.", pause=0.3),
+        Said(OTTO, "No, but my map may help.", pause=0.5),
+        Said(MINA, "Bob saw a papa bear.", pause=1.2),
+    ),
+    shots=(Shot(0, "close", "plain"), Shot(1, "close", "study", (OTTO,)), Shot(2, "close", "plain")),
+    tail=0.4,
+    size=(640, 360),
+    music=False,
+)
+"""A speaks, a hard cut to B who speaks and is then silent, and back to A."""
+
+
+@pytest.fixture(scope="module")
+def montage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+    yield from talk_in(MONTAGE, tmp_path_factory.mktemp("montage"))
+
+
+def test_across_hard_cuts_a_person_lends_its_own_views_and_nobody_elses(montage: Talk) -> None:
+    made = montage.run()
+    assert [(one.shot, one.speaker, one.face) for one in made.cast.castings] == [
+        (0, "Mina", "1a"),
+        (1, "Otto", "2a"),
+        (2, "Mina", "3a"),
+    ]
+    assert [(one.faces, one.certain) for one in made.cast.people] == [(("1a", "3a"), False), (("2a",), True)]
+    events = [event for event in montage.rig.events if isinstance(event, ActionDone)]
+    record = {event.key: montage.rig.store.find_action(event.key) for event in events}
+    profiles = {
+        event.unit.removeprefix("face "): record[event.key].outputs["profile"].sha256
+        for event in events
+        if event.action == "lipsync.profile"
+    }
+    assert set(profiles) == {"1a", "2a", "3a"}
+    draws = [record[event.key].fields["inputs"] for event in events if event.action == "lipsync.draw"]
+    lent = {one["profile"]: one.get("lent", []) for one in draws}
+    assert lent == {
+        profiles["1a"]: [profiles["3a"]],
+        profiles["2a"]: [],
+        profiles["3a"]: [profiles["1a"]],
+    }
+
+
+def test_across_hard_cuts_who_is_silent_keeps_the_picture(montage: Talk) -> None:
+    """B's frames after its line, in its own shot, up to the cut: nothing is drawn in them."""
+    made = montage.run()
+    [(_, start, stop)] = [line for line in montage.lines if line[0] == "Otto"]
+    shot = montage.rig.source.shots[1]
+    drawn = np.zeros(montage.rig.source.frames.count, dtype=bool)
+    for patch in made.patches:
+        first = montage.rig.source.chunks[patch.chunk].frames.start + patch.offset
+        drawn[first : first + patch.count] = True
+        home = montage.rig.source.shots[int(patch.face.rstrip("ab")) - 1]
+        assert home.start <= first < first + patch.count <= home.stop
+    slack = 6
+    assert drawn[start * 25 // SAMPLE_RATE : stop * 25 // SAMPLE_RATE].mean() > 0.9
+    after = slice(stop * 25 // SAMPLE_RATE + slack, shot.stop)
+    assert after.stop - after.start > 6
+    assert not drawn[after].any()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from loc.app.page.attention import (
     attention,
     cut_states,
+    elsewhere,
     how_cast,
     line_flags,
     needs_eyes,
@@ -114,6 +115,7 @@ def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
         line["flags"] = line_flags(line)
     for one in data["cast"]:
         one["how"] = how_cast(one)
+        one["elsewhere"] = elsewhere(one["face"], data["people"])
     return render(
         "page.html.j2",
         report=data,

@@ -289,6 +289,11 @@ def how_cast(one: Data) -> str:
     return f"{words} ({figures})"
 
 
+def elsewhere(face: str | None, people: Sequence[Data]) -> list[str]:
+    """The other faces that are taken for the same person as one, by name."""
+    return [other for one in people if face in one["faces"] for other in one["faces"] if other != face]
+
+
 def _is_astray(score: Data) -> bool:
     if score["value"] is None:
         return False
