@@ -16,11 +16,13 @@ from loc.app.plan import Row, plan
 from loc.app.run import prepare
 from loc.backend import Rejected
 from loc.settings import Settings
+from loc.stage import CutOutlook
 from loc.store.workdir import WorkDir
 
 app = typer.Typer(add_completion=False)
 
 HEADER = ("stage", "backend", "state", "estimate")
+CUT_HEADER = ("cut", "frames", "route", "because")
 
 
 @app.command(name="plan")
@@ -30,7 +32,7 @@ def show(
     settings: Settings,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what a run would do, with which backends and why, and what is made already.
+    """Show what a run would do, with which backends and why, what is made already, and what is known of cuts.
 
     Estimates come only from actions recorded in this work directory. Nothing is made.
     """
@@ -45,6 +47,7 @@ def show(
         say(f"note: {notice.message}")
     for line in table([_cells(row) for row in rows], HEADER):
         typer.echo(line)
+    _print_cuts(rows)
     _print_offers(rows)
     _print_rejected(rows)
 
@@ -75,6 +78,21 @@ def _estimate(row: Row) -> str:
         more = " and more" if row.waits_for else ""
         return f"{row.estimate.seconds:.1f} s{more} (n={row.estimate.measured})"
     return "not measured" if row.misses or row.waits_for else "-"
+
+
+def _print_cuts(rows: list[Row]) -> None:
+    """What is known of each cut, and why."""
+    for row in rows:
+        if row.cuts:
+            open_ones = "" if row.cuts[0].chosen else "; which get finals is told when drafts are scored"
+            typer.echo(f"\nCuts of {_place(row)}{open_ones}:")
+            for line in table([_cut_cells(cut) for cut in row.cuts], CUT_HEADER):
+                typer.echo(f"  {line}")
+
+
+def _cut_cells(cut: CutOutlook) -> tuple[str, str, str, str]:
+    frames = f"{cut.frames.start}-{cut.frames.stop - 1}"
+    return str(cut.number), frames, cut.route, "; ".join(reason.detail for reason in cut.reasons) or "-"
 
 
 def _print_offers(rows: list[Row]) -> None:
@@ -130,6 +148,12 @@ def _as_json(row: Row) -> dict[str, Any]:
         "problem": row.problem,
         "part_of": row.part_of,
         "estimate": None if row.estimate is None else dataclasses.asdict(row.estimate),
+        "cuts": [
+            {"number": cut.number, "shot": cut.shot + 1, "frames": [cut.frames.start, cut.frames.stop],
+             "face": cut.face, "route": cut.route, "finals_chosen": cut.chosen,
+             "reasons": [f"{reason.code}: {reason.detail}" for reason in cut.reasons]}
+            for cut in row.cuts
+        ],
         "offers": [
             {"name": offer.card.name, "model": offer.card.model, "quality": offer.card.quality,
              "pull": list(offer.weights), "bytes": offer.bytes, "licences": list(offer.licences)}

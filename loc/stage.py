@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from loc.artifacts import Ref, Source
+from loc.artifacts import FrameRange, Reason, Ref, Source
 from loc.backend import Backend
 from loc.cast import CastFile
 from loc.glossary import Glossary
@@ -116,6 +116,29 @@ class Job:
 
 
 @dataclass(frozen=True)
+class CutOutlook:
+    """What is known of a cut, whether it is made or not.
+
+    Args:
+        number: counted from 1, as in the report.
+        shot: index.
+        frames: of the source.
+        face: name of its face; None where there is none.
+        route: how it is handled as far as that is known: until finals are chosen a draft may get one.
+        reasons: for that.
+        chosen: whether it is known which cuts get finals.
+    """
+
+    number: int
+    shot: int
+    frames: FrameRange
+    face: str | None
+    route: Literal["draft", "final", "passthrough"]
+    reasons: tuple[Reason, ...]
+    chosen: bool
+
+
+@dataclass(frozen=True)
 class Context:
     """What a stage works with besides its inputs."""
 
@@ -131,6 +154,9 @@ class Context:
     job and the backends for that language."""
     others: Callable[[str, str | None], Sequence[Backend]] = lambda _stage, _language: ()
     """(stage, target language) -> the backends that could do it too, the next best first."""
+
+    foresee: Callable[[str | None, Sequence[CutOutlook]], None] = lambda _language, _cuts: None
+    """(target language, every cut): told as soon as something is known of cuts, and again when more is."""
 
     @property
     def store(self) -> WorkDir:

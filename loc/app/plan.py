@@ -16,7 +16,7 @@ from loc.events import EventBus
 from loc.policy import licences
 from loc.runner import Runner
 from loc.settings import Settings
-from loc.stage import Context
+from loc.stage import Context, CutOutlook
 from loc.store.workdir import WorkDir
 from loc.weights import table as weights
 from loc.weights.shelf import Shelf
@@ -52,6 +52,8 @@ class Row:
     """Of a backend that a stage uses besides its own: the stage, whose row counts its work."""
     offers: tuple[Offer, ...] = ()
     """Better backends of which only weights are missing, the best first, one for each name."""
+    cuts: tuple[CutOutlook, ...] = ()
+    """Of the stage that draws cuts: what is known of each so far; none before faces and dub are made."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,14 @@ def looking(
     store: WorkDir,
     settings: Settings,
     heard: Callable[[Prepared], None] = lambda _: None,
+    foresee: Callable[[str | None, Sequence[CutOutlook]], None] = lambda _language, _cuts: None,
 ) -> Iterator[Context]:
-    """A context in look mode. `heard`: told what holds once the source language was heard."""
+    """A context in look mode.
+
+    Args:
+        heard: told what holds once the source language was heard.
+        foresee: as in `Context`.
+    """
     runner = Runner(store, EventBus(), mode="look", forced=frozenset(settings.force))
     try:
         with store.scratch() as scratch:
@@ -92,7 +100,15 @@ def looking(
                     heard(known)
                     return replace(context, job=known.job)
 
-                yield Context(runner, settings, prepared.job, pool.get, others=pool.others, hear=hear)
+                yield Context(
+                    runner,
+                    settings,
+                    prepared.job,
+                    pool.get,
+                    others=pool.others,
+                    hear=hear,
+                    foresee=foresee,
+                )
     finally:
         runner.close()
 
@@ -100,13 +116,15 @@ def looking(
 def plan(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -> list[Row]:
     """Look at every stage of a prepared input."""
     known = [prepared]
-    with looking(prepared, graph, store, settings, known.append) as context:
+    cuts: dict[str | None, Sequence[CutOutlook]] = {}
+    with looking(prepared, graph, store, settings, known.append, cuts.__setitem__) as context:
         seen = look_at(prepared.stages, context, prepared.job.languages)
     prepared = known[-1]
     times = recorded_seconds(store)
     rows: list[Row] = []
     for item in seen:
-        rows.append(_row(item, prepared, times))
+        row = _row(item, prepared, times)
+        rows.append(replace(row, cuts=tuple(cuts.get(item.language, ()))) if item.stage.also else row)
         rows += _besides(item, prepared)
     table = Shelf(settings.data_dir).rows()
     return [replace(row, offers=offers(row, table)) for row in rows]

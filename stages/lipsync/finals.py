@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 
 from loc.artifacts import Clip, FrameRange, Reason, Score
-from loc.errors import LocError, MissingError
+from loc.errors import LocError, MissingError, UsageError
 from loc.runner import Action, Make, Out
-from loc.stage import Context
+from loc.stage import Context, CutOutlook
 from loc.store.keys import digest_bytes
 from stages.lipsync import plan, redraw
 from stages.lipsync.contract import Finalist
 from stages.lipsync.redraw import STAGE, Film, Redraw
-from stages.lipsync.select import Candidate, Choice, Wanted, is_under_limit, select, wanted_finals, worse
+from stages.lipsync.select import Candidate, is_under_limit, select, wanted_finals, worse
 from stages.lipsync.watch import Drawn
 
 FINALS = "finals"
@@ -133,8 +133,48 @@ Rate = Callable[[Finalist, Sequence[Drawn]], Mapping[int, Score]]
 """The scores of what a backend drew, by the index of the cut."""
 
 
-def decide(context: Context, film: Film, drafts: Sequence[Drafted], rate: Rate) -> dict[int, Decided]:
-    """What becomes of drafted cuts, by their numbers. Those that are not chosen stay as they are."""
+def check_numbers(context: Context, cuts: Sequence[CutOutlook]) -> None:
+    """See that every cut that is to get a final by its number is there, and say which pass through.
+
+    Args:
+        cuts: all.
+
+    Raises:
+        UsageError: there is no such cut.
+    """
+    settings = context.settings
+    named = wanted_finals(settings.quality, settings.finals).named
+    unknown = named - {one.number for one in cuts}
+    drawn = [one.number for one in cuts if one.route != "passthrough"]
+    if unknown:
+        raise UsageError(
+            f"There is no cut {listed(unknown)} to get a final.",
+            why=f"The cuts of {context.job.path.name} are {listed(one.number for one in cuts) or 'none'}; "
+            f"drawn: {listed(drawn) or 'none'}.",
+            fix="Name cuts by their numbers in the report, or in `loc plan`.",
+        )
+    for one in cuts:
+        if one.number in named and one.route == "passthrough":
+            why = ", ".join(reason.code for reason in one.reasons)
+            context.runner.notice(
+                "passed-cut", f"Cut {one.number} passes through ({why}): it has no draft, and gets no final."
+            )
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Numbers as `--finals` takes them: `1,4-7`."""
+    parts = plan.joined([(number, number + 1) for number in numbers], 0)
+    return ",".join(f"{first}" if stop == first + 1 else f"{first}-{stop - 1}" for first, stop in parts)
+
+
+def decide(
+    context: Context, film: Film, drafts: Sequence[Drafted], cuts: Sequence[CutOutlook], rate: Rate
+) -> dict[int, Decided]:
+    """What becomes of drafted cuts, by their numbers. Those that are not chosen stay as they are.
+
+    Args:
+        cuts: all, as they are known before.
+    """
     settings = context.settings
     candidates = [
         Candidate(
@@ -150,7 +190,20 @@ def decide(context: Context, film: Film, drafts: Sequence[Drafted], rate: Rate) 
     ]
     wanted = wanted_finals(settings.quality, settings.finals)
     choices = {one.cut: one for one in select(candidates, wanted, settings.finals_limit)}
-    _tell_of_missing(context, wanted, choices)
+    context.foresee(
+        context.language,
+        [
+            replace(
+                one,
+                route="final" if choices[one.number].final else one.route,
+                reasons=(*one.reasons, *choices[one.number].reasons),
+                chosen=True,
+            )
+            if one.number in choices
+            else one
+            for one in cuts
+        ],
+    )
     decided = {one.number: Decided(one.drawn, one.score, choices[one.number].reasons) for one in drafts}
     chosen = [one for one in drafts if choices[one.number].final]
     if not chosen:
@@ -168,16 +221,6 @@ def decide(context: Context, film: Film, drafts: Sequence[Drafted], rate: Rate) 
     for one in chosen:
         decided[one.number] = _upgraded(context, film, backend, one, choices[one.number].reasons, rate)
     return decided
-
-
-def _tell_of_missing(context: Context, wanted: Wanted, choices: Mapping[int, Choice]) -> None:
-    """Say it where a number was named that no drawn cut has."""
-    unknown = sorted(wanted.named - set(choices))
-    if unknown:
-        listed = ", ".join(map(str, unknown))
-        context.runner.notice(
-            "no-such-cut", f"No final for cut {listed}: there is no drawn cut with that number."
-        )
 
 
 def _without(count: int, error: MissingError) -> str:

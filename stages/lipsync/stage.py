@@ -36,7 +36,7 @@ from loc.artifacts import (
 from loc.errors import LocError
 from loc.media.timeline import load_timeline
 from loc.runner import Site
-from loc.stage import Context
+from loc.stage import Context, CutOutlook
 from stages.lipsync import finals, plan, redraw
 from stages.lipsync import score as scoring
 from stages.lipsync.agreeing import Agreement
@@ -129,6 +129,9 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     ]
     routed.sort(key=lambda cut: (cut.stretch.frames.start, cut.face.name if cut.face else ""))
     redraws = [one for index, cut in enumerate(routed) for one in _redraws(film, index, cut)]
+    outlook = [_outlook(index, cut) for index, cut in enumerate(routed)]
+    context.foresee(context.language, outlook)
+    finals.check_numbers(context, outlook)
     who = seen_people(castings, {face.name: face for face in everyone})
     drawn, failures = _drawn(context, film, backend, redraws, profiles, routed, who)
     _tell(context, routed, failures, castings)
@@ -139,7 +142,27 @@ def run(context: Context, inputs: Inputs) -> LipSync:
         context,
         film,
         drafts,
+        outlook,
         lambda artist, made: scoring.scores(context, film, artist, made, clips_of),
+    )
+    cuts = tuple(
+        _cut_record(
+            film,
+            cut,
+            failures.get(index),
+            backend.card.name,
+            clips,
+            scores.get(index),
+            decided.get(index + 1),
+        )
+        for index, cut in enumerate(routed)
+    )
+    context.foresee(
+        context.language,
+        [
+            replace(one, route=cut.route, reasons=cut.reasons, chosen=True)
+            for one, cut in zip(outlook, cuts, strict=True)
+        ],
     )
     return LipSync(
         cast=Cast(
@@ -147,18 +170,7 @@ def run(context: Context, inputs: Inputs) -> LipSync:
             castings=castings,
             people=tuple(who),
         ),
-        cuts=tuple(
-            _cut_record(
-                film,
-                cut,
-                failures.get(index),
-                backend.card.name,
-                clips,
-                scores.get(index),
-                decided.get(index + 1),
-            )
-            for index, cut in enumerate(routed)
-        ),
+        cuts=cuts,
         patches=tuple(one.patches for cut in drafts for one in decided[cut.number].drawn),
     )
 
@@ -388,6 +400,12 @@ def _routed(film: Film, lane: _Lane, stretch: Stretch, voices: Voices) -> _Route
         fade_out=frames.stop < shot.stop,
     )
     return _Routed(stretch, lane.face, voices.clips, way, reasons, drawn)
+
+
+def _outlook(index: int, cut: _Routed) -> CutOutlook:
+    face = cut.face.name if cut.face else None
+    frames, shot = cut.stretch.frames, cut.stretch.shot
+    return CutOutlook(index + 1, shot, frames, face, cut.route, cut.reasons, chosen=False)
 
 
 def _redraws(film: Film, index: int, cut: _Routed) -> Iterator[Redraw]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -114,6 +115,53 @@ def test_a_higher_limit_takes_no_final_away_from_single_cuts(candidates: list[Ca
         assert less <= more
 
 
+@given(MANY, WANTED, st.integers(0, 6), st.randoms(use_true_random=False))
+def test_a_limit_chooses_alike_in_any_order(
+    candidates: list[Candidate], wanted: Wanted, limit: int, random: Random
+) -> None:
+    shuffled = random.sample(candidates, len(candidates))
+    assert finals(select(shuffled, wanted, limit)) == finals(select(candidates, wanted, limit))
+
+
+@given(MANY, WANTED, st.integers(0, 6))
+def test_under_a_limit_nobody_waits_for_a_weaker_one(
+    candidates: list[Candidate], wanted: Wanted, limit: int
+) -> None:
+    """Of cuts that stand alone: each that was left out is no stronger than any that was taken."""
+    alone = [Candidate(**{**vars(one), "shot": one.cut}) for one in candidates]
+    choices = {one.cut: one for one in select(alone, wanted, limit)}
+    left = [one for one in alone if "over-limit" in codes(choices[one.cut])]
+    taken = [one for one in alone if choices[one.cut].final]
+    assert len(taken) == limit or not left
+    for one in left:
+        for other in taken:
+            assert strength(other, choices[other.cut]) >= strength(one, choices[one.cut])
+
+
+def strength(one: Candidate, choice: Choice) -> tuple[int, float]:
+    """How strong a candidate's best reason is, as the docs list them, then how large its face is."""
+    order = ("all", "over-resolution", "large-face", "low-score", "lead", "asked")
+    return max(order.index(code) for code in codes(choice) - {"over-limit"}), one.area
+
+
+@given(MANY, WANTED, st.one_of(st.none(), st.integers(0, 6)))
+def test_a_cut_that_deserves_nothing_changes_nothing_for_the_others(
+    candidates: list[Candidate], wanted: Wanted, limit: int | None
+) -> None:
+    if wanted.mode == ALL:
+        return
+    idle = Candidate(cut=99, shot=99, face="z", area=0.0, stretch=0.1)
+    *others, last = select([*candidates, idle], wanted, limit)
+    assert others == select(candidates, wanted, limit)
+    assert last == Choice(99, False, ())
+
+
+@given(MANY, WANTED)
+def test_no_budget_leaves_every_draft(candidates: list[Candidate], wanted: Wanted) -> None:
+    assert not finals(select(candidates, wanted, 0))
+    assert not finals(select(candidates, Wanted(NONE)))
+
+
 @given(MANY, st.data())
 def test_a_larger_face_a_lower_score_or_a_lead_never_loses_its_final(
     candidates: list[Candidate], data: st.DataObject
@@ -210,3 +258,31 @@ def scored(value: float, measure: str = "syncnet", **picture: float) -> Score:
 def test_a_final_is_worse_only_beyond_noise_and_within_one_measure(final: Score, expected: set[str]) -> None:
     assert {reason.code for reason in worse(scored(5.0), final)} == expected
     assert not worse(None, final)
+
+
+LOOKS = st.one_of(
+    st.none(),
+    st.builds(
+        PictureScore,
+        seam=st.floats(0, 20),
+        lip_colour=st.one_of(st.none(), st.floats(0, 20)),
+        sharpness=st.floats(0, 2),
+        jitter=st.none(),
+        outside=st.just(0),
+    ),
+)
+WHOLE = st.builds(lambda score, look: score and score.model_copy(update={"picture": look}), SCORES, LOOKS)
+
+
+@given(WHOLE, WHOLE, WHOLE)
+def test_worse_is_no_circle_and_measures_are_never_mixed(
+    one: Score | None, other: Score | None, third: Score | None
+) -> None:
+    assert not worse(one, one)
+    there = {reason.code for reason in worse(one, other)}
+    back = {reason.code for reason in worse(other, one)}
+    assert not there & back
+    if one is None or other is None or one.measure != other.measure:
+        assert "worse-sync" not in there
+    if third is not None and third.value is None:
+        assert "worse-sync" not in {reason.code for reason in worse(one, third)}

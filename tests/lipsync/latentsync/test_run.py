@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cli.graph import load_graph
+from cli.main import app
+from loc.app.plan import Row, plan
 from loc.app.run import RunResult, prepare, run_job
 from loc.artifacts import PictureScore, Score
 from loc.errors import ExitCode, MissingError, UsageError
@@ -161,11 +164,43 @@ def test_a_random_network_is_told_from_a_draft_by_real_scores(run: Run) -> None:
     assert {"asked", "worse-seam"} <= set(cuts(events)[0].reasons)
 
 
-def test_a_number_nobody_has_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "scores", planted({}))
-    _, events = run(finals="7")
-    assert routes(events) == ["draft", "draft"]
-    assert [event.code for event in events if isinstance(event, Notice)].count("no-such-cut") == 1
+def test_a_number_nobody_has_ends_before_anything_is_drawn(run: Run, folder: Path) -> None:
+    result, events = run(finals="2,7-9", work_dir=folder / "nobody")
+    assert result.exit_code is ExitCode.USAGE
+    assert str(result.error).startswith("There is no cut 7-9")
+    assert "are 1-2; drawn: 1-2" in str(result.error)
+    assert "lipsync.draw" not in made(events)
+
+
+def plan_of(folder: Path, **changes: Any) -> Row:
+    """What `loc plan` says of lip-sync."""
+    given = {"languages": ("ja",), "work_dir": folder / "planned", "data_dir": folder / "data"}
+    settings = Settings(**{**given, "source_language": "en", "finals_steps": 2, **changes})
+    store, graph = WorkDir(settings.work_dir), load_graph()
+    rows = plan(prepare(folder / "talk.mp4", graph, store, settings, look=True), graph, store, settings)
+    (row,) = [row for row in rows if row.stage == "lipsync"]
+    return row
+
+
+def test_plan_says_of_each_cut_what_is_known_and_why(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "scores", planted({("warp", 2): 1.0}))
+    assert plan_of(folder).cuts == ()
+    run(quality="draft", work_dir=folder / "planned")
+    row = plan_of(folder)
+    assert (row.misses, [cut.route for cut in row.cuts]) == (1, ["draft", "final"])
+    assert [reason.code for reason in row.cuts[1].reasons] == ["low-score"]
+    assert all(cut.chosen for cut in row.cuts)
+    assert [cut.route for cut in plan_of(folder, force=("lipsync",)).cuts] == []
+    assert [cut.route for cut in plan_of(folder, finals="1").cuts] == ["final", "draft"]
+    assert plan_of(folder, finals="9").problem is not None
+
+    command = ["plan", str(folder / "talk.mp4"), "--lang", "ja", "--from", "en", "--finals-steps", "2"]
+    command += ["--work-dir", str(folder / "planned"), "--data-dir", str(folder / "data")]
+    shown = CliRunner().invoke(app, command).output
+    assert "Cuts of lipsync ja:" in shown
+    assert "Its draft scored under the limit of its measure." in shown
 
 
 def test_without_a_model_standard_keeps_drafts_and_says_so_and_max_is_refused(
@@ -185,10 +220,6 @@ def test_without_a_model_standard_keeps_drafts_and_says_so_and_max_is_refused(
 def test_finalize_upgrades_a_cut_and_touches_nothing_else(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from typer.testing import CliRunner
-
-    from cli.main import app
-
     monkeypatch.setattr(scoring, "scores", planted({}))
     work = folder / "finalize"
     first, _ = run(quality="draft", work_dir=work, crf=20)
@@ -205,6 +236,12 @@ def test_finalize_upgrades_a_cut_and_touches_nothing_else(
     assert changed.any()
     assert not changed[: len(changed) // 3].any()
     assert first_changed > 10
+
+    nobody = CliRunner().invoke(app, [*said, "--data-dir", str(folder / "data"), "--quiet", "--cuts", "99"])
+    assert nobody.exit_code == ExitCode.USAGE
+    assert "There is no cut 99" in nobody.output
+    assert made_of(work) - sound == new
+    assert np.array_equal(pictures(first), after)
 
     said[-1] = str(folder / "none")
     assert isinstance(CliRunner().invoke(app, said).exception, UsageError)
