@@ -12,7 +12,7 @@ from cli.graph import load_graph
 from cli.options import LOOK_FIELDS, JsonFlag, with_settings
 from cli.output import say, table, write_json
 from loc.app.models import bytes_in_words
-from loc.app.plan import Row, plan
+from loc.app.plan import Offer, Row, plan
 from loc.app.run import prepare
 from loc.backend import Rejected
 from loc.settings import Settings
@@ -23,6 +23,9 @@ app = typer.Typer(add_completion=False)
 
 HEADER = ("stage", "backend", "state", "estimate")
 CUT_HEADER = ("cut", "frames", "route", "because")
+
+WITHOUT = {"finals": "drafts stay"}
+"""What becomes of work for which a stage has backends besides its own, where there is none."""
 
 
 @app.command(name="plan")
@@ -64,7 +67,7 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 def _state(row: Row) -> str:
     if row.part_of is not None:
-        return f"part of {row.part_of}" if row.card is not None else "drafts stay"
+        return f"part of {row.part_of}" if row.card is not None else WITHOUT.get(row.stage, "not done")
     parts = [f"{row.hits} hit" if row.hits else "", f"{row.misses} miss" if row.misses else ""]
     if row.waits_for is not None:
         parts.append(f"depends on {row.waits_for}")
@@ -98,14 +101,18 @@ def _cut_cells(cut: CutOutlook) -> tuple[str, str, str, str]:
 def _print_offers(rows: list[Row]) -> None:
     lines = [
         f"{_place(row)}: {offer.card.choice.partition('/')[2]} ({offer.card.quality}): {offer.command}  "
-        f"({bytes_in_words(offer.bytes, exact=False)}; {'; '.join(offer.licences)})"
+        f"({'; '.join((*_size(offer), *offer.licences, *offer.access))})"
         for row in rows
         for offer in row.offers
     ]
     if lines:
-        typer.echo("\nBetter, once pulled:")
+        typer.echo("\nBetter, once they are here:")
         for line in dict.fromkeys(lines):
             typer.echo(f"  {line}")
+
+
+def _size(offer: Offer) -> tuple[str, ...]:
+    return (bytes_in_words(offer.bytes, exact=False),) if offer.weights else ()
 
 
 def _print_rejected(rows: list[Row]) -> None:
@@ -156,7 +163,8 @@ def _as_json(row: Row) -> dict[str, Any]:
         ],
         "offers": [
             {"name": offer.card.name, "model": offer.card.model, "quality": offer.card.quality,
-             "pull": list(offer.weights), "bytes": offer.bytes, "licences": list(offer.licences)}
+             "make": list(offer.environments), "pull": list(offer.weights), "bytes": offer.bytes,
+             "licences": list(offer.licences), "access": list(offer.access)}
             for offer in row.offers
         ],
         "not_taken": [

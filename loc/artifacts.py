@@ -279,6 +279,31 @@ class Speaker(Frozen):
     voice_class: Literal["low", "high"]
     """Which side of 165 Hz; decides which of two stock voices is offered."""
     speech_samples: int
+    voice: tuple[float, ...] = ()
+    """Vector of the voice, of unit length, by the embedder of the run; empty where there is none."""
+
+
+class Overlap(Frozen):
+    """A line in which another voice is heard beside its speaker's."""
+
+    segment: str
+    speakers: tuple[str, ...]
+    """The line's own first; others only where they say a line of their own somewhere."""
+    by: Literal["turns", "voices"]
+    """`turns`: both are heard at the same time. `voices`: a part of the line sounds like the other."""
+    samples: int | None = None
+    """How long both are heard; None where that is not known."""
+
+
+class Unsure(Frozen):
+    """A line whose speaker might be another."""
+
+    segment: str
+    speaker: str
+    other: str
+    """The next speaker."""
+    margin: float
+    """By how much the line is more similar to its own speaker than to the other; under 0: less."""
 
 
 class Transcript(Frozen):
@@ -291,6 +316,8 @@ class Transcript(Frozen):
     dropped: tuple[Dropped, ...]
     speakers: tuple[Speaker, ...]
     kept: tuple[Kept, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+    unsure: tuple[Unsure, ...] = ()
 
 
 class Reason(Frozen):

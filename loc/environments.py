@@ -41,13 +41,15 @@ class Row(_Frozen):
     title: str
     requirements: tuple[str, ...]
     """As pip takes them; nothing else decides what is installed at first."""
+    alone: tuple[str, ...] = ()
+    """The same, of packages that are installed without what they ask for."""
     proof: tuple[str, ...]
     """Modules that must be importable in the end."""
 
     @property
     def digest(self) -> str:
         """Of what it is to hold; an environment made for other requirements is made anew."""
-        return digest_value(list(self.requirements))
+        return digest_value([*self.requirements, *(f"alone {item}" for item in self.alone)])
 
 
 class State(_Frozen):

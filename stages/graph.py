@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loc.analysis.diarization.contract import SPEAKERS
 from loc.stage import Stage
 from stages.deliver import contract as deliver_contract
 from stages.deliver import stage as deliver
@@ -22,7 +23,14 @@ from stages.translate import stage as translate
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", "source", ingest_contract.Inputs, ingest.run),
     Stage("separate", "stems", separate_contract.Inputs, separate.run, backend=True),
-    Stage("transcribe", "transcript", transcribe_contract.Inputs, transcribe.run, backend=True),
+    Stage(
+        "transcribe",
+        "transcript",
+        transcribe_contract.Inputs,
+        transcribe.run,
+        backend=True,
+        also=(SPEAKERS,),
+    ),
     Stage(
         "translate", "translation", translate_contract.Inputs, translate.run, per_language=True, backend=True
     ),

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loc.analysis.diarization.contract import SPEAKERS
 from loc.artifacts import Source
 from loc.backend import Backend
+from loc.errors import MissingError
 from loc.media.sound import store_sound
 from loc.runner import Runner
 from loc.settings import Settings
@@ -29,13 +31,25 @@ def silent_source(samples: int) -> Source:
     return Source.model_construct(master=None, samples=samples)
 
 
-def context(runner: Runner, backends: Mapping[str, Backend] | None = None, **job: Any) -> Context:
-    """A context; `job` overrides fields of the job. A backend that is not given must not be asked for."""
+def context(
+    runner: Runner,
+    backends: Mapping[str, Backend] | None = None,
+    settings: Settings | None = None,
+    **job: Any,
+) -> Context:
+    """A context; `job` overrides fields of the job. A backend that is not given must not be asked for, but
+    for one that tells speakers apart: there is none then."""
     fields: dict[str, Any] = {"languages": ("es",), "source_language": "en", **job}
     chosen = dict(backends or {})
+
+    def backend(stage: str, _language: str | None) -> Backend:
+        if stage == SPEAKERS and stage not in chosen:
+            raise MissingError("There is no backend for speakers.")
+        return chosen[stage]
+
     return Context(
         runner=runner,
-        settings=Settings(),
+        settings=settings or Settings(),
         job=Job(path=Path("film.mp4"), digest="0" * 64, size=1, **fields),
-        backend=lambda stage, _language: chosen[stage],
+        backend=backend,
     )

@@ -106,15 +106,13 @@ def measure(audio: npt.NDArray[np.float32]) -> VoicePrint:
 
 
 def group(lines: Sequence[Spoken], *, min_speakers: int = 1, max_speakers: int = 8) -> Grouping:
-    """Tell the speakers of a programme's lines apart.
+    """Tell the speakers of a programme's lines apart, by pitch and timbre.
 
     Args:
         lines: in order of time.
         min_speakers: cut until there are this many, as far as there are lines to tell by.
         max_speakers: stop cutting at this many.
     """
-    if not lines:
-        return Grouping(speakers=(), assignment=())
     firm = [i for i, line in enumerate(lines) if line.print.voiced_frames >= MIN_VOICED_FRAMES]
     if not firm:
         firm = [i for i, line in enumerate(lines) if line.print.voiced_frames]
@@ -123,14 +121,23 @@ def group(lines: Sequence[Spoken], *, min_speakers: int = 1, max_speakers: int =
         points = _points([lines[i].print for i in firm])
         weights = np.array([lines[i].print.voiced_frames for i in firm])
         labels = _spread(lines, firm, points, _cut(points, weights, min_speakers, max_speakers))
-    order = list(dict.fromkeys(labels.tolist()))
+    return named(lines, labels.tolist())
+
+
+def named(lines: Sequence[Spoken], labels: Sequence[int]) -> Grouping:
+    """The speakers of lines in order of time, whatever they were told apart by.
+
+    Args:
+        labels: of each line: equal for those of one speaker.
+    """
+    order = list(dict.fromkeys(labels))
     names = {label: f"speaker{place + 1}" for place, label in enumerate(order)}
     return Grouping(
         speakers=tuple(
             _speaker(names[label], [line for line, own in zip(lines, labels, strict=True) if own == label])
             for label in order
         ),
-        assignment=tuple(names[label] for label in labels.tolist()),
+        assignment=tuple(names[label] for label in labels),
     )
 
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from loc import packages
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, Sound
-from loc.media.sound import Samples, read_sound, slice_key
+from loc.media.sound import Samples, iter_blocks, read_sound, slice_key
 from loc.runner import Action, Make, Out, Runner, Site
 from loc.store.workdir import WorkDir
 
@@ -80,6 +81,19 @@ def to_analysis(audio: Samples) -> Samples:
 def read_analysis(store: WorkDir, sound: Sound, start: int, stop: int) -> Samples:
     """A range of a sound (48 kHz samples) as mono at 16 kHz, float32 [ceil((stop - start) / 3)]."""
     return to_analysis(read_sound(store, sound, start, stop))
+
+
+def write_analysis(store: WorkDir, sound: Sound, path: Path) -> None:
+    """Write a whole sound as WAV, mono, 16 kHz, 16 bits; one block at a time is in memory."""
+    import soundfile
+    import soxr
+
+    stream = soxr.ResampleStream(SAMPLE_RATE, ANALYSIS_RATE, 1, dtype="float32")
+    last = len(sound.blocks) - 1
+    with soundfile.SoundFile(path, "w", ANALYSIS_RATE, 1, subtype="PCM_16") as file:
+        for index, block in enumerate(iter_blocks(store, sound)):
+            mono = block.mean(axis=1, dtype=np.float32)
+            file.write(np.clip(stream.resample_chunk(mono, last=index == last), -1, 1))
 
 
 def measure(audio: npt.NDArray[np.float32]) -> VoiceFrames:

@@ -71,11 +71,10 @@ def _made(environment: Environment, say: Say) -> State:
         )
     else:
         say("Installing its packages, which may take minutes and gigabytes")
-        report = folder / "report.json"
-        run([python, *PIP, "install", "--report", str(report), *row.requirements], env=_clean())
-        lock = locked_by(json.loads(report.read_text("utf-8")))
+        lock = _installed(python, folder, *row.requirements)
+        if row.alone:
+            lock += _installed(python, folder, "--no-deps", *row.alone)
         _write(folder / LOCK, lock.encode())
-        report.unlink()
     say("Trying it")
     run([python, "-P", "-c", "; ".join(f"import {module}" for module in row.proof)], env=_clean())
     state = State(
@@ -85,6 +84,15 @@ def _made(environment: Environment, say: Say) -> State:
     )
     _write(folder / STATE, state.model_dump_json(indent=1).encode() + b"\n")
     return state
+
+
+def _installed(python: str, folder: Path, *arguments: str) -> str:
+    """Install packages, and what was installed as the lines of a lock."""
+    report = folder / "report.json"
+    run([python, *PIP, "install", "--report", str(report), *arguments], env=_clean())
+    found = json.loads(report.read_text("utf-8"))
+    report.unlink()
+    return locked_by(found)
 
 
 def locked_by(report: Mapping[str, Any]) -> str:

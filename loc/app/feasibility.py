@@ -14,6 +14,9 @@ from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
 from loc.stage import Job, Stage
 
+FINALS, SPEAKERS = "finals", "speakers"
+"""What cards say in place of a stage that draw finals, and that tell speakers apart."""
+
 Place = tuple[str, str | None]
 """(stage, target language or None)."""
 
@@ -82,6 +85,15 @@ def needed(stage: Stage, job: Job, settings: Settings, language: str | None, has
     return stage.name != "lipsync" or settings.lipsync
 
 
+def _asked_for(
+    stage: Stage, job: Job, settings: Settings, language: str | None, has_sound: bool
+) -> tuple[str, ...]:
+    """The names under which a stage asks for backends: its own, and those it has besides."""
+    own = (stage.name,) if needed(stage, job, settings, language, has_sound) else ()
+    besides = {FINALS: bool(own) and settings.wants_finals, SPEAKERS: has_sound}
+    return (*own, *(name for name in stage.also if besides.get(name, bool(own))))
+
+
 def request_for(
     stage: str, job: Job, settings: Settings, language: str | None, *, heard: bool = False
 ) -> Request:
@@ -95,7 +107,8 @@ def request_for(
         source=job.source_language if stage in ("transcribe", "translate") else None,
         target=language,
         named=named,
-        minimum=settings.require_quality,
+        # What is demanded of stages: who speaks is told as well as it can be, and the report says by what.
+        minimum="basic" if stage == SPEAKERS else settings.require_quality,
         allow_remote=named is not None and not settings.offline,
         heard=heard and job.source_language is None,
     )
@@ -118,9 +131,7 @@ def decide(
     runners_up: dict[Place, tuple[Card, ...]] = {}
     for stage in stages:
         for language in job.languages if stage.per_language else (None,):
-            if not needed(stage, job, settings, language, has_sound):
-                continue
-            for name in (stage.name, *(stage.also if settings.wants_finals else ())):
+            for name in _asked_for(stage, job, settings, language, has_sound):
                 heard = ("transcribe", None) in resolutions
                 request = request_for(name, job, settings, language, heard=heard)
                 resolution = resolve(request, cards, installed, settings.purpose)
@@ -183,7 +194,8 @@ def require_all(choices: Choices, job: Job, settings: Settings) -> None:
             fix="Use --purpose internal, and do not ship the result.",
         )
     for (stage, _), resolution in choices.resolutions.items():
-        if stage in choices.besides and not settings.demands_finals:
+        demanded = stage in settings.backend or (stage == FINALS and settings.demands_finals)
+        if stage in choices.besides and not demanded:
             continue
         if resolution.choice is None and stage == "transcribe" and job.source_language is None:
             raise MissingError(

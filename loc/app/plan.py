@@ -11,7 +11,7 @@ from statistics import median
 from loc.app.pool import Pool
 from loc.app.run import Graph, Prepared, with_language
 from loc.app.walk import Seen, look_at
-from loc.backend import QUALITIES, Card, Host, Rejected
+from loc.backend import QUALITIES, Card, Host, Need, Rejected
 from loc.events import EventBus
 from loc.policy import licences
 from loc.runner import Runner
@@ -51,26 +51,32 @@ class Row:
     part_of: str | None = None
     """Of a backend that a stage uses besides its own: the stage, whose row counts its work."""
     offers: tuple[Offer, ...] = ()
-    """Better backends of which only weights are missing, the best first, one for each name."""
+    """Better backends of which only weights and environments are missing, the best first, one for each
+    name."""
     cuts: tuple[CutOutlook, ...] = ()
     """Of the stage that draws cuts: what is known of each so far; none before faces and dub are made."""
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A better backend that is only short of weights."""
+    """A better backend that is only short of weights, of an environment, or of both."""
 
     card: Card
+    environments: tuple[str, ...]
+    """To be made."""
     weights: tuple[str, ...]
     """Ids to pull."""
     bytes: int | None
-    """What they take, about; None where one's size is not known."""
+    """What the weights take, about; None where one's size is not known."""
     licences: tuple[str, ...]
-    """Names."""
+    """Names, of the weights; without weights, of all its parts."""
+    access: tuple[str, ...] = ()
+    """What is asked of whoever wants the weights, in words."""
 
     @property
     def command(self) -> str:
-        return f"loc models pull {' '.join(self.weights)}"
+        made = [f"loc models env {name}" for name in self.environments]
+        return " && ".join(made + ([f"loc models pull {' '.join(self.weights)}"] if self.weights else []))
 
 
 @contextlib.contextmanager
@@ -152,7 +158,7 @@ def _besides(seen: Seen, prepared: Prepared) -> Iterator[Row]:
 
 
 def offers(row: Row, known: Mapping[str, weights.Row]) -> tuple[Offer, ...]:
-    """What would do a stage better than its choice if its weights were pulled.
+    """What would do a stage better than its choice if its weights were pulled and its environment made.
 
     Args:
         row: of a stage.
@@ -160,16 +166,17 @@ def offers(row: Row, known: Mapping[str, weights.Row]) -> tuple[Offer, ...]:
     """
     found: dict[str, Card] = {}
     for item in sorted(row.rejected, key=lambda one: (-QUALITIES.index(one.card.quality), one.card.rank)):
-        short = item.gate == "needs" and all(
-            need.kind == "weights" and known[need.name].source.kind != "registered"
-            if need.name in known
-            else False
-            for need in item.missing
-        )
+        short = item.gate == "needs" and all(_can_be_had(need, known) for need in item.missing)
         if short and (row.card is None or _is_better(item.card, row.card)):
             found.setdefault(item.card.name, item.card)
     missing = {item.card.choice: item.missing for item in row.rejected}
-    return tuple(_offer(card, [known[need.name] for need in missing[card.choice]]) for card in found.values())
+    return tuple(_offer(card, missing[card.choice], known) for card in found.values())
+
+
+def _can_be_had(need: Need, known: Mapping[str, weights.Row]) -> bool:
+    if need.kind == "environment":
+        return True
+    return need.kind == "weights" and need.name in known and known[need.name].source.kind != "registered"
 
 
 def _is_better(card: Card, chosen: Card) -> bool:
@@ -178,14 +185,18 @@ def _is_better(card: Card, chosen: Card) -> bool:
     return one > other or (one == other and card.rank < chosen.rank)
 
 
-def _offer(card: Card, rows: Sequence[weights.Row]) -> Offer:
+def _offer(card: Card, missing: Sequence[Need], known: Mapping[str, weights.Row]) -> Offer:
+    rows = [known[need.name] for need in missing if need.kind == "weights"]
     sizes = [row.size for row in rows]
     names = licences.table()
+    under = [row.licence for row in rows] or [part.licence for part in card.licences]
     return Offer(
         card,
+        tuple(need.name for need in missing if need.kind == "environment"),
         tuple(row.id for row in rows),
         None if None in sizes else sum(size or 0 for size in sizes),
-        tuple(dict.fromkeys(names[row.licence].name for row in rows if row.licence in names)),
+        tuple(dict.fromkeys(names[licence].name for licence in under if licence in names)),
+        tuple(row.access for row in rows if row.access is not None),
     )
 
 

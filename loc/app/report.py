@@ -7,6 +7,7 @@ work alone, so a run that finds everything made writes the same report, and the 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -159,6 +160,48 @@ class CastReport(_Part):
     """How often chance does as well."""
 
 
+class SpeakerReport(_Part):
+    """Somebody who is heard in the source."""
+
+    id: str
+    seconds: float
+    """Length of the lines."""
+    lines: int
+    median_f0_hz: float | None
+    voice_class: str
+    """low | high: which side of 165 Hz; chooses between stock voices."""
+
+
+class OverlapReport(_Part):
+    """A line of the source in which another voice sounds beside its speaker's; nobody is imitated from it."""
+
+    segment: str
+    lines: tuple[str, ...]
+    """That translate it."""
+    start: float
+    seconds: float
+    speakers: tuple[str, ...]
+    """The line's own first."""
+    by: str
+    """turns (both are heard at the same time) | voices (a part of the line sounds like the other)."""
+    together_seconds: float | None
+    """How long both are heard; null where that is not known."""
+
+
+class UnsureReport(_Part):
+    """A line of the source whose speaker might be another."""
+
+    segment: str
+    lines: tuple[str, ...]
+    start: float
+    seconds: float
+    speaker: str
+    other: str
+    """The next speaker."""
+    margin: float
+    """By how much the line is more similar to its own speaker than to the other: cosine of vectors."""
+
+
 class PersonReport(_Part):
     """Faces that are taken for one person who is seen speaking."""
 
@@ -284,6 +327,9 @@ class Report(_Part):
     backends: tuple[BackendUsed, ...]
     lines: tuple[LineFit, ...]
     silent: tuple[LineFailed, ...]
+    speakers: tuple[SpeakerReport, ...] = ()
+    overlaps: tuple[OverlapReport, ...] = ()
+    unsure: tuple[UnsureReport, ...] = ()
     cast: tuple[CastReport, ...]
     people: tuple[PersonReport, ...] = ()
     cuts: tuple[CutReport, ...]
@@ -328,6 +374,9 @@ def build(
         backends=tuple(_backend(card) for card in cards_used(choices, language)),
         lines=_lines(dub, translation),
         silent=_silent(dub, translation),
+        speakers=_speakers(transcript) if transcript else (),
+        overlaps=_overlaps(transcript, translation) if transcript else (),
+        unsure=_unsure(transcript, translation) if transcript else (),
         cast=tuple(_casting(one) for one in lipsync.cast.castings) if lipsync else (),
         people=tuple(PersonReport(**one.model_dump()) for one in lipsync.cast.people) if lipsync else (),
         cuts=tuple(_cut(cut, timeline) for cut in lipsync.cuts) if lipsync and timeline else (),
@@ -478,6 +527,57 @@ def _failed(item: Silent, line: Line | None) -> LineFailed:
         start=_seconds(line.start) if line else None,
         seconds=_seconds(line.stop - line.start) if line else None,
     )
+
+
+def _speakers(transcript: Transcript) -> tuple[SpeakerReport, ...]:
+    counted = Counter(segment.speaker for segment in transcript.segments)
+    return tuple(
+        SpeakerReport(
+            id=speaker.id,
+            seconds=_seconds(speaker.speech_samples),
+            lines=counted[speaker.id],
+            median_f0_hz=speaker.median_f0_hz,
+            voice_class=speaker.voice_class,
+        )
+        for speaker in transcript.speakers
+    )
+
+
+def _overlaps(transcript: Transcript, translation: Translation | None) -> tuple[OverlapReport, ...]:
+    return tuple(
+        OverlapReport(
+            **_heard_at(item.segment, transcript, translation),
+            speakers=item.speakers,
+            by=item.by,
+            together_seconds=_seconds(item.samples) if item.samples is not None else None,
+        )
+        for item in transcript.overlaps
+    )
+
+
+def _unsure(transcript: Transcript, translation: Translation | None) -> tuple[UnsureReport, ...]:
+    return tuple(
+        UnsureReport(
+            **_heard_at(item.segment, transcript, translation),
+            speaker=item.speaker,
+            other=item.other,
+            margin=item.margin,
+        )
+        for item in transcript.unsure
+    )
+
+
+def _heard_at(ident: str, transcript: Transcript, translation: Translation | None) -> dict[str, Any]:
+    """Where a line of the source is heard, and which lines translate it."""
+    segment = next(item for item in transcript.segments if item.id == ident)
+    return {
+        "segment": ident,
+        "lines": tuple(line.id for line in translation.lines if ident in line.segments)
+        if translation
+        else (),
+        "start": _seconds(segment.start),
+        "seconds": _seconds(segment.stop - segment.start),
+    }
 
 
 def _casting(one: Casting) -> CastReport:

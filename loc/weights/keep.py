@@ -135,6 +135,8 @@ class Keeper:
                     why="--offline forbids the network.",
                     fix="Pull without it, or `loc models adopt FOLDER` what is on this machine.",
                 )
+            if row.access is not None:
+                self._say(f"{weights_id}: {row.access}")
             with download.client() as http:
                 revision = self._revision(row, http)
                 for file in wanted:

@@ -60,6 +60,8 @@ class Row(_Row):
     memory_mb: int = 0
     about_mb: int | None = None
     """What the files take together, MiB, for people; where the sizes of all are stated it is not needed."""
+    access: str | None = None
+    """What is asked of whoever wants the files, in words; None: they are there for everybody."""
     languages: Spoken | None = None
     """None: those of the backend's card."""
     marks: Mapping[str, tuple[int, ...]] = Field(default_factory=dict)

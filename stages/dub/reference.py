@@ -9,7 +9,7 @@ its own: its digest stands in the key of every line that imitates it.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,7 @@ import numpy as np
 from loc import packages
 from loc.analysis import speakers
 from loc.analysis.voice_activity import to_analysis
-from loc.artifacts import SAMPLE_RATE, Frozen, Segment, Sound, Stems
+from loc.artifacts import SAMPLE_RATE, Frozen, Segment, Sound, Stems, Transcript
 from loc.media.sound import Samples, read_sound, slice_key
 from loc.runner import Action, Make, Out
 from loc.stage import Context
@@ -75,11 +75,15 @@ class _Heard:
     f0_hz: float | None
 
 
-def spans_of(speaker: str, segments: Sequence[Segment]) -> list[Span]:
-    """Where one speaker alone is heard, long enough, in order of time: at most `CANDIDATES`."""
+def spans_of(speaker: str, segments: Sequence[Segment], doubtful: Collection[str] = ()) -> list[Span]:
+    """Where one speaker alone is heard, long enough, in order of time: at most `CANDIDATES`.
+
+    Args:
+        doubtful: ids of segments in which another may be heard.
+    """
     found: list[Span] = []
     for segment in segments:
-        if segment.speaker != speaker:
+        if segment.speaker != speaker or segment.id in doubtful:
             continue
         start, stop = segment.start, min(segment.stop, segment.start + LONGEST)
         alone = all(
@@ -91,13 +95,15 @@ def spans_of(speaker: str, segments: Sequence[Segment]) -> list[Span]:
 
 
 def recordings(
-    context: Context, stems: Stems, segments: Sequence[Segment], wanted: Sequence[str]
+    context: Context, stems: Stems, transcript: Transcript, wanted: Sequence[str]
 ) -> Mapping[str, Reference | About]:
     """A recording of each speaker, by id, or what there was of them if it is not enough."""
     speech, background = stems.speech, stems.background
     if speech is None:
         return {}
-    spans = {speaker: spans_of(speaker, segments) for speaker in wanted}
+    doubtful = {item.segment for item in transcript.overlaps}
+    doubtful.update(item.segment for item in transcript.unsure)
+    spans = {speaker: spans_of(speaker, transcript.segments, doubtful) for speaker in wanted}
     made = context.runner.map(
         [_cut(context, speaker, speech, background, own) for speaker, own in spans.items()], parallel=True
     )

@@ -155,7 +155,7 @@ def _imitating(
         for speaker, request in requests.items()
         if speaker in heard and request.name is None and request.reference is None
     ]
-    found = reference.recordings(context, inputs.stems.get(), transcript.segments, speaking)
+    found = reference.recordings(context, inputs.stems.get(), transcript, speaking)
     done = dict(requests)
     for speaker, recording in found.items():
         if isinstance(recording, Reference):

@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 from loc import packages
-from loc.analysis import speakers, voice_activity
+from loc.analysis import voice_activity
 from loc.analysis.voice_activity import FRAME_48K, RATIO, VoiceFrames, read_analysis
-from loc.artifacts import Dropped, Frozen, Kept, Segment, Sound, Speaker, Transcript, Word
+from loc.artifacts import Dropped, Frozen, Kept, Segment, Sound, Transcript, Word
 from loc.errors import InputError, MissingError
 from loc.media.sound import slice_key
 from loc.media.subtitles import Cue, join_lines, read_cues
-from loc.runner import Action, Made, Make, Out
+from loc.runner import Action, Make, Out
 from loc.stage import Context, Job, SuppliedText
 from loc.store.keys import digest_bytes
-from stages.transcribe import guard, kept, phrases
+from stages.transcribe import guard, kept, phrases, speaking
 from stages.transcribe.contract import Detector, Inputs, Passage, Prompted, Recogniser
 from stages.transcribe.guard import Said
-
-NAME = "transcribe"
+from stages.transcribe.speaking import NAME, Telling
 
 CUE_MERGE = 14_400
 """Cues that begin within 0.3 s of each other are one line: too short to be spoken one after the other."""
@@ -82,14 +81,17 @@ def run(ctx: Context, inputs: Inputs) -> Transcript:
         segments, dropped = _supplied(ctx, inputs, cues, with_text=False)
         language = ctx.job.source_language
     segments, marked = _unmarked(ctx, segments)
-    segments, people = _with_speakers(ctx, inputs, segments)
+    told = _told(ctx, inputs, segments)
+    speaking.say(ctx, told)
     return Transcript(
         language=language,
         origin=kind,
-        segments=segments,
+        segments=told.segments,
         dropped=(*dropped, *marked),
-        speakers=people,
-        kept=_kept(ctx, inputs, segments),
+        speakers=told.speakers,
+        kept=_kept(ctx, inputs, told.segments),
+        overlaps=told.overlaps,
+        unsure=told.unsure,
     )
 
 
@@ -454,69 +456,9 @@ def _id(index: int) -> str:
     return f"s{index + 1:04d}"
 
 
-def _with_speakers(
-    ctx: Context, inputs: Inputs, segments: tuple[Segment, ...]
-) -> tuple[tuple[Segment, ...], tuple[Speaker, ...]]:
+def _told(ctx: Context, inputs: Inputs, segments: tuple[Segment, ...]) -> Telling:
     """Segments with their speakers' ids; without sound nobody is told apart, and `speaker` stays None."""
     if not segments or inputs.source.get().master is None:
-        return segments, ()
+        return Telling(segments)
     speech = inputs.stems.get().speech
-    if speech is None:
-        return segments, ()
-    prints = ctx.runner.map([_print(ctx, speech, segment) for segment in segments], parallel=True)
-    lengths = [segment.stop - segment.start for segment in segments]
-    grouping = _grouped(ctx, prints, lengths)
-    told = tuple(
-        segment.model_copy(update={"speaker": speaker})
-        for segment, speaker in zip(segments, grouping.assignment, strict=True)
-    )
-    return told, grouping.speakers
-
-
-def _grouped(ctx: Context, prints: Sequence[Made], lengths: Sequence[int]) -> speakers.Grouping:
-    """Who speaks each line, from the lines' voice prints and lengths in samples.
-
-    Reads: voice prints and lengths of all lines, in order.
-    Leaves out: their texts and times.
-    """
-    least, most = ctx.settings.min_speakers, max(ctx.settings.min_speakers, ctx.settings.max_speakers)
-
-    def make(out: Out) -> None:
-        lines = [
-            speakers.Spoken(item.model("print", speakers.VoicePrint), length)
-            for item, length in zip(prints, lengths, strict=True)
-        ]
-        grouping = speakers.group(lines, min_speakers=least, max_speakers=most)
-        out.detail["speakers"] = len(grouping.speakers)
-        out.model("grouping", grouping)
-
-    action = Action(
-        name="transcribe.speakers",
-        version=1,
-        site=ctx.site(NAME),
-        inputs={"prints": [item.ref("print") for item in prints], "samples": lengths},
-        params={"min_speakers": least, "max_speakers": most},
-        programs={"scipy": packages.version("scipy")},
-    )
-    return ctx.runner.do(action, make).model("grouping", speakers.Grouping)
-
-
-def _print(ctx: Context, speech: Sound, segment: Segment) -> tuple[Action, Make]:
-    """Measure the voice of one line.
-
-    Reads: what is heard in the line's time.
-    Leaves out: its text.
-    """
-
-    def make(out: Out) -> None:
-        audio = read_analysis(ctx.store, speech, segment.start, segment.stop)
-        out.model("print", speakers.measure(audio))
-
-    action = Action(
-        name="transcribe.voice",
-        version=1,
-        site=ctx.site(NAME, f"line {segment.id}"),
-        inputs={"speech": slice_key(speech, segment.start, segment.stop)},
-        programs={"scipy": packages.version("scipy"), "soxr": packages.version("soxr")},
-    )
-    return action, make
+    return Telling(segments) if speech is None else speaking.tell(ctx, speech, segments)

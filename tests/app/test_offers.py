@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from loc.app.doctor import _of_stage
 from loc.app.plan import Row, offers
-from loc.backend import Card, Need, Rejected
+from loc.backend import Card, LicensedPart, Need, Rejected
 from loc.settings import Settings
 from loc.weights import table as weights
 from loc.weights.table import Place, WeightFile
@@ -61,6 +62,21 @@ def test_parts_are_pulled_with_their_model_and_counted() -> None:
     assert offer.bytes == 20
     [offer] = offers(row(None, short(whole, missing=(Need("weights", "unet"),))), known("unet", "vae"))
     assert offer.command == "loc models pull unet"
+
+
+def test_an_environment_is_made_before_its_weights_are_pulled_and_terms_are_told() -> None:
+    environment = Need("environment", "apart")
+    gated = known("whole")["whole"].model_copy(update={"access": "Ask first."})
+    [offer] = offers(row(None, short(card("whole", "whole", "best", 0, environment))), {"whole": gated})
+    assert offer.command == "loc models env apart && loc models pull whole"
+    assert offer.access == ("Ask first.",)
+    licensed = replace(card("inside"), needs=(environment,), licences=(LicensedPart("code", "x", "mit"),))
+    [offer] = offers(row(None, short(licensed)), {})
+    assert (offer.command, offer.weights, offer.licences) == (
+        "loc models env apart",
+        (),
+        ("MIT License",),
+    )
 
 
 def test_nothing_is_offered_that_pulling_would_not_bring() -> None:

@@ -97,7 +97,7 @@ def test_plan_names_what_to_pull_with_size_and_licence(folder: Path, tmp_path: P
     where = ("--data-dir", str(tmp_path / "data"), "--work-dir", str(tmp_path / "work"))
     (tmp_path / "talk.en.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nyes\n")
     said = loc("plan", str(tmp_path / "talk.mp4"), "--lang", "ja", *where).stdout
-    better = said.partition("Better, once pulled:\n")[2].partition("\n\n")[0]
+    better = said.partition("Better, once they are here:\n")[2].partition("\n\n")[0]
     assert (
         "translate ja: m2m100:m2m100-1.2b (good): loc models pull m2m100-1.2b  "
         "(about 4.6 GiB; M2M100's weights, MIT License)" in better

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,65 +15,30 @@ from typing import Any
 import pytest
 
 from cli.graph import load_graph
-from loc import environments
 from loc.app.run import Graph, prepare, run_job
 from loc.backend import Host, cards_of
-from loc.environments import LOCK, STATE, State
 from loc.errors import InputError, MissingError
 from loc.events import ActionDone, Event
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
-from loc.weights.shelf import MANIFEST, Held, Manifest
 from loc.weights.table import published
 from stages.dub.chatterbox import Chatterbox
 from stages.dub.contract import VoiceRequest
 from stages.dub.kokoro import Kokoro, voice_of
 from stages.dub.kokoro_worker import LONGEST, phones_of, pieces
+from tests.furnished import furnish
 from tests.presenter import Film, write_subtitles
+from tests.weights.shelved import shelve
 
 LOW, HIGH = VoiceRequest("low", 0), VoiceRequest("high", 0)
 ENGINE = Path(__file__).with_name("speaking_engine.py")
 
 
-def furnish(data: Path, name: str, *flags: str) -> None:
-    """An environment whose Python is the double, whatever module it is told to run."""
-    row = environments.known()[name]
-    folder = data / "envs" / name
-    python = folder / "venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(
-        f"#!{sys.executable}\nimport runpy, sys\nassert sys.argv[1:3] == ['-P', '-m'], sys.argv\n"
-        f"sys.argv = {[str(ENGINE), *flags]!r}\nrunpy.run_path({str(ENGINE)!r}, run_name='__main__')\n"
-    )
-    python.chmod(0o755)
-    lock = b"tinyspeech==1.0 --hash=sha256:" + b"0" * 64 + b"\n"
-    (folder / LOCK).write_bytes(lock)
-    state = State(requirements=row.digest, lock=hashlib.sha256(lock).hexdigest(), python="3.11")
-    (folder / STATE).write_text(state.model_dump_json())
-
-
-def shelve(data: Path, weights_id: str) -> None:
-    """Files under the published names, registered as a user's own."""
-    row = published()[weights_id]
-    files = tuple(file.model_copy(update={"sha256": None, "size": None}) for file in row.files)
-    own = row.model_copy(update={"id": f"tiny-{weights_id}", "files": files, "memory_mb": 1})
-    held = {}
-    folder = data / "weights" / own.id
-    for file in own.files:
-        path = folder / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(file.path.encode())
-        found = path.stat()
-        digest = hashlib.sha256(file.path.encode()).hexdigest()
-        held[file.path] = Held(sha256=digest, size=found.st_size, mtime_ns=found.st_mtime_ns)
-    (folder / MANIFEST).write_text(Manifest(files=held, row=own).model_dump_json())
-
-
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "data"
-    furnish(folder, "kokoro", "--phones")
-    furnish(folder, "chatterbox")
+    furnish(folder, "kokoro", ENGINE, "--phones")
+    furnish(folder, "chatterbox", ENGINE)
     shelve(folder, "kokoro-82m")
     shelve(folder, "chatterbox-multilingual")
     monkeypatch.setenv("SPEAKING_ENGINE_LOG", str(tmp_path / "log"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from loc.artifacts import SAMPLE_RATE, Segment, Stems
+from loc.artifacts import SAMPLE_RATE, Overlap, Segment, Stems, Transcript
 from loc.media.sound import Samples, store_sound
 from loc.runner import Runner
 from loc.store.workdir import WorkDir
@@ -35,6 +35,7 @@ class Stage:
         self.parts: list[Samples] = []
         self.segments: list[Segment] = []
         self.at = 0
+        self.overlaps: list[str] = []
 
     def say(self, text: str, voice: str, speaker: str, *, level: float = 1.0) -> None:
         audio = speak(text, voice) * np.float32(level)
@@ -42,6 +43,20 @@ class Stage:
         self.segments.append(segment(len(self.segments), start, stop, speaker))
         self.parts += [audio, np.zeros(SAMPLE_RATE // 2, np.float32)]
         self.at += len(audio) + SAMPLE_RATE // 2
+
+    @property
+    def transcript(self) -> Transcript:
+        """Its lines, of which those in `overlaps` hold another voice."""
+        return Transcript(
+            language="en",
+            origin="supplied",
+            segments=tuple(self.segments),
+            dropped=(),
+            speakers=(),
+            overlaps=tuple(
+                Overlap(segment=ident, speakers=("low", "high"), by="turns") for ident in self.overlaps
+            ),
+        )
 
     def stems(self, store: WorkDir, background: Samples | None = None) -> Stems:
         speech = np.concatenate(self.parts)[:, None]
@@ -55,7 +70,7 @@ class Stage:
 
 def cut(runner: Runner, stage: Stage, stems: Stems) -> dict[str, Reference | About]:
     wanted = sorted({item.speaker for item in stage.segments if item.speaker})
-    return dict(recordings(context(runner), stems, stage.segments, wanted))
+    return dict(recordings(context(runner), stems, stage.transcript, wanted))
 
 
 def sound_of(runner: Runner, found: Reference | About) -> Samples:
@@ -95,6 +110,14 @@ def test_a_line_that_was_given_to_the_wrong_speaker_is_left_out(runner: Runner, 
         for part in np.array_split(sound_of(runner, found["low"]), 4)
     ]
     assert max(pitch for pitch in pitches if pitch) < 150
+
+
+def test_a_line_in_which_another_voice_was_heard_is_left_out(runner: Runner, store: WorkDir) -> None:
+    stage = two_people()
+    stage.overlaps = [item.id for item in stage.segments if item.speaker == "low"][1:]
+    found = cut(runner, stage, stage.stems(store))
+    assert isinstance(found["low"], About)
+    assert isinstance(found["high"], Reference)
 
 
 def test_where_two_are_heard_neither_is_imitated() -> None:

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from cli.graph import load_graph
+from loc.analysis.diarization.pyannote import Pyannote
+from loc.analysis.diarization.resemblyzer import Resemblyzer
+from loc.analysis.diarization.statistics import Statistics
 from loc.app.plan import looking
 from loc.app.run import prepare, run_job
 from loc.app.walk import look_at
@@ -23,11 +26,13 @@ from loc.settings import Settings
 from loc.store.workdir import ActionRecord, WorkDir
 from loc.weights.table import Place, Row, WeightFile
 from stages.dub.command import Command
+from tests.furnished import furnish
 from tests.lipsync import test_sync as judge
 from tests.lipsync.latentsync import tiny as latentsync
 from tests.presenter import OTTO, LineTruth, Said, Script, Shot, shoot, write_subtitles
 from tests.tiny_whisper import deaf
 from tests.translate.endpoint import Answered, Asked, chat, serving
+from tests.weights.shelved import shelve
 from tests.weights.test_shelf import place
 
 ENGLISH = ("Dogs move.", "Bob saw a bear.")
@@ -75,6 +80,9 @@ EARLIER = "atrim=start=0.2,asetpts=PTS-STARTPTS,apad=pad_dur=0.2"
 
 ENGINE = shlex.join([sys.executable, str(Path(__file__).parents[1] / "dub" / "speaking_engine.py")])
 """A speech engine as users have them: takes of a line differ, and it tells no phones."""
+
+TELLER = Path(__file__).parents[1] / "analysis" / "diarization" / "voice_teller.py"
+"""A double of the workers that tell voices."""
 
 Names = frozenset[str]
 
@@ -134,7 +142,8 @@ class Rig:
     def run(self, **changes: Any) -> Outcome:
         """Run the job with some settings changed; plan it first, and find that the plan tells the truth."""
         settings, found = self.settings(**changes), load_graph()
-        graph = replace(found, backends={**found.backends, Command.card.id: Command})
+        besides = {one.card.id: one for one in (Command, Statistics, Resemblyzer, Pyannote)}
+        graph = replace(found, backends={**found.backends, **besides})
         store = WorkDir(settings.work_dir)
         prepared = prepare(self.path, graph, store, settings)
         with looking(prepared, graph, store, settings) as context:
@@ -170,10 +179,11 @@ def wordy(asked: Asked) -> Answered:
 
 
 def draw(folder: Path) -> Rig:
-    """A new job, finished: a film with two sound tracks, heard first, then with its text supplied, then with
-    Japanese subtitles in the picture, then spoken by an engine that does not know its phones, then translated
-    by a language model that talks too much, then with tiny weights of LatentSync and a judge; one picture of
-    it, made to talk with its sound; and two people in a shot, of whom it is not known who speaks."""
+    """A new job, finished: a film with two sound tracks, heard first, then with its text supplied, its
+    speakers told apart by workers and then by signal statistics, then with Japanese subtitles in the picture,
+    then spoken by an engine that does not know its phones, then translated by a language model that talks too
+    much, then with tiny weights of LatentSync and a judge; one picture of it, made to talk with its sound;
+    and two people in a shot, of whom it is not known who speaks."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -185,6 +195,12 @@ def draw(folder: Path) -> Rig:
     rig.run(**HEARD)
     rig.say("en", ENGLISH)
     rig.say("ja", JAPANESE)
+    turns = folder / "turns.json"
+    turns.write_text(json.dumps([[0.0, 9.0, "A"]]))
+    furnish(folder / "voices", "resemblyzer", TELLER)
+    furnish(folder / "voices", "pyannote", TELLER, str(turns))
+    shelve(folder / "voices", "pyannote-community-1")
+    rig.run(until="transcribe", data_dir=folder / "voices", device="cpu")
     rig.run()
     rig.run(languages=("ja",), burn_subtitles=True)
     keep = rig.folder.parent / "keep.toml"

@@ -55,6 +55,7 @@ def attention(report: Data) -> list[Item]:
         *_defects(report),
         *_silent(report),
         *_lines(report),
+        *_voices(report),
         *_cast(report),
         *_cuts(report),
         *_choices(report),
@@ -170,6 +171,23 @@ def _silent(report: Data) -> Iterator[Item]:
         if f"line {line['line']}" not in told:
             places = (Place("silent", number, line["start"]),) if line["start"] is not None else ()
             yield Item("failed", f"Line {line['line']} is not heard", line["reason"], places)
+
+
+def _voices(report: Data) -> Iterator[Item]:
+    """Lines of which it is doubtful who says them, or that somebody else says too."""
+    for name, title, detail in (
+        ("overlaps", "in which another voice is heard", "Only its speaker's words are dubbed."),
+        ("unsure", "whose speaker is doubtful", "Two voices are nearly as similar to it."),
+    ):
+        found = report.get(name, ())
+        places = tuple(
+            Place("line", *place)
+            for item in found
+            for line in item["lines"]
+            for place in _named(report["lines"], line)
+        )
+        if found:
+            yield Item("check", f"{len(found)} line{'s' if len(found) > 1 else ''} {title}", detail, places)
 
 
 def _lines(report: Data) -> Iterator[Item]:
