@@ -36,6 +36,7 @@ LOOK_FIELDS = (
     "min_speakers",
     "max_speakers",
     "lipsync",
+    "retime_video",
     "quality",
     "finals",
     "finals_limit",

@@ -401,8 +401,8 @@ class Fit(Frozen):
     overrun: int
     """Samples beyond what slot and silence gave; flagged when above 0."""
     shift: int = 0
-    """Samples the clip begins after its line does, because an earlier one overran; negative where it was
-    moved earlier to end with the programme."""
+    """Samples the clip begins after its line does, because an earlier one overran or shares its time;
+    negative where it shares an earlier one's, or was moved earlier to end with the programme."""
 
 
 class Clip(Frozen):
@@ -435,6 +435,14 @@ class Loudness(Frozen):
     source_speech_lufs: float | None
 
 
+class Slowed(Frozen):
+    """A stretch of the picture that is shown slower, so that what is said over it fits."""
+
+    frames: FrameRange
+    factor: Ratio
+    """How much longer each of its frames is shown, above 1."""
+
+
 class Silent(Frozen):
     """A line that is not heard in the dub, and why."""
 
@@ -449,6 +457,9 @@ class DubTrack(Frozen):
     silent: tuple[Silent, ...]
     mix: Sound
     loudness: Loudness
+    slowed: tuple[Slowed, ...] = ()
+    """Stretches in order and apart. Where there are any, places in the dub and the length of its mix are
+    those of the slowed programme (`loc.media.retiming`), no longer the source's."""
 
 
 class ChunkTracks(Frozen):

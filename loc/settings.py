@@ -182,6 +182,13 @@ class Settings(BaseSettings):
     lipsync: bool = _setting(
         True, "Move the mouths; off leaves the picture as it is.", "--lipsync/--no-lipsync", topic="Job"
     )
+    retime_video: bool = _setting(
+        False,
+        "Show the picture slower, 1.25 times at most, where a line does not fit even at its fastest; the "
+        "video becomes longer.",
+        "--retime-video/--no-retime-video",
+        topic="Job",
+    )
     quality: Literal["draft", "standard", "max"] = _setting(
         "standard",
         "draft: no finals; standard: finals on the cuts that deserve them, where a model for them is there; "

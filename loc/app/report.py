@@ -28,12 +28,14 @@ from loc.artifacts import (
     Render,
     Score,
     Silent,
+    Slowed,
     Source,
     Transcript,
     Translation,
 )
 from loc.backend import QUALITIES, Card, Rejected
 from loc.events import Defect, Notice
+from loc.media.retiming import Clock
 from loc.media.timeline import Timeline
 from loc.media.titles import shown_size
 from loc.policy.licences import table
@@ -123,11 +125,23 @@ class LineFit(_Part):
     """Which take of that engine it is."""
 
 
+class SlowedReport(_Part):
+    """A stretch of the picture that is shown slower, so that what is said over it fits."""
+
+    frames: tuple[int, int]
+    start: float
+    """Seconds of the output."""
+    seconds: float
+    """As it is shown."""
+    source_seconds: float
+    """As it is in the source."""
+
+
 class LineFailed(_Part):
     line: str
     reason: str
     start: float | None
-    """Where the source speaks it, seconds."""
+    """Where the source speaks it, seconds of the output."""
     seconds: float | None
 
 
@@ -333,6 +347,8 @@ class Report(_Part):
     cast: tuple[CastReport, ...]
     people: tuple[PersonReport, ...] = ()
     cuts: tuple[CutReport, ...]
+    slowed: tuple[SlowedReport, ...] = ()
+    """Only with `--retime-video`. All times but those of `source` are then of the longer output."""
     loudness: LoudnessReport | None
     translation_spent: SpentReport | None = None
     """Null where no remote translator was asked."""
@@ -353,11 +369,13 @@ def build(
     run: str,
     bytes_kept: int,
     timeline: Timeline | None,
+    clock: Clock | None = None,
 ) -> Report:
     """Gather the report of one language from the artifacts and the run.
 
     Args:
-        timeline: of the source; needed where there are cuts.
+        timeline: of the output's frames; needed where there are cuts, or the picture is slowed.
+        clock: of the output, where it is not the source's.
     """
     source: Source | None = slots.value("source")
     transcript: Transcript | None = slots.value("transcript")
@@ -373,13 +391,14 @@ def build(
         output_sha256=render.media.sha256,
         backends=tuple(_backend(card) for card in cards_used(choices, language)),
         lines=_lines(dub, translation),
-        silent=_silent(dub, translation),
+        silent=_silent(dub, translation, clock),
         speakers=_speakers(transcript) if transcript else (),
         overlaps=_overlaps(transcript, translation) if transcript else (),
         unsure=_unsure(transcript, translation) if transcript else (),
         cast=tuple(_casting(one) for one in lipsync.cast.castings) if lipsync else (),
         people=tuple(PersonReport(**one.model_dump()) for one in lipsync.cast.people) if lipsync else (),
         cuts=tuple(_cut(cut, timeline) for cut in lipsync.cuts) if lipsync and timeline else (),
+        slowed=tuple(_slowed(one, timeline) for one in dub.slowed) if dub and timeline else (),
         loudness=LoudnessReport(**dub.loudness.model_dump()) if dub else None,
         translation_spent=SpentReport(**translation.spent.model_dump())
         if translation and translation.spent
@@ -513,19 +532,21 @@ def _line(clip: Clip, line: Line | None) -> LineFit:
     )
 
 
-def _silent(dub: DubTrack | None, translation: Translation | None) -> tuple[LineFailed, ...]:
+def _silent(
+    dub: DubTrack | None, translation: Translation | None, clock: Clock | None
+) -> tuple[LineFailed, ...]:
     if dub is None:
         return ()
     lines = {line.id: line for line in translation.lines} if translation else {}
-    return tuple(_failed(item, lines.get(item.line)) for item in dub.silent)
+    return tuple(_failed(item, lines.get(item.line), clock) for item in dub.silent)
 
 
-def _failed(item: Silent, line: Line | None) -> LineFailed:
+def _failed(item: Silent, line: Line | None, clock: Clock | None) -> LineFailed:
+    if line is None:
+        return LineFailed(line=item.line, reason=item.reason, start=None, seconds=None)
+    start, stop = (clock.shown(at) if clock else at for at in (line.start, line.stop))
     return LineFailed(
-        line=item.line,
-        reason=item.reason,
-        start=_seconds(line.start) if line else None,
-        seconds=_seconds(line.stop - line.start) if line else None,
+        line=item.line, reason=item.reason, start=_seconds(start), seconds=_seconds(stop - start)
     )
 
 
@@ -613,6 +634,16 @@ def _cut(cut: Cut, timeline: Timeline) -> CutReport:
         skipped_frames=cut.skipped_frames,
         score=_score(cut.score),
         draft_score=_score(cut.draft_score),
+    )
+
+
+def _slowed(one: Slowed, timeline: Timeline) -> SlowedReport:
+    start, stop = timeline.seconds(one.frames.start), timeline.seconds(one.frames.stop)
+    return SlowedReport(
+        frames=(one.frames.start, one.frames.stop),
+        start=round(float(start), 3),
+        seconds=round(float(stop - start), 3),
+        source_seconds=round(float((stop - start) / one.factor), 3),
     )
 
 

@@ -57,6 +57,7 @@ from loc.events import (
 )
 from loc.media import ffmpeg
 from loc.media.probe import chosen_track, probe_source
+from loc.media.retiming import Clock, clock, slow_down
 from loc.media.timeline import Timeline, load_timeline
 from loc.runner import Runner
 from loc.settings import Settings
@@ -449,7 +450,7 @@ class _Run:
         """Write the report and its page where they would tell of other work than the ones that are there."""
         source: Source | None = self.slots.value("source")
         store = self.runner.store
-        timeline = load_timeline(store, source.frames, source.video.time_base) if source else None
+        timeline, heard = self._times(source, language) if source else (None, None)
         content = report.build(
             job=self.job,
             language=language,
@@ -462,6 +463,7 @@ class _Run:
             run=self.runner.run_id,
             bytes_kept=store.bytes_kept(),
             timeline=timeline,
+            clock=heard,
         )
         written = []
         if not self._has_report(targets.report, content):
@@ -472,6 +474,13 @@ class _Run:
             if not page.is_current(targets.page, page.made_from(content, subject)):
                 written += self._put("page", language, page.build(content, subject, store), targets.page)
         return written
+
+    def _times(self, source: Source, language: str) -> tuple[Timeline, Clock]:
+        """When each frame is shown, and each sample heard, in the output."""
+        timeline = load_timeline(self.runner.store, source.frames, source.video.time_base)
+        dub: DubTrack | None = self.slots.value("dub", language)
+        slowed = dub.slowed if dub is not None else ()
+        return slow_down(timeline, slowed), clock(timeline, slowed, source.samples)
 
     @staticmethod
     def _has_report(path: Path, content: report.Report) -> bool:

@@ -14,16 +14,19 @@ Eight kinds of action:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from loc.artifacts import DubTrack, Render, Source
+from loc.artifacts import SAMPLE_RATE, DubTrack, Render, Slowed, Source
 from loc.errors import LocError
 from loc.media import ffmpeg
 from loc.media.probe import Facts, probe_source
+from loc.media.retiming import Clock, clock, slow_down
 from loc.media.sound import iter_blocks
 from loc.media.subtitles import Cue, write_srt
 from loc.media.timeline import Timeline, load_timeline
+from loc.retimed import retimed
 from loc.runner import Action, Made, Make, NotMade, Out
 from loc.stage import Context
 from loc.store.keys import digest_value
@@ -35,6 +38,7 @@ from stages.deliver.titles import drawn
 
 if TYPE_CHECKING:
     from loc.media.mux import About
+    from loc.media.titles import Place
 
 Work = tuple[Action, Make]
 
@@ -48,20 +52,25 @@ def run(ctx: Context, inputs: Inputs) -> Render:
     source = inputs.source.get()
     timeline = load_timeline(ctx.store, source.frames, source.video.time_base)
 
+    def programme() -> Programme:
+        return _programme(source, timeline, inputs.dub.get())
+
     def shown() -> list[Cue]:
-        return cues(inputs.translation.get().lines, inputs.dub.get(), source.samples)
+        return cues(inputs.translation.get().lines, inputs.dub.get(), programme().clock)
 
     def texts() -> list[Standing]:
         if not ctx.settings.burn_subtitles:
             return []
-        return drawn(ctx, source, timeline, shown(), "top" if source.subtitled else "bottom")
+        place: Place = "top" if source.subtitled else "bottom"
+        return drawn(ctx, source, programme().timeline, shown(), place)
 
-    kept = _original(ctx, source)
+    kept = ctx.settings.keep_original_audio and source.master is not None
     sound, subtitles, *others = _side_by_side(
         ctx,
         lambda: [_sound(ctx, inputs.dub.get())],
         lambda: [_subtitles(ctx, shown())],
-        lambda: kept,
+        # Only where the picture may be retimed does the original's sound depend on the dub.
+        lambda: _original(ctx, source, programme().clock if ctx.settings.retime_video else None),
         lambda: encode_chunks(ctx, source, timeline, inputs.lipsync.get().patches, texts()),
     )
     original, chunks = (others[0], others[1:]) if kept else (None, others)
@@ -70,7 +79,7 @@ def run(ctx: Context, inputs: Inputs) -> Render:
     gathered = gather(ctx, source, timeline, inputs.dub.get(), inputs.lipsync.get(), chunks)
     # A player that shows the track by itself would show everything twice.
     track = [] if ctx.settings.burn_subtitles else shown()
-    mux = _mux(ctx, source, timeline, chunks, sound, original, track)
+    mux = _mux(ctx, source, programme(), chunks, sound, original, track)
     media, *done = ctx.runner.attempt([mux, *gathered.work], parallel=True)
     if isinstance(media, LocError):
         raise media
@@ -82,6 +91,20 @@ def run(ctx: Context, inputs: Inputs) -> Render:
         subtitles=subtitles.ref("subtitles"),
         evidence=gathered.evidence(ctx, done) if ctx.settings.page != "none" else None,
     )
+
+
+@dataclass(frozen=True)
+class Programme:
+    """When the source's pictures are shown, and its samples heard, in the output."""
+
+    timeline: Timeline
+    clock: Clock
+    slowed: tuple[Slowed, ...]
+
+
+def _programme(source: Source, timeline: Timeline, dub: DubTrack) -> Programme:
+    slowed = dub.slowed
+    return Programme(slow_down(timeline, slowed), clock(timeline, slowed, source.samples), slowed)
 
 
 def _side_by_side(ctx: Context, *parts: Callable[[], list[Work]]) -> list[Made]:
@@ -135,11 +158,15 @@ def _sound(ctx: Context, dub: DubTrack) -> Work:
     return action, make
 
 
-def _original(ctx: Context, source: Source) -> list[Work]:
+def _original(ctx: Context, source: Source, heard: Clock | None) -> list[Work]:
     """Take over the original sound.
 
-    Reads: the packets of the sound track; where they cannot be copied, its whole sound.
+    Reads: the packets of the sound track; where they cannot be copied, its whole sound, slowed where the
+        picture is.
     Leaves out: the language.
+
+    Args:
+        heard: the programme's clock, where it may be another than the source's.
     """
 
     from loc.media.encode import SOUND_CODECS, encode_sound
@@ -150,6 +177,8 @@ def _original(ctx: Context, source: Source) -> list[Work]:
         return []
     track = next(track for track in source.audio if track.index == source.chosen_audio)
     codec, unfit = SOUND_CODECS[settings.file_type], unfit_codec(track, settings.file_type)
+    if heard is not None and any(piece.is_slowed for piece in heard.pieces):
+        master, unfit = retimed(ctx, STAGE, "original", master, heard), "it is slowed with the picture"
 
     def make(out: Out) -> None:
         path = out.file("sound", ".m4a")
@@ -222,7 +251,7 @@ def _cues_key(shown: Sequence[Cue]) -> str:
 def _mux(
     ctx: Context,
     source: Source,
-    timeline: Timeline,
+    programme: Programme,
     chunks: Sequence[Made],
     sound: Made,
     original: Made | None,
@@ -231,13 +260,13 @@ def _mux(
     """Put everything into one file.
 
     Reads: the coded chunks and sound, the original sound where it is kept, what is shown as subtitles, the
-        times of all frames, the source's tags and chapters.
+        times of all frames and where they are slowed, the source's tags and chapters.
     Leaves out: how any of it came about.
     """
 
     language, container = ctx.language or "und", ctx.settings.file_type
     spoken = _original_language(ctx, source)
-    video = source.video
+    video, timeline = source.video, programme.timeline
     colour = coding_of(ctx, video).colour
 
     def make(out: Out) -> None:
@@ -254,7 +283,7 @@ def _mux(
             colour.mastering,
             colour.content_light,
         )
-        about = _about(probe_source(ctx.media(source), ctx.settings), timeline)
+        about = _about(probe_source(ctx.media(source), ctx.settings), programme)
         path = out.file("media", f".{container}")
         second = Original(original.path("sound"), spoken) if original else None
         mux(path, picture, sound.path("sound"), shown, language, about, container, second)
@@ -271,6 +300,7 @@ def _mux(
             "cues": _cues_key(shown),
             # For its tags and chapters.
             "source": source.digest,
+            **({"slowed": programme.slowed} if programme.slowed else {}),
         },
         params={
             "container": container,
@@ -295,15 +325,21 @@ def _original_language(ctx: Context, source: Source) -> str:
     return declared or ctx.job.source_language or "und"
 
 
-def _about(facts: Facts, timeline: Timeline) -> About:
+def _about(facts: Facts, programme: Programme) -> About:
     """The source's tags and chapters, the latter counted from the first picture and cut at its end."""
     from loc.media.mux import About, Chapter
 
+    timeline = programme.timeline
     begin = int(timeline.pts[0]) * timeline.time_base
     end = timeline.seconds(timeline.count)
+
+    def shown(at: Fraction) -> Fraction:
+        sample = round((at - begin) * SAMPLE_RATE)
+        return at - begin + Fraction(programme.clock.shown(sample) - sample, SAMPLE_RATE)
+
     chapters = []
     for chapter in facts.chapters:
-        start, stop = max(Fraction(0), chapter.start - begin), min(end, chapter.stop - begin)
+        start, stop = max(Fraction(0), shown(chapter.start)), min(end, shown(chapter.stop))
         if start < stop:
             chapters.append(Chapter(start, stop, chapter.title or ""))
     return About(facts.tags, tuple(chapters))

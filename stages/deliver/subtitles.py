@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from loc.artifacts import SAMPLE_RATE, DubTrack, Line
+from loc.media.retiming import Clock
 from loc.media.subtitles import Cue, join_lines
 
 SHORTEST = SAMPLE_RATE * 5 // 6
@@ -28,7 +29,7 @@ WIDE_RATE = 4
 """Full-width signs read per second: the usual limit for Japanese."""
 
 
-def cues(lines: Sequence[Line], dub: DubTrack, end: int) -> list[Cue]:
+def cues(lines: Sequence[Line], dub: DubTrack, clock: Clock) -> list[Cue]:
     """The subtitles of a dub in time order, without overlap.
 
     A line that could not be spoken is shown where the source speaks it.
@@ -36,9 +37,10 @@ def cues(lines: Sequence[Line], dub: DubTrack, end: int) -> list[Cue]:
     Args:
         lines: all lines of the language.
         dub: where they are spoken.
-        end: length of the programme in samples; nothing is shown after it.
+        clock: of the programme; nothing is shown after its end.
     """
-    spoken = sorted(_spoken(lines, dub, end), key=lambda cue: (cue.start, cue.stop))
+    end = clock.samples
+    spoken = sorted(_spoken(lines, dub, clock), key=lambda cue: (cue.start, cue.stop))
     shown: list[Cue] = []
     for cue in spoken:
         if shown and cue.start - shown[-1].start < TOGETHER:
@@ -52,12 +54,12 @@ def cues(lines: Sequence[Line], dub: DubTrack, end: int) -> list[Cue]:
     ]
 
 
-def _spoken(lines: Sequence[Line], dub: DubTrack, end: int) -> Iterator[Cue]:
+def _spoken(lines: Sequence[Line], dub: DubTrack, clock: Clock) -> Iterator[Cue]:
     clips = {clip.line: clip for clip in dub.clips}
     for line in lines:
         clip = clips.get(line.id)
-        start = max(0, clip.place if clip else line.start)
-        stop = min(end, start + clip.samples if clip else line.stop)
+        start = max(0, clip.place if clip else clock.shown(line.start))
+        stop = min(clock.samples, start + clip.samples if clip else clock.shown(line.stop))
         if line.text.strip() and start < stop:
             yield Cue(start, stop, line.text)
 

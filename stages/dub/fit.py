@@ -4,8 +4,10 @@ A ladder, climbed only as far as a line needs, words never lost, the leading edg
 
 1. its slot: the time the source speaks the line;
 2. borrowed silence: up to `BORROW` after the slot, never nearer than `GAP` to the next line;
+   then time of a neighbour of the same speaker that needs it less (`sharing`);
 3. the engine speaks faster, up to `MAX_RATE`;
 4. the sound is compressed in time with its formants kept, up to `MAX_STRETCH`;
+   where it was asked for, the picture of the line is then shown slower (`slowing`);
 5. overrun, which is flagged: the clip runs on; what it runs into is placed later, `GAP` behind it, and
    has that much less room of its own; so on, until silence takes it up;
 6. at the programme's end lines are moved earlier into the free time before them;
@@ -26,6 +28,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loc.artifacts import SAMPLE_RATE, Fit
+from stages.dub.sharing import Room, Standing, shared
 
 GAP = 60 * SAMPLE_RATE // 1000
 """Silence kept before the next line: about a stop consonant's closure, so that two lines do not fuse."""
@@ -114,7 +117,7 @@ def choose_rates(
         predicted = round(natural[index] / rates[index])
         return stretched(predicted, stretch_for(predicted, room))
 
-    _place_forward(slots, _room_ends(slots, end), settle, GAP)
+    _place_forward(slots, rooms(slots, natural, end), settle, GAP)
     return rates
 
 
@@ -136,8 +139,8 @@ def place_lines(
         stretches[index] = stretch_for(spoken[index], room)
         return stretched(spoken[index], stretches[index])
 
-    room_ends = _room_ends(slots, end)
-    places, lengths = _place_forward(slots, room_ends, settle, GAP)
+    planned = rooms(slots, natural, end)
+    places, lengths = _place_forward(slots, planned, settle, GAP)
     places = _pull_back(slots, places, lengths, end, GAP)
     squeeze = 1.0
     while places and (first := min(places)) < 0:
@@ -146,14 +149,14 @@ def place_lines(
         tempos = [min_tempo * squeeze for min_tempo in stretches]
         shorter = [stretched(samples, tempo) for samples, tempo in zip(spoken, tempos, strict=True)]
         gap = math.floor(GAP / squeeze)
-        places, lengths = _place_forward(slots, room_ends, lambda index, _: shorter[index], gap)  # noqa: B023
+        places, lengths = _place_forward(slots, planned, lambda index, _: shorter[index], gap)  # noqa: B023
         places = _pull_back(slots, places, lengths, end, gap)
     return [
         Placed(
             place=places[index],
             samples=lengths[index],
             fit=_fit(
-                slot, places[index], lengths[index], room_ends[index], natural[index], rates[index],
+                slot, places[index], lengths[index], planned[index], natural[index], rates[index],
                 stretches[index] * squeeze,
             ),
         )
@@ -162,12 +165,13 @@ def place_lines(
 
 
 def _fit(
-    slot: Slot, place: int, length: int, room_end: int, natural: int, rate: float, stretch: float
+    slot: Slot, place: int, length: int, planned: Room, natural: int, rate: float, stretch: float
 ) -> Fit:
     """The report of one line. Room is counted from where the clip begins, or would have begun."""
-    room = max(0, room_end - max(place, slot.start))
+    begin = max(place, planned.begin)
+    room = max(0, planned.end - begin)
     overrun = max(0, length - room)
-    used_until = max(place, slot.start) + length - overrun
+    used_until = begin + length - overrun
     return Fit(
         natural=natural,
         slot=slot.stop - slot.start,
@@ -188,8 +192,25 @@ def _overlap(earlier: Slot, later: Slot) -> int:
     return max(0, earlier.stop - later.start)
 
 
-def _room_ends(slots: Sequence[Slot], end: int) -> list[int]:
-    """Until when each line may sound without overrun, if it begins on time."""
+def rooms(slots: Sequence[Slot], natural: Sequence[int], end: int) -> list[Room]:
+    """The time of every line, its neighbours' needs counted; of natural lengths alone, so that it is the same
+    before and after lines were spoken faster. Arguments as of `choose_rates`."""
+    ends = own_rooms(slots, end)
+    standing = []
+    for index, slot in enumerate(slots):
+        before = slots[index - 1] if index else None
+        follows = (
+            before is not None
+            and (before.speaker == slot.speaker or None in (before.speaker, slot.speaker))
+            and before.start < slot.start
+            and ends[index - 1] >= slot.start - GAP
+        )
+        standing.append(Standing(slot.start, slot.stop, ends[index], natural[index], follows))
+    return shared(standing, GAP, MAX_RATE)
+
+
+def own_rooms(slots: Sequence[Slot], end: int) -> list[int]:
+    """Until when each line may sound without overrun, if it begins on time and nobody shares; samples."""
     starts = [slot.start for slot in slots]
     ends = []
     for index, slot in enumerate(slots):
@@ -206,9 +227,9 @@ def _room_ends(slots: Sequence[Slot], end: int) -> list[int]:
 
 
 def _place_forward(
-    slots: Sequence[Slot], room_ends: Sequence[int], settle: Settle, gap: int
+    slots: Sequence[Slot], planned: Sequence[Room], settle: Settle, gap: int
 ) -> tuple[list[int], list[int]]:
-    """(places, lengths): every line on time, or `gap` behind what it has to wait for."""
+    """(places, lengths): every line when it is planned, or `gap` behind what it has to wait for."""
     places: list[int] = []
     lengths: list[int] = []
     sounding: list[int] = []
@@ -222,9 +243,10 @@ def _place_forward(
                 still.append(earlier)
         waits = [places[earlier] + lengths[earlier] - _overlap(slots[earlier], slot) for earlier in still]
         free = max([over, *waits])
-        place = slot.start if free <= slot.start else free + gap
+        begin = planned[index].begin
+        place = begin if free <= begin else free + gap
         places.append(place)
-        lengths.append(settle(index, room_ends[index] - place))
+        lengths.append(settle(index, planned[index].end - place))
         sounding = [*still, index]
     return places, lengths
 

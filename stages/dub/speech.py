@@ -16,7 +16,7 @@ from loc.analysis.alignment import align_english
 from loc.analysis.voice_activity import to_analysis
 from loc.artifacts import SAMPLE_RATE, Frozen, Phone, Phones, Reason, Ref
 from loc.errors import InputError
-from loc.media import ffmpeg
+from loc.media import ffmpeg, tempo
 from loc.media.arrays import save_arrays
 from loc.media.sound import Samples, decode_flac, encode_flac
 from loc.runner import Action, Made, Make, Out
@@ -52,9 +52,6 @@ measure them 2 dB and more too low."""
 
 PEAK_LIMIT = 10 ** (-1 / 20)
 """Highest peak of a clip, full scale 1.0; a single click is not amplified beyond."""
-
-_STRETCH_MARGIN = SAMPLE_RATE // 10
-"""Silence around what rubberband compresses: clips shorter than its window come out whole."""
 
 
 class Utterance(Frozen):
@@ -204,15 +201,15 @@ def clip(context: Context, unit: str, speech: Speech, samples: int) -> tuple[Act
     def make(out: Out) -> None:
         audio = decode_flac(context.store.read_bytes(speech.audio))[:, 0]
         phones = Phones.model_validate_json(context.store.read_bytes(speech.phones))
-        tempo = len(audio) / samples
+        faster = len(audio) / samples
         if compress:
             audio = compressed(audio, samples, program)
         audio = faded(levelled(audio))
         out.bytes("audio", encode_flac(audio))
-        fitted = clipped(scaled(phones.phones, 1 / tempo), 0, samples)
+        fitted = clipped(scaled(phones.phones, 1 / faster), 0, samples)
         out.model("phones", Phones(alphabet=phones.alphabet, phones=fitted))
         out.bytes("hops", save_arrays({"hops": loudness.alone(audio[:, None])}))
-        out.detail.update(samples=samples, stretch=round(tempo, 4))
+        out.detail.update(samples=samples, stretch=round(faster, 4))
 
     action = Action(
         name="dub.clip",
@@ -278,25 +275,12 @@ def trim(audio: Samples) -> tuple[Samples, int]:
 
 
 def compressed(audio: Samples, samples: int, program: str) -> Samples:
-    """float32 [n] squeezed in time to exactly `samples`, formants kept; rubberband through ffmpeg.
-
-    The filter makes up for its own delay (measured: within 5 ms of the exact place at every tempo used); its
-    length comes out within a sample.
+    """float32 [n] squeezed in time to exactly `samples`, formants kept.
 
     Raises:
-        ChildError: ffmpeg failed; it may have been built without rubberband.
+        ChildError: as of `tempo.stretched`.
     """
-    import ffmpeg as graph
-
-    tempo = len(audio) / samples
-    padded = np.pad(audio, _STRETCH_MARGIN)
-    pcm = {"format": "f32le", "ar": SAMPLE_RATE, "ac": 1}
-    stream = graph.input("pipe:0", **pcm)
-    stream = stream.filter("rubberband", tempo=f"{tempo:.9f}", formant="preserved")
-    raw = ffmpeg.run(stream.output("pipe:1", **pcm), program, padded.tobytes())
-    start = round(_STRETCH_MARGIN / tempo)
-    squeezed = np.frombuffer(raw, dtype=np.float32)[start : start + samples]
-    return np.pad(squeezed, (0, samples - len(squeezed)))
+    return tempo.stretched(np.pad(audio, tempo.MARGIN)[:, None], samples, program, voice=True)[:, 0]
 
 
 def levelled(audio: Samples) -> Samples:

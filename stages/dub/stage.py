@@ -19,6 +19,7 @@ from loc.artifacts import (
     Line,
     Loudness,
     Silent,
+    Slowed,
     Sound,
     Source,
     Speaker,
@@ -26,6 +27,9 @@ from loc.artifacts import (
     Transcript,
 )
 from loc.errors import LocError
+from loc.media.retiming import Clock, clock, steady
+from loc.media.timeline import load_timeline
+from loc.retimed import retimed
 from loc.runner import Made
 from loc.stage import Context
 from loc.store.keys import digest_value
@@ -34,6 +38,7 @@ from stages.dub.bed import bed
 from stages.dub.contract import Inputs, Reference, Synthesiser, VoiceRequest
 from stages.dub.fit import MAX_RATE, MAX_STRETCH, Placed, Slot, choose_rates, place_lines
 from stages.dub.saying import Said, Wish
+from stages.dub.slowing import Lines, in_programme, slow_picture
 from stages.dub.speech import Speech
 
 UNKNOWN_VOICE = VoiceRequest("low", 0)
@@ -66,13 +71,15 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
         return _own_voice(context, source, inputs.stems.get(), transcript, translation.lines)
     lines = list(_speakable(context, translation.lines, source.samples, silent))
     requests = _imitating(context, inputs, transcript, lines, voices(transcript.speakers))
-    spoken = _speak(context, lines, requests, source.samples, silent)
+    spoken, slowed = _speak(context, lines, requests, source, silent)
+    shown = _clock(context, source, slowed)
+    _tell_slowed(context, slowed, shown.samples - source.samples)
     placed = place_lines(
         [one.slot for one in spoken],
         [one.natural.about.samples for one in spoken],
         [one.rate for one in spoken],
         [one.speech.about.samples for one in spoken],
-        source.samples,
+        shown.samples,
     )
     made = context.runner.map(
         [
@@ -85,13 +92,16 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
     _flag_overruns(context, clips)
     stems = inputs.stems.get()
     below = bed(context, stems, transcript.kept)
-    mixed, loudness = _mix(context, source, stems.speech, below, clips, made)
+    if below is not None:
+        below = retimed(context, "dub", "bed", below, shown)
+    mixed, loudness = _mix(context, source, stems.speech, below, clips, made, shown.samples)
     return DubTrack(
         language=context.language,
         clips=tuple(clips),
         silent=tuple(silent),
         mix=mixed,
         loudness=loudness,
+        slowed=slowed,
     )
 
 
@@ -209,10 +219,11 @@ def _speak(
     context: Context,
     lines: Sequence[Line],
     requests: Mapping[str, VoiceRequest],
-    end: int,
+    source: Source,
     silent: list[Silent],
-) -> list[_Spoken]:
-    """Speak every line at normal speed, then again those that do not fit."""
+) -> tuple[list[_Spoken], tuple[Slowed, ...]]:
+    """Speak every line at normal speed, then again those that do not fit; and where the picture is slowed.
+    Slots are those of the slowed programme."""
     engines = _engines(context)
     wishes = {
         line.id: Wish(line, requests.get(line.speaker or "", UNKNOWN_VOICE), take=_wanted_take(context, line))
@@ -220,10 +231,16 @@ def _speak(
     }
     natural = _heard(context, saying.say(context, engines, list(wishes.values())), lines, silent)
     lines = [line for line in lines if line.id in natural]
-    slots = [_slot(line, end) for line in lines]
     said = [natural[line.id] for line in lines]
-    fastest = [MAX_RATE if engines[item.engine].traits.keeps_rate else 1.0 for item in said]
-    rates = choose_rates(slots, [item.speech.about.samples for item in said], end, fastest)
+    fitting = Lines(
+        slots=[_slot(line, source.samples) for line in lines],
+        natural=[item.speech.about.samples for item in said],
+        fastest=[MAX_RATE if engines[item.engine].traits.keeps_rate else 1.0 for item in said],
+    )
+    # What would be slowed if rates were kept says which rates are needed; what is, their true lengths.
+    expected = _clock(context, source, _slowed(context, source, fitting))
+    slots = in_programme(fitting.slots, expected)
+    rates = choose_rates(slots, fitting.natural, expected.samples, fitting.fastest)
     hurried = [
         replace(wishes[line.id], rate=rate, take=item.take, engine=item.engine)
         for line, item, rate in zip(lines, said, rates, strict=True)
@@ -232,7 +249,10 @@ def _speak(
     faster = _faster(context, engines, hurried)
     rate_of = {wish.line.id: wish.rate for wish in hurried if wish.line.id in faster}
     final = saying.timed(context, engines, {**natural, **faster}, list(wishes.values()))
-    return [
+    said_at = [(rate_of.get(line.id, 1.0), final[line.id].speech.about.samples) for line in lines]
+    slowed = _slowed(context, source, replace(fitting, said=said_at))
+    slots = in_programme(fitting.slots, _clock(context, source, slowed))
+    spoken = [
         _Spoken(
             line,
             slot,
@@ -244,6 +264,34 @@ def _speak(
         )
         for line, slot in zip(lines, slots, strict=True)
     ]
+    return spoken, slowed
+
+
+def _slowed(context: Context, source: Source, lines: Lines) -> tuple[Slowed, ...]:
+    """Where the picture is shown slower, if it may be."""
+    if not context.settings.retime_video:
+        return ()
+    timeline = load_timeline(context.store, source.frames, source.video.time_base)
+    return slow_picture(lines, timeline, source.samples)
+
+
+def _tell_slowed(context: Context, slowed: Sequence[Slowed], longer: int) -> None:
+    """Say aloud that the picture is not as it was filmed, and by how many samples it is longer."""
+    if slowed:
+        context.runner.notice(
+            "retimed",
+            f"{context.language}: the picture is shown slower in {len(slowed)} "
+            f"{'stretch' if len(slowed) == 1 else 'stretches'}, so that lines fit; "
+            f"the video is {longer / SAMPLE_RATE:.2f} s longer.",
+        )
+
+
+def _clock(context: Context, source: Source, slowed: Sequence[Slowed]) -> Clock:
+    """The clock of the programme when stretches of it are slowed."""
+    if not slowed:
+        return steady(source.samples)
+    timeline = load_timeline(context.store, source.frames, source.video.time_base)
+    return clock(timeline, slowed, source.samples)
 
 
 def _wanted_take(context: Context, line: Line) -> int:
@@ -330,14 +378,15 @@ def _mix(
     below: Sound | None,
     clips: Sequence[Clip],
     made: Sequence[Made],
+    end: int,
 ) -> tuple[Sound, Loudness]:
-    """The finished mix and its measures, over the sound `below`; clips that cannot be heard are defects."""
+    """The finished mix, `end` samples long, and its measures, over the sound `below`; clips that cannot be
+    heard are defects."""
     channels = below.channels if below is not None else SILENCE_CHANNELS
     weights = mix.placement_weights(channels, _layout(source))
     level = _level(context, voice, weights)
     placements = [mix.Placement(clip.audio, clip.place, clip.samples) for clip in clips]
-    starts = range(0, source.samples, BLOCK_SAMPLES)
-    ranges = [(start, min(start + BLOCK_SAMPLES, source.samples)) for start in starts]
+    ranges = [(start, min(start + BLOCK_SAMPLES, end)) for start in range(0, end, BLOCK_SAMPLES)]
     indices = [mix.block_clips(placements, *span) for span in ranges]
     blocks = context.runner.map(
         [
@@ -350,9 +399,7 @@ def _mix(
     for index in mix.missing(placements, list(zip(indices, found, strict=True))):
         unit, why = f"line {clips[index].line}", "It cannot be heard in the mix."
         context.runner.defect("dub", unit, "not-heard", why, context.language)
-    mixed = Sound(
-        channels=channels, samples=source.samples, blocks=tuple(block.ref("audio") for block in blocks)
-    )
+    mixed = Sound(channels=channels, samples=end, blocks=tuple(block.ref("audio") for block in blocks))
     meters = context.runner.map(mix.meter(context, "mix", mixed, true_peak=True), parallel=True)
     report = context.runner.do(*mix.measured(context, meters, made, level, weights))
     return mixed, report.model("loudness", Loudness)

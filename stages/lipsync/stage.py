@@ -28,12 +28,14 @@ from loc.artifacts import (
     Reason,
     Ref,
     Score,
+    Slowed,
     Sound,
     Source,
     Stems,
     Transcript,
 )
 from loc.errors import LocError
+from loc.media.retiming import clock, slow_down
 from loc.media.timeline import load_timeline
 from loc.runner import Site
 from loc.stage import Context, CutOutlook
@@ -117,7 +119,11 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     profiles = _measured(
         context, film, backend, [lane for name, lane in lanes.items() if _speaks(film, lane, before[name])]
     )
-    clips = inputs.dub.get().clips
+    dub = inputs.dub.get()
+    clips = dub.clips
+    if dub.slowed:
+        film, transcript, speech = _retimed(film, dub.slowed, transcript, speech)
+        voices = _shot_voices(context, film, faces, transcript, speech, castings)
     heard = {name: voices[lane.shot].of(name, _near(film, lane.shot, clips)) for name, lane in lanes.items()}
     late = [lane for name, lane in lanes.items() if name not in profiles and _speaks(film, lane, heard[name])]
     profiles |= _measured(context, film, backend, late)
@@ -182,6 +188,23 @@ def _film(context: Context, source: Source) -> Film:
     path = context.media(source)
     tracks = track_faces(context.runner, Site(STAGE), source, path, timeline)
     return Film(source, path, timeline, timeline.samples(), tracks.chunks)
+
+
+def _retimed(
+    film: Film, slowed: Sequence[Slowed], transcript: Transcript, speech: Sequence[Range]
+) -> tuple[Film, Transcript, list[Range]]:
+    """Film, lines and speech of the source on the dub's clock. Pictures are read by the source's times as
+    ever; when each is seen is what changes."""
+    shown = clock(film.timeline, slowed, film.source.samples).shown
+    segments = [
+        one.model_copy(update={"start": shown(one.start), "stop": shown(one.stop)})
+        for one in transcript.segments
+    ]
+    return (
+        replace(film, edges=slow_down(film.timeline, slowed).samples()),
+        transcript.model_copy(update={"segments": tuple(segments)}),
+        [(shown(start), shown(stop)) for start, stop in speech],
+    )
 
 
 def _chunks(film: Film, shot: int) -> list[int]:

@@ -27,6 +27,7 @@ GROUPS: Mapping[str, str] = {
     "translate": "Translate",
     "dub": "Dub",
     "faces": "Faces, for lip-sync",
+    "retime": "Slowed programmes",
     "lipsync": "Lip-sync",
     "deliver": "Deliver",
 }

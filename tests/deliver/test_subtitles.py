@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.artifacts import SAMPLE_RATE, Clip, DubTrack, Fit, Line, Loudness, Ref, Sound
+from loc.media.retiming import steady
 from loc.media.subtitles import Cue
 from stages.deliver.subtitles import GAP, LINGER, SHORTEST, TOGETHER, cues
 
@@ -52,13 +53,13 @@ def dub(spoken: dict[str, tuple[int, int]]) -> DubTrack:
 
 def test_a_line_is_shown_while_it_is_spoken() -> None:
     lines = [line("1", 0, SECOND, "Hello there.")]
-    found = cues(lines, dub({"1": (1000, 2 * SECOND)}), 10 * SECOND)
+    found = cues(lines, dub({"1": (1000, 2 * SECOND)}), steady(10 * SECOND))
     assert found == [Cue(1000, 1000 + 2 * SECOND, "Hello there.")]
 
 
 def test_a_short_line_stays_long_enough_to_read() -> None:
     lines = [line("1", 0, SECOND, "No."), line("2", 0, SECOND, "これは長い一行の字幕です。")]
-    found = cues(lines, dub({"1": (0, 4800), "2": (4 * SECOND, SECOND)}), 20 * SECOND)
+    found = cues(lines, dub({"1": (0, 4800), "2": (4 * SECOND, SECOND)}), steady(20 * SECOND))
     assert found[0].stop == SHORTEST
     assert found[1].stop == 4 * SECOND + SECOND + LINGER, "13 signs at 4 a second would need 3.25 s"
 
@@ -66,27 +67,27 @@ def test_a_short_line_stays_long_enough_to_read() -> None:
 def test_the_next_line_and_the_end_cut_it_short() -> None:
     texts = ("A somewhat longer first line of text.", "And the second one here.")
     lines = [line(str(number), 0, 1, text) for number, text in enumerate(texts, start=1)]
-    found = cues(lines, dub({"1": (0, SECOND), "2": (SECOND + GAP, SECOND)}), 2 * SECOND + GAP + 100)
+    found = cues(lines, dub({"1": (0, SECOND), "2": (SECOND + GAP, SECOND)}), steady(2 * SECOND + GAP + 100))
     assert found[0].stop == SECOND
     assert found[1].stop == 2 * SECOND + GAP + 100
 
 
 def test_lines_that_begin_together_are_shown_together() -> None:
     lines = [line("1", 0, 1, "One."), line("2", 0, 1, "Two.")]
-    found = cues(lines, dub({"1": (0, SECOND), "2": (TOGETHER - 1, SECOND)}), 9 * SECOND)
+    found = cues(lines, dub({"1": (0, SECOND), "2": (TOGETHER - 1, SECOND)}), steady(9 * SECOND))
     assert found == [Cue(0, TOGETHER - 1 + SECOND, "One. Two.")]
 
 
 def test_a_line_that_could_not_be_spoken_is_still_read() -> None:
     lines = [line("1", SECOND, 3 * SECOND, "Unspoken."), line("2", 5 * SECOND, 6 * SECOND, "")]
-    assert cues(lines, dub({}), 9 * SECOND) == [Cue(SECOND, 3 * SECOND, "Unspoken.")]
+    assert cues(lines, dub({}), steady(9 * SECOND)) == [Cue(SECOND, 3 * SECOND, "Unspoken.")]
 
 
 @given(st.lists(st.tuples(st.integers(0, 20 * SECOND), st.integers(1, 5 * SECOND)), max_size=12))
 def test_nothing_overlaps_or_outlasts_the_programme(places: Sequence[tuple[int, int]]) -> None:
     end = 18 * SECOND
     lines = [line(str(number), 0, 1, "Some words to read.") for number in range(len(places))]
-    found = cues(lines, dub({str(number): place for number, place in enumerate(places)}), end)
+    found = cues(lines, dub({str(number): place for number, place in enumerate(places)}), steady(end))
     assert all(cue.start < cue.stop <= end for cue in found)
     assert all(one.stop <= other.start for one, other in itertools.pairwise(found))
     spoken = sum(place < end for place, _ in places)

@@ -21,6 +21,7 @@ from stages.dub.fit import (
     rate_for,
     stretch_for,
 )
+from stages.dub.sharing import SHARED
 
 
 def samples(seconds: float) -> int:
@@ -53,7 +54,7 @@ def test_silence_is_borrowed_before_anything_is_hurried() -> None:
 
 
 def test_borrowing_ends_a_gap_before_the_next_line() -> None:
-    first, second = fit([slot(1, 3), slot(3.2, 5)], [2.5, 1], 10)
+    first, second = fit([slot(1, 3), slot(3.2, 5, "b")], [2.5, 1], 10)
     assert first.place + first.samples <= samples(3.2) - GAP
     assert first.fit.borrowed <= samples(0.2) - GAP
     assert second.fit.shift == 0
@@ -81,7 +82,7 @@ def test_an_overrun_pushes_the_lines_behind_it_until_silence_takes_it_up() -> No
     first, second, third, last = fit(slots, [5.0, 2.0, 2.0, 1.0], 20)
     assert first.fit.rate == MAX_RATE
     assert first.fit.stretch == MAX_STRETCH
-    assert first.fit.overrun == first.samples - samples(2)
+    assert first.fit.overrun == first.samples - (samples(2) + SHARED - GAP)
     assert second.place == first.place + first.samples + GAP
     assert second.fit.shift == second.place - samples(2)
     assert second.fit.rate > 1
@@ -175,7 +176,8 @@ def test_of_any_programme(programme: tuple[list[Slot], list[int], int], engine_e
         assert one.place + one.samples <= end
         assert one.samples == pytest.approx(spoken[index] / one.fit.stretch, abs=1 + 1e-3 * one.samples)
         assert 1.0 <= one.fit.rate <= MAX_RATE
-        assert one.fit.shift <= 0 or any(earlier.fit.overrun or squeezed for earlier in placed[:index])
+        waits = any(earlier.fit.overrun or squeezed for earlier in placed[:index])
+        assert one.fit.shift <= SHARED + GAP or waits
         for other in range(index + 1, len(placed)):
             overlap = one.place + one.samples - placed[other].place
             assert overlap <= allowed_overlap(slots[index], slots[other])

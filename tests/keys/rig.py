@@ -39,6 +39,9 @@ ENGLISH = ("Dogs move.", "Bob saw a bear.")
 JAPANESE = ("人は動きます。", "ボブは森で熊を見ました。")
 """The second takes longer than the source: it is spoken faster and compressed."""
 
+HURRIED = "人はいつでもどこでも動きますし、動かなければなりません。"
+"""For the first: too long for its time, however fast it is spoken."""
+
 FILM = Script(
     lines=(Said(OTTO, ENGLISH[0], pause=0.3), Said(OTTO, ENGLISH[1], pause=1.3)),
     shots=(Shot(0, "medium", "study", (OTTO,)), Shot(1, "close", "plain", (OTTO,))),
@@ -183,7 +186,8 @@ def draw(folder: Path) -> Rig:
     speakers told apart by workers and then by signal statistics, then with Japanese subtitles in the picture,
     then spoken by an engine that does not know its phones, then translated by a language model that talks too
     much, then with tiny weights of LatentSync and a judge; one picture of it, made to talk with its sound;
-    and two people in a shot, of whom it is not known who speaks."""
+    two people in a shot, of whom it is not known who speaks; and the film with a line for which its picture
+    has to be slowed."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -236,4 +240,8 @@ def draw(folder: Path) -> Rig:
     pair.say("en", [line.text for line in TWINS.lines], shifts=(0,))
     pair.say("ja", JAPANESE[1:], shifts=(0,))
     pair.run(languages=("ja",), until="lipsync")
+    hurried = replace(rig, video="hurried.mp4")
+    os.link(rig.path, hurried.path)
+    hurried.say("ja", (HURRIED, JAPANESE[1]))
+    hurried.run(languages=("ja",), retime_video=True, lipsync=False)
     return rig

@@ -140,13 +140,15 @@ def _timeline(data: Mapping[str, Any], subject: Subject, store: WorkDir) -> dict
     for cut in sorted(data["cuts"], key=lambda cut: cut["face"] or ""):
         faces = rows.setdefault(cut["shot"], [])
         faces += [cut["face"]] if cut["face"] not in faces else []
+    slowed = data["slowed"]
+    longer = sum(one["seconds"] - one["source_seconds"] for one in slowed)
     ends = [part["start"] + part["seconds"] for part in (*data["lines"], *data["cuts"])]
     return {
-        "seconds": data["source"]["seconds"] if data["source"] else max(ends, default=0),
+        "seconds": data["source"]["seconds"] + longer if data["source"] else max(ends, default=0),
         "shots": [round(start, 3) for start in subject.shots],
         "peaksPerSecond": PEAKS_PER_SECOND,
-        "sourcePeaks": _peaks(store, evidence.source_peaks if evidence else ()),
-        "dubPeaks": _peaks(store, evidence.dub_peaks if evidence else ()),
+        "sourcePeaks": _coded(as_shown(_peaks(store, evidence.source_peaks if evidence else ()), slowed)),
+        "dubPeaks": _coded(_peaks(store, evidence.dub_peaks if evidence else ())),
         "lines": [
             {
                 "name": line["line"],
@@ -242,5 +244,29 @@ def _image(store: WorkDir, ref: Ref) -> str:
     return "data:image/webp;base64," + base64.b64encode(store.read_bytes(ref)).decode()
 
 
-def _peaks(store: WorkDir, blocks: Iterable[Ref]) -> str:
-    return base64.b64encode(b"".join(store.read_bytes(ref) for ref in blocks)).decode()
+def _peaks(store: WorkDir, blocks: Iterable[Ref]) -> bytes:
+    return b"".join(store.read_bytes(ref) for ref in blocks)
+
+
+def _coded(peaks: bytes) -> str:
+    return base64.b64encode(peaks).decode()
+
+
+def as_shown(peaks: bytes, slowed: Sequence[Mapping[str, Any]]) -> bytes:
+    """Peaks of the source where its picture is shown in the output: in slowed stretches some stand twice.
+
+    Args:
+        slowed: as in the report.
+    """
+    shown = bytearray()
+    taken = 0
+    for one in slowed:
+        # Counted in the output from its beginning, so that roundings do not add up.
+        before = round(one["start"] * PEAKS_PER_SECOND) - len(shown)
+        shown += peaks[taken : taken + before]
+        taken += before
+        count, long = (round(one[name] * PEAKS_PER_SECOND) for name in ("source_seconds", "seconds"))
+        stretch = peaks[taken : taken + count]
+        shown += bytes(stretch[at * len(stretch) // long] for at in range(long) if stretch)
+        taken += count
+    return bytes(shown + peaks[taken:])
