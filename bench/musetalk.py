@@ -1,6 +1,6 @@
 """What MuseTalk costs, part by part and end to end: ours against the original scripts' order of work.
 
-    python bench/musetalk.py [-o OUT.json] [--frames N] [--full] [--device cuda]
+    python bench/musetalk.py [-o OUT.json] [--frames N] [--full] [--device cuda] [--ours] [--memory 50 500]
 
 Both draw the same frames of the drawn presenter with the same random weights in one run. Upstream's order of
 work is what its scripts do, step by step, written anew: every frame to a PNG and back, landmarks with the
@@ -13,12 +13,21 @@ UNet and VAE are small by default, for a CPU needs seconds a frame for the publi
 share; `--full` takes the published ones.
 
 - *non-model*: all but UNet and VAE. *non-net*: of upstream, all but its detectors and parsing net too.
-- *second audio*: the same frames again from what was prepared: latents and outlines are kept.
+- *by part*: one part after the other, so that each can be timed. *side by side*: as a run works, decoder,
+  nets and coder beside one another.
+- *second audio*: the same frames again from what was baked: latents and outlines are kept.
+- seconds are those of the processor, children included, where there is no GPU.
+- *arithmetic*: multiplications and additions a frame at the published sizes, counted by torch, and what they
+  say of a second audio where the nets alone take time: whatever the device, it cannot be faster than that
+  over the parts that are left, unless the other parts of the first take time too.
+- *memory*: peak of a process of its own that bakes and draws a cut, by its length, MiB; reduced nets.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import resource
 import subprocess
 import tempfile
 import time
@@ -36,16 +45,19 @@ from bench.machine import Result, goal, machine, show
 from loc.analysis.face_tracker import track_range
 from loc.analysis.faces import foremost
 from loc.artifacts import FrameRange
+from loc.device import Devices
 from loc.media.colour import to_rgb
 from loc.media.compose import apply_patch
-from loc.media.frames import first_look, read_frames, scan_frames
-from loc.media.patches import write_patches
+from loc.media.encode import coding_for, encode_chunk
+from loc.media.frames import Planes, first_look, read_frames, scan_frames
+from loc.media.patches import read_patches, write_patches
 from loc.media.probe import probe_source
 from loc.media.timeline import Timeline
 from loc.settings import Settings
-from stages.lipsync.musetalk import boxes, drawing, model, region, windows
+from stages.lipsync.contract import CutView, Heard, MouthPlan, RedrawWindow
+from stages.lipsync.musetalk import baking, boxes, drawing, model, region, saying, windows
 from stages.lipsync.musetalk.knobs import Knobs
-from stages.lipsync.musetalk.unet import unet
+from stages.lipsync.musetalk.unet import predict, unet
 from stages.lipsync.nets import bisenet, rtmpose, s3fd
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
@@ -62,6 +74,8 @@ UNET = {
     "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
     "cross_attention_dim": EAR_WIDTH,
 }
+Kept = tuple[list[drawing.Place], list[torch.Tensor]]
+"""What is kept for a second audio: where faces lie, and their latents by batches."""
 SIZES: dict[bool, tuple[dict[str, Any], dict[str, Any]]] = {
     True: (
         {
@@ -85,20 +99,33 @@ VAE = {
 }
 
 
+def spent() -> float:
+    """Processor seconds so far, children that have ended included."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
 class Clock:
-    """Seconds by part."""
+    """Seconds by part: of the processor where it does all the work, since other work on the machine stretches
+    them less; by the clock where there is a GPU."""
 
     def __init__(self, device: torch.device) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
+        self.apart = 0.0
+        """Processor seconds of what is no part of the work."""
         self._device = device
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
+        start = self.now()
         yield
-        if self._device.type == "cuda":
-            torch.cuda.synchronize()
-        self.seconds[name] += time.perf_counter() - start
+        self.seconds[name] += self.now() - start
+
+    def now(self) -> float:
+        """Seconds, when all that was asked of the device is done."""
+        if self._device.type != "cuda":
+            return spent()
+        torch.cuda.synchronize()
+        return time.perf_counter()
 
     def result(self, frames: int) -> Result:
         total = sum(self.seconds.values())
@@ -117,6 +144,7 @@ class Scene:
         base = first_look(self.path, self.video.index).time_base
         self.timeline = Timeline(scan.pts, scan.key, base, scan.duration)
         self.frames = FrameRange(start=0, stop=min(count, self.timeline.count))
+        self.count = count
         torch.manual_seed(1)
         net, sight = SIZES[full]
         self.unet = unet(net).eval().to(device)
@@ -124,14 +152,22 @@ class Scene:
         self.ear = ear.Encoder(EAR_WIDTH, 4, 6, 4 * EAR_WIDTH).eval().to(device)
         self.nets = model.Model(self.unet, self.vae, self.ear, ear.NORMALISED)
         rng = np.random.default_rng(1)
-        self.sound = (0.1 * rng.standard_normal(16_000 * (len(self.frames) // 25 + 2))).astype(np.float32)
+        self.sound = (0.1 * rng.standard_normal(16_000 * (count // 25 + 2))).astype(np.float32)
+
+    def pictures(self) -> Iterator[Planes]:
+        """`count` frames: the film, and again where it is shorter."""
+        left = self.count
+        while left > 0:
+            shown = FrameRange(start=0, stop=min(left, self.timeline.count))
+            yield from read_frames(self.path, self.video, self.timeline, shown)
+            left -= len(shown)
 
     def tokens(self) -> torch.Tensor:
         middles = (2 * np.arange(len(self.frames)) + 1) * 16_000 // 50
         return model.tokens_of(self.nets.hear(self.sound), windows.rows_at(middles, 16_000, 2, 2))
 
 
-def ours(scene: Scene, clock: Clock, folder: Path) -> tuple[list[drawing.Cutting], list[torch.Tensor]]:
+def ours(scene: Scene, clock: Clock, folder: Path) -> Kept:
     """As `loc` works, one part after the other; gives what is kept for a second audio."""
     knobs = Knobs()
     with clock.part("decode"):
@@ -149,27 +185,22 @@ def ours(scene: Scene, clock: Clock, folder: Path) -> tuple[list[drawing.Cutting
     with clock.part("vae encode"):
         for start in range(0, len(cuttings), BATCH):
             latents.append(scene.nets.see(np.stack([one.pixels for one in cuttings[start : start + BATCH]])))
-    drawn(scene, clock, folder, cuttings, latents, tokens)
-    return cuttings, latents
+    kept = [one.place for one in cuttings], latents
+    drawn(scene, clock, folder, kept, tokens)
+    return kept
 
 
-def drawn(
-    scene: Scene,
-    clock: Clock,
-    folder: Path,
-    cuttings: list[drawing.Cutting],
-    latents: list[torch.Tensor],
-    tokens: torch.Tensor,
-) -> None:
+def drawn(scene: Scene, clock: Clock, folder: Path, kept: Kept, tokens: torch.Tensor) -> None:
     """From latents to the encoded film."""
-    faces = []
-    with clock.part("unet and vae decode"):
-        for start, seen in zip(range(0, len(cuttings), BATCH), latents, strict=True):
-            faces.extend(scene.nets.draw(seen, tokens[start : start + BATCH]))
+    places, latents = kept
+    faces: list[np.ndarray] = []
+    for start, seen in zip(range(0, len(places), BATCH), latents, strict=True):
+        with clock.part("unet"):
+            said = predict(scene.unet, seen, tokens[start : start + BATCH])
+        with clock.part("vae decode"):
+            faces.extend(scene.nets.decode(said))
     with clock.part("patches"):
-        patches = [
-            drawing.patch(cutting, face, Knobs()) for cutting, face in zip(cuttings, faces, strict=True)
-        ]
+        patches = [drawing.patch(place, face, Knobs()) for place, face in zip(places, faces, strict=True)]
         write_patches(folder / "patches.mkv", (one.pixels for one in patches))
     with clock.part("paste"):
         pictures = read_frames(scene.path, scene.video, scene.timeline, scene.frames)
@@ -185,17 +216,134 @@ def drawn(
         subprocess.run(args, input=raw, check=True)
 
 
+def bake_all(scene: Scene, devices: Devices) -> baking.Arrays:
+    """Track and bake the frames as a run does."""
+    seen = foremost(track_range(scene.path, scene.video, scene.timeline, scene.frames), len(scene.frames))
+    points = prepare(seen).points
+    view = CutView(
+        video=scene.video,
+        points=points[np.arange(scene.count) % len(points)],
+        times=np.arange(scene.count, dtype=np.int64) * 1920 + 960,
+        pictures=scene.pictures,
+    )
+    shown = baking.shown(view, Knobs())
+    return baking.joined(baking.bake(scene.nets, shown, scene.video, Knobs(), BATCH, devices))
+
+
+def speak_all(scene: Scene, devices: Devices, baked: baking.Arrays, folder: Path) -> None:
+    """Draw the frames from what was baked, and put them into the encoded film, as a run does."""
+    count = scene.count
+    still = np.zeros(count, dtype=np.float32)
+    middles = (2 * np.arange(count) + 1) * 16_000 // 50
+    window = RedrawWindow(
+        video=scene.video,
+        points=np.empty((0, 0, 2), dtype=np.float32),
+        plan=MouthPlan(still, still, still),
+        profile={},
+        pictures=lambda: iter(()),
+        first_frame=0,
+        drawn=FrameRange(start=0, stop=count),
+        cut=FrameRange(start=0, stop=count),
+        heard=Heard(scene.sound, middles),
+        prepared=baked,
+    )
+    placed = []
+
+    def pixels() -> Iterator[np.ndarray]:
+        for one in saying.patches(scene.nets, window, Knobs(), BATCH, devices):
+            placed.append((one.matrix, one.polygon, one.feather))
+            yield one.pixels
+
+    write_patches(folder / "beside.mkv", pixels())
+    patches = read_patches(folder / "beside.mkv", model.SIDE, model.SIDE, count)
+    frames = (
+        apply_patch(planes, scene.video, patch, *place, 1.0)
+        for planes, patch, place in zip(scene.pictures(), patches, placed, strict=True)
+    )
+    coding = coding_for(scene.video, "h264", 18, Settings().preset)
+    encode_chunk(frames, coding, folder / "beside.mp4", "ffmpeg")
+
+
+def side_by_side(scene: Scene, folder: Path) -> Result:
+    """Frames a second as a run works, first and second audio."""
+    devices = Devices(folder, str(scene.nets.device))
+    count = scene.count
+    clock = Clock(scene.nets.device)
+    start = clock.now()
+    baked = bake_all(scene, devices)
+    middle = clock.now()
+    speak_all(scene, devices, baked, folder)
+    end = clock.now()
+    return {
+        "frames_per_second": round(count / (end - start), 2),
+        "second audio, frames_per_second": round(count / (end - middle), 2),
+        "bake_ms_per_frame": round(1000 * (middle - start) / count, 2),
+        "ratio": round((end - start) / (end - middle), 3),
+    }
+
+
+def arithmetic() -> Result:
+    """Work of the nets a frame at the published sizes, in 1e9 multiplications and additions together."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    net, sight = SIZES[True]
+    work = {}
+    with torch.device("meta"), torch.no_grad():
+        drawer, autoencoder = unet(net).eval(), eye.autoencoder({**VAE, **sight}).eval()
+        latents, tokens = torch.zeros(1, 8, 32, 32), torch.zeros(1, 50, EAR_WIDTH)
+        for name, run in (
+            ("vae encode, twice", lambda: autoencoder.encode(torch.zeros(2, 3, 256, 256))),
+            ("unet", lambda: drawer(latents, torch.zeros(1), encoder_hidden_states=tokens)),
+            ("vae decode", lambda: autoencoder.decode(latents[:, :4])),
+        ):
+            with FlopCounterMode(display=False) as counted:
+                run()
+            work[name] = round(counted.get_total_flops() / 1e9, 1)
+    again = work["unet"] + work["vae decode"]
+    return {"gflop_per_frame": work, "second audio by the nets alone": round(sum(work.values()) / again, 2)}
+
+
+def memory(frames: int) -> int:
+    """Peak memory of a process that bakes and draws a cut of as many frames, MiB."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return int(pool.apply(_peak, (frames,)))
+
+
+def _peak(frames: int) -> int:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scene = Scene(folder, frames, False, torch.device("cpu"))
+        devices = Devices(folder, "cpu")
+        speak_all(scene, devices, bake_all(scene, devices), folder)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def detector() -> s3fd.S3fd:
+    """S3FD with random weights that finds nothing: as it comes it takes half of all places for faces, and
+    what was found is gone through one by one."""
+    net = s3fd.S3fd().eval()
+    for key, value in net.state_dict().items():
+        if key.endswith("mbox_conf.bias"):
+            value[-1] = -30
+    return net
+
+
 @torch.no_grad()
 def upstream(scene: Scene, clock: Clock, folder: Path) -> None:
     """As the original scripts work, step by step."""
     device = scene.nets.device
-    pose, faces, parsing = rtmpose.RtmPose().eval(), s3fd.S3fd().eval(), bisenet.BiSeNet().eval()
+    begun = time.process_time()
+    pose, faces, parsing = rtmpose.RtmPose().eval(), detector(), bisenet.BiSeNet().eval()
+    clock.apart += time.process_time() - begun
     count = len(scene.frames)
     with clock.part("frames to png"):
         args = ["ffmpeg", "-v", "error", "-i", str(scene.path), "-frames:v", str(count)]
         subprocess.run([*args, "-start_number", "0", str(folder / "%08d.png")], check=True)
         pictures = [cv2.imread(str(folder / f"{index:08d}.png")) for index in range(count)]
+    begun = time.process_time()
     true = prepare(foremost(track_range(scene.path, scene.video, scene.timeline, scene.frames), count)).points
+    clock.apart += time.process_time() - begun
     placed = []
     for picture, points in zip(pictures, true, strict=True):
         with clock.part("landmarks"):
@@ -216,10 +364,12 @@ def upstream(scene: Scene, clock: Clock, folder: Path) -> None:
     with clock.part("hear"):
         tokens = scene.tokens().to(device)
     made: list[np.ndarray] = []
-    with clock.part("unet and vae decode"):
-        for start in range(0, count, BATCH):
-            batch = torch.cat(latents[start : start + BATCH])
-            made.extend(face[..., ::-1] for face in scene.nets.draw(batch, tokens[start : start + BATCH]))
+    for start in range(0, count, BATCH):
+        batch = torch.cat(latents[start : start + BATCH])
+        with clock.part("unet"):
+            said = predict(scene.unet, batch, tokens[start : start + BATCH])
+        with clock.part("vae decode"):
+            made.extend(face[..., ::-1] for face in scene.nets.decode(said))
     for index, (picture, box, face) in enumerate(zip(pictures, placed, made, strict=True)):
         with clock.part("parsing"):
             left, top, right, bottom = region.crop_of(box)
@@ -244,29 +394,32 @@ def upstream(scene: Scene, clock: Clock, folder: Path) -> None:
         )
 
 
-SHARED = ("vae encode", "unet and vae decode", "hear")
+SHARED = ("vae encode", "unet", "vae decode", "hear")
 THEIR_NETS = ("landmarks", "detector", "parsing")
 
 
-def measured(frames: int, full: bool, device: torch.device) -> Result:
+def measured(frames: int, full: bool, device: torch.device, theirs_too: bool) -> Result:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scene = Scene(folder, frames, full, device)
-        count = len(scene.frames)
+        scene.count = count = len(scene.frames)
         to_rgb(next(iter(read_frames(scene.path, scene.video, scene.timeline, scene.frames))), scene.video)
         scene.nets.draw(scene.nets.see(np.zeros((1, 256, 256, 3), np.uint8)), scene.tokens()[:1])
         first, second, theirs = Clock(device), Clock(device), Clock(device)
-        cuttings, latents = ours(scene, first, folder)
+        kept = ours(scene, first, folder)
         with second.part("hear"):
             tokens = scene.tokens()
-        drawn(scene, second, folder, cuttings, latents, tokens)
-        upstream(scene, theirs, folder)
+        drawn(scene, second, folder, kept, tokens)
+        beside = side_by_side(scene, folder)
+        if theirs_too:
+            upstream(scene, theirs, folder)
 
     def rest(clock: Clock, leave: tuple[str, ...]) -> float:
         return sum(seconds for part, seconds in clock.seconds.items() if part not in leave)
 
     whole, again, other = (sum(clock.seconds.values()) for clock in (first, second, theirs))
-    return {
+    nets = ("unet", "vae decode")
+    result = {
         "machine": machine(),
         "device": str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
         "threads": torch.get_num_threads(),
@@ -275,8 +428,17 @@ def measured(frames: int, full: bool, device: torch.device) -> Result:
         "frames": count,
         "ours": first.result(count),
         "ours, second audio": second.result(count),
-        "upstream's order": theirs.result(count),
+        "side by side": beside,
+        "arithmetic": arithmetic(),
+        "most a second audio could gain here": round(whole / sum(second.seconds[part] for part in nets), 2),
         "goals": [
+            goal("second audio, times faster than the first", whole / again, 3, at_least=True),
+            goal("the same, side by side", beside["ratio"], 3, at_least=True),
+        ],
+    }
+    if theirs_too:
+        result["upstream's order"] = theirs.result(count)
+        result["goals"] += [
             goal(
                 "non-model path, times faster", rest(theirs, SHARED) / rest(first, SHARED), 5, at_least=True
             ),
@@ -287,9 +449,8 @@ def measured(frames: int, full: bool, device: torch.device) -> Result:
                 at_least=True,
             ),
             goal("end to end, times faster", other / whole, 4, at_least=True),
-            goal("second audio, times faster than the first", whole / again, 3, at_least=True),
-        ],
-    }
+        ]
+    return result
 
 
 def main() -> None:
@@ -298,8 +459,13 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--ours", action="store_true", help="leave upstream's order out")
+    parser.add_argument("--memory", type=int, nargs="*", default=[], metavar="FRAMES")
     asked = parser.parse_args()
-    show(measured(asked.frames, asked.full, torch.device(asked.device)), asked.output)
+    result = measured(asked.frames, asked.full, torch.device(asked.device), not asked.ours)
+    if asked.memory:
+        result["memory_mib"] = {str(count): memory(count) for count in asked.memory}
+    show(result, asked.output)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ LOOK_FIELDS = (
     "quality",
     "finals",
     "finals_limit",
+    "unlike",
     "until",
     "force",
     "backend",

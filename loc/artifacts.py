@@ -585,6 +585,9 @@ class PictureScore(Frozen):
     """Colour difference of the drawn to the filmed lips, median of frames; None where none were found."""
     sharpness: float
     """Detail of the drawn over that of the filmed picture under the mask, median of frames; 1 = kept."""
+    shape: float | None = None
+    """Share by which the drawn jaw is wider or narrower than the filmed one, see `loc.analysis.likeness`;
+    None where no face was found."""
     jitter: float | None
     """Trembling of the lips over that of eyes and nose while the drawn mouth rests; 1 = as calm as the head.
     None where it does not rest."""

@@ -196,6 +196,19 @@ class SelfChecking(Protocol):
         ...
 
 
+@runtime_checkable
+class Checking(Protocol):
+    """A backend that can say before any work that it would refuse what the settings ask of it."""
+
+    def check(self) -> None:
+        """Look at the settings it was made with, and load nothing.
+
+        Raises:
+            LocError: it would refuse them at work.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Request:
     """What a stage needs a backend for."""

@@ -206,6 +206,13 @@ class Settings(BaseSettings):
     finals_limit: int | None = _setting(
         None, "At most this many cuts get finals.", "--finals-limit", topic="Job", ge=0
     )
+    unlike: Literal["warn", "pass"] = _setting(
+        "warn",
+        "What becomes of drawn cuts whose lips' colour, skin or jaw are not those of who was filmed: warn of "
+        "them, or let them pass through as they were.",
+        "--unlike",
+        topic="Job",
+    )
     until: str | None = _setting(None, "Stop after this stage.", "--until", topic="Work")
     force: Annotated[tuple[str, ...], NoDecode] = _setting(
         (), "Make this stage again although it is recorded.", "--force", topic="Work"
@@ -377,8 +384,13 @@ class Settings(BaseSettings):
         "--musetalk-smoothing/--no-musetalk-smoothing",
         topic="Backends",
     )
-    musetalk_batch_size: int = _setting(
-        8, "Frames MuseTalk draws at once.", "--musetalk-batch-size", topic="Backends", ge=1, le=256
+    musetalk_batch_size: int | None = _setting(
+        None,
+        "Frames MuseTalk draws at once (default: 32 on a GPU, 8 on a CPU).",
+        "--musetalk-batch-size",
+        topic="Backends",
+        ge=1,
+        le=256,
     )
     offline: bool = _setting(
         False,

@@ -235,6 +235,8 @@ class PictureReport(_Part):
     """Of the lips, median of frames; null where none were found."""
     sharpness: float
     """Detail over that of the filmed picture; 1 = kept."""
+    shape: float | None = None
+    """Share by which the jaw is wider or narrower than the filmed one; null where no face was found."""
     jitter: float | None
     """Trembling of resting lips over that of eyes and nose; null where they do not rest."""
     outside: int

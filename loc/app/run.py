@@ -30,7 +30,7 @@ from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime
 from loc.app.walk import Slots, informed, make_stage
 from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render, Source, Transcript, Translation
-from loc.backend import Backend, Card, Host, cards_of, installed
+from loc.backend import Backend, Card, Checking, Host, cards_of, installed
 from loc.deadline import Deadline
 from loc.device import Devices
 from loc.errors import (
@@ -70,7 +70,7 @@ MAX_REPAIRS = 1000
 """Damaged objects made again in one run before giving up: a disk that loses more is no place for a store."""
 
 
-OF_THE_MACHINE = frozenset({"device-cpu", "device-waiting", "memory-halved"})
+OF_THE_MACHINE = frozenset({"device-cpu", "device-waiting", "graph-refused", "memory-halved"})
 """Codes of notices that stand in the log alone: a report tells of the work, and is written again only where
 it would tell of other work."""
 
@@ -164,6 +164,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     choices = decide(
         stages, job, settings, graph.cards(shelf), lambda need: installed(need, shelf), has_sound
     )
+    check_settings(choices, graph, settings)
     for words in restricted(choices):
         say("non-commercial", words)
     targets = {language: export.targets_for(path, language, settings) for language in job.languages}
@@ -175,6 +176,19 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
             for target in targets.values():
                 export.check_writable(store, target, settings)
     return Prepared(job, stages, choices, targets, tuple(notices))
+
+
+def check_settings(choices: Choices, graph: Graph, settings: Settings) -> None:
+    """Ask the chosen backends that can tell whether they would refuse what the settings say.
+
+    Raises:
+        LocError: one would.
+    """
+    chosen = {card.choice: card for one in choices.resolutions.values() if (card := one.choice) is not None}
+    for card in chosen.values():
+        kind = graph.backends[card.id]
+        if issubclass(kind, Checking):
+            kind(Host(settings, settings.work_dir, settings.purpose, card.model)).check()
 
 
 def with_language(prepared: Prepared, graph: Graph, settings: Settings, language: str) -> Prepared:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,10 @@ HEARD_RATE = 16_000
 
 Profile = Mapping[str, npt.NDArray[Any]]
 """What a backend measured of one person in one shot: named arrays, whose meaning is the backend's own."""
+
+
+Prepared = Mapping[str, npt.NDArray[Any]]
+"""What a backend made of a cut's frames before anything is heard: named arrays, whose meaning is its own."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,20 @@ class ShotView:
 
 
 @dataclass(frozen=True)
+class CutView:
+    """The frames of a cut in one chunk, n consecutive ones, one face.
+
+    `points`, `pictures`: as in `RedrawWindow`. `times`: int64 [n], samples in the middle of each frame's time
+    on screen, counted from the first one's start.
+    """
+
+    video: VideoStream
+    points: npt.NDArray[np.float32]
+    times: npt.NDArray[np.int64]
+    pictures: Callable[[], Iterator[Planes]]
+
+
+@dataclass(frozen=True)
 class RedrawWindow:
     """What a backend reads for one redraw: n consecutive frames of one chunk, one face.
 
@@ -88,6 +106,8 @@ class RedrawWindow:
         opacity, since phones are not read for it.
     `lent`: for a backend that does not hear, profiles of who is taken for the same person in other shots, the
         nearest shot's first.
+    `prepared`, `offset`: for a backend that prepares, what it made of the cut's frames in this chunk, and
+        which of them is the first here; `points` and `pictures` are then empty.
     """
 
     video: VideoStream
@@ -100,6 +120,8 @@ class RedrawWindow:
     cut: FrameRange
     heard: Heard | None = None
     lent: tuple[Profile, ...] = ()
+    prepared: Prepared = field(default_factory=dict)
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,6 +160,23 @@ class Drafter(Backend, Protocol):
 
     def draw(self, window: RedrawWindow) -> Iterator[Patch]:
         """Draw every frame of the window, in order, in constant memory.
+
+        Raises:
+            LocError: it failed; the cut becomes a defect and passes through.
+        """
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A renderer that does all it can of a cut before anything is heard, once for all languages and edits."""
+
+    def prepared_by(self) -> Mapping[str, str]:
+        """As `Backend.fingerprint`, of what shapes what it prepares."""
+        ...
+
+    def prepare(self, cut: CutView) -> Prepared:
+        """What it makes of the frames of a cut in one chunk.
 
         Raises:
             LocError: it failed; the cut becomes a defect and passes through.

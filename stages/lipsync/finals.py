@@ -182,7 +182,7 @@ def decide(
             shot=one.shot,
             face=one.face,
             area=one.area,
-            stretch=_stretch(context, one.drawn),
+            stretch=stretch_of(context, one.drawn),
             lead=one.lead,
             score=one.score,
         )
@@ -232,7 +232,7 @@ def _without(count: int, error: MissingError) -> str:
     return f"{what}: {error.what} {error.why or ''} {error.fix or ''}".strip()
 
 
-def _stretch(context: Context, drawn: Sequence[Drawn]) -> float:
+def stretch_of(context: Context, drawn: Sequence[Drawn]) -> float:
     """Pixels of the source per pixel of the patches, median over frames."""
     from loc.media.patches import load_placement
 

@@ -129,6 +129,19 @@ class Redraw:
     opacity: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Ready:
+    """What a backend prepared for a redraw, see `stages.lipsync.prepared`.
+
+    Args:
+        arrays: of the whole of its cut in its chunk.
+        offset: which of those frames is the redraw's first.
+    """
+
+    arrays: Ref
+    offset: int
+
+
 def profile(
     context: Context, film: Film, backend: Drafter, face: ShotFace, stretches: Sequence[Stretch]
 ) -> tuple[Action, Make]:
@@ -188,18 +201,21 @@ def draw(
     person: Ref,
     clips: Sequence[Clip],
     lent: Sequence[Ref] = (),
+    ready: Ready | None = None,
 ) -> tuple[Action, Make]:
     """`lipsync.draw`: the patches of one redraw.
 
     Reads: the frames of the redraw and how far each is drawn; the face's tracks in its chunk; the person's
         profile, and those of the same person in two other shots; the dry clips of this face that sound in it
         or less than 0.3 s from it, and their phones; for a backend that hears, clips less than 1 s from it,
-        no phones, and no profiles of other shots.
+        no phones, and no profiles of other shots; for one that prepares, what was prepared, no pictures
+        and no tracks.
     Leaves out: the mix; text, language and speakers; the numbers of cut and chunk, and the face's name.
 
     Args:
         person: the profile.
         lent: profiles of the same person in other shots.
+        ready: what a backend that prepares has prepared.
         clips: every clip of the dub that the face speaks; only those that sound in the redraw are read.
     """
     zero = int(film.edges[redraw.frames.start])
@@ -208,16 +224,15 @@ def draw(
 
     def make(out: Out) -> None:
         with contained("The mouth could not be drawn."):
-            draw_patches(context, film, backend, redraw, person, near, out, lent=lent)
+            draw_patches(context, film, backend, redraw, person, near, out, lent=lent, ready=ready)
 
     action = Action(
         name="lipsync.draw",
         version=3,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
-            "pictures": film.key(redraw.frames),
+            **_seen(film, redraw, ready),
             "times": digest_bytes(film.times(redraw.frames).tobytes()),
-            "tracks": film.tracks_key(redraw.face, redraw.chunk),
             "profile": person,
             **({"lent": list(lent)} if lent else {}),
             "opacity": digest_bytes(redraw.opacity.tobytes()),
@@ -232,6 +247,16 @@ def draw(
         programs={**backend.fingerprint(), **programs(), **(resampling() if backend.hears else {})},
     )
     return action, make
+
+
+def _seen(film: Film, redraw: Redraw, ready: Ready | None) -> dict[str, Any]:
+    """What a redraw is drawn from, as it stands in its key."""
+    if ready is None:
+        return {
+            "pictures": film.key(redraw.frames),
+            "tracks": film.tracks_key(redraw.face, redraw.chunk),
+        }
+    return {"prepared": {"arrays": ready.arrays, "at": [ready.offset, ready.offset + len(redraw.frames)]}}
 
 
 def clips_near(film: Film, frames: FrameRange, clips: Sequence[Clip], reach: int) -> list[Clip]:
@@ -264,6 +289,7 @@ def draw_patches(
     out: Out,
     *,
     lent: Sequence[Ref] = (),
+    ready: Ready | None = None,
     reads: FrameRange | None = None,
     cut: FrameRange | None = None,
 ) -> None:
@@ -273,6 +299,7 @@ def draw_patches(
         person: the profile; None for a backend that needs none.
         clips: those that the mouth follows.
         lent: profiles of the same person in other shots.
+        ready: what was prepared: in place of pictures and tracks.
         reads: the frames that are read; None: those that are drawn.
         cut: those of the whole cut.
     """
@@ -283,20 +310,28 @@ def draw_patches(
     reads = reads or frames
     window = RedrawWindow(
         video=film.source.video,
-        points=film.faces_over(context, redraw.face, reads),
+        points=film.faces_over(context, redraw.face, reads) if ready is None else _no_points(),
         plan=_still(redraw) if backend.hears else _mouth_plan(context, film, redraw, clips),
         profile={} if person is None else load_arrays(context.store.open_object(person)),
         lent=tuple(load_arrays(context.store.open_object(ref)) for ref in lent),
-        pictures=lambda: film.pictures(reads),
+        pictures=lambda: film.pictures(reads) if ready is None else iter(()),
         first_frame=reads.start,
         drawn=frames,
         cut=cut or frames,
         heard=heard(context, film, reads, clips) if backend.hears else None,
+        prepared={} if ready is None else load_arrays(context.store.open_object(ready.arrays)),
+        offset=0 if ready is None else ready.offset,
     )
     placed = _Placed(lambda done: out.progress(done, len(frames)))
     write_patches(out.file("pixels", ".mkv"), placed.pixels(backend.draw(window)))
     out.bytes("placement", save_placement(placed.placement(redraw.opacity)))
     out.detail |= {"frames": len(frames), "width": placed.width, "height": placed.height}
+
+
+def _no_points() -> npt.NDArray[np.float32]:
+    from loc.analysis.faces import POINT_COUNT
+
+    return np.empty((0, POINT_COUNT, 2), dtype=np.float32)
 
 
 def _mouth_plan(context: Context, film: Film, redraw: Redraw, clips: Sequence[Clip]) -> MouthPlan:

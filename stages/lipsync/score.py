@@ -149,7 +149,7 @@ def rate(
 
     action = Action(
         name="lipsync.score",
-        version=3,
+        version=4,
         site=context.site(STAGE, f"cut {index + 1}"),
         inputs={
             "times": digest_bytes(film.times(frames).tobytes()),
@@ -186,12 +186,14 @@ def _joined(context: Context, count: int, parts: Sequence[tuple[int, Ref]]) -> d
     whole: dict[str, Floats] = {}
     for at, ref in parts:
         for name, values in load_arrays(context.store.open_object(ref)).items():
-            row = whole.setdefault(name, np.full(count, np.nan))
+            row = whole.setdefault(name, np.full((count, *values.shape[1:]), np.nan))
             row[at : at + len(values)] = values
     return whole
 
 
 def _picture_score(seen: Mapping[str, Floats], rests: Flags) -> PictureScore | None:
+    from loc.analysis.likeness import unlike
+
     if not np.isfinite(seen["seam"]).any():
         return None
     colours = seen["lip_colour"][np.isfinite(seen["lip_colour"])]
@@ -201,10 +203,12 @@ def _picture_score(seen: Mapping[str, Floats], rests: Flags) -> PictureScore | N
         jitter = round(
             float(np.sqrt(seen["lip_tremble"][calm].mean() / seen["head_tremble"][calm].mean())), 2
         )
+    apart = unlike(seen["jaw_before"], seen["jaw_after"])
     return PictureScore(
         seam=round(float(np.nanpercentile(seen["seam"], SEAM_PERCENTILE)), 2),
         lip_colour=round(float(np.median(colours)), 2) if len(colours) else None,
         sharpness=round(float(np.nanmedian(seen["sharpness"])), 3),
+        shape=None if apart is None else round(apart, 3),
         jitter=jitter,
         outside=int(np.nanmax(seen["outside"])),
     )

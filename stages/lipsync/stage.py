@@ -39,9 +39,10 @@ from loc.media.retiming import clock, slow_down
 from loc.media.timeline import load_timeline
 from loc.runner import Site
 from loc.stage import Context, CutOutlook
-from stages.lipsync import finals, plan, redraw
+from stages.lipsync import finals, plan, prepared, redraw
 from stages.lipsync import score as scoring
 from stages.lipsync.agreeing import Agreement
+from stages.lipsync.appraise import appraise
 from stages.lipsync.casting import ShotScene, cast_shots, heard_frames, lip_speed, seen_people
 from stages.lipsync.contract import Drafter, Inputs
 from stages.lipsync.cuts import Stretch, cut_shot
@@ -151,6 +152,7 @@ def run(context: Context, inputs: Inputs) -> LipSync:
         outlook,
         lambda artist, made: scoring.scores(context, film, artist, made, clips_of),
     )
+    decided = appraise(context, drafts, decided)
     cuts = tuple(
         _cut_record(
             film,
@@ -459,14 +461,18 @@ def _drawn(
     sentence drawn would show more than none."""
     failures: dict[int, LocError] = {}
     work, wanted = [], []
-    for one in redraws:
+    cuts = {one.cut: routed[one.cut].stretch.frames for one in redraws}
+    for one, ready in zip(redraws, prepared.ready(context, film, backend, redraws, cuts), strict=True):
         person = profiles[one.face.name]
         if isinstance(person, LocError):
             failures[one.cut] = person
             continue
+        if isinstance(ready, LocError):
+            failures[one.cut] = ready
+            continue
         wanted.append(one)
         lent = _lent(one.face, profiles, who)
-        work.append(redraw.draw(context, film, backend, one, person, routed[one.cut].clips, lent))
+        work.append(redraw.draw(context, film, backend, one, person, routed[one.cut].clips, lent, ready))
     results = list(zip(wanted, context.runner.attempt(work, parallel=True), strict=True))
     failures |= {one.cut: result for one, result in results if isinstance(result, LocError)}
     drawn = [
@@ -564,8 +570,8 @@ def _cut_record(
     reasons = cut.reasons
     if failure is not None:
         reasons = (*reasons, Reason(code=FAILED, detail=failure.what))
-    drawn = cut.route == "draft" and failure is None
-    final = decided is not None and decided.backend is not None
+    drawn = cut.route == "draft" and failure is None and (decided is None or bool(decided.drawn))
+    final = drawn and decided is not None and decided.backend is not None
     if decided is not None:
         reasons, backend = (*reasons, *decided.reasons), decided.backend or backend
     return Cut(
@@ -578,7 +584,7 @@ def _cut_record(
         speaker=_speaker(film, cut.stretch.frames, cut.clips if drawn and cut.clips else clips),
         drawn_frames=planned if drawn else 0,
         skipped_frames=0 if drawn else planned,
-        score=decided.score if decided is not None else score,
+        score=None if not drawn else decided.score if decided is not None else score,
         draft_score=score if final else None,
     )
 

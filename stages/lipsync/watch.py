@@ -85,7 +85,7 @@ def watch(context: Context, film: Film, one: Drawn) -> tuple[Action, Make]:
 
     action = Action(
         name="lipsync.watch",
-        version=3,
+        version=4,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             "pictures": film.key(redraw.frames),
@@ -126,10 +126,12 @@ def _watch(context: Context, film: Film, one: Drawn, out: Out) -> dict[str, npt.
 
     `looked`: bool [n], whether the frame was looked at. `aperture`, `width`: float64 [n], as in
     `loc.analysis.agreement.Lips`. `lip_tremble`, `head_tremble`: float64 [n], mean square of the second
-    difference in time of lip points, and of points of eyes and nose, square pixels. `seam`, `lip_colour`:
-    float64 [n], colour differences. `sharpness`: float64 [n], a ratio.
+    difference in time of lip points, and of points of eyes and nose, square pixels. `jaw_before`,
+    `jaw_after`: float64 [n, widths], as in `loc.analysis.likeness`, of what was filmed and drawn. `seam`,
+    `lip_colour`: float64 [n], colour differences. `sharpness`: float64 [n], a ratio.
     `outside`: int64 [n], code values. NaN, and 0 in `outside`, where nothing was measured.
     """
+    from loc.analysis import likeness
     from loc.analysis.agreement import lips
     from loc.analysis.face_tracker import KnownFace
     from loc.analysis.faces import EYES, NOSE, POINT_COUNT, lip_aperture, places, transform, upright_transform
@@ -184,6 +186,8 @@ def _watch(context: Context, film: Film, one: Drawn, out: Out) -> dict[str, npt.
         "width": mouth.width,
         "lip_tremble": _tremble(points[:, _outer_lips()]),
         "head_tremble": _tremble(points[:, still]),
+        "jaw_before": np.where(looked[:, None], likeness.jaw(transform(tracked.points, upright)), np.nan),
+        "jaw_after": likeness.jaw(transform(points.astype(np.float64), upright)),
         "outside": np.zeros(len(points), dtype=np.int64),
         **{name: np.full(len(points), np.nan) for name in ("seam", "lip_colour", "sharpness")},
     }

@@ -145,5 +145,7 @@ def _programs(keys: Sequence[Mapping[str, Any]]) -> str:
         return ", ".join(sorted(by_backend[""])) or "none"
     ours = set.intersection(*by_backend.values()) if len(by_backend) > 1 else set()
     parts = [", ".join(sorted(ours))] if ours else []
-    parts += [f"`{name}`: {', '.join(sorted(own - ours))}" for name, own in sorted(by_backend.items())]
+    parts += [
+        f"`{name}`: {', '.join(sorted(own - ours))}" for name, own in sorted(by_backend.items()) if own - ours
+    ]
     return "; ".join(parts)

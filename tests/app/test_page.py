@@ -79,6 +79,19 @@ def test_what_failed_comes_before_what_is_worth_a_look_and_that_before_what_is_w
     assert "Basic quality" in told
 
 
+def test_drawn_cuts_that_look_strange_or_deserve_a_final_are_shown() -> None:
+    report = troubled().model_dump(mode="json")
+    drawn = [number for number, cut in enumerate(report["cuts"]) if cut["drawn_frames"]]
+    report["cuts"][drawn[0]]["reasons"] = [
+        "unlike-lips: The lips' colour is off by 12.0.",
+        "final-proposed: It.",
+    ]
+    report["cuts"][drawn[1]]["reasons"] = ["final-proposed: The face is close up."]
+    told = {item.title: [place.number for place in item.places] for item in attention(report)}
+    assert told["1 drawn cut that may not look like who was filmed"] == drawn[:1]
+    assert told["2 cuts close up, with a draft"] == drawn[:2]
+
+
 def test_a_line_that_is_silent_and_a_defect_is_told_once() -> None:
     report = troubled().model_dump(mode="json")
     report["defects"] = [{"stage": "dub", "unit": "line l0090", "code": "silent", "message": "No phones."}]

@@ -29,6 +29,7 @@ from stages.dub.command import Command
 from tests.furnished import furnish
 from tests.lipsync import test_sync as judge
 from tests.lipsync.latentsync import tiny as latentsync
+from tests.lipsync.musetalk import tiny as musetalk
 from tests.presenter import OTTO, LineTruth, Said, Script, Shot, shoot, write_subtitles
 from tests.tiny_whisper import deaf
 from tests.translate.endpoint import Answered, Asked, chat, serving
@@ -185,9 +186,9 @@ def draw(folder: Path) -> Rig:
     """A new job, finished: a film with two sound tracks, heard first, then with its text supplied, its
     speakers told apart by workers and then by signal statistics, then with Japanese subtitles in the picture,
     then spoken by an engine that does not know its phones, then translated by a language model that talks too
-    much, then with tiny weights of LatentSync and a judge; one picture of it, made to talk with its sound;
-    two people in a shot, of whom it is not known who speaks; and the film with a line for which its picture
-    has to be slowed."""
+    much, then with tiny weights of LatentSync and a judge, then with those of MuseTalk; one picture of it,
+    made to talk with its sound; two people in a shot, of whom it is not known who speaks; and the film with a
+    line for which its picture has to be slowed."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -219,6 +220,8 @@ def draw(folder: Path) -> Rig:
     latentsync.register(folder / "data")
     judge.register(folder / "data")
     rig.run(languages=("ja",), finals="1", finals_steps=1, data_dir=folder / "data")
+    musetalk.register(folder / "drafts")
+    rig.run(languages=("ja",), until="lipsync", data_dir=folder / "drafts")
     photo = replace(rig, video="photo.png")
     subprocess.run(
         ["ffmpeg", "-v", "error", "-i", str(rig.path), "-frames:v", "1", str(photo.path)], check=True

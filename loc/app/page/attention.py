@@ -133,6 +133,8 @@ def picture_words(cut: Data) -> str:
     if picture["lip_colour"] is not None:
         parts.append(f"lips' colour off by {picture['lip_colour']:.1f}")
     parts.append(f"detail {picture['sharpness']:.2f} of the source's")
+    if picture.get("shape") is not None:
+        parts.append(f"jaw's width off by {picture['shape']:.1%}")
     if picture["jitter"] is not None:
         parts.append(f"trembling {picture['jitter']:.1f} of the head's")
     return ", ".join([*parts, f"change elsewhere {picture['outside']}"])
@@ -225,7 +227,7 @@ def _lines(report: Data) -> Iterator[Item]:
 def _cuts(report: Data) -> Iterator[Item]:
     left: dict[str, list[Place]] = defaultdict(list)
     details: dict[str, str] = {}
-    gaps, unscored, astray = [], [], []
+    gaps, unscored, astray, unlike, close = [], [], [], [], []
     for number, (cut, state) in enumerate(zip(report["cuts"], cut_states(report), strict=True)):
         place = Place("cut", number, cut["start"])
         if state == "failed":
@@ -240,6 +242,9 @@ def _cuts(report: Data) -> Iterator[Item]:
         score = cut["score"]
         unscored += [place] if score is None or score["value"] is None else []
         astray += [place] if score is not None and _is_astray(score) else []
+        codes = [reason.partition(":")[0] for reason in cut["reasons"]]
+        unlike += [place] if any(code.startswith("unlike-") for code in codes) else []
+        close += [place] if "final-proposed" in codes else []
     for code, places in left.items():
         level: Literal["note", "check"] = "note" if code in QUIET_REASONS else "check"
         yield Item(level, f"{_count(places, 'cut')} left as filmed: {code}", details[code], tuple(places))
@@ -253,6 +258,20 @@ def _cuts(report: Data) -> Iterator[Item]:
             f"{_count(astray, 'drawn cut')} whose lips do not follow the speech",
             "Chance agrees as well, or the lips are off by more than a frame or two.",
             tuple(astray),
+        )
+    if unlike:
+        yield Item(
+            "check",
+            f"{_count(unlike, 'drawn cut')} that may not look like who was filmed",
+            "The lips' colour, the skin's detail or the jaw's width is off by more than its limit.",
+            tuple(unlike),
+        )
+    if close:
+        yield Item(
+            "note",
+            f"{_count(close, 'cut')} close up, with a draft",
+            "A final would be finer: `loc finalize`.",
+            tuple(close),
         )
     if unscored:
         yield Item(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from loc import packages
 from loc.backend import Card, Host, LicensedPart, Need, Tried
 from loc.errors import LocError
-from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
+from stages.lipsync.contract import CutView, Patch, Prepared, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
 
 if TYPE_CHECKING:
@@ -29,13 +28,19 @@ OLD_UNET = "pytorch_model.bin"
 """What the net of version 1.0 is published as; that of 1.5 is unet.pth."""
 
 
+GPU_BATCH, CPU_BATCH = 32, 8
+"""Faces drawn at once. A face is about 0.8e12 multiplications and additions (`bench/musetalk.py`), so 32 are
+tens of milliseconds for the largest GPU of today, far over what starting them takes; a CPU gains nothing from
+more than it needs to share out its cores, and holds less."""
+
+
 class MuseTalk:
     """The draft of every cut where its weights are. Its methods may run on several threads."""
 
     card: ClassVar[Card] = Card(
         stage="lipsync",
         name="musetalk",
-        version="1",
+        version="2",
         summary="paints the lower half of the face from the sound, 256 pixels wide, in one step",
         family="neural",
         quality="good",
@@ -79,17 +84,26 @@ class MuseTalk:
     def knobs(self) -> Knobs:
         return knobs_of(self._host.settings, self.version)
 
+    def check(self) -> None:
+        """See that the knobs make sense with the version of the weights."""
+        knobs_of(self._host.settings, self.version)
+
     def fingerprint(self) -> Mapping[str, str]:
         """What shapes a patch besides this package: weights, knobs, arithmetic, resampling."""
         return {
             **self._own().fingerprint(),
             **{f"vae {name}": digest for name, digest in self.sight().items()},
             **{f"ear {name}": digest for name, digest in self._host.weights(EAR).fingerprint().items()},
-            "knobs": json.dumps(asdict(self.knobs), sort_keys=True),
-            "torch": packages.version("torch"),
-            "diffusers": packages.version("diffusers"),
-            "opencv": packages.version("opencv-contrib-python"),
-            "numpy": packages.version("numpy"),
+            "knobs": json.dumps(self.knobs.drawing, sort_keys=True),
+            **_arithmetic(),
+        }
+
+    def prepared_by(self) -> Mapping[str, str]:
+        """What shapes baked faces: the VAE, the knobs of boxes and masks, arithmetic, resampling."""
+        return {
+            **{f"vae {name}": digest for name, digest in self.sight().items()},
+            "knobs": json.dumps(self.knobs.baking, sort_keys=True),
+            **_arithmetic(),
         }
 
     def sight(self) -> Mapping[str, str]:
@@ -105,13 +119,25 @@ class MuseTalk:
         """Nothing is measured of a person: every frame is drawn from itself."""
         return {}
 
+    def prepare(self, cut: CutView) -> Prepared:
+        """Bake the faces of a cut."""
+        from stages.lipsync.musetalk.baking import bake, joined, shown
+
+        frames = shown(cut, self.knobs)
+        with self.nets() as nets:
+            return joined(bake(nets, frames, cut.video, self.knobs, self.batch(nets), self._host.devices))
+
     def draw(self, window: RedrawWindow) -> Iterator[Patch]:
         """Draw every frame of the window, in order."""
-        from stages.lipsync.musetalk.drawing import patches
+        from stages.lipsync.musetalk.saying import patches
 
-        settings = self._host.settings
         with self.nets() as nets:
-            yield from patches(nets, window, self.knobs, settings.musetalk_batch_size, self._host.devices)
+            yield from patches(nets, window, self.knobs, self.batch(nets), self._host.devices)
+
+    def batch(self, nets: Model) -> int:
+        """Faces at once, at first: what was asked for, else what fills the device."""
+        asked: int | None = self._host.settings.musetalk_batch_size
+        return asked or (GPU_BATCH if nets.device.type == "cuda" else CPU_BATCH)
 
     def self_check(self) -> Iterator[Tried]:
         """Draw a drawn face, silent and speaking."""
@@ -138,7 +164,7 @@ class MuseTalk:
                 self._resident = self._host.resident(
                     row.title,
                     row.memory_mb,
-                    lambda device: model.load(parts, version, device, precision),
+                    lambda device: model.load(parts, version, device, precision, self.devices.say),
                 )
             return self._resident
 
@@ -159,3 +185,9 @@ class MuseTalk:
             for path in weights.files.values():
                 parts[f"{part}_config" if path.suffix == ".json" else part] = path
         return parts
+
+
+def _arithmetic() -> dict[str, str]:
+    """What computes, by name."""
+    found = {name: packages.version(name) for name in ("torch", "diffusers", "numpy")}
+    return {**found, "opencv": packages.version("opencv-contrib-python")}

@@ -4,8 +4,8 @@ An avatar is a folder, `DATA_DIR/avatars/NAME`, made without any sound:
 
     avatar.json      `Avatar`
     pictures.raw     its frames as coded, plane after plane, frame after frame
-    latents.npy      float32 [faces, 8, ...]: what the VAE says of every face
-    places.npz       where each face lies, its mask, and the light round it
+    latents.npy      of what was baked (`musetalk.baking`) the latents
+    baked.npz        the rest of it
 
 Frames without a face are shown as they are. Where the sound is longer than the pictures they are shown to
 and fro. Nothing is held whole but the sound: frames and latents are mapped.
@@ -14,17 +14,14 @@ and fro. Nothing is held whole but the sound: frames and latents are mapped.
 from __future__ import annotations
 
 import itertools
-import queue
 import re
 import shutil
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from fractions import Fraction
-from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,15 +32,16 @@ from loc.errors import InputError, MissingError, UsageError
 from loc.store.keys import digest_file
 from stages.lipsync.contract import HEARD_RATE
 from stages.lipsync.musetalk import MuseTalk
+from stages.lipsync.musetalk.ahead import Ahead
 from stages.lipsync.musetalk.cycle import pick
 from stages.lipsync.musetalk.knobs import Knobs
 
 if TYPE_CHECKING:
     from loc.media.frames import Planes
     from loc.settings import Settings
+    from stages.lipsync.musetalk.baking import Shown
     from stages.lipsync.musetalk.model import Model
 
-Item = TypeVar("Item")
 Sound = npt.NDArray[np.float32]
 Say = Callable[[str], None]
 
@@ -65,7 +63,7 @@ RECALL = 10 * HEARD_RATE
 class Avatar(Frozen):
     """What an avatar was made of."""
 
-    schema_version: int = 1
+    schema_version: int = 2
     name: str
     source: str
     """SHA-256 of the video, or of its pictures one after the other."""
@@ -75,6 +73,8 @@ class Avatar(Frozen):
     faces: int
     """Frames that show one."""
     video: VideoStream
+    planes: tuple[tuple[int, int], ...]
+    """Height and width of each plane of a frame."""
     knobs: dict[str, Any]
     vae: dict[str, str]
     """Digests of the weights that saw the faces."""
@@ -91,12 +91,14 @@ class Stage:
     """
 
     def __init__(self, folder: Path) -> None:
+        from stages.lipsync.musetalk.baking import Baked
+
         try:
             self.record = Avatar.model_validate_json((folder / RECORD).read_bytes())
             self._raw = np.memmap(folder / "pictures.raw", dtype=np.uint8, mode="r")
-            self.latents = np.load(folder / "latents.npy", mmap_mode="r", allow_pickle=False)
-            with np.load(folder / "places.npz", allow_pickle=False) as held:
-                self._places = {key: held[key] for key in held.files}
+            latents = np.load(folder / "latents.npy", mmap_mode="r", allow_pickle=False)
+            with np.load(folder / "baked.npz", allow_pickle=False) as held:
+                self.baked = Baked({"latents": latents, **{key: held[key] for key in held.files}})
         except (OSError, ValueError) as error:
             raise MissingError(
                 f"There is no avatar {folder.name!r} that can be used.",
@@ -108,41 +110,29 @@ class Stage:
     def knobs(self) -> Knobs:
         return Knobs(**self.record.knobs)
 
-    @cached_property
-    def _shapes(self) -> tuple[tuple[int, int], ...]:
-        shapes = self._places["shapes"]
-        return tuple((int(height), int(width)) for height, width in shapes)
-
     def picture(self, index: int) -> Planes:
         """A frame as it was."""
         from loc.media.frames import Planes
 
         deep = self.record.video.bit_depth > 8
         planes, size = [], 2 if deep else 1
-        place = index * sum(height * width for height, width in self._shapes) * size
-        for height, width in self._shapes:
+        shapes = self.record.planes
+        place = index * sum(height * width for height, width in shapes) * size
+        for height, width in shapes:
             flat = self._raw[place : place + height * width * size]
             plane = flat.view(np.uint16) if deep else flat
             planes.append(np.asarray(plane).reshape(height, width))
             place += height * width * size
         return Planes(*planes)
 
-    def face(self, index: int) -> int | None:
-        """Which of the faces a frame shows."""
-        number = int(self._places["face"][index])
-        return number if number >= 0 else None
-
     def with_face(self, index: int, drawn: npt.NDArray[np.uint8]) -> Planes:
         """A frame with its face drawn anew."""
         from loc.media.compose import apply_patch
-        from stages.lipsync.musetalk.drawing import Cutting, patch
+        from stages.lipsync.musetalk.drawing import patch
 
-        number = self.face(index)
+        number = self.baked.face(index)
         assert number is not None, "it shows a face"
-        seen = {key: self._places[key][number] for key in ("matrix", "polygon", "feather", "light")}
-        light = None if np.isnan(seen["light"]).any() else seen["light"]
-        cutting = Cutting(drawn, seen["matrix"], seen["polygon"], float(seen["feather"]), light)
-        put = patch(cutting, drawn, self.knobs)
+        put = patch(self.baked.place(number), drawn, self.knobs)
         return apply_patch(
             self.picture(index), self.record.video, put.pixels, put.matrix, put.polygon, put.feather, 1.0
         )
@@ -244,7 +234,8 @@ def _bake(
     from loc.media.frames import first_look, read_frames, scan_frames
     from loc.media.probe import probe_source
     from loc.media.timeline import Timeline
-    from stages.lipsync.musetalk import drawing
+    from stages.lipsync.musetalk.baking import bake as baking
+    from stages.lipsync.musetalk.baking import joined
     from stages.lipsync.tracks import prepare
 
     video = probe_source(film, settings).video
@@ -256,58 +247,39 @@ def _bake(
     if not faces.found.any():
         raise InputError(f"No frame of {name!r} shows a face.", fix="Take pictures that show one, larger.")
     say(f"{int(faces.found.sum())} of {timeline.count} frames show the face")
-    knobs = backend.knobs
-    which = np.full(timeline.count, -1, dtype=np.int64)
-    cuttings: list[drawing.Cutting] = []
-    latents: list[npt.NDArray[np.float32]] = []
-    size = settings.musetalk_batch_size
-    pictures = zip(read_frames(film, video, timeline, frames), faces.points, faces.found, strict=True)
     shapes: list[tuple[int, int]] = []
-    seen = 0
     with (folder / "pictures.raw").open("wb") as raw, backend.nets() as nets:
-        while group := list(itertools.islice(pictures, size)):
-            fresh: list[drawing.Cutting] = []
-            for planes, points, found in group:
-                shapes = [(plane.shape[0], plane.shape[1]) for plane in (planes.y, planes.u, planes.v)]
-                for plane in (planes.y, planes.u, planes.v):
+
+        def shown() -> Iterator[Shown]:
+            pictures = read_frames(film, video, timeline, frames)
+            for planes, points, found in zip(pictures, faces.points, faces.found, strict=True):
+                held = (planes.y, planes.u, planes.v)
+                shapes[:] = [(plane.shape[0], plane.shape[1]) for plane in held]
+                for plane in held:
                     raw.write(plane.tobytes())
-                if found:
-                    which[seen] = len(cuttings) + len(fresh)
-                    fresh.append(drawing.cut(planes, video, points, knobs))
-                seen += 1
-            if fresh:
-                batch = np.stack([one.pixels for one in fresh])
-                latents.append(nets.see(batch).float().cpu().numpy())
-                cuttings += [_without_pixels(one) for one in fresh]
-    np.save(folder / "latents.npy", np.concatenate(latents))
-    np.savez(
-        folder / "places.npz",
-        face=which,
-        shapes=np.array(shapes, dtype=np.int64),
-        matrix=np.stack([one.matrix for one in cuttings]),
-        polygon=np.stack([one.polygon for one in cuttings]),
-        feather=np.array([one.feather for one in cuttings]),
-        light=np.stack([np.full(3, np.nan) if one.light is None else one.light for one in cuttings]),
-    )
+                yield planes, points if found else None, None
+
+        knobs, batch = backend.knobs, backend.batch(nets)
+        baked = joined(baking(nets, shown(), video, knobs, batch, backend.devices))
+    if "latents" not in baked:
+        raise InputError(
+            f"No face of {name!r} lies inside the picture.", fix="Take pictures that show one whole."
+        )
+    np.save(folder / "latents.npy", baked.pop("latents"))
+    np.savez(folder / "baked.npz", allow_pickle=False, **baked)
     record = Avatar(
         name=name,
         source=digest,
         rate=_rate(video.average_rate),
         frames=timeline.count,
-        faces=len(cuttings),
+        faces=int((baked["face"] >= 0).sum()),
         video=video,
+        planes=tuple(shapes),
         knobs=asdict(knobs),
         vae=dict(backend.sight()),
     )
     (folder / RECORD).write_text(record.model_dump_json(indent=1) + "\n", "utf-8")
     return record
-
-
-def _without_pixels(cutting: Any) -> Any:
-    """A cutting as it is kept: latents stand for its pixels."""
-    from dataclasses import replace
-
-    return replace(cutting, pixels=np.empty((0, 0, 3), np.uint8))
 
 
 def _rate(rate: Fraction) -> Fraction:
@@ -348,10 +320,11 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
     heard = soxr.resample(sound, rate, HEARD_RATE)
     with backend.nets() as nets, tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as scratch:
         rows = _tables(stage, nets, heard, count)
-        drawn = _frames(stage, nets, rows, settings.musetalk_batch_size, backend.devices)
+        batch = backend.batch(nets)
+        drawn = _frames(stage, nets, rows, batch, backend.devices)
         picture, track, whole = (Path(scratch) / name for name in ("p.mp4", "s.m4a", "whole.mp4"))
         coding = coding_for(stage.record.video, "h264", settings.crf, settings.preset)
-        with _ahead(drawn, AHEAD * settings.musetalk_batch_size) as frames:
+        with Ahead(drawn, AHEAD * batch) as frames:
             encode_chunk(frames, coding, picture, settings.ffmpeg)
         played = soxr.resample(sound, rate, SAMPLE_RATE).astype(np.float32)[:, None]
         encode_sound([played], 1, settings.audio_bitrate, track, settings.ffmpeg)
@@ -365,9 +338,7 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
     return count
 
 
-def stream(
-    stage: Stage, chunks: Iterable[Sound], settings: Settings, backend: MuseTalk
-) -> Iterator[npt.NDArray[np.uint8]]:
+def stream(stage: Stage, chunks: Iterable[Sound], backend: MuseTalk) -> Iterator[npt.NDArray[np.uint8]]:
     """Frames of an avatar while its sound still comes in, uint8 [height, width, 3] RGB as coded.
 
     A frame comes as soon as 0.3 s after its middle are known (its own window and what the ear looks ahead),
@@ -399,7 +370,7 @@ def stream(
             if until > done:
                 table = _rows_of(stage, done, until - done) - dropped * 50 // HEARD_RATE
                 rows = iter([(done, _tokens(nets.hear(held), table))])
-                frames = _frames(stage, nets, rows, settings.musetalk_batch_size, backend.devices)
+                frames = _frames(stage, nets, rows, backend.batch(nets), backend.devices)
                 for planes in frames:
                     yield to_rgb(planes, stage.record.video)
                 done = until
@@ -440,72 +411,21 @@ def _frames(
     stage: Stage, nets: Model, heard: Iterable[tuple[int, Any]], batch: int, devices: Devices
 ) -> Iterator[Planes]:
     """The frames that say what is heard, in order."""
+    from stages.lipsync.musetalk.saying import said
+
     for first, tokens in heard:
         for start in range(0, len(tokens), batch):
             stop = min(start + batch, len(tokens))
             shown = [pick(first + index, stage.record.frames) for index in range(start, stop)]
-            numbers = [stage.face(index) for index in shown]
+            numbers = [stage.baked.face(index) for index in shown]
             wanted = [place for place, number in enumerate(numbers) if number is not None]
             made: dict[int, npt.NDArray[np.uint8]] = {}
             if wanted:
-                latents = np.stack([stage.latents[numbers[place]] for place in wanted])
+                latents = stage.baked.latents([number for number in numbers if number is not None])
                 own = tokens[[start + place for place in wanted]]
-                faces = devices.halving("an avatar", batch, partial(_drawn, nets, latents, own))
-                made = dict(zip(wanted, faces, strict=True))
+                made = dict(zip(wanted, said(nets, latents, own, batch, devices), strict=True))
             for place, index in enumerate(shown):
                 yield stage.with_face(index, made[place]) if place in made else stage.picture(index)
-
-
-def _drawn(nets: Model, latents: npt.NDArray[np.float32], tokens: Any, size: int) -> npt.NDArray[np.uint8]:
-    import torch
-
-    seen = torch.from_numpy(latents).to(nets.device)
-    parts = [
-        nets.draw(seen[start : start + size], tokens[start : start + size])
-        for start in range(0, len(latents), size)
-    ]
-    return np.concatenate(parts)
-
-
-class _ahead:  # noqa: N801 - a context manager that reads as a word
-    """Runs an iterator in a thread of its own, at most `depth` items ahead of who takes them."""
-
-    def __init__(self, items: Iterator[Item], depth: int) -> None:
-        self._items = items
-        self._queue: queue.Queue[Any] = queue.Queue(depth)
-        self._stop = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="drawing", daemon=True)
-
-    def __enter__(self) -> Iterator[Any]:
-        self._thread.start()
-        return self._taken()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        while self._thread.is_alive():
-            # Whoever waits for room sees that nobody takes any more.
-            try:
-                self._queue.get(timeout=0.05)
-            except queue.Empty:
-                continue
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            for item in self._items:
-                if self._stop.is_set():
-                    return
-                self._queue.put((item,))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the items are taken
-            self._error = error
-        self._queue.put(None)
-
-    def _taken(self) -> Iterator[Any]:
-        while (held := self._queue.get()) is not None:
-            yield held[0]
-        if self._error is not None:
-            raise self._error
 
 
 def read_sound(path: Path) -> tuple[Sound, int]:

@@ -1,12 +1,8 @@
-"""One redraw by MuseTalk: frames and sound to patches, a batch at a time."""
+"""Faces cut out of frames, and put back where they were as patches."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,18 +10,13 @@ import numpy.typing as npt
 
 from loc.analysis.faces import transform, upright_size, upright_transform
 from loc.artifacts import VideoStream
-from loc.device import Devices
 from loc.errors import LocError
 from loc.media.colour import to_rgb
 from loc.media.compose import soft_mask
 from loc.media.frames import Planes
-from stages.lipsync.contract import HEARD_RATE, Patch, RedrawWindow
-from stages.lipsync.musetalk import boxes, model, outline, windows
+from stages.lipsync.contract import Patch
+from stages.lipsync.musetalk import boxes, model, outline
 from stages.lipsync.musetalk.knobs import Knobs
-from stages.lipsync.musetalk.smoothing import PIXEL_CUTOFF, PIXEL_RISE, OneEuro, steady_boxes
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Matrix = npt.NDArray[np.float64]
 
@@ -36,22 +27,28 @@ MOST_SHIFT = 24.0
 
 
 @dataclass(frozen=True, eq=False)
-class Cutting:
-    """A face cut out of a frame.
+class Place:
+    """Where a face lies in its frame.
 
     Args:
-        pixels: uint8 [SIDE, SIDE, 3] RGB, upright.
-        matrix: its pixel centres to coded pixel centres, float64 [2, 3].
-        polygon: the mask's outline in its pixels, float32 [k, 2].
-        feather: width of the mask's soft edge inside it, its pixels.
+        matrix: pixel centres of its square to coded pixel centres, float64 [2, 3].
+        polygon: the mask's outline in the square's pixels, float32 [k, 2].
+        feather: width of the mask's soft edge inside it, the square's pixels.
         light: mean colour round the mask, see `light`.
     """
 
-    pixels: npt.NDArray[np.uint8]
     matrix: Matrix
     polygon: npt.NDArray[np.float32]
     feather: float
     light: npt.NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Cutting:
+    """A face cut out of a frame: its upright square, uint8 [SIDE, SIDE, 3] RGB, and where it lies."""
+
+    pixels: npt.NDArray[np.uint8]
+    place: Place
 
 
 def cut(
@@ -89,7 +86,7 @@ def cut(
     scale = model.SIDE / np.sqrt((box[2] - box[0]) * (box[3] - box[1]))
     pixels = np.asarray(square, dtype=np.uint8)
     polygon = transform(coded, to_patch).astype(np.float32)
-    return Cutting(pixels, matrix, polygon, float(soft * scale), light(pixels, polygon))
+    return Cutting(pixels, Place(matrix, polygon, float(soft * scale), light(pixels, polygon)))
 
 
 def square_matrix(box: boxes.IntBox, rotation: int) -> Matrix:
@@ -113,65 +110,18 @@ def square_matrix(box: boxes.IntBox, rotation: int) -> Matrix:
     return np.asarray(stretch @ np.vstack([np.array(turn, dtype=np.float64), [0, 0, 1]]))
 
 
-def patches(
-    nets: model.Model, window: RedrawWindow, knobs: Knobs, batch: int, devices: Devices
-) -> Iterator[Patch]:
-    """Every frame of a redraw, drawn, `batch` at a time and in halves of it where memory ends.
-
-    Raises:
-        LocError: a face has left the picture.
-    """
-    heard = window.heard
-    assert heard is not None, "it hears"
-    rows = nets.hear(heard.sound)
-    table = windows.rows_at(heard.middles, HEARD_RATE, knobs.audio_padding_left, knobs.audio_padding_right)
-    gaps = np.maximum(np.diff(heard.middles), 1) / HEARD_RATE
-    faces = _steady(window, gaps) if knobs.smoothing else [None] * len(table)
-    passing = OneEuro(PIXEL_CUTOFF, PIXEL_RISE) if knobs.smoothing else None
-    frames = zip(window.pictures(), window.points, table, faces, strict=True)
-    done = 0
-    while group := list(itertools.islice(frames, batch)):
-        cuttings = [cut(planes, window.video, points, knobs, face) for planes, points, _, face in group]
-        squares = np.stack([cutting.pixels for cutting in cuttings])
-        tokens = model.tokens_of(rows, np.stack([near for _, _, near, _ in group]))
-        drawn = devices.halving("MuseTalk", batch, partial(_drawn, nets, squares, tokens))
-        for cutting, pixels in zip(cuttings, drawn, strict=True):
-            shown = pixels
-            if passing is not None:
-                gap = float(gaps[done - 1]) if done else 1.0
-                shown = np.rint(255 * passing(pixels / 255, gap)).astype(np.uint8)
-            done += 1
-            yield patch(cutting, shown, knobs)
-
-
-def _steady(window: RedrawWindow, gaps: npt.NDArray[np.float64]) -> list[boxes.Quantities]:
-    """What the boxes of a redraw's frames are made of, without their trembling."""
-    upright = upright_transform(window.video)
-    own = [boxes.from_mesh(transform(points.astype(np.float64), upright)) for points in window.points]
-    return steady_boxes(own, gaps.tolist())
-
-
-def _drawn(nets: model.Model, faces: model.Faces, tokens: Tensor, size: int) -> model.Faces:
-    """A batch, `size` at a time."""
-    parts = [
-        nets.draw(nets.see(faces[start : start + size]), tokens[start : start + size])
-        for start in range(0, len(faces), size)
-    ]
-    return np.concatenate(parts)
-
-
-def patch(cutting: Cutting, drawn: npt.NDArray[np.uint8], knobs: Knobs) -> Patch:
+def patch(place: Place, drawn: npt.NDArray[np.uint8], knobs: Knobs) -> Patch:
     """A drawn face where it was cut out."""
-    pixels = matched(drawn, cutting) if knobs.colour_match else drawn
-    return Patch(pixels, cutting.matrix, cutting.polygon, cutting.feather)
+    pixels = matched(drawn, place) if knobs.colour_match else drawn
+    return Patch(pixels, place.matrix, place.polygon, place.feather)
 
 
-def matched(drawn: npt.NDArray[np.uint8], cutting: Cutting) -> npt.NDArray[np.uint8]:
+def matched(drawn: npt.NDArray[np.uint8], place: Place) -> npt.NDArray[np.uint8]:
     """A drawn face with the light that the picture has round its mask, where both show the same skin."""
-    here = light(drawn, cutting.polygon)
-    if here is None or cutting.light is None:
+    here = light(drawn, place.polygon)
+    if here is None or place.light is None:
         return drawn
-    moved = drawn + np.clip(cutting.light - here, -MOST_SHIFT, MOST_SHIFT)
+    moved = drawn + np.clip(place.light - here, -MOST_SHIFT, MOST_SHIFT)
     return np.asarray(np.clip(np.rint(moved), 0, 255), dtype=np.uint8)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from loc.errors import UsageError
 
@@ -42,6 +42,19 @@ class Knobs:
     colour_match: bool = True
     smoothing: bool = False
 
+    @property
+    def baking(self) -> dict[str, Any]:
+        """Those that shape what is made of a face before anything is heard, by name."""
+        return {name: value for name, value in asdict(self).items() if name in _BAKING}
+
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """Those that shape what is drawn of a baked face, by name."""
+        return {name: value for name, value in asdict(self).items() if name not in _BAKING or name in _BOTH}
+
+
+_BOTH = frozenset({"precision", "smoothing"})
+_BAKING = _BOTH | {"bbox_shift", "extra_margin", "parsing_mode", "left_cheek_width", "right_cheek_width"}
 
 PRESETS: Mapping[str, Mapping[str, int | str]] = {
     "standard": {},

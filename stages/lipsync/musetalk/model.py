@@ -11,9 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from loc.device import Say
 from loc.errors import LocError
 from loc.weights.load import load_strict, read_state
 from stages.lipsync.musetalk.knobs import Precision, Version
+from stages.lipsync.musetalk.recorded import Recorded, Run
 from stages.lipsync.musetalk.unet import predict, unet
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
@@ -26,6 +28,10 @@ SIDE = 256
 """Of a face as the nets see it, pixels."""
 
 
+def _silent(_code: str, _message: str) -> None:
+    """Nobody is told."""
+
+
 class Model:
     """The nets on one device.
 
@@ -33,10 +39,16 @@ class Model:
         unet: as `unet.unet` makes it, loaded.
         vae, encoder: loaded.
         variant: how the sound's last layer is taken.
+        say: told where work on a GPU cannot be recorded.
     """
 
-    def __init__(self, net: Any, vae: eye.Vae, encoder: ear.Encoder, variant: ear.Variant) -> None:
+    def __init__(
+        self, net: Any, vae: eye.Vae, encoder: ear.Encoder, variant: ear.Variant, say: Say = _silent
+    ) -> None:
         self._unet, self._vae, self._encoder, self._variant = net, vae, encoder, variant
+        self._run: Run = self._drawn
+        if self.device.type == "cuda":
+            self._run = Recorded(self._drawn, say)
 
     @property
     def device(self) -> torch.device:
@@ -59,7 +71,10 @@ class Model:
             latents: as `see` gives them.
             tokens: as `tokens_of` gives them.
         """
-        return self.decode(predict(self._unet, latents.to(self._dtype), tokens.to(self._dtype)))
+        return pictures(self._run(latents.to(self._dtype), tokens.to(self._dtype)))
+
+    def _drawn(self, latents: Tensor, tokens: Tensor) -> Tensor:
+        return self._vae.decode(predict(self._unet, latents, tokens))
 
     def decode(self, latents: Tensor) -> Faces:
         """The faces of latents, [n, 4, ...]."""
@@ -100,13 +115,16 @@ def tokens_of(rows: Tensor, table: npt.NDArray[np.int64]) -> Tensor:
     return (held * inside[..., None, None]).flatten(1, 2)
 
 
-def load(files: Mapping[str, Path], version: Version, device: str, precision: Precision) -> Model:
+def load(
+    files: Mapping[str, Path], version: Version, device: str, precision: Precision, say: Say = _silent
+) -> Model:
     """The nets from published files.
 
     Args:
         files: by their part: `unet`, `unet_config`, `vae`, `vae_config`, `ear`, `ear_config`.
         device: as torch names it.
         precision: of UNet and VAE on a GPU.
+        say: as `Model`.
 
     Raises:
         LocError: a file is of another model, or they do not fit together.
@@ -134,7 +152,7 @@ def load(files: Mapping[str, Path], version: Version, device: str, precision: Pr
     # A GPU's tensor cores take colours last; a CPU's convolutions lose digits that way.
     order = torch.channels_last if place.type == "cuda" else torch.contiguous_format
     net, vae = (part.to(place, dtype, memory_format=order) for part in (net, vae))
-    return Model(net, eye.Vae(vae), encoder.to(place), variant)
+    return Model(net, eye.Vae(vae), encoder.to(place), variant, say)
 
 
 def _dtype(device: torch.device, precision: Precision) -> torch.dtype:

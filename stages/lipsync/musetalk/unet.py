@@ -38,6 +38,11 @@ def positions(tokens: int, width: int) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=2).reshape(tokens, width)
 
 
+@cache
+def _positions_there(tokens: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return positions(tokens, width).to(device, dtype)
+
+
 @torch.no_grad()
 def predict(net: Any, latents: Tensor, tokens: Tensor) -> Tensor:
     """Scaled latents of the drawn faces, [batch, 4, height, width].
@@ -46,7 +51,9 @@ def predict(net: Any, latents: Tensor, tokens: Tensor) -> Tensor:
         latents: [batch, 8, height, width]: of the face with its lower half hidden, then of the whole face.
         tokens: [batch, count, width], without positions.
     """
-    placed = tokens + positions(*tokens.shape[1:]).to(tokens.device, tokens.dtype)
-    step = torch.tensor([TIMESTEP], device=latents.device)
+    count, width = tokens.shape[1:]
+    placed = tokens + _positions_there(count, width, tokens.device, tokens.dtype)
+    # Filled on its device: what is copied to one while its work is recorded spoils the recording.
+    step = torch.full((1,), TIMESTEP, device=latents.device)
     drawn: Tensor = net(latents, step, encoder_hidden_states=placed).sample
     return drawn

@@ -99,7 +99,7 @@ def test_a_stream_gives_frames_before_its_sound_ends(data: Path) -> None:
 
     with backend_of("lipsync", settings) as backend:
         stage = avatar.opened(data, "anna", backend)  # type: ignore[arg-type]
-        frames = avatar.stream(stage, chunks(), settings, backend)  # type: ignore[arg-type]
+        frames = avatar.stream(stage, chunks(), backend)  # type: ignore[arg-type]
         first = next(frames)
         assert first.shape == (360, 640, 3)
         assert len(given) * 0.1 <= 0.8

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from loc.device import Devices
 from loc.errors import LocError
 from loc.weights.shelf import Shelf
-from stages.lipsync.musetalk import drawing, model
+from stages.lipsync.musetalk import model
 from tests.lipsync.musetalk import tiny
 
 
@@ -54,24 +53,3 @@ def test_nets_that_do_not_fit_together_are_refused(files: dict[str, Path]) -> No
     with pytest.raises(LocError, match="do not fit") as caught:
         model.load(files, "1.5", "cpu", "auto")
     assert "tokens of 48 numbers, the other gives 32" in caught.value.why
-
-
-def test_memory_that_ends_halves_the_batch(files: dict[str, Path], tmp_path: Path) -> None:
-    nets = model.load(files, "1.5", "cpu", "auto")
-    rng = np.random.default_rng(0)
-    faces = rng.integers(0, 256, (5, 256, 256, 3), dtype=np.uint8)
-    tokens = torch.from_numpy(rng.standard_normal((5, 50, tiny.WIDTH)).astype(np.float32))
-    said: list[str] = []
-    devices = Devices(tmp_path, "cpu", lambda code, _: said.append(code))
-    see = nets.see
-
-    def scarce(batch: model.Faces) -> torch.Tensor:
-        if len(batch) > 2:
-            raise RuntimeError("CUDA out of memory.")
-        return see(batch)
-
-    whole = drawing._drawn(nets, faces, tokens, 5)
-    nets.see = scarce  # type: ignore[method-assign]
-    halved = devices.halving("MuseTalk", 8, lambda size: drawing._drawn(nets, faces, tokens, size))
-    assert said == ["memory-halved"] * 2
-    assert np.abs(halved.astype(int) - whole).max() <= 1

@@ -65,8 +65,8 @@ def test_the_soft_outline_is_upstreams_blurred_mask(face: Face, mode: region.Mod
     labels = outline.labels_of(face.points, crop)
     upstream = region.blurred(region.region(labels, mode, 90, 90), box, region.OFFLINE_BLUR) / 255
     cutting = drawing.cut(face.planes, face.video, face.coded, knobs)
-    soft = soft_mask(cutting.polygon, cutting.feather, cutting.pixels.shape)
-    there = cutting.matrix - np.array([[0, 0, left], [0, 0, top]])
+    soft = soft_mask(cutting.place.polygon, cutting.place.feather, cutting.pixels.shape)
+    there = cutting.place.matrix - np.array([[0, 0, left], [0, 0, top]])
     ours = cv2.warpAffine(soft, there, (right - left, bottom - top))
     inside = slice(box[1] - top, box[3] - top), slice(box[0] - left, box[2] - left)
     area = upstream[inside].sum()
@@ -119,11 +119,13 @@ def test_a_cut_lies_where_its_matrix_says(face: Face, rotation: int, aspect: str
     coded = transform(seen, inverse).astype(np.float32)
     cutting = drawing.cut(face.planes, video, coded, Knobs())
     rgb = to_rgb(face.planes, video)
-    back = cv2.warpAffine(rgb, cutting.matrix, (256, 256), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    back = cv2.warpAffine(
+        rgb, cutting.place.matrix, (256, 256), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    )
     inner = slice(8, -8)
     apart = np.abs(back[inner, inner].astype(float) - cutting.pixels[inner, inner])
     assert apart.mean() < 3
-    corners = transform(cutting.polygon.astype(np.float64), cutting.matrix)
+    corners = transform(cutting.place.polygon.astype(np.float64), cutting.place.matrix)
     box = boxes.clamped(boxes.from_mesh(seen), 0, 10, 10_000, 10_000)
     assert box is not None
     upright = transform(corners, upright_transform(video))

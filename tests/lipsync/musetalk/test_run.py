@@ -11,8 +11,8 @@ import pytest
 
 from cli.graph import load_graph
 from loc.app.run import RunResult, prepare, run_job
-from loc.errors import ExitCode
-from loc.events import ActionDone, Defect, Event
+from loc.errors import ExitCode, UsageError
+from loc.events import ActionDone, Defect, Event, Notice
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from tests.lipsync.musetalk import tiny
@@ -60,10 +60,29 @@ def test_it_is_chosen_where_its_weights_are_and_draws(run: Run) -> None:
     assert again.misses == 0
 
 
+def test_another_language_or_edit_draws_cuts_that_are_prepared(run: Run, folder: Path) -> None:
+    """What is prepared knows no sound; without the nets it could not have been made anew either."""
+    run()
+    result, events = run(languages=("es",))
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert made(events, "lipsync.draw") >= 1
+    assert made(events, "lipsync.prepare") == made(events, "faces.track") == 0
+    edited = (folder / "talk.ja.srt").read_text("utf-8")
+    (folder / "talk.ja.srt").write_text(edited.replace("犬は動きます。", "猫は動きます。", 1), "utf-8")
+    _, events = run()
+    assert made(events, "lipsync.draw") >= 1
+    assert made(events, "lipsync.prepare") == 0
+    (folder / "talk.ja.srt").write_text(edited, "utf-8")
+
+
 def test_a_knob_costs_what_it_shapes(run: Run) -> None:
     run()
+    _, events = run(musetalk_audio_padding_left=3)
+    assert made(events, "lipsync.draw") >= 1
+    assert made(events, "lipsync.prepare") == 0
     _, events = run(musetalk_preset="jaw-seam")
     assert made(events, "lipsync.draw") >= 1
+    assert made(events, "lipsync.prepare") >= 1
     assert made(events, "faces.track") == made(events, "dub.voice") == 0
     _, events = run(musetalk_extra_margin=18, musetalk_batch_size=3)
     assert made(events, "lipsync.draw") == 0
@@ -72,10 +91,25 @@ def test_a_knob_costs_what_it_shapes(run: Run) -> None:
     assert made(events, "lipsync.draw") >= 1
 
 
-def test_a_preset_without_effect_is_refused_with_the_reason(run: Run) -> None:
-    result, _ = run(musetalk_preset="mouth-wide")
-    assert result.exit_code is ExitCode.USAGE
-    assert "hold the shift of the box at 0" in str(result.error)
+def test_a_preset_without_effect_is_refused_with_the_reason(run: Run, folder: Path) -> None:
+    """By plan as by run, before anything is made."""
+    with pytest.raises(UsageError, match="hold the shift of the box at 0"):
+        run(musetalk_preset="mouth-wide")
+    settings = Settings(languages=("ja",), data_dir=folder / "data", musetalk_preset="mouth-weak")
+    with pytest.raises(UsageError):
+        prepare(folder / "talk.mp4", load_graph(), WorkDir(folder / "work"), settings, look=True)
+    assert run(musetalk_bbox_shift=-5)[0].exit_code is ExitCode.DONE
+
+
+def test_faces_that_are_not_the_filmed_one_are_warned_of_or_pass(run: Run) -> None:
+    """Nets that know nothing draw something else."""
+    result, events = run()
+    assert result.languages[0].cuts_drawn >= 1
+    assert "unlike" in [event.code for event in events if isinstance(event, Notice)]
+    result, events = run(unlike="pass")
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert made(events, "lipsync.draw") == 0
+    assert result.languages[0].cuts_drawn == 0
 
 
 def test_another_can_be_named(run: Run) -> None:
