@@ -38,7 +38,7 @@ from loc.media.compose import apply_patch
 from loc.media.frames import Planes
 from stages.lipsync.contract import HEARD_RATE, Heard, MouthPlan, RedrawWindow
 from stages.lipsync.latentsync import align, drawing, mask
-from stages.lipsync.latentsync.model import Model
+from stages.lipsync.latentsync.model import Given, Model
 from stages.lipsync.latentsync.sampler import Sampling
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
 from stages.lipsync.nets import vae as eye
@@ -170,14 +170,11 @@ def windows(film: Film, steps: int) -> dict[str, float]:
     """Seconds a window takes, by how often the whole network is computed."""
     model = Model(film.unet, film.vae, film.ear, film.side)
     squares = np.zeros((16, film.side, film.side, 3), np.uint8)
-    rows = np.tile(np.arange(10), (16, 1))
-    features = model.hear(film.sound[:HEARD_RATE])
+    given = [Given(squares, model.hear(film.sound[:HEARD_RATE]), np.tile(np.arange(10), (16, 1)))]
     found = {}
     for reuse in (1, 3):
         sampling = Sampling(steps, 1.5, reuse)
-        found[f"reuse_{reuse}"] = round(
-            seconds(lambda at=sampling: model.latents(squares, features, rows, at, 1)), 3
-        )
+        found[f"reuse_{reuse}"] = round(seconds(lambda at=sampling: model.latents(given, at, 1)), 3)
     return found
 
 

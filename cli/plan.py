@@ -22,7 +22,7 @@ from loc.store.workdir import WorkDir
 app = typer.Typer(add_completion=False)
 
 HEADER = ("stage", "backend", "state", "estimate")
-CUT_HEADER = ("cut", "frames", "route", "because")
+CUT_HEADER = ("cut", "frames", "route", "device", "because")
 
 WITHOUT = {"finals": "drafts stay"}
 """What becomes of work for which a stage has backends besides its own, where there is none."""
@@ -50,6 +50,9 @@ def show(
         say(f"note: {notice.message}")
     for line in table([_cells(row) for row in rows], HEADER):
         typer.echo(line)
+    for row in rows:
+        if row.room is not None:
+            typer.echo(f"\nMemory for {_place(row)}: {row.room}")
     _print_cuts(rows)
     _print_offers(rows)
     _print_rejected(rows)
@@ -93,9 +96,15 @@ def _print_cuts(rows: list[Row]) -> None:
                 typer.echo(f"  {line}")
 
 
-def _cut_cells(cut: CutOutlook) -> tuple[str, str, str, str]:
+def _cut_cells(cut: CutOutlook) -> tuple[str, ...]:
     frames = f"{cut.frames.start}-{cut.frames.stop - 1}"
-    return str(cut.number), frames, cut.route, "; ".join(reason.detail for reason in cut.reasons) or "-"
+    device = "-"
+    if cut.to_draw:
+        device = (
+            "not measured" if cut.device_seconds is None else f"{cut.device_seconds:.1f} s (n={cut.measured})"
+        )
+    because = "; ".join(reason.detail for reason in cut.reasons) or "-"
+    return str(cut.number), frames, cut.route, device, because
 
 
 def _print_offers(rows: list[Row]) -> None:
@@ -154,10 +163,12 @@ def _as_json(row: Row) -> dict[str, Any]:
         "depends_on": row.waits_for,
         "problem": row.problem,
         "part_of": row.part_of,
+        "memory": row.room,
         "estimate": None if row.estimate is None else dataclasses.asdict(row.estimate),
         "cuts": [
             {"number": cut.number, "shot": cut.shot + 1, "frames": [cut.frames.start, cut.frames.stop],
-             "face": cut.face, "route": cut.route, "finals_chosen": cut.chosen,
+             "face": cut.face, "route": cut.route, "finals_chosen": cut.chosen, "final_to_draw": cut.to_draw,
+             "device_seconds": cut.device_seconds, "measured": cut.measured,
              "reasons": [f"{reason.code}: {reason.detail}" for reason in cut.reasons]}
             for cut in row.cuts
         ],

@@ -644,11 +644,23 @@ class Cut(Frozen):
     """Of the draft, where a final took its place."""
 
 
+class CutSpent(Frozen):
+    """How long a device computed for a cut, whenever that was, seconds; 0 where no device is metered."""
+
+    cut: int
+    """Counted from 1."""
+    draft: float
+    final: float
+    """Of all takes, those that were dropped among them."""
+
+
 class LipSync(Frozen):
     schema_version: Literal[2] = 2
     cast: Cast = Cast(faces=(), castings=())
     cuts: tuple[Cut, ...]
     patches: tuple[PatchTrack, ...]
+    spent: tuple[CutSpent, ...] = ()
+    """Of cuts for which a device was metered. For the report of a run alone, never in a key."""
 
 
 class Still(Frozen):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from loc import environments
-from loc.device import Devices, Resident, devices_of
+from loc.device import Devices, Resident, devices_of, gib
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.policy.licences import Purpose, refusal
 from loc.weights.shelf import Shelf, Weights
@@ -168,6 +168,40 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free memory and end children. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True)
+class Room:
+    """The memory that a backend will take, and how it will work to stay within what is free.
+
+    Args:
+        device: for people.
+        needs_mb: MiB at the fullest moment.
+        free_mb: MiB that are free now; None where the device does not tell.
+        how: in words.
+    """
+
+    device: str
+    needs_mb: int
+    free_mb: int | None
+    how: str
+
+    def __str__(self) -> str:
+        free = "" if self.free_mb is None else f" of {gib(self.free_mb)} free"
+        return f"about {gib(self.needs_mb)}{free} on {self.device}: {self.how}"
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A backend that knows before it starts how much memory it will take."""
+
+    def room(self) -> Room:
+        """Look at the device it would run on.
+
+        Raises:
+            MissingError: however sparingly it works, there is no room; or the device does not compute.
+        """
         ...
 
 

@@ -450,7 +450,7 @@ class Resident(Generic[Model]):
             except Exception as error:
                 if not out_of_memory(error):
                     raise
-                raise self._no_room(device, "Memory ended while it was loaded") from error
+                raise no_room(self.title, device, "Memory ended while it was loaded") from error
             self._held = held.pop_all()
 
     def unload(self) -> None:
@@ -463,18 +463,26 @@ class Resident(Generic[Model]):
     def _require_room(self, device: Device) -> None:
         free = device.free_mb()
         if free is not None and free < self._memory_mb:
-            need = f"It takes about {_gib(self._memory_mb)}; {_gib(free)} are free there"
-            raise self._no_room(device, need)
-
-    def _no_room(self, device: Device, why: str) -> MissingError:
-        other = "" if device.name == "cpu" else "--device cpu uses the host's memory; "
-        return MissingError(
-            f"There is no room for {self.title} on {device.title} ({device.name}).",
-            why=f"{why}.",
-            fix=f"Close other programs, or use less: {other}--backend names a smaller model (`loc plan` has "
-            "them all).",
-        )
+            need = needed(self._memory_mb, free)
+            raise no_room(self.title, device, need)
 
 
-def _gib(mib: int) -> str:
+def needed(memory_mb: int, free_mb: int) -> str:
+    """Why there is no room, in words."""
+    return f"It takes about {gib(memory_mb)}; {gib(free_mb)} are free there"
+
+
+def no_room(title: str, device: Device, why: str) -> MissingError:
+    """The error that a model does not fit on a device."""
+    other = "" if device.name == "cpu" else "--device cpu uses the host's memory; "
+    return MissingError(
+        f"There is no room for {title} on {device.title} ({device.name}).",
+        why=f"{why}.",
+        fix=f"Close other programs, or use less: {other}--backend names a smaller model (`loc plan` has them "
+        "all).",
+    )
+
+
+def gib(mib: int) -> str:
+    """MiB in words."""
     return f"{mib / 1024:.1f} GiB"

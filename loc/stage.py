@@ -127,6 +127,10 @@ class CutOutlook:
         route: how it is handled as far as that is known: until finals are chosen a draft may get one.
         reasons: for that.
         chosen: whether it is known which cuts get finals.
+        to_draw: whether its final is still to be drawn.
+        device_seconds: that this will take, by what like ones took on this machine for each frame; None where
+            none was measured.
+        measured: on how many recorded redraws that rests.
     """
 
     number: int
@@ -136,6 +140,9 @@ class CutOutlook:
     route: Literal["draft", "final", "passthrough"]
     reasons: tuple[Reason, ...]
     chosen: bool
+    to_draw: bool = False
+    device_seconds: float | None = None
+    measured: int = 0
 
 
 @dataclass(frozen=True)

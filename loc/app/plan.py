@@ -11,7 +11,8 @@ from statistics import median
 from loc.app.pool import Pool
 from loc.app.run import Graph, Prepared, with_language
 from loc.app.walk import Seen, look_at
-from loc.backend import QUALITIES, Card, Host, Need, Rejected
+from loc.backend import QUALITIES, Card, Host, Need, Rejected, Sized
+from loc.errors import MissingError
 from loc.events import EventBus
 from loc.policy import licences
 from loc.runner import Runner
@@ -53,6 +54,8 @@ class Row:
     offers: tuple[Offer, ...] = ()
     """Better backends of which only weights and environments are missing, the best first, one for each
     name."""
+    room: str | None = None
+    """Of a backend that knows it: the memory it would take now, or why there is none."""
     cuts: tuple[CutOutlook, ...] = ()
     """Of the stage that draws cuts: what is known of each so far; none before faces and dub are made."""
 
@@ -125,13 +128,14 @@ def plan(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -
     cuts: dict[str | None, Sequence[CutOutlook]] = {}
     with looking(prepared, graph, store, settings, known.append, cuts.__setitem__) as context:
         seen = look_at(prepared.stages, context, prepared.job.languages)
-    prepared = known[-1]
-    times = recorded_seconds(store)
-    rows: list[Row] = []
-    for item in seen:
-        row = _row(item, prepared, times)
-        rows.append(replace(row, cuts=tuple(cuts.get(item.language, ()))) if item.stage.also else row)
-        rows += _besides(item, prepared)
+        prepared = known[-1]
+        times = recorded_seconds(store)
+        rows: list[Row] = []
+        for item in seen:
+            row = _row(item, prepared, times)
+            rows.append(replace(row, cuts=tuple(cuts.get(item.language, ()))) if item.stage.also else row)
+            rows += _besides(item, prepared)
+        rows = [replace(row, room=_room(row, context, graph, settings)) for row in rows]
     table = Shelf(settings.data_dir).rows()
     return [replace(row, offers=offers(row, table)) for row in rows]
 
@@ -155,6 +159,23 @@ def _besides(seen: Seen, prepared: Prepared) -> Iterator[Row]:
                 rejected=rejected,
                 part_of=seen.stage.name,
             )
+
+
+def _room(row: Row, context: Context, graph: Graph, settings: Settings) -> str | None:
+    """What a row's backend would take, or one that stands in for it where there is no room; in words."""
+    if row.card is None or not issubclass(graph.backends[row.card.id], Sized):
+        return None
+    ranked = [context.backend(row.stage, row.language)]
+    if row.stage not in settings.backend:
+        ranked += context.others(row.stage, row.language)
+    said = ""
+    for backend in ranked:
+        if isinstance(backend, Sized):
+            try:
+                return f"{said}{backend.room()}"
+            except MissingError as error:
+                said += f"{error} Another model: "
+    return said.removesuffix(" Another model: ")
 
 
 def offers(row: Row, known: Mapping[str, weights.Row]) -> tuple[Offer, ...]:

@@ -311,6 +311,16 @@ class LoudnessReport(_Part):
     source_speech_lufs: float | None
 
 
+class CutSpentReport(_Part):
+    """How long a device computed for a cut, whenever that was, seconds."""
+
+    cut: int
+    """Counted from 1."""
+    draft: float
+    final: float
+    """Of all takes, those that were dropped among them."""
+
+
 class RunReport(_Part):
     """This run alone."""
 
@@ -318,6 +328,8 @@ class RunReport(_Part):
     stages: tuple[StageTime, ...]
     not_taken: tuple[NotTaken, ...] = ()
     """Better backends than those taken: what is installed and allowed here decides, not the work."""
+    device_seconds: tuple[CutSpentReport, ...] = ()
+    """Of cuts for which a device was metered; time is of the machine, not of the work."""
     notices: tuple[str, ...]
     bytes_kept: int
     """Size of all objects in the work directory."""
@@ -410,6 +422,9 @@ def build(
             id=run,
             stages=tuple(stage for stage in stages if stage.language in (None, language)),
             not_taken=tuple(not_taken(choices, language)),
+            device_seconds=tuple(CutSpentReport(**one.model_dump()) for one in lipsync.spent)
+            if lipsync
+            else (),
             notices=tuple(dict.fromkeys(notice.message for notice in notices)),
             bytes_kept=bytes_kept,
         ),

@@ -70,7 +70,16 @@ MAX_REPAIRS = 1000
 """Damaged objects made again in one run before giving up: a disk that loses more is no place for a store."""
 
 
-OF_THE_MACHINE = frozenset({"device-cpu", "device-waiting", "graph-refused", "memory-halved"})
+OF_THE_MACHINE = frozenset(
+    {
+        "device-cpu",
+        "device-waiting",
+        "finals-estimate",
+        "finals-smaller",
+        "graph-refused",
+        "memory-halved",
+    }
+)
 """Codes of notices that stand in the log alone: a report tells of the work, and is written again only where
 it would tell of other work."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -79,6 +81,27 @@ class ShotView:
     pictures: Callable[[Sequence[int]], Iterator[Planes]]
 
 
+@dataclass
+class Meter:
+    """How long a device computed for a redraw; filled by backends that use one.
+
+    `device`: what it is, for people. `seconds`: by the clock, while nothing else is done.
+    """
+
+    device: str = ""
+    seconds: float = 0.0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time of the block, which ends, or is followed by another that ends, with a result that
+        has left the device."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - start
+
+
 @dataclass(frozen=True)
 class CutView:
     """The frames of a cut in one chunk, n consecutive ones, one face.
@@ -122,6 +145,7 @@ class RedrawWindow:
     lent: tuple[Profile, ...] = ()
     prepared: Prepared = field(default_factory=dict)
     offset: int = 0
+    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -9,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from loc.artifacts import Clip, FrameRange, Reason, Score
+from loc.backend import Room, Sized
 from loc.errors import LocError, MissingError, UsageError
 from loc.runner import Action, Make, Out
 from loc.stage import Context, CutOutlook
@@ -16,7 +18,7 @@ from loc.store.keys import digest_bytes
 from stages.lipsync import plan, redraw
 from stages.lipsync.contract import Finalist
 from stages.lipsync.redraw import STAGE, Film, Redraw
-from stages.lipsync.select import Candidate, is_under_limit, select, wanted_finals, worse
+from stages.lipsync.select import Candidate, Choice, is_under_limit, select, wanted_finals, worse
 from stages.lipsync.watch import Drawn
 
 FINALS = "finals"
@@ -58,7 +60,7 @@ def final(
     unit = f"cut {one.cut + 1}, frame {one.frames.start}"
     action = Action(
         name="lipsync.final",
-        version=1,
+        version=2,
         site=context.site(STAGE, f"{unit}, again" if again else unit),
         inputs={
             "pictures": film.key(reads),
@@ -121,12 +123,14 @@ class Decided:
         score: of that.
         reasons: why it got a final, or none that was wanted.
         backend: name of the card that drew the final; None where the draft stayed.
+        device_seconds: that a device computed for its finals, dropped ones among them.
     """
 
     drawn: tuple[Drawn, ...]
     score: Score | None
     reasons: tuple[Reason, ...] = ()
     backend: str | None = None
+    device_seconds: float = 0.0
 
 
 Rate = Callable[[Finalist, Sequence[Drawn]], Mapping[int, Score]]
@@ -190,37 +194,139 @@ def decide(
     ]
     wanted = wanted_finals(settings.quality, settings.finals)
     choices = {one.cut: one for one in select(candidates, wanted, settings.finals_limit)}
-    context.foresee(
-        context.language,
-        [
-            replace(
-                one,
-                route="final" if choices[one.number].final else one.route,
-                reasons=(*one.reasons, *choices[one.number].reasons),
-                chosen=True,
-            )
-            if one.number in choices
-            else one
-            for one in cuts
-        ],
-    )
+    outlook = [_chosen(one, choices.get(one.number)) for one in cuts]
+    context.foresee(context.language, outlook)
     decided = {one.number: Decided(one.drawn, one.score, choices[one.number].reasons) for one in drafts}
     chosen = [one for one in drafts if choices[one.number].final]
     if not chosen:
         return decided
     try:
-        backend = cast(Finalist, context.backend(FINALS, context.language))
+        backend = _finalist(context, film, chosen, outlook)
     except MissingError as error:
-        context.runner.notice("no-finals", _without(len(chosen), error))
-        absent = Reason(code="no-finals", detail="No backend for finals is on this machine.")
-        for one in chosen:
-            decided[one.number] = Decided(one.drawn, one.score, (*choices[one.number].reasons, absent))
-        return decided
+        return {**decided, **_kept(context, chosen, choices, error)}
     if doubt := backend.unverified():
         context.runner.notice("unverified-weights", doubt)
     for one in chosen:
         decided[one.number] = _upgraded(context, film, backend, one, choices[one.number].reasons, rate)
     return decided
+
+
+def _chosen(cut: CutOutlook, choice: Choice | None) -> CutOutlook:
+    if choice is None:
+        return replace(cut, chosen=True)
+    route = "final" if choice.final else cut.route
+    return replace(cut, route=route, reasons=(*cut.reasons, *choice.reasons), chosen=True)
+
+
+def _kept(
+    context: Context, chosen: Sequence[Drafted], choices: Mapping[int, Choice], error: MissingError
+) -> dict[int, Decided]:
+    """Chosen cuts with their drafts, since nothing can draw finals here; where finals were demanded they are
+    defects."""
+    why = _without(len(chosen), error)
+    context.runner.notice("no-finals", why)
+    if context.settings.demands_finals:
+        context.runner.defect(STAGE, "finals", "no-finals", why, context.language)
+    absent = Reason(code="no-finals", detail="Nothing on this machine can draw it now.")
+    return {
+        one.number: Decided(one.drawn, one.score, (*choices[one.number].reasons, absent)) for one in chosen
+    }
+
+
+def _finalist(
+    context: Context, film: Film, chosen: Sequence[Drafted], outlook: Sequence[CutOutlook]
+) -> Finalist:
+    """The backend of finals: the best whose finals are made, or that has room for its model. What is to be
+    drawn, with what memory and how long, is told before it begins.
+
+    Raises:
+        MissingError: there is none, or none has room.
+    """
+    ranked = [cast(Finalist, context.backend(FINALS, context.language))]
+    if FINALS not in context.settings.backend:
+        ranked += [cast(Finalist, one) for one in context.others(FINALS, context.language)]
+    short: MissingError | None = None
+    for backend in ranked:
+        lacking = _lacking(context, film, backend, chosen)
+        if not lacking:
+            return backend
+        try:
+            room = backend.room() if isinstance(backend, Sized) else None
+        except MissingError as error:
+            short = short or error
+            continue
+        if short is not None:
+            context.runner.notice("finals-smaller", f"Finals are drawn by another model. {short}")
+        _estimate(context, lacking, room, outlook)
+        return backend
+    assert short is not None
+    raise short
+
+
+Lacking = Sequence[tuple[int, Action]]
+"""Numbers of cuts, and actions that are still to be made for them."""
+
+
+def _estimate(context: Context, lacking: Lacking, room: Room | None, outlook: Sequence[CutOutlook]) -> None:
+    """Tell what finals will take before they begin."""
+    paces = _paces(context, lacking[0][1], room.device if room is not None else "")
+    pace = sum(paces) / len(paces) if paces else None
+    frames = _frames(lacking)
+    context.foresee(
+        context.language,
+        [
+            replace(
+                one,
+                to_draw=True,
+                device_seconds=None if pace is None else round(pace * frames[one.number], 1),
+                measured=len(paces),
+            )
+            if one.number in frames
+            else one
+            for one in outlook
+        ],
+    )
+    total = sum(frames.values())
+    took = (
+        "how long that takes is not measured on this device yet"
+        if pace is None
+        else f"about {pace * total:.0f} s of the device, by {len(paces)} redraws before"
+    )
+    memory = "" if room is None else f"; memory {room}"
+    context.runner.notice(
+        "finals-estimate", f"Finals for cut {listed(frames)}, {total} frames: {took}{memory}."
+    )
+
+
+def _lacking(context: Context, film: Film, backend: Finalist, chosen: Sequence[Drafted]) -> Lacking:
+    every = [
+        (one.number, final(context, film, backend, drawn.redraw, one.frames, one.clips)[0])
+        for one in chosen
+        for drawn in one.drawn
+    ]
+    return [(number, action) for number, action in every if context.runner.lacks(action)]
+
+
+def _frames(lacking: Lacking) -> Counter[int]:
+    """How many frames are to be drawn, by cut."""
+    frames: Counter[int] = Counter()
+    for number, action in lacking:
+        first, stop = action.inputs["drawn"]
+        frames[number] += stop - first
+    return frames
+
+
+def _paces(context: Context, action: Action, device: str) -> list[float]:
+    """Seconds that a device computed for each frame, of every recorded final that was drawn as this one is to
+    be."""
+    programs = action.fields()["programs"]
+    return [
+        record.detail["device_seconds"] / record.detail["frames"]
+        for record in context.store.actions()
+        if record.name == action.name
+        and record.fields.get("programs") == programs
+        and record.detail.get("device") == device
+    ]
 
 
 def _without(count: int, error: MissingError) -> str:
@@ -252,6 +358,7 @@ def _upgraded(
 ) -> Decided:
     """A chosen cut with its final, or with its draft where that is better or there is none."""
     takes: list[tuple[tuple[Drawn, ...], Score | None]] = []
+    spent = 0.0
     for again in (False, True):
         artist = backend.second_try() if again else backend
         made = _take(context, film, artist, one, again)
@@ -261,6 +368,7 @@ def _upgraded(
             )
             break
         takes.append((made, rate(artist, made).get(one.number - 1)))
+        spent += sum(drawn.device_seconds for drawn in made)
         if not is_under_limit(takes[-1][1]):
             break
     if not takes:
@@ -268,7 +376,7 @@ def _upgraded(
         return Decided(one.drawn, one.score, (*reasons, failed))
     drawn, score = max(takes, key=lambda take: _value(take[1]))
     if dropped := worse(one.score, score):
-        return Decided(one.drawn, one.score, (*reasons, *dropped))
+        return Decided(one.drawn, one.score, (*reasons, *dropped), device_seconds=spent)
     if len(takes) > 1:
         tried = Reason(code="second-try", detail="The first take scored under the limit of its measure.")
         reasons = (*reasons, tried)
@@ -280,7 +388,7 @@ def _upgraded(
             "Its lips do not follow what is heard, in its draft as in two finals.",
             context.language,
         )
-    return Decided(drawn, score, reasons, backend.card.name)
+    return Decided(drawn, score, reasons, backend.card.name, spent)
 
 
 def _value(score: Score | None) -> float:
@@ -300,7 +408,7 @@ def _take(
         if isinstance(result, LocError):
             return result
     return tuple(
-        Drawn(drawn.redraw, redraw.patch_track(film, drawn.redraw, result))
+        Drawn(drawn.redraw, redraw.patch_track(film, drawn.redraw, result), redraw.device_seconds(result))
         for drawn, result in zip(one.drawn, made, strict=True)
         if not isinstance(result, LocError)
     )

@@ -279,6 +279,11 @@ def patch_track(film: Film, redraw: Redraw, made: Made) -> PatchTrack:
     )
 
 
+def device_seconds(made: Made) -> float:
+    """How long a device computed for a redraw when it was made; 0 where none was metered."""
+    return float(made.detail.get("device_seconds", 0.0))
+
+
 def draw_patches(
     context: Context,
     film: Film,
@@ -326,6 +331,8 @@ def draw_patches(
     write_patches(out.file("pixels", ".mkv"), placed.pixels(backend.draw(window)))
     out.bytes("placement", save_placement(placed.placement(redraw.opacity)))
     out.detail |= {"frames": len(frames), "width": placed.width, "height": placed.height}
+    if window.meter.seconds:
+        out.detail |= {"device": window.meter.device, "device_seconds": round(window.meter.seconds, 3)}
 
 
 def _no_points() -> npt.NDArray[np.float32]:

@@ -23,6 +23,7 @@ from loc.artifacts import (
     CastPerson,
     Clip,
     Cut,
+    CutSpent,
     FrameRange,
     LipSync,
     Reason,
@@ -180,6 +181,7 @@ def run(context: Context, inputs: Inputs) -> LipSync:
         ),
         cuts=cuts,
         patches=tuple(one.patches for cut in drafts for one in decided[cut.number].drawn),
+        spent=tuple(_spent(cut, decided[cut.number]) for cut in drafts if _is_metered(cut, decided)),
     )
 
 
@@ -476,7 +478,7 @@ def _drawn(
     results = list(zip(wanted, context.runner.attempt(work, parallel=True), strict=True))
     failures |= {one.cut: result for one, result in results if isinstance(result, LocError)}
     drawn = [
-        Drawn(one, redraw.patch_track(film, one, result))
+        Drawn(one, redraw.patch_track(film, one, result), redraw.device_seconds(result))
         for one, result in results
         if not isinstance(result, LocError) and one.cut not in failures
     ]
@@ -509,6 +511,15 @@ def _drafts(
 def _area(face: ShotFace) -> float:
     x0, y0, x1, y1 = face.box
     return (x1 - x0) * (y1 - y0)
+
+
+def _spent(draft: Drafted, final: Decided) -> CutSpent:
+    drafted = sum(one.device_seconds for one in draft.drawn)
+    return CutSpent(cut=draft.number, draft=round(drafted, 3), final=round(final.device_seconds, 3))
+
+
+def _is_metered(draft: Drafted, decided: Mapping[int, Decided]) -> bool:
+    return decided[draft.number].device_seconds > 0 or any(one.device_seconds for one in draft.drawn)
 
 
 def _lent(face: ShotFace, profiles: Mapping[str, Ref | LocError], who: Sequence[CastPerson]) -> list[Ref]:

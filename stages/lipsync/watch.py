@@ -59,6 +59,8 @@ class Drawn:
 
     redraw: Redraw
     patches: PatchTrack
+    device_seconds: float = 0.0
+    """How long a device computed for it, when it was made."""
 
 
 def watch(context: Context, film: Film, one: Drawn) -> tuple[Action, Make]:

@@ -8,16 +8,18 @@ tracker: the detector it was published with may not be used commercially.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from loc import packages
 from loc.artifacts import FrameRange
-from loc.backend import Card, Host, LicensedPart, Need
-from loc.device import Resident
+from loc.backend import Card, Host, LicensedPart, Need, Room
+from loc.device import Device, Resident, needed, no_room
 from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
 
 if TYPE_CHECKING:
     from stages.lipsync.latentsync.model import Model
+    from stages.lipsync.latentsync.room import Layout
     from stages.lipsync.latentsync.sampler import Sampling
 
 VAE = "sd-vae-ft-mse"
@@ -35,7 +37,7 @@ class LatentSync:
     card: ClassVar[Card] = Card(
         stage="finals",
         name="latentsync",
-        version="1",
+        version="2",
         summary="redraws mouth and jaw by latent diffusion, window by window, from what is heard",
         family="neural",
         quality="best",
@@ -92,8 +94,16 @@ class LatentSync:
         from stages.lipsync.latentsync.drawing import draw
 
         sampling, seed = self._sampling()
+        window.meter.device = self._host.devices.device.title
         with self._resident() as model:
             yield from draw(window, model, sampling, seed)
+
+    def room(self) -> Room:
+        """See `loc.backend.Sized`: how its windows will be computed in what is free now."""
+        from stages.lipsync.latentsync.room import in_words
+
+        device, free, layout, needs = self._fitted()
+        return Room(device.title, needs, free, in_words(layout))
 
     def unverified(self) -> str | None:
         """What of its weights cannot be verified, in words.
@@ -132,15 +142,37 @@ class LatentSync:
         steps = min(50, round(sampling.steps * RETRY_STEPS))
         return Sampling(steps, sampling.guidance, reuse=1), said.finals_seed + 1
 
+    def _fitted(self) -> tuple[Device, int | None, Layout, int]:
+        """(device, MiB that are free there, the fastest layout that fits, MiB that it takes).
+
+        Raises:
+            MissingError: there is no room.
+        """
+        from stages.lipsync.latentsync import model, room
+
+        device, free = self._host.devices.device, self._host.devices.device.free_mb()
+        taken = model.taken_by(self._id, self._files(self._id), self._files(VAE), device.name)
+        shared = not device.name.startswith(model.HALF)
+        layout = room.fitting(taken, free, shared=shared)
+        if layout is None:
+            assert free is not None
+            title = self._host.weights(self._id).row.title
+            raise no_room(title, device, needed(room.least_mb(taken, shared=shared), free))
+        return device, free, layout, taken.memory_mb(layout)
+
+    def _files(self, weights_id: str) -> Mapping[str, Path]:
+        return self._host.weights(weights_id).files
+
     def _resident(self) -> Resident[Model]:
         if self._model is None:
-            held, seen = (self._host.weights(one) for one in (self._id, VAE))
 
             def load(device: str) -> Model:
                 from stages.lipsync.latentsync import model
 
-                return model.load(self._id, held.files, seen.files, device, self._host.devices.halving)
+                # What is free is asked with the lease in hand, when other models have left.
+                layout = self._fitted()[2]
+                halving = self._host.devices.halving
+                return model.load(self._id, self._files(self._id), self._files(VAE), device, halving, layout)
 
-            memory = held.row.memory_mb or self.card.memory_mb
-            self._model = self._host.resident(held.row.title, memory, load)
+            self._model = self._host.resident(self._host.weights(self._id).row.title, 0, load)
         return self._model

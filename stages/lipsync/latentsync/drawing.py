@@ -10,20 +10,24 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from loc.analysis.faces import BROW_LEFT, BROW_RIGHT, places, transform, upright_transform
+from loc.analysis.faces import BROW_LEFT, BROW_RIGHT, NOSE, places, transform, upright_transform
 from loc.artifacts import FrameRange, VideoStream
 from loc.media.colour import to_rgb
 from loc.media.frames import Planes
-from stages.lipsync.contract import HEARD_RATE, Heard, Patch, RedrawWindow
+from stages.lipsync.contract import HEARD_RATE, Heard, Meter, Patch, RedrawWindow
 from stages.lipsync.latentsync import align, mask
 from stages.lipsync.latentsync.heard import ROW, Rows, rows_heard
-from stages.lipsync.latentsync.model import Model
+from stages.lipsync.latentsync.model import Given, Model
 from stages.lipsync.latentsync.sampler import Sampling
 from stages.lipsync.latentsync.windows import Span, divisor, reach, shares, steps_of, windows
 
-NOSE = (6, 4, 98, 327)
-"""Ridge, tip and both wings: their middle is the nose of the template."""
-_GROUPS = tuple(tuple(places(ids)) for ids in (BROW_LEFT, BROW_RIGHT, NOSE))
+THREE = (BROW_LEFT[:5], BROW_RIGHT[:5], NOSE)
+"""Mesh points whose middles are left brow, right brow and nose: of each brow the upper edge. Versions 1.0 and
+1.5 were trained on the upper edges of the brows and all of the nose too, by 68 landmarks (17 to 21, 22 to 26,
+27 to 35 in `latentsync/utils/image_processor.py` of those releases). Beside three aligned pictures that their
+authors publish, faces come out 0.2 to 1.1 % too large and up to 1.6 % of their width from their places
+(`bench/latentsync_points.py`)."""
+_GROUPS = tuple(tuple(places(ids)) for ids in THREE)
 
 AROUND = 2
 """Pixels of the source around the face's canvas that are converted with it."""
@@ -113,7 +117,11 @@ class _Line:
 
 
 def drawn_steps(
-    steps: Iterator[tuple[int, _Step]], wanted: Span, there: Span, denoise: Callable[[list[_Step]], Tensor]
+    steps: Iterator[tuple[int, _Step]],
+    wanted: Span,
+    there: Span,
+    denoise: Callable[[list[list[_Step]]], Tensor],
+    at_once: int = 1,
 ) -> Iterator[tuple[int, _Step]]:
     """Steps with their finished latents, in order.
 
@@ -121,18 +129,21 @@ def drawn_steps(
         steps: from `reach(wanted, there)` on, in order.
         wanted: which are drawn.
         there: every step of the cut.
-        denoise: the latents [f, 4, h, h] of a window.
+        denoise: the latents [windows, f, 4, h, h] of some windows.
+        at_once: how many windows it is given together.
     """
     line, done = _Line(steps), wanted.start
     layout = windows(wanted, there)
-    for index, span in enumerate(layout):
-        inside = line.window(span)
-        made = denoise(inside)
-        for step, latents, share in zip(inside, made, shares(len(inside)).tolist(), strict=True):
-            weighed = latents * share
-            step.latents = weighed if step.latents is None else step.latents + weighed
-            step.share += share
-        settled = layout[index + 1].start if index + 1 < len(layout) else span.stop
+    for first in range(0, len(layout), at_once):
+        spans = layout[first : first + at_once]
+        inside = [line.window(span) for span in spans]
+        for pictures, made in zip(inside, denoise(inside), strict=True):
+            for step, latents, share in zip(pictures, made, shares(len(pictures)).tolist(), strict=True):
+                weighed = latents * share
+                step.latents = weighed if step.latents is None else step.latents + weighed
+                step.share += share
+        after = first + len(spans)
+        settled = layout[after].start if after < len(layout) else spans[-1].stop
         for number in range(done, min(settled, wanted.stop)):
             step = line.held[number]
             assert step.latents is not None
@@ -255,15 +266,19 @@ def draw(window: RedrawWindow, model: Model, sampling: Sampling, seed: int) -> I
                 square = square_of(planes, video, steady[index], side)
                 yield (first + index) // every, _Step(square, int(heard.middles[index]))
 
-    def denoise(steps: list[_Step]) -> Tensor:
+    def given(steps: list[_Step]) -> Given:
         rows, sound = hearing(heard, [step.middle for step in steps])
-        squares = np.stack([step.square for step in steps])
-        return model.latents(squares, model.hear(sound), rows, sampling, seed)
+        return Given(np.stack([step.square for step in steps]), model.hear(sound), rows)
+
+    def denoise(spans: list[list[_Step]]) -> Tensor:
+        with window.meter.running():
+            return model.latents([given(steps) for steps in spans], sampling, seed)
 
     if alone is not None:
         wanted = there = Span(0, 1)
     frame = Frame.of(side)
-    mouths = _mouths(drawn_steps(read(), wanted, there, denoise), model)
+    steps = drawn_steps(read(), wanted, there, denoise, model.at_once(sampling))
+    mouths = _mouths(steps, model, window.meter)
     for index, mouth in _between(mouths, window.drawn, every, wanted, alone is not None):
         yield patch_of(mouth, steady[index - first], side, frame)
 
@@ -281,12 +296,13 @@ def hearing(heard: Heard, middles: list[int]) -> tuple[Rows, npt.NDArray[np.floa
 
 
 def _mouths(
-    steps: Iterator[tuple[int, _Step]], model: Model
+    steps: Iterator[tuple[int, _Step]], model: Model, meter: Meter
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     """Steps as pictures, float32 [3, r, r], their colours matched."""
     for number, step in steps:
         assert step.latents is not None
-        (decoded,) = model.decode(step.latents[None])
+        with meter.running():
+            (decoded,) = model.decode(step.latents[None])
         (whole,) = mask.pixels(step.square[None])
         yield number, matched(decoded, whole)
 

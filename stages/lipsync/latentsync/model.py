@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,17 +16,21 @@ from torch import Tensor
 from loc.errors import LocError
 from loc.weights.load import load_strict, read_state
 from loc.weights.table import published
-from stages.lipsync.latentsync import window
+from stages.lipsync.latentsync import room, window
 from stages.lipsync.latentsync.heard import Rows, tokens
 from stages.lipsync.latentsync.sampler import Sampling, denoise
-from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
+from stages.lipsync.latentsync.unet import UNet3D, UNetConfig, parts
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
+from stages.lipsync.nets.lending import lend
 
 Net = TypeVar("Net", bound=torch.nn.Module)
 
 Squares = npt.NDArray[np.uint8]
 """Aligned faces, RGB, [f, r, r, 3]."""
+
+HALF = "cuda"
+"""Kind of device on which the nets compute in half precision, as they were published to."""
 
 UNET, EAR = "latentsync_unet.pt", "whisper/tiny.pt"
 CONFIG = "config.json"
@@ -121,6 +125,21 @@ def _whole(_what: str, size: int, attempt: Callable[[int], Tensor]) -> Tensor:
     return attempt(size)
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a window of f pictures is drawn from.
+
+    Args:
+        squares: of its pictures.
+        features: as `Model.hear` gives them.
+        rows: int64 [f, 10], what each picture hears.
+    """
+
+    squares: Squares
+    features: Tensor
+    rows: Rows
+
+
 class Model:
     """The nets on one device.
 
@@ -128,6 +147,7 @@ class Model:
         unet, vae, encoder: loaded.
         resolution: side of the square.
         halving: what is asked to do that which may end the device's memory.
+        layout: how much is computed at once, at first.
     """
 
     def __init__(
@@ -137,30 +157,33 @@ class Model:
         encoder: ear.Encoder,
         resolution: int,
         halving: Halving = _whole,
+        layout: room.Layout = room.LAYOUTS[1],
     ) -> None:
         self._unet, self._vae, self._encoder = unet, vae, encoder
         self.resolution = resolution
         self._halving = halving
+        self._layout = layout
+
+    def at_once(self, sampling: Sampling) -> int:
+        """Windows that `latents` had best be given together."""
+        return max(1, self._layout.passes // (2 if sampling.guidance > 1 else 1))
 
     def hear(self, sound: npt.NDArray[np.float32]) -> Tensor:
         """Rows of features, [rows, states, width], of a sound at 16 kHz."""
         return ear.features(self._encoder, sound, ear.RAW)
 
     @torch.inference_mode()
-    def latents(
-        self, squares: Squares, features: Tensor, rows: Rows, sampling: Sampling, seed: int
-    ) -> Tensor:
-        """The latents of one window, [f, 4, h, h].
+    def latents(self, given: Sequence[Given], sampling: Sampling, seed: int) -> Tensor:
+        """The latents of some windows of f pictures each, [windows, f, 4, h, h].
 
         Args:
-            squares: of its pictures.
-            features: as `hear` gives them.
-            rows: int64 [f, 10], what each picture hears.
-            sampling, seed: how it is denoised, and from which noise.
+            given: of each window.
+            sampling, seed: how they are denoised, and from which noise.
         """
-        given = self._halving(
+        squares = np.concatenate([one.squares for one in given])
+        seen = self._halving(
             "faces of LatentSync",
-            len(squares),
+            min(len(squares), self._layout.slices),
             lambda size: torch.cat(
                 [
                     window.conditions(self._vae, squares[at : at + size])
@@ -169,15 +192,18 @@ class Model:
                 dim=2,
             ),
         )
-        start = window.noise(self.resolution, len(squares), seed, given.device, given.dtype)
-        heard = tokens(features, rows).to(given.device, given.dtype)[None]
-        # Two: with what is heard and with silence at once; one: after each other.
+        frames = len(squares) // len(given)
+        conditions = seen[0].reshape(-1, len(given), frames, *seen.shape[-2:]).transpose(0, 1)
+        start = window.noise(self.resolution, frames, seed, seen.device, seen.dtype)
+        heard = torch.stack([tokens(one.features, one.rows) for one in given]).to(seen.device, seen.dtype)
         found = self._halving(
-            "a window of LatentSync",
-            2,
-            lambda size: denoise(self._unet, sampling, start, given, heard, together=size > 1),
+            "passes of LatentSync",
+            self._layout.passes,
+            lambda size: denoise(
+                self._unet, sampling, start.expand(len(given), -1, -1, -1, -1), conditions, heard, size
+            ),
         )
-        return found[0].transpose(0, 1)
+        return found.transpose(1, 2)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> npt.NDArray[np.float32]:
@@ -191,6 +217,7 @@ def load(
     vae: Mapping[str, Path],
     device: str,
     halving: Halving = _whole,
+    layout: room.Layout = room.LAYOUTS[1],
 ) -> Model:
     """The nets from published files.
 
@@ -198,23 +225,27 @@ def load(
         model: id of the set.
         files, vae: the files of each set by name.
         device: as torch names it; on a GPU the nets compute in half precision, as they were published to.
-        halving: see `Model`.
+        halving, layout: see `Model`. With an offloading layout the weights stay in the host's memory.
 
     Raises:
         LocError: a file is of another model, or they do not fit together.
     """
     shape = shape_of(model, files)
-    dtype = torch.float16 if device.startswith("cuda") else torch.float32
+    dtype = torch.float16 if device.startswith(HALF) else torch.float32
+    home = "cpu" if layout.offload else device
     config = _read_config(vae[CONFIG])
     weights = next(path for name, path in vae.items() if name != CONFIG)
-    unet = _filled(lambda: UNet3D(shape.unet), read_state(files[UNET]), f"{model}: {UNET}", device, dtype)
+    unet = _filled(lambda: UNet3D(shape.unet), read_state(files[UNET]), f"{model}: {UNET}", home, dtype)
     autoencoder = _filled(
         lambda: eye.autoencoder(config),
         eye.current_names(read_state(weights)),
         f"The VAE: {weights.name}",
-        device,
+        home,
         dtype,
     )
+    if layout.offload:
+        for part in (*parts(unet), *eye.parts(autoencoder)):
+            lend(part, torch.device(device))
     heard = ear.encoder_state(read_state(files[EAR]))
     encoder = _filled(lambda: ear.encoder_like(heard), heard, f"{model}: {EAR}", device, torch.float32)
     width = encoder.conv1.out_channels
@@ -223,7 +254,38 @@ def load(
             "LatentSync's UNet and the whisper beside it do not fit.",
             why=f"One reads tokens of {shape.unet.audio} numbers, the other gives {width}.",
         )
-    return Model(unet, eye.Vae(autoencoder), encoder, shape.resolution, halving)
+    sight = eye.Vae(autoencoder, torch.device(device))
+    return Model(unet, sight, encoder, shape.resolution, halving, layout)
+
+
+def taken_by(model: str, files: Mapping[str, Path], vae: Mapping[str, Path], device: str) -> room.Takes:
+    """What the nets of published files take on a device; see `load`. No weights are read."""
+    half = device.startswith(HALF)
+    return taken(shape_of(model, files), _read_config(vae[CONFIG]), half=half)
+
+
+def taken(shape: Shape, vae: Mapping[str, Any], *, half: bool) -> room.Takes:
+    """What nets of some shape take on a device.
+
+    Args:
+        vae: the VAE's configuration.
+        half: whether they compute in half precision.
+    """
+    with torch.device("meta"):
+        unet, autoencoder = UNet3D(shape.unet), eye.autoencoder(vae)
+    return room.takes(
+        shape.resolution,
+        unet_numbers=_numbers(unet),
+        part_numbers=max(map(_numbers, parts(unet))),
+        unet_width=shape.unet.widths[0],
+        vae_numbers=_numbers(autoencoder),
+        vae_width=autoencoder.config.block_out_channels[0],
+        number=2 if half else 4,
+    )
+
+
+def _numbers(net: torch.nn.Module) -> int:
+    return sum(part.numel() for part in (*net.parameters(), *net.buffers()))
 
 
 def _filled(

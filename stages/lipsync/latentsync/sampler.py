@@ -72,10 +72,9 @@ def denoise(
     noise: Tensor,
     conditions: Tensor,
     audio: Tensor,
-    *,
-    together: bool = True,
+    passes: int | None = None,
 ) -> Tensor:
-    """The latents of some windows.
+    """The latents of some windows, [b, 4, f, h, w].
 
     Args:
         unet: in evaluation mode.
@@ -83,24 +82,24 @@ def denoise(
         conditions: what does not change from step to step: mask, latents of the masked and of the whole
             pictures, [b, 9, f, h, w].
         audio: tokens [b, f, n, a].
-        together: whether what is heard and silence go through the network at once; the result is the same.
+        passes: windows that go through the network at once, with what is heard and with silence counted each;
+            None: all. No result depends on it beyond rounding.
     """
     import torch
 
     # Silence is no tokens at all: zeros, not the tokens of a silent recording.
     sides = [torch.zeros_like(audio), audio] if sampling.guidance > 1 else [audio]
-    passes = [torch.cat(sides)] if together else sides
-    deep: list[Tensor | None] = [None] * len(passes)
+    heard = torch.split(torch.cat(sides), passes or len(sides) * len(audio))
+    deep: list[Tensor | None] = [None] * len(heard)
     latents = noise
     for index, timestep in enumerate(timesteps(sampling.steps)):
         if index % sampling.reuse == 0:
-            deep = [None] * len(passes)
-        given, found = torch.cat([latents, conditions], dim=1), []
-        for number, heard in enumerate(passes):
-            repeated = given.repeat(len(heard) // len(given), 1, 1, 1, 1)
-            noticed, deep[number] = unet(repeated, timestep, heard, deep[number])
-            found += noticed.chunk(len(heard) // len(given))
-        *silent, said = found
+            deep = [None] * len(heard)
+        given, found = torch.cat([torch.cat([latents, conditions], dim=1)] * len(sides)), []
+        for number, (part, tokens) in enumerate(zip(torch.split(given, len(heard[0])), heard, strict=True)):
+            noticed, deep[number] = unet(part, timestep, tokens, deep[number])
+            found.append(noticed)
+        *silent, said = torch.cat(found).chunk(len(sides))
         guided = silent[0] + sampling.guidance * (said - silent[0]) if silent else said
         latents = step(latents, guided, timestep, sampling.steps)
     return latents

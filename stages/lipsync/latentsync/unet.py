@@ -11,7 +11,7 @@ temporal transformers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +143,14 @@ class UNet3D(nn.Module):
         x = outermost.last(deep, handed[0], step)
         out = self.conv_out(functional.silu(self.conv_norm_out(x, frames)))
         return out.unflatten(0, (-1, frames)).transpose(1, 2), deep
+
+
+def parts(net: UNet3D) -> Iterator[nn.Module]:
+    """The modules that compute one after the other, each as a whole."""
+    yield from (net.conv_in, net.time_embedding, net.conv_norm_out, net.conv_out)
+    for level in (*net.down_blocks, net.mid_block, *net.up_blocks):
+        for row in level.children():
+            yield from row.children()
 
 
 class _TimeEmbedding(nn.Module):

@@ -54,22 +54,30 @@ def autoencoder(config: Mapping[str, Any]) -> Any:
         raise LocError("The VAE's config.json cannot be used.", why=str(error)) from error
 
 
+def parts(net: Any) -> tuple[torch.nn.Module, ...]:
+    """The modules of an `AutoencoderKL` that compute one after the other, each as a whole."""
+    every = (net.encoder, net.quant_conv, net.post_quant_conv, net.decoder)
+    return tuple(part for part in every if part is not None)
+
+
 class Vae:
     """Encodes and decodes batches.
 
     Args:
         net: an `AutoencoderKL`, loaded, in evaluation mode.
+        device: where it computes; None: where its weights lie.
     """
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: Any, device: torch.device | None = None) -> None:
         self._net = net
+        self._device = device
         self.scaling = float(net.config.get("scaling_factor") or SCALING)
         self.shift = float(net.config.get("shift_factor") or 0.0)
 
     @property
     def device(self) -> torch.device:
-        device: torch.device = next(self._net.parameters()).device
-        return device
+        where: torch.device = self._device or next(self._net.parameters()).device
+        return where
 
     @property
     def dtype(self) -> torch.dtype:

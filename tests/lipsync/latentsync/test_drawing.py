@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from loc.analysis.faces import BROW_LEFT, BROW_RIGHT, MESH_IDS, POINT_COUNT, places
+from loc.analysis.faces import MESH_IDS, POINT_COUNT, places
 from loc.artifacts import FrameRange, VideoStream
 from loc.media.colour import rgb_to_yuv
 from loc.media.compose import apply_patch
 from loc.media.frames import Planes
 from stages.lipsync.contract import HEARD_RATE, Heard, MouthPlan, Patch, RedrawWindow
 from stages.lipsync.latentsync import align, drawing, mask
-from stages.lipsync.latentsync.drawing import NOSE, draw, read_for
-from stages.lipsync.latentsync.model import Model
+from stages.lipsync.latentsync.drawing import THREE, draw, read_for
+from stages.lipsync.latentsync.model import Given, Model
 from stages.lipsync.latentsync.sampler import Sampling
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
 from stages.lipsync.nets import vae as eye
@@ -37,8 +37,11 @@ class Mirror:
     def hear(self, sound: np.ndarray) -> torch.Tensor:
         return torch.zeros(-(-len(sound) // 320), 1, 1)
 
-    def latents(self, squares: np.ndarray, *_others: Any) -> torch.Tensor:
-        return torch.from_numpy(mask.pixels(squares))
+    def at_once(self, _sampling: Any) -> int:
+        return 2
+
+    def latents(self, given: Sequence[Given], *_others: Any) -> torch.Tensor:
+        return torch.from_numpy(np.stack([mask.pixels(one.squares) for one in given]))
 
     def decode(self, latents: torch.Tensor) -> np.ndarray:
         return latents.numpy()
@@ -66,7 +69,7 @@ def mesh(count: int, first: int = 0) -> np.ndarray:
     points = np.full((count, POINT_COUNT, 2), 150.0, dtype=np.float32)
     for step in range(count):
         sway = np.sin((first + step) / 5) * 6
-        for ids, place in ((BROW_LEFT, (120, 80)), (BROW_RIGHT, (190, 82)), (NOSE, (156, 125))):
+        for ids, place in zip(THREE, ((120, 80), (190, 82), (156, 125)), strict=True):
             points[step, places(ids)] = (place[0] + sway, place[1] + sway / 2)
     return points
 
@@ -151,7 +154,7 @@ def test_rotated_and_wide_pixels_are_upright_for_the_net() -> None:
             atol=1e-6,
         )
     assert drawing.matrix_of(drawing.points_of(points, plain)[0], plain, SIDE).shape == (2, 3)
-    assert set(NOSE) <= set(MESH_IDS)
+    assert {point for group in THREE for point in group} <= set(MESH_IDS)
 
 
 def test_two_redraws_of_a_cut_agree_where_they_meet_and_with_one_over_both(model: Model) -> None:
@@ -191,9 +194,9 @@ def test_high_rates_draw_some_frames_and_fill_in_the_others(rate: int, model: Mo
     seen = []
 
     class Counted(Mirror):
-        def latents(self, squares: np.ndarray, *others: Any) -> torch.Tensor:
-            seen.append(len(squares))
-            return super().latents(squares, *others)
+        def latents(self, given: Sequence[Given], *others: Any) -> torch.Tensor:
+            seen.extend(len(one.squares) for one in given)
+            return super().latents(given, *others)
 
     patches = drawn_by(Counted(), window(drawn, cut, rate))
     assert len(patches) == len(drawn)
@@ -233,4 +236,5 @@ def test_memory_holds_a_few_windows_however_long_the_cut() -> None:
         assert len(drawn_by(Watched(), window(cut, cut))) == 300
     finally:
         drawing._Line.window = original  # type: ignore[method-assign]
-    assert max(held) <= 16
+    # Two windows of sixteen at once, which overlap by four.
+    assert max(held) <= 28

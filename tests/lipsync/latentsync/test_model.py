@@ -12,9 +12,20 @@ import torch
 from loc.errors import LocError, MissingError
 from loc.weights.table import published
 from stages.lipsync.latentsync import model as nets
-from stages.lipsync.latentsync.model import CONFIG, EAR, UNET, check_resolution, load, shape_of, trained_for
+from stages.lipsync.latentsync.model import (
+    CONFIG,
+    EAR,
+    UNET,
+    Given,
+    check_resolution,
+    load,
+    shape_of,
+    trained_for,
+)
+from stages.lipsync.latentsync.room import LAYOUTS, Layout
 from stages.lipsync.latentsync.sampler import Sampling, denoise
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
+from stages.lipsync.nets.lending import lend
 from tests.lipsync.latentsync import tiny
 
 
@@ -109,13 +120,69 @@ def test_where_memory_ends_halves_give_the_same(files: dict[str, Path], vae: dic
         asked.append((what, size))
         return attempt(max(1, size // 2))
 
-    squares = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
-    rows = np.tile(np.arange(10), (6, 1))
     whole, halves = load("mine", files, vae, "cpu"), load("mine", files, vae, "cpu", in_halves)
-    features = whole.hear(np.zeros(16000, np.float32))
-    given = (squares, features, rows, Sampling(2, 2.0), 3)
+    given = ([window_of(whole, 0)], Sampling(2, 2.0), 3)
     torch.testing.assert_close(whole.latents(*given), halves.latents(*given), rtol=1e-4, atol=1e-4)
-    assert {what for what, _ in asked} == {"faces of LatentSync", "a window of LatentSync"}
+    assert asked == [("faces of LatentSync", LAYOUTS[1].slices), ("passes of LatentSync", LAYOUTS[1].passes)]
+
+
+def window_of(model: nets.Model, seed: int) -> Given:
+    rng = np.random.default_rng(seed)
+    features = model.hear(rng.standard_normal(16000).astype(np.float32) * 0.1)
+    squares = rng.integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
+    return Given(squares, features, np.tile(np.arange(10), (6, 1)) + seed)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_layout_changes_what_comes_out(
+    files: dict[str, Path], vae: dict[str, Path], layout: Layout, guidance: float
+) -> None:
+    """Also with the weights lent to the device part by part, which is the CPU here."""
+    sampling = Sampling(3, guidance, reuse=2)
+    plain = load("mine", files, vae, "cpu")
+    given = [window_of(plain, seed) for seed in range(3)]
+    one_by_one = torch.cat([plain.latents([one], sampling, 3) for one in given])
+    model = load("mine", files, vae, "cpu", layout=layout)
+    assert model.at_once(sampling) == max(1, layout.passes // (2 if guidance > 1 else 1))
+    torch.testing.assert_close(model.latents(given, sampling, 3), one_by_one, rtol=1e-4, atol=1e-4)
+    decoded = plain.decode(one_by_one[0])
+    np.testing.assert_allclose(model.decode(one_by_one[0]), decoded, rtol=1e-4, atol=1e-4)
+
+
+def test_lent_weights_are_on_the_device_only_while_they_compute() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)).eval().requires_grad_(False)
+    home = [part.weight.data_ptr() for part in net]
+    there: list[list[int]] = []
+
+    def spy(*_: object) -> None:
+        there.append([part.weight.data_ptr() for part in net])
+
+    for part in net:
+        lend(part, torch.device("cpu"))
+        part.register_forward_hook(spy)
+    with torch.inference_mode():
+        net(torch.ones(2, 4))
+    # The spy comes after the weights went home again: so it sees nothing but those of home.
+    assert there == [home, home]
+    seen: list[bool] = []
+    for part, own in zip(net, home, strict=True):
+        part.register_forward_pre_hook(
+            lambda module, _, own=own: seen.append(module.weight.data_ptr() != own)
+        )
+    with torch.inference_mode():
+        net(torch.ones(2, 4))
+    assert seen == [True, True]
+    assert [part.weight.data_ptr() for part in net] == home
+
+
+def test_lent_weights_go_home_when_the_call_fails() -> None:
+    part = torch.nn.Linear(4, 4)
+    own = part.weight.data_ptr()
+    lend(part, torch.device("cpu"))
+    with pytest.raises(RuntimeError):
+        part(torch.ones(2, 5))
+    assert part.weight.data_ptr() == own
 
 
 def test_half_precision_stays_near_full() -> None:

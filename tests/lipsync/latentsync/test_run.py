@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,11 @@ from loc.events import ActionDone, CutDecided, Defect, Event, Notice
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from stages.lipsync import score as scoring
+from stages.lipsync.latentsync import model as nets
+from stages.lipsync.latentsync.room import Takes
 from tests.lipsync.latentsync import tiny
 from tests.presenter import Film, write_subtitles
+from tests.weights.test_shelf import place
 
 Run = Callable[..., tuple[RunResult, list[Event]]]
 
@@ -122,12 +127,87 @@ def test_a_low_score_gets_a_final_and_only_its_frames_change(
     assert routes(events) == ["draft", "final"]
 
 
-def test_max_draws_every_cut_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_max_draws_every_cut_again_and_says_what_that_takes(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scoring, "scores", planted({}))
-    result, events = run(quality="max")
+    work = folder / "max"
+    first, events = run(finals="1", work_dir=work)
+    (told,) = estimates(events)
+    assert "cut 1, " in told
+    assert "not measured on this device yet" in told
+    assert "a window at once" in told
+    row = plan_of(folder, work_dir=work, quality="max")
+    assert [(cut.to_draw, cut.device_seconds is not None) for cut in row.cuts] == [
+        (False, False),
+        (True, True),
+    ]
+    assert row.cuts[1].measured >= 1
+
+    result, events = run(quality="max", work_dir=work)
     assert result.exit_code is ExitCode.DONE, result.error
     assert routes(events) == ["final", "final"]
     assert [cut.reasons for cut in cuts(events)] == [("all",), ("all",)]
+    (told,) = estimates(events)
+    assert "cut 2, " in told
+    assert " s of the device, by " in told
+    spent = device_seconds(result)
+    assert {cut for cut, _ in spent} == {1, 2}
+    assert all(seconds > 0 for _, seconds in spent)
+    assert device_seconds(first)[0] == spent[0]
+
+    third, events = run(quality="max", work_dir=work)
+    assert third.misses == 0
+    assert not estimates(events)
+    assert device_seconds(third) == spent
+
+
+def estimates(events: Sequence[Event]) -> list[str]:
+    return [
+        event.message for event in events if isinstance(event, Notice) and event.code == "finals-estimate"
+    ]
+
+
+def device_seconds(result: RunResult) -> list[tuple[int, float]]:
+    """(cut, seconds of its final) as the report has it."""
+    (language,) = result.languages
+    report = json.loads(language.targets.report.read_bytes())  # type: ignore[union-attr]
+    return [(one["cut"], one["final"]) for one in report["run"]["device_seconds"]]
+
+
+def test_where_a_model_has_no_room_a_smaller_one_draws_and_where_none_has_drafts_stay(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A free memory of the test's own: what the better of two models needs is more than there is."""
+    monkeypatch.setattr(scoring, "scores", planted({}))
+    both = folder / "both"
+    tiny.register(both)
+    place(both, tiny.row("smaller").model_copy(update={"rank": 60}), *tiny.files(1).items())
+    takes = nets.taken_by
+
+    def heavy(model: str, *others: Any) -> Takes:
+        taken = takes(model, *others)
+        return replace(taken, unet=taken.unet << (20 if model == tiny.ID else 0))
+
+    monkeypatch.setattr(nets, "taken_by", heavy)
+    result, events = run(finals="1", data_dir=both, work_dir=folder / "room")
+    assert result.exit_code is ExitCode.DONE, result.error
+    (told,) = [event for event in events if isinstance(event, Notice) and event.code == "finals-smaller"]
+    assert "There is no room for Tiny LatentSync" in told.message
+    assert made(events)["lipsync.final"] >= 1
+
+    # What is drawn already needs no room.
+    again, events = run(finals="1", data_dir=both, work_dir=folder / "room")
+    assert (again.exit_code, again.misses) == (ExitCode.DONE, 0)
+
+    result, events = run(finals="2", work_dir=folder / "room")
+    assert result.exit_code is ExitCode.DEFECTS
+    assert [event.code for event in events if isinstance(event, Defect)] == ["no-finals"]
+    assert routes(events) == ["draft", "draft"]
+    assert cuts(events)[1].reasons == ("asked", "no-finals")
+    row = plan_of(folder, work_dir=folder / "room", finals="2", stage="finals")
+    assert row.room is not None
+    assert "There is no room for" in row.room
 
 
 def test_a_final_that_is_worse_gives_way_to_its_draft(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,13 +252,13 @@ def test_a_number_nobody_has_ends_before_anything_is_drawn(run: Run, folder: Pat
     assert "lipsync.draw" not in made(events)
 
 
-def plan_of(folder: Path, **changes: Any) -> Row:
-    """What `loc plan` says of lip-sync."""
+def plan_of(folder: Path, stage: str = "lipsync", **changes: Any) -> Row:
+    """What `loc plan` says of a stage."""
     given = {"languages": ("ja",), "work_dir": folder / "planned", "data_dir": folder / "data"}
     settings = Settings(**{**given, "source_language": "en", "finals_steps": 2, **changes})
     store, graph = WorkDir(settings.work_dir), load_graph()
     rows = plan(prepare(folder / "talk.mp4", graph, store, settings, look=True), graph, store, settings)
-    (row,) = [row for row in rows if row.stage == "lipsync"]
+    (row,) = [row for row in rows if row.stage == stage]
     return row
 
 
@@ -199,6 +279,7 @@ def test_plan_says_of_each_cut_what_is_known_and_why(
     command = ["plan", str(folder / "talk.mp4"), "--lang", "ja", "--from", "en", "--finals-steps", "2"]
     command += ["--work-dir", str(folder / "planned"), "--data-dir", str(folder / "data")]
     shown = CliRunner().invoke(app, command).output
+    assert "Memory for finals ja: about" in shown
     assert "Cuts of lipsync ja:" in shown
     assert "Its draft scored under the limit of its measure." in shown
 
