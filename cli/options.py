@@ -65,6 +65,7 @@ LOOK_FIELDS = (
     "preset",
     "audio_bitrate",
     "keep_original_audio",
+    "subtitles",
     "burn_subtitles",
     "page",
     *MUSETALK_FIELDS,

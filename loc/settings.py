@@ -478,6 +478,12 @@ class Settings(BaseSettings):
         "--keep-original-audio/--no-keep-original-audio",
         topic="Output",
     )
+    subtitles: Literal["single", "bilingual"] = _setting(
+        "single",
+        "bilingual: under each line, what the source says; in the file, in the track and in the picture.",
+        "--subtitles",
+        topic="Output",
+    )
     burn_subtitles: bool = _setting(
         False,
         "Draw the subtitles into the picture, and leave the track of them out.",

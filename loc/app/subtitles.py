@@ -26,11 +26,12 @@ from loc.media.subtitles import (
     Cue,
     Tell,
     align,
-    join_lines,
+    in_rows,
     name_cues,
     read_cues,
     write_srt,
 )
+from loc.media.wrapping import join_lines
 from loc.runner import NotMade
 from loc.settings import Settings
 from loc.store.workdir import SuppliedRecord, WorkDir
@@ -132,7 +133,8 @@ def export_text(
     except NotMade as missing:
         raise _not_made(prepared, store, kind, missing) from missing
     spoken = [Cue(entry.start, entry.stop, entry.text) for entry in entries if entry.text]
-    return write_srt(spoken), len(entries) - len(spoken)
+    language = prepared.job.source_language if kind == "transcript" else prepared.job.languages[0]
+    return write_srt(in_rows(cue, language) for cue in spoken), len(entries) - len(spoken)
 
 
 def _not_made(prepared: Prepared, store: WorkDir, kind: Kind, missing: NotMade) -> MissingError:

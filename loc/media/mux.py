@@ -28,7 +28,7 @@ from loc.artifacts import SAMPLE_RATE, Container, ContentLight, MasteringDisplay
 from loc.errors import StorageError
 from loc.media.ffmpeg import file_url
 from loc.media.languages import three_letters
-from loc.media.subtitles import Cue, wrap
+from loc.media.subtitles import Cue
 from loc.store.workdir import storage_error
 
 _FORMATS: Mapping[Container, str] = {"mp4": "mp4", "mkv": "matroska", "webm": "webm"}
@@ -148,7 +148,7 @@ def mux(
 
     Args:
         sound: a file of `encode_sound`; its sample 0 sounds at the first picture.
-        cues: without overlap, in order; none leaves the subtitle track out.
+        cues: without overlap, in order, in the rows they are shown in; none leaves the subtitle track out.
         language: BCP-47 tag of sound and subtitles.
         original: a second sound track, which players offer and do not choose by themselves.
 
@@ -352,7 +352,7 @@ def _add_subtitles(output: Any, cues: Sequence[Cue], language: str, container: C
 def _subtitle_packets(track: Any, cues: Sequence[Cue], container: Container) -> Iterator[_Timed]:
     for cue in cues:
         start, stop = (round(Fraction(at, SAMPLE_RATE) / SUBTITLE_BASE) for at in (cue.start, cue.stop))
-        text = _coded_text(wrap(cue.text), container)
+        text = _coded_text(cue.text, container)
         packet = av.Packet(text)
         packet.stream, packet.time_base = track, SUBTITLE_BASE
         packet.pts = packet.dts = start

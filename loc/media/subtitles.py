@@ -1,4 +1,4 @@
-"""Subtitle files: read, written, wrapped for display, and aligned in time.
+"""Subtitle files: read, written, and aligned in time.
 
 SRT and WebVTT are read here rather than by pysubs2, which names no line when it fails, takes a last line that
 is a number for a counter, and reads WebVTT's comments and cue names as text. ASS and SSA are read by pysubs2.
@@ -13,13 +13,13 @@ import codecs
 import html
 import itertools
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from loc.artifacts import SAMPLE_RATE
 from loc.errors import InputError
+from loc.media.wrapping import join_lines, wrap
 
 SAMPLES_PER_MS = SAMPLE_RATE // 1000
 """48, without remainder: reading a time and writing it again changes nothing."""
@@ -30,11 +30,24 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Cue:
-    """One subtitle: `text` is plain, on one line, and shown over samples `start` <= i < `stop`."""
+    """One subtitle, shown over samples `start` <= i < `stop`. `text` is plain, on one line or in the rows of
+    `in_rows`; `below` is the same in another language, shown under it."""
 
     start: int
     stop: int
     text: str
+    below: str = ""
+
+
+def in_rows(cue: Cue, language: str | None, below: str | None = None) -> Cue:
+    """A cue as it is displayed: all of its text in rows.
+
+    Args:
+        language: of the text.
+        below: language of what is shown under it.
+    """
+    rows = [wrap(part, spoken) for part, spoken in ((cue.text, language), (cue.below, below)) if part]
+    return Cue(cue.start, cue.stop, "\n".join(rows))
 
 
 class Span(Protocol):
@@ -205,155 +218,25 @@ def _untag(text: str) -> str:
     return _TAG.sub("", _READING.sub("", text))
 
 
-# Lines of display
-
-
-@dataclass(frozen=True)
-class WrapRule:
-    """How wide a displayed line may be before a second one is begun: columns, two for a full-width sign."""
-
-    columns: int
-
-
-LATIN = WrapRule(columns=42)
-"""The usual limit of broadcasters for alphabetic scripts."""
-
-FULL_WIDTH = WrapRule(columns=32)
-"""16 full-width signs, the usual limit for Chinese, Japanese and Korean."""
-
-PUNCTUATION_BONUS = 8
-"""Columns by which the halves may be the less even for breaking after punctuation."""
-
-_BLANKS = " \t\r\n\f\v\u00a0\u3000"
-_BLANK_RUN = re.compile(r"[ \t\r\n\f\v\u00a0]+")
-_NOT_FIRST = frozenset(
-    "、。，．・：；？！!?,.:;ー〜～…‥」』）】〉》〕］｝)]}”’々％\u3000"
-    "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"
-)
-"""Signs that Japanese typesetting does not begin a line with (JIS X 4051), the small kana among them."""
-_NOT_LAST = frozenset("「『（【〈《〔［｛([{“‘\u3000")
-_UNSPACED_RANGES = (
-    ("\u3000", "\u30ff"),  # CJK punctuation, hiragana, katakana
-    ("\u3400", "\u9fff"),  # Han
-    ("\uf900", "\ufaff"),  # Han, compatibility
-    ("\uff01", "\uff60"),  # full-width forms
-    ("\U00020000", "\U0003ffff"),  # Han, supplementary planes
-)
-
-
-def _unspaced(char: str) -> bool:
-    """Whether a sign belongs to a script that puts no spaces between words."""
-    return any(low <= char <= high for low, high in _UNSPACED_RANGES)
-
-
-def join_lines(lines: Iterable[str]) -> str:
-    """Displayed lines as one: a space between them, but none inside a script that has none."""
-    text = ""
-    for line in lines:
-        part = _BLANK_RUN.sub(" ", line).strip(_BLANKS)
-        if text and part and not (_unspaced(text[-1]) and _unspaced(part[0])):
-            text += " "
-        text += part
-    return text
-
-
-def wrap(text: str) -> str:
-    """One line as at most two, of about equal width; `join_lines` gives the line back.
-
-    Text that is too long for two keeps two: a cue is one line of speech and is not split in time, and players
-    wrap at the picture's edge.
-    """
-    rule = FULL_WIDTH if any(_unspaced(char) for char in text) else LATIN
-    if _columns(text) <= rule.columns:
-        return text
-    breaks = list(_breaks(text))
-    if not breaks:
-        return text
-    left, right = min(breaks, key=lambda halves: _unevenness(*halves))
-    return f"{left}\n{right}"
-
-
-def wrap_to(text: str, columns: int) -> str:
-    """One line as so many as it takes for none to be wider, of about equal width; for drawing at a size.
-
-    Two halves as of `wrap` where they fit. A word or an unbroken run that is wider stays whole.
-    """
-    halves = wrap(text)
-    if all(_columns(line) <= columns for line in halves.splitlines()):
-        return halves
-    fewest = -(-_columns(text) // columns)
-    for count in range(fewest, len(text) + 1):
-        # The narrowest at which this many lines hold it all: even lines, not a last one of two signs.
-        for limit in range(-(-_columns(text) // count), columns + 1):
-            lines = _filled(text, limit)
-            if len(lines) <= count and all(_columns(line) <= limit for line in lines):
-                return "\n".join(lines)
-    return "\n".join(_filled(text, columns))
-
-
-def _filled(text: str, columns: int) -> list[str]:
-    """Lines as full as they can be."""
-    lines = []
-    while _columns(text) > columns:
-        breaks = list(_breaks(text))
-        fitting = [(left, right) for left, right in breaks if _columns(left) <= columns]
-        if not breaks:
-            break
-        left, text = fitting[-1] if fitting else breaks[0]
-        lines.append(left)
-    return [*lines, text]
-
-
-def _breaks(text: str) -> Iterator[tuple[str, str]]:
-    for index in range(1, len(text)):
-        left, right = text[:index], text[index:]
-        if right[0] == " ":
-            right = right[1:]
-            at_blank = left[-1] in _BLANKS or right[:1] in _BLANKS
-            if not at_blank and not (_unspaced(left[-1]) and _unspaced(right[0])):
-                yield left, right
-        elif (
-            _unspaced(left[-1])
-            and _unspaced(right[0])
-            and left[-1] not in _NOT_LAST
-            and right[0] not in _NOT_FIRST
-        ):
-            yield left, right
-
-
-def _unevenness(left: str, right: str) -> int:
-    """Columns of the wider half, less the bonus: what a break costs."""
-    wider = max(_columns(left), _columns(right))
-    # Commas, stops and dashes (Po, Pd); a closing bracket is often followed by what belongs to it.
-    return wider - (PUNCTUATION_BONUS if unicodedata.category(left[-1]) in ("Po", "Pd") else 0)
-
-
-def _columns(text: str) -> int:
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )
-
-
 MILLISECONDS = 3
 MICROSECONDS = 6
 """Digits of a second. Players want three; six are read back to the very sample, which has 20.8 of them."""
 
 
 def write_srt(cues: Iterable[Cue], digits: int = MILLISECONDS) -> bytes:
-    """An SRT file: UTF-8, LF, in time order, wrapped for display; cues without text are left out.
+    """An SRT file: UTF-8, LF, in time order, in the rows that the texts have; cues without are left out.
 
     Times are rounded to the nearest unit of `digits`, halves up, and last at least one.
     """
     unit: int = 10**digits
     blocks: list[str] = []
     for cue in sorted(cues, key=lambda cue: (cue.start, cue.stop)):
-        text = join_lines(cue.text.splitlines())
+        text = "\n".join(row.strip() for row in cue.text.splitlines() if row.strip())
         if text:
             start = _ticks(cue.start, unit)
             stop = max(_ticks(cue.stop, unit), start + 1)
             times = f"{_clock(start, digits)} --> {_clock(stop, digits)}"
-            blocks.append(f"{len(blocks) + 1}\n{times}\n{wrap(text)}\n")
+            blocks.append(f"{len(blocks) + 1}\n{times}\n{text}\n")
     return "\n".join(blocks).encode("utf-8")
 
 

@@ -26,8 +26,8 @@ from loc.media.colour import Box, Floats, chroma_siting, yuv_from_rgb
 from loc.media.compose import blended, gathered
 from loc.media.fonts import Font, config
 from loc.media.frames import Planes, plane_depth
-from loc.media.subtitles import wrap_to
 from loc.media.tonemap import graphics_white
+from loc.media.wrapping import wrap_to
 from loc.process import run
 from loc.store.keys import digest_bytes
 
@@ -54,6 +54,9 @@ OUTLINE = 0.09
 
 TALLEST = 0.45
 """Share of the picture's height that text may take."""
+
+SECOND = 0.75
+"""Size of a second language under the first: the one is read, the other looked up."""
 
 SIZES = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35)
 """Sizes tried one after the other where text is wider or taller than it may be."""
@@ -142,8 +145,22 @@ def fingerprint(program: str) -> str:
     return f"libass {digest_bytes(' '.join(versions).encode())[:16]}"
 
 
+@dataclass(frozen=True)
+class Text:
+    """What is to be set, plain, and broken into rows where it is set.
+
+    Args:
+        above: the text. `below`: the same in another language, which is set smaller under it; or nothing.
+        languages: of both; None where it is not known.
+    """
+
+    above: str
+    below: str = ""
+    languages: tuple[str | None, str | None] = (None, None)
+
+
 def set_text(
-    text: str, fonts: Sequence[Font], video: VideoStream, place: Place, folder: Path, program: str
+    text: Text, fonts: Sequence[Font], video: VideoStream, place: Place, folder: Path, program: str
 ) -> Title | None:
     """Set a text where subtitles stand; None where there is nothing to see.
 
@@ -151,7 +168,6 @@ def set_text(
     then. Text that would leave the safe area is set smaller.
 
     Args:
-        text: plain, on one line or more; broken into lines here.
         fonts: the first is used for all it has.
         folder: private, for the script and the renderer's files.
 
@@ -182,11 +198,15 @@ def em_of(size: tuple[int, int]) -> float:
     return max(SMALLEST, min(EM * height, (1 - 2 * SAFE) * width / SIGNS_ACROSS))
 
 
-def _script(text: str, family: str, size: tuple[int, int], place: Place, scale: float) -> str:
+def _script(text: Text, family: str, size: tuple[int, int], place: Place, scale: float) -> str:
     width, height = size
     em = em_of(size) * scale
     # Two columns for a full-width sign.
-    lines = wrap_to(text, int(2 * (1 - 2 * SAFE) * width / em))
+    across = 2 * (1 - 2 * SAFE) * width / em
+    lines = _escaped(wrap_to(text.above, int(across), text.languages[0]))
+    if text.below:
+        below = wrap_to(text.below, int(across / SECOND), text.languages[1])
+        lines += rf"\N{{\fs{em * SECOND * LINE:.3f}}}{_escaped(below)}"
     return _SCRIPT.format(
         width=width,
         height=height,
@@ -196,7 +216,7 @@ def _script(text: str, family: str, size: tuple[int, int], place: Place, scale: 
         alignment=_ALIGNMENT[place],
         across=round(SAFE * width),
         down=round(SAFE * height),
-        text=_escaped(lines),
+        text=lines,
     )
 
 

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from loc.artifacts import SAMPLE_RATE, DubTrack, Render, Slowed, Source
+from loc.artifacts import SAMPLE_RATE, DubTrack, Render, Slowed, Source, Transcript
 from loc.errors import LocError
 from loc.media import ffmpeg
 from loc.media.probe import Facts, probe_source
 from loc.media.retiming import Clock, clock, slow_down
 from loc.media.sound import iter_blocks
-from loc.media.subtitles import Cue, write_srt
+from loc.media.subtitles import Cue, in_rows, write_srt
 from loc.media.timeline import Timeline, load_timeline
 from loc.retimed import retimed
 from loc.runner import Action, Made, Make, NotMade, Out
@@ -33,7 +33,7 @@ from loc.store.keys import digest_value
 from stages.deliver.contract import Inputs
 from stages.deliver.evidence import gather
 from stages.deliver.picture import STAGE, Standing, coding_of, encode_chunks
-from stages.deliver.subtitles import cues
+from stages.deliver.subtitles import Languages, cues
 from stages.deliver.titles import drawn
 
 if TYPE_CHECKING:
@@ -56,19 +56,31 @@ def run(ctx: Context, inputs: Inputs) -> Render:
         return _programme(source, timeline, inputs.dub.get())
 
     def shown() -> list[Cue]:
-        return cues(inputs.translation.get().lines, inputs.dub.get(), programme().clock)
+        lines, dub = inputs.translation.get().lines, inputs.dub.get()
+        return cues(lines, dub, programme().clock, languages(), under())
+
+    def under() -> Transcript | None:
+        return inputs.transcript.get() if ctx.settings.subtitles == "bilingual" else None
+
+    def languages() -> Languages:
+        source = under()
+        return Languages(ctx.language, source.language if source else None)
+
+    def rows() -> list[Cue]:
+        both = languages()
+        return [in_rows(cue, both.text, both.below) for cue in shown()]
 
     def texts() -> list[Standing]:
         if not ctx.settings.burn_subtitles:
             return []
         place: Place = "top" if source.subtitled else "bottom"
-        return drawn(ctx, source, programme().timeline, shown(), place)
+        return drawn(ctx, source, programme().timeline, shown(), languages(), place)
 
     kept = ctx.settings.keep_original_audio and source.master is not None
     sound, subtitles, *others = _side_by_side(
         ctx,
         lambda: [_sound(ctx, inputs.dub.get())],
-        lambda: [_subtitles(ctx, shown())],
+        lambda: [_subtitles(ctx, rows())],
         # Only where the picture may be retimed does the original's sound depend on the dub.
         lambda: _original(ctx, source, programme().clock if ctx.settings.retime_video else None),
         lambda: encode_chunks(ctx, source, timeline, inputs.lipsync.get().patches, texts()),
@@ -78,7 +90,8 @@ def run(ctx: Context, inputs: Inputs) -> Render:
         _tell_coding(ctx, original)
     gathered = gather(ctx, source, timeline, inputs.dub.get(), inputs.lipsync.get(), chunks)
     # A player that shows the track by itself would show everything twice.
-    track = [] if ctx.settings.burn_subtitles else shown()
+    track = [] if ctx.settings.burn_subtitles else rows()
+    _tell_missing(ctx, under(), shown)
     mux = _mux(ctx, source, programme(), chunks, sound, original, track)
     media, *done = ctx.runner.attempt([mux, *gathered.work], parallel=True)
     if isinstance(media, LocError):
@@ -129,6 +142,16 @@ def _side_by_side(ctx: Context, *parts: Callable[[], list[Work]]) -> list[Made]:
     if missing:
         raise next((error for error in missing if error.stage != STAGE), missing[0])
     return made
+
+
+def _tell_missing(ctx: Context, source: Transcript | None, shown: Callable[[], Sequence[Cue]]) -> None:
+    """Say aloud where both languages were asked for and the source's text is not there."""
+    if source is not None and (lacking := sum(not cue.below for cue in shown())):
+        ctx.runner.notice(
+            "one-language",
+            f"{lacking} subtitles are in one language: what the source says there is not known. "
+            "--transcript supplies it.",
+        )
 
 
 def _sound(ctx: Context, dub: DubTrack) -> Work:
@@ -226,8 +249,8 @@ def _tell_coding(ctx: Context, original: Made) -> None:
 def _subtitles(ctx: Context, shown: Sequence[Cue]) -> Work:
     """Write the subtitles.
 
-    Reads: what is shown, and when.
-    Leaves out: the language; whether it was supplied or translated.
+    Reads: what is shown, row by row, and when.
+    Leaves out: the languages; whether it was supplied or translated.
     """
 
     action = Action(

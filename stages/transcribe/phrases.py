@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import bisect
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from operator import itemgetter
 
 from loc.artifacts import SAMPLE_RATE, Dropped, Word
+from loc.media.line_rules import LineRules, line_rules
 
 Range = tuple[int, int]
 
@@ -132,31 +129,11 @@ def overlap(part: Range, regions: Sequence[Range]) -> int:
     return total
 
 
-@dataclass(frozen=True)
-class Rules:
-    """How lines of a language are broken: an entry of `lines.toml`."""
-
-    row: int
-    rows: int
-    seconds: float
-    ends: str
-    pauses: str
-    before: frozenset[str]
-    short: frozenset[str]
-
-
-@cache
-def rules(language: str | None) -> Rules:
-    """The rules of a language, those of `[default]` where it has none of its own."""
-    raw = tomllib.loads(resources.files("stages.transcribe").joinpath("lines.toml").read_text("utf-8"))
-    said = {**raw["default"], **raw.get(language or "", {})}
-    return Rules(**{**said, "before": frozenset(said["before"]), "short": frozenset(said["short"])})
-
-
 def lines(words: Sequence[Word], language: str | None = None) -> list[list[Word]]:
     """Words in lines: broken at pauses and where sentences end; a line that is longer than a subtitle holds,
-    where a clause ends, else before a word that begins one, else at its longest gap."""
-    rule = rules(language)
+    where a clause ends, else before a word that begins one, else at its longest gap; last of all behind a
+    word that belongs to the next one."""
+    rule = line_rules(language)
     grouped: list[list[Word]] = []
     for word in words:
         line = grouped[-1] if grouped else []
@@ -167,7 +144,7 @@ def lines(words: Sequence[Word], language: str | None = None) -> list[list[Word]
     return [part for line in grouped for part in _short_enough(line, rule, language)]
 
 
-def _sentence_over(line: Sequence[Word], after: Word, rule: Rules) -> bool:
+def _sentence_over(line: Sequence[Word], after: Word, rule: LineRules) -> bool:
     """Whether a sentence ends between a line and a word, and the line is long enough to be read alone."""
     last = line[-1].text
     if not last.rstrip(_CLOSING).endswith(tuple(rule.ends)) or last.lower() in rule.short:
@@ -178,7 +155,7 @@ def _sentence_over(line: Sequence[Word], after: Word, rule: Rules) -> bool:
     return not re.fullmatch(r"\w\.", last)
 
 
-def _short_enough(line: list[Word], rule: Rules, language: str | None) -> list[list[Word]]:
+def _short_enough(line: list[Word], rule: LineRules, language: str | None) -> list[list[Word]]:
     start, stop = line[0].start, line[-1].stop
     fits = len(join_words(line, language)) <= rule.row * rule.rows
     if (stop - start <= rule.seconds * SAMPLE_RATE and fits) or len(line) == 1:
@@ -198,14 +175,16 @@ def _short_enough(line: list[Word], rule: Rules, language: str | None) -> list[l
     return _short_enough(line[:cut], rule, language) + _short_enough(line[cut:], rule, language)
 
 
-def _clause(line: Sequence[Word], place: int, rule: Rules) -> int:
+def _clause(line: Sequence[Word], place: int, rule: LineRules) -> int:
     """How well the language lets a line break before `place`: 3 a sentence ends, 2 a clause does, 1 one
-    begins, 0 neither."""
+    begins, 0 neither, -1 the word before belongs to the next one."""
     before = line[place - 1].text.rstrip(_CLOSING)
     if before.endswith(tuple(rule.ends)) and before.lower() not in rule.short:
         return 3
     if before.endswith(tuple(rule.pauses)):
         return 2
+    if line[place - 1].text.lower() in rule.holds:
+        return -1
     return int(line[place].text.lower() in rule.before)
 
 

@@ -12,7 +12,8 @@ from loc.analysis.voice_activity import FRAME_48K, RATIO, VoiceFrames, read_anal
 from loc.artifacts import Dropped, Frozen, Kept, Segment, Sound, Transcript, Word
 from loc.errors import InputError, MissingError
 from loc.media.sound import slice_key
-from loc.media.subtitles import Cue, join_lines, read_cues
+from loc.media.subtitles import Cue, read_cues
+from loc.media.wrapping import join_lines
 from loc.runner import Action, Make, Out
 from loc.stage import Context, Job, SuppliedText
 from loc.store.keys import digest_bytes

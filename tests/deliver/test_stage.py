@@ -31,6 +31,7 @@ from loc.artifacts import (
     PatchTrack,
     Ref,
     Render,
+    Segment,
     Source,
     Stems,
     Transcript,
@@ -417,6 +418,27 @@ def test_subtitles_stand_where_the_line_is_spoken(bench: Callable[..., Bench]) -
     command = ["ffmpeg", "-v", "error", "-i", str(it.output(render)), "-map", "0:s", "-f", "srt", "-"]
     inside = subprocess.run(command, check=True, capture_output=True).stdout
     assert "00:00:00,550 --> 00:00:01,800\nこんにちは" in inside.decode()
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "webm"])
+def test_both_languages_stand_in_file_and_track(bench: Callable[..., Bench], container: str) -> None:
+    it = bench()
+    given = it.inputs("ja", text="こんにちは。")
+    said = Segment(id="s1", start=0, stop=1, speaker=None, text="Hi there.", words=(), confidence=None)
+    line = given.translation.get().lines[0].model_copy(update={"segments": ("s1",)})
+    inputs = dataclasses.replace(
+        given,
+        transcript=Slot("transcribe", given.transcript.get().model_copy(update={"segments": (said,)})),
+        translation=Slot("translate", given.translation.get().model_copy(update={"lines": (line,)})),
+    )
+    render, _ = it.deliver(inputs, "ja", subtitles="bilingual", container=container)
+    assert it.store.read_bytes(render.subtitles).decode().endswith("\nこんにちは。\nHi there.\n")
+    command = ["ffmpeg", "-v", "error", "-i", str(it.output(render)), "-map", "0:s", "-f", "srt", "-"]
+    inside = subprocess.run(command, check=True, capture_output=True).stdout.decode()
+    assert "こんにちは。\nHi there." in inside.replace("\r", "")
+    assert it.notices == []
+    it.deliver(given, "ja", subtitles="bilingual", container=container)
+    assert it.notices == ["one-language"]
 
 
 @pytest.fixture

@@ -207,7 +207,7 @@ def draw(folder: Path) -> Rig:
     shelve(folder / "voices", "pyannote-community-1")
     rig.run(until="transcribe", data_dir=folder / "voices", device="cpu")
     rig.run()
-    rig.run(languages=("ja",), burn_subtitles=True)
+    rig.run(languages=("ja",), burn_subtitles=True, subtitles="bilingual")
     keep = rig.folder.parent / "keep.toml"
     keep.write_text('[[keep]]\nfrom = "0:00"\nto = "0:00.25"\n')
     rig.run(languages=("ja",), cast=keep)

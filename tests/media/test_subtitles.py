@@ -8,17 +8,15 @@ from hypothesis import strategies as st
 
 from loc.errors import InputError
 from loc.media.subtitles import (
-    FULL_WIDTH,
-    LATIN,
     MICROSECONDS,
     Cue,
     align,
-    join_lines,
+    in_rows,
     name_cues,
     read_cues,
-    wrap,
     write_srt,
 )
+from loc.media.wrapping import join_lines
 
 SECOND = 48_000
 
@@ -188,26 +186,20 @@ def test_milliseconds_are_kept_exactly(start: int, length: int) -> None:
     assert read_cues(write_srt(given_cue), "a.srt") == given_cue
 
 
-@given(WORDS)
-def test_wrapping_loses_nothing_and_makes_two_lines_at_most(text: str) -> None:
-    lines = wrap(text).split("\n")
-    assert join_lines(lines) == text
-    assert len(lines) <= 2
-
-
-def test_wrapping_is_even_and_prefers_punctuation() -> None:
-    assert wrap("x" * LATIN.columns) == "x" * LATIN.columns
-    text = "When it comes, it comes at once, and nobody is ready."
-    assert wrap(text) == "When it comes, it comes at once,\nand nobody is ready."
-
-
-def test_japanese_lines_do_not_begin_with_what_may_not_stand_there() -> None:
-    text = "これはとても長い字幕ですから、「どこか」で折り返さなければなりませんね。"
-    first, second = wrap(text).split("\n")
-    assert first.endswith("、")
-    assert second.startswith("「")
-    assert wrap("あ" * (FULL_WIDTH.columns // 2)) == "あ" * (FULL_WIDTH.columns // 2)
-    assert wrap("あ" * 16 + "ー" + "い" * 16).split("\n")[1][0] != "ー"
+def test_rows_are_written_as_they_are_and_empty_ones_left_out() -> None:
+    assert write_srt([cue(1, 2, "a b\n \n c")]).decode().endswith("a b\nc\n")
+    text, below = (
+        "この動画は、別の言語で話すために作られました。",
+        "This video was made to speak another language.",
+    )
+    both = in_rows(Cue(0, 1, text, below), "ja", "en")
+    assert both.text.splitlines() == [
+        "この動画は、別の言語で",
+        "話すために作られました。",
+        "This video was made",
+        "to speak another language.",
+    ]
+    assert not both.below
 
 
 # Alignment

@@ -16,8 +16,8 @@ from loc.errors import ExitCode, MissingError
 from loc.media import ffmpeg, fonts, titles
 from loc.media.fonts import Font, font_for, fonts_for
 from loc.media.frames import Planes
-from loc.media.subtitles import wrap_to
 from loc.media.titles import SAFE, Place, Title, em_of, lay_over, overlay, shown_size
+from loc.media.wrapping import wrap_to
 from tests.streams import video_stream
 
 try:
@@ -38,7 +38,7 @@ def text(
     folder.mkdir(parents=True)
     chosen, lost = fonts_for(words, font_for(language))
     assert not lost
-    title = titles.set_text(words, chosen, video, place, folder, "ffmpeg")
+    title = titles.set_text(titles.Text(words), chosen, video, place, folder, "ffmpeg")
     assert title is not None
     return titles.load_title(_saved(title, folder))
 
@@ -210,7 +210,7 @@ def test_right_to_left_begins_at_the_right(tmp_path: Path) -> None:
 
 
 def test_nothing_to_see_is_nothing(tmp_path: Path) -> None:
-    assert titles.set_text(" ", [font_for("en")], stream(), "bottom", tmp_path, "ffmpeg") is None
+    assert titles.set_text(titles.Text(" "), [font_for("en")], stream(), "bottom", tmp_path, "ffmpeg") is None
 
 
 def test_an_ffmpeg_that_cannot_set_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.artifacts import SAMPLE_RATE, Word
+from loc.media.line_rules import line_rules
 from stages.transcribe.phrases import (
     BREAK_GAP,
     NO_VOICE,
@@ -16,7 +17,6 @@ from stages.transcribe.phrases import (
     WINDOW_PAD,
     join_words,
     lines,
-    rules,
     sentence,
     voiced,
     windows,
@@ -61,7 +61,7 @@ def test_lines_keep_every_word_in_order_and_stay_short(steps: list[tuple[int, in
         at += length + gap
     found = lines(words)
     assert [item for line in found for item in line] == words
-    assert all(line[-1].stop - line[0].start <= rules(None).seconds * S for line in found)
+    assert all(line[-1].stop - line[0].start <= line_rules(None).seconds * S for line in found)
     for line in found:
         assert all(b.start - a.stop < BREAK_GAP for a, b in itertools.pairwise(line))
 
