@@ -35,6 +35,8 @@ LOOK_FIELDS = (
     "motion",
     "min_speakers",
     "max_speakers",
+    "match_voices",
+    "listen",
     "lipsync",
     "retime_video",
     "quality",

@@ -11,7 +11,7 @@ import typer
 
 from cli.main import print_error
 from loc.app.outcome import Outcome, State
-from loc.app.report import cards_used
+from loc.app.report import used
 from loc.app.run import LanguageResult, RunResult
 
 MAX_DEFECTS_SHOWN = 20
@@ -62,7 +62,7 @@ def _print_language(result: RunResult, item: LanguageResult, *, paths: bool) -> 
     if item.targets.with_page:
         say(f"    report: {item.targets.page}")
     say(f"    {item.lines} lines spoken, {item.cuts_drawn} of {item.cuts} cuts drawn")
-    basic = [f"{card.stage} {card.name}" for card in cards_used(result.choices, item.language)
+    basic = [f"{name} {card.name}" for name, card in used(result.choices, item.language)
              if card.quality == "basic"]  # fmt: skip
     if basic:
         say(f"    basic quality: {', '.join(basic)} (`loc plan` shows what else there is)")

@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False)
 HEADER = ("stage", "backend", "state", "estimate")
 CUT_HEADER = ("cut", "frames", "route", "device", "because")
 
-WITHOUT = {"finals": "drafts stay"}
+WITHOUT = {"finals": "drafts stay", "speakers": "pitch and timbre alone", "hear": "words are not checked"}
 """What becomes of work for which a stage has backends besides its own, where there is none."""
 
 

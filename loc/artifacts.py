@@ -423,6 +423,11 @@ class Clip(Frozen):
     """`stage/name` of the engine that says it; None where it is the source's own voice."""
     take: int = 0
     """Which take of that engine it is."""
+    heard_error: float | None = None
+    """Share of its text's sounds that a recogniser does not hear in it, or hears besides; None where none
+    listened, or the line is too short to be judged."""
+    similarity: float | None = None
+    """How like the recording that it imitates its voice is, -1..1; None where nothing compared them."""
 
 
 class Loudness(Frozen):
@@ -450,6 +455,22 @@ class Silent(Frozen):
     reason: str
 
 
+class BankMatch(Frozen):
+    """The voice of the bank that is nearest to a speaker, and whether it is taken."""
+
+    speaker: str
+    voice: str
+    similarity: float
+    """Cosine of the embedder's vectors, -1..1."""
+    following: float | None
+    """That of the next voice; None where the bank has no other."""
+    limit: float
+    """Similarity that is asked for."""
+    outcome: Literal["taken", "unlike", "close", "nearer-speaker"]
+    """`unlike`: under the limit. `close`: another voice is nearly as near. `nearer-speaker`: another speaker
+    is nearer to the voice."""
+
+
 class DubTrack(Frozen):
     schema_version: Literal[1] = 1
     language: str
@@ -460,6 +481,7 @@ class DubTrack(Frozen):
     slowed: tuple[Slowed, ...] = ()
     """Stretches in order and apart. Where there are any, places in the dub and the length of its mix are
     those of the slowed programme (`loc.media.retiming`), no longer the source's."""
+    matches: tuple[BankMatch, ...] = ()
 
 
 class ChunkTracks(Frozen):

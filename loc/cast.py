@@ -44,12 +44,14 @@ from loc.errors import UsageError
 
 SUFFIX = ".cast.toml"
 NOBODY = "nobody"
+NO_VOICE = "none"
+"""In place of a voice's name: neither one by name, nor one of the bank that is like the speaker's."""
 SIDES = ("left", "right")
 REGISTERS = ("plain", "polite")
 
 _FORM = (
     'Write [speakers.speaker2] and below it face = "nobody" for who is not seen, "left" or "right", or names '
-    'of faces as the report has them: ["1a", "4b"]; or voice = "anna".'
+    'of faces as the report has them: ["1a", "4b"]; or voice = "anna", or "none".'
 )
 
 
@@ -103,7 +105,7 @@ class CastFile:
         faces: by speaker, names of faces or one of `SIDES`.
         manners: how they talk.
         leads: ids of the speakers whose cuts deserve finals.
-        voices: by speaker, the name of a voice for each language; "" stands for all that are not named.
+        voices: by speaker, the name of a voice for each language, or `NO_VOICE`; "" stands for all others.
         keep: what stays as it is.
     """
 

@@ -179,6 +179,20 @@ class Settings(BaseSettings):
     )
     min_speakers: int = _setting(1, "At least this many speakers.", "--min-speakers", topic="Job", ge=1)
     max_speakers: int = _setting(8, "At most this many speakers.", "--max-speakers", topic="Job", ge=1)
+    match_voices: bool = _setting(
+        True,
+        "Let a speaker who is like a voice of the bank speak in it, where something knows voices again; who, "
+        "and how like, is said.",
+        "--match-voices/--no-match-voices",
+        topic="Job",
+    )
+    listen: bool = _setting(
+        True,
+        "Have spoken lines recognised again and compared with their text, where a recogniser of the language "
+        "is here.",
+        "--listen/--no-listen",
+        topic="Job",
+    )
     lipsync: bool = _setting(
         True, "Move the mouths; off leaves the picture as it is.", "--lipsync/--no-lipsync", topic="Job"
     )

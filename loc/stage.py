@@ -18,6 +18,9 @@ from loc.store.workdir import WorkDir
 
 Artifact = TypeVar("Artifact")
 
+HEAR = "hear"
+"""Under this name a stage asks for a recogniser of the language it makes, to listen to it."""
+
 
 class Slot(Generic[Artifact]):
     """An input of a stage: the artifact, or, in look mode, the news that its stage has not been made.
@@ -192,7 +195,8 @@ class Stage:
         run: `(context, inputs) -> artifact`.
         per_language: run once for each target language.
         backend: whether a backend is chosen for it.
-        also: names, as cards have them in place of a stage, of further backends it uses where there are any.
+        also: names of further backends it uses where there are any: as cards have them in place of a stage,
+            or `HEAR`.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loc.analysis.diarization.contract import SPEAKERS
-from loc.stage import Stage
+from loc.stage import HEAR, Stage
 from stages.deliver import contract as deliver_contract
 from stages.deliver import stage as deliver
 from stages.dub import contract as dub_contract
@@ -34,7 +34,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "translate", "translation", translate_contract.Inputs, translate.run, per_language=True, backend=True
     ),
-    Stage("dub", "dub", dub_contract.Inputs, dub.run, per_language=True, backend=True),
+    Stage("dub", "dub", dub_contract.Inputs, dub.run, per_language=True, backend=True, also=(SPEAKERS, HEAR)),
     Stage(
         "lipsync",
         "lipsync",

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from loc import packages
 from loc.analysis.voice_activity import ANALYSIS_RATE
+from loc.backend import Backend
 
 RECOGNISER_RATE = ANALYSIS_RATE
 """Sample rate every recogniser is fed, Hz."""
@@ -58,6 +59,35 @@ class Passage:
     words: tuple[Heard, ...]
     logprob: float | None = None
     no_speech: float | None = None
+
+
+@runtime_checkable
+class Recogniser(Backend, Protocol):
+    """A speech recogniser."""
+
+    max_window_samples: int
+    """Longest window it takes, 16 kHz samples."""
+    hears_mixes: bool
+    """Whether it learnt from speech in all kinds of sound, so that it may hear more in the whole sound than
+    in the speech that was parted from it."""
+
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
+        """What is said in one window of speech, in time order. Called from several threads.
+
+        Args:
+            audio: float32 [n], mono, 16 kHz, full scale 1.0.
+            language: BCP-47 primary tag.
+        """
+        ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A recogniser that can tell which language is spoken. Its card says so: `Languages.detects`."""
+
+    def languages(self, audio: npt.NDArray[np.float32]) -> dict[str, float]:
+        """BCP-47 primary tag -> probability that a window, as for `recognise`, is in that language."""
+        ...
 
 
 def recognise_english(audio: npt.NDArray[np.float32]) -> list[Heard]:

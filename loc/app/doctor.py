@@ -125,15 +125,15 @@ def _backends(graph: Graph, settings: Settings) -> Iterator[Check]:
     def there(need: Need) -> bool:
         return installed(need, shelf)
 
+    told: set[str] = set()
     for stage in graph.stages:
         if not stage.backend:
             continue
         cards = [card for card in graph.cards(shelf) if card.stage == stage.name]
         checks = list(_of_stage(cards, settings, there))
         yield from checks
-        yield from _of_stage(
-            [card for card in graph.cards(shelf) if card.stage in stage.also], settings, there
-        )
+        told |= (besides := set(stage.also) - told)
+        yield from _of_stage([card for card in graph.cards(shelf) if card.stage in besides], settings, there)
         if not any(check.ok for check in checks):
             supplied = stage.name in TEXT_STAGES
             yield Check(

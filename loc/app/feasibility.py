@@ -7,15 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loc.app.languages import NAMES
-from loc.backend import Card, Need, Request, Resolution, ranking, require, resolve
+from loc.backend import Card, Need, Quality, Request, Resolution, ranking, require, resolve
 from loc.errors import MissingError, RefusedError, StorageError, UsageError
 from loc.media import ffmpeg
 from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
-from loc.stage import Job, Stage
+from loc.stage import HEAR, Job, Stage
 
 FINALS, SPEAKERS = "finals", "speakers"
 """What cards say in place of a stage that draw finals, and that tell speakers apart."""
+
+LEAST_TO_HEAR: Quality = "good"
+"""Of a recogniser that judges what is spoken: a basic one hears a word in five of clear speech wrong."""
 
 Place = tuple[str, str | None]
 """(stage, target language or None)."""
@@ -40,6 +43,11 @@ class Choices:
         """The cards that could do what the chosen one does, the next best first."""
         place = (stage, language) if (stage, language) in self.resolutions else (stage, None)
         return self.runners_up.get(place, ())
+
+
+def stage_of(name: str) -> str:
+    """What cards say that are asked for under a name: a stage, or what stands in its place."""
+    return "transcribe" if name == HEAR else name
 
 
 def cut_graph(stages: Sequence[Stage], settings: Settings) -> tuple[Stage, ...]:
@@ -90,7 +98,8 @@ def _asked_for(
 ) -> tuple[str, ...]:
     """The names under which a stage asks for backends: its own, and those it has besides."""
     own = (stage.name,) if needed(stage, job, settings, language, has_sound) else ()
-    besides = {FINALS: bool(own) and settings.wants_finals, SPEAKERS: has_sound}
+    listens = bool(own) and settings.listen and not job.as_spoken
+    besides = {FINALS: bool(own) and settings.wants_finals, SPEAKERS: has_sound, HEAR: listens}
     return (*own, *(name for name in stage.also if besides.get(name, bool(own))))
 
 
@@ -101,6 +110,10 @@ def request_for(
 
     `heard`: a source language that is not known will be told by the recogniser.
     """
+    if stage == HEAR:
+        # Heard by what heard the source, where that was named.
+        named = settings.backend.get(HEAR, settings.backend.get("transcribe"))
+        return Request("transcribe", source=language, named=named, minimum=LEAST_TO_HEAR)
     named = settings.backend.get(stage)
     return Request(
         stage=stage,
@@ -132,6 +145,8 @@ def decide(
     for stage in stages:
         for language in job.languages if stage.per_language else (None,):
             for name in _asked_for(stage, job, settings, language, has_sound):
+                if name != stage.name and (name, None) in resolutions:
+                    continue
                 heard = ("transcribe", None) in resolutions
                 request = request_for(name, job, settings, language, heard=heard)
                 resolution = resolve(request, cards, installed, settings.purpose)

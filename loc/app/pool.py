@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 
-from loc.app.feasibility import Choices
+from loc.app.feasibility import Choices, stage_of
 from loc.backend import Backend, Card, Host
 from loc.errors import MissingError
 
@@ -58,11 +58,12 @@ class Pool:
         again, for another language, loads them again: seconds, where a machine that swaps loses hours. The
         embedded ones take little and stay.
         """
+        stages = {stage_of(name) for name in names}
         with self._lock:
             over = [
                 choice
                 for choice, backend in self._made.items()
-                if backend.card.stage in names and backend.card.family == "neural"
+                if backend.card.stage in stages and backend.card.family == "neural"
             ]
             for choice in over:
                 self._made.pop(choice).close()

@@ -123,6 +123,11 @@ class LineFit(_Part):
     """The engine that says it; null where it is the source's own voice."""
     take: int = 0
     """Which take of that engine it is."""
+    heard_error: float | None = None
+    """Share of its text's sounds that a recogniser does not hear in it, or hears besides: 0 all is as
+    written; null where none listened, or the line is too short to be judged."""
+    similarity: float | None = None
+    """How like the recording that it imitates its voice is, -1..1; null where nothing compared them."""
 
 
 class SlowedReport(_Part):
@@ -174,6 +179,20 @@ class CastReport(_Part):
     """How often chance does as well."""
 
 
+class BankReport(_Part):
+    """The voice of the bank that is nearest to a speaker."""
+
+    voice: str
+    similarity: float
+    """Cosine of vectors, -1..1."""
+    following: float | None
+    """That of the next voice."""
+    limit: float
+    """Similarity that is asked for."""
+    outcome: str
+    """taken | unlike (under the limit) | close (the next voice is nearly as near) | nearer-speaker."""
+
+
 class SpeakerReport(_Part):
     """Somebody who is heard in the source."""
 
@@ -184,6 +203,8 @@ class SpeakerReport(_Part):
     median_f0_hz: float | None
     voice_class: str
     """low | high: which side of 165 Hz; chooses between stock voices."""
+    bank: BankReport | None = None
+    """The voice of the bank that is nearest; null where it was not asked."""
 
 
 class OverlapReport(_Part):
@@ -403,10 +424,10 @@ def build(
         transcript=transcript.origin if transcript else None,
         source=_source(source, transcript, job) if source else None,
         output_sha256=render.media.sha256,
-        backends=tuple(_backend(card) for card in cards_used(choices, language)),
+        backends=tuple(_backend(stage, card) for stage, card in used(choices, language)),
         lines=_lines(dub, translation),
         silent=_silent(dub, translation, clock),
-        speakers=_speakers(transcript) if transcript else (),
+        speakers=_speakers(transcript, dub) if transcript else (),
         overlaps=_overlaps(transcript, translation) if transcript else (),
         unsure=_unsure(transcript, translation) if transcript else (),
         cast=tuple(_casting(one) for one in lipsync.cast.castings) if lipsync else (),
@@ -431,11 +452,12 @@ def build(
     )
 
 
-def cards_used(choices: Choices, language: str) -> list[Card]:
-    """The cards chosen for one language, shared stages included, in the order of the graph."""
+def used(choices: Choices, language: str) -> list[tuple[str, Card]]:
+    """The cards chosen for one language, each with what it was asked for: a stage, or what a stage has
+    besides; shared stages included, in the order of the graph."""
     return [
-        resolution.choice
-        for (_, target), resolution in choices.resolutions.items()
+        (name, resolution.choice)
+        for (name, target), resolution in choices.resolutions.items()
         if resolution.choice is not None and target in (None, language)
     ]
 
@@ -503,10 +525,10 @@ def _source(source: Source, transcript: Transcript | None, job: Job) -> SourceFa
     )
 
 
-def _backend(card: Card) -> BackendUsed:
+def _backend(stage: str, card: Card) -> BackendUsed:
     rows = table()
     return BackendUsed(
-        stage=card.stage,
+        stage=stage,
         name=card.name,
         version=card.version,
         quality=card.quality,
@@ -546,6 +568,8 @@ def _line(clip: Clip, line: Line | None) -> LineFit:
         notes=tuple(f"{note.code}: {note.detail}" for note in line.notes) if line else (),
         backend=clip.backend,
         take=clip.take,
+        heard_error=clip.heard_error,
+        similarity=clip.similarity,
     )
 
 
@@ -567,7 +591,11 @@ def _failed(item: Silent, line: Line | None, clock: Clock | None) -> LineFailed:
     )
 
 
-def _speakers(transcript: Transcript) -> tuple[SpeakerReport, ...]:
+def _speakers(transcript: Transcript, dub: DubTrack | None) -> tuple[SpeakerReport, ...]:
+    matched = {
+        match.speaker: BankReport(**match.model_dump(exclude={"speaker"}))
+        for match in (dub.matches if dub else ())
+    }
     counted = Counter(segment.speaker for segment in transcript.segments)
     return tuple(
         SpeakerReport(
@@ -576,6 +604,7 @@ def _speakers(transcript: Transcript) -> tuple[SpeakerReport, ...]:
             lines=counted[speaker.id],
             median_f0_hz=speaker.median_f0_hz,
             voice_class=speaker.voice_class,
+            bank=matched.get(speaker.id),
         )
         for speaker in transcript.speakers
     )

@@ -1,20 +1,26 @@
-"""Voices that the user named: an engine's own, or a recording of the voice bank.
+"""Voices that the user named, an engine's own or a recording of the voice bank, and speakers known again by
+it.
 
-The bank is the folder `voices` of the data folder: `anna.wav` there is the voice `anna`, in every job.
-Nothing is taken from it unless a cast file names it.
+The bank is the folder `voices` of the data folder: `anna.wav` there is the voice `anna`, in every job, and
+`anna.toml` beside it says which of its own voices an engine that does not imitate takes for her: `kokoro =
+"af_heart"`. A voice of the bank speaks where a cast file names it, or for a speaker who is matched with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from loc.artifacts import SAMPLE_RATE
+from loc.analysis.diarization.chosen import embedder
+from loc.artifacts import SAMPLE_RATE, BankMatch, Speaker
+from loc.cast import NO_VOICE
 from loc.errors import InputError
 from loc.stage import Context
+from stages.dub import matching
 from stages.dub.contract import Reference, Synthesiser, VoiceRequest
 from stages.dub.reference import LEAST, wav
 from stages.dub.speech import resampled
@@ -23,6 +29,7 @@ FOLDER = "voices"
 SUFFIXES = (".wav", ".flac")
 LONGEST_S = 30.0
 """Of a recording that is taken; engines listen to the first ten seconds."""
+_STOCK_FORM = 'Write a line for each engine that is to take one of its own voices: kokoro = "af_heart".'
 
 
 def cast_voices(
@@ -39,15 +46,15 @@ def cast_voices(
         return requests
     cast.check_voices(requests)
     done = dict(requests)
-    for speaker, by_language in cast.voices.items():
-        name = by_language.get(context.language or "", by_language.get("", None))
-        if name is None:
+    for speaker, name in named(context).items():
+        if name == NO_VOICE:
             continue
         file = recording(context.settings.data_dir, name)
+        own = _own(context, engine, name) if file is not None else name
         if file is not None and engine.traits.clones:
             done[speaker] = replace(requests[speaker], reference=_taken(context, file))
-        elif file is None and engine.traits.has_names:
-            done[speaker] = replace(requests[speaker], name=name)
+        elif own is not None and engine.traits.has_names:
+            done[speaker] = replace(requests[speaker], name=own)
         else:
             can = "does not imitate" if file is not None else "has no voices by name"
             context.runner.notice(
@@ -55,6 +62,90 @@ def cast_voices(
                 f"{speaker}: {engine.card.id} {can}; another voice speaks than {cast.name} names.",
             )
     return done
+
+
+def named(context: Context) -> Mapping[str, str]:
+    """The voice that the cast file names for each speaker in this language, `NO_VOICE` among them."""
+    voices = context.job.cast.voices if context.job.cast is not None else {}
+    found = {
+        speaker: by_language.get(context.language or "", by_language.get("", None))
+        for speaker, by_language in voices.items()
+    }
+    return {speaker: name for speaker, name in found.items() if name is not None}
+
+
+def known_again(
+    context: Context,
+    engine: Synthesiser,
+    speakers: Sequence[Speaker],
+    requests: Mapping[str, VoiceRequest],
+) -> tuple[Mapping[str, VoiceRequest], tuple[BankMatch, ...]]:
+    """The voices of speakers who are matched with one of the bank, of those whom the cast file does not name;
+    what is matched, and what is not, is said.
+
+    Args:
+        speakers: those who say lines.
+
+    Raises:
+        InputError: a recording of the bank cannot be imitated.
+    """
+    settings = context.settings
+    usable = {
+        name: file
+        for name, file in recordings(settings.data_dir).items()
+        if engine.traits.clones or _own(context, engine, name) is not None
+    }
+    asked = [one for one in speakers if one.id not in named(context)]
+    if not settings.match_voices or not usable or not asked:
+        return requests, ()
+    teller = embedder(context)
+    if teller is None or not any(one.voice for one in asked):
+        context.runner.notice(
+            "bank-not-asked",
+            f"Nobody is matched with the {len(usable)} voice(s) of the bank: pitch and timbre do not tell a "
+            "person from others in another recording. `loc models env resemblyzer` makes what does.",
+        )
+        return requests, ()
+    bank = {name: _taken(context, file) for name, file in usable.items()}
+    found = matching.matches(context, teller, asked, bank)
+    done = dict(requests)
+    for match in found:
+        taken = match.outcome == "taken"
+        context.runner.notice(
+            "voice-matched" if taken else "voice-not-matched", matching.in_words(match, teller.scale.lead)
+        )
+        if taken and engine.traits.clones:
+            done[match.speaker] = replace(done[match.speaker], reference=bank[match.voice])
+        elif taken:
+            done[match.speaker] = replace(done[match.speaker], name=_own(context, engine, match.voice))
+    return done, tuple(found)
+
+
+def recordings(data_dir: Path) -> Mapping[str, Path]:
+    """Every recording of the bank, by name."""
+    folder = data_dir / FOLDER
+    names = sorted({file.stem for file in folder.glob("*") if file.suffix in SUFFIXES})
+    found = {name: recording(data_dir, name) for name in names}
+    return {name: file for name, file in found.items() if file is not None}
+
+
+def _own(context: Context, engine: Synthesiser, name: str) -> str | None:
+    """Which of its own voices an engine takes for one of the bank.
+
+    Raises:
+        InputError: what stands beside the recording is no table of names.
+    """
+    file = context.settings.data_dir / FOLDER / f"{name}.toml"
+    if not engine.traits.has_names or not file.is_file():
+        return None
+    try:
+        said = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read.", why=str(error), fix=_STOCK_FORM) from error
+    found = said.get(engine.card.name)
+    if found is not None and not isinstance(found, str):
+        raise InputError(f"{file}: {engine.card.name} is no name of a voice.", fix=_STOCK_FORM)
+    return found
 
 
 def recording(data_dir: Path, name: str) -> Path | None:

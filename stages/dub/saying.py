@@ -13,13 +13,16 @@ from dataclasses import dataclass, field, replace
 from loc.artifacts import Line, Reason
 from loc.errors import ChildError, InputError, LocError, MissingError, RefusedError
 from loc.stage import Context
-from stages.dub import speech
+from stages.dub import hearing, speech
 from stages.dub.contract import Synthesiser, VoiceRequest
+from stages.dub.hearing import Ears, Judged
 from stages.dub.speech import Speech
 
 TAKES = 3
 """Takes of a line that one engine is asked for: an engine that leaves words out in one line of ten says one
 line of a thousand wrong three times."""
+
+UNHEARD = Judged()
 
 _FINAL = (InputError, MissingError, RefusedError)
 """Failures that another take by the same engine would meet again."""
@@ -60,6 +63,7 @@ class Said:
     take: int
     engine: int
     faults: tuple[Reason, ...] = ()
+    heard: Judged = UNHEARD
 
 
 @dataclass
@@ -99,10 +103,11 @@ def say(
         engines: the chosen one, then those that may mend what it fails.
     """
     tries = [_Try(wish) for wish in wishes]
+    ears = hearing.ears(context, engines)
     for place in range(len(engines)):
         for item in tries:
             item.final = False
-        _takes(context, engines, place, [item for item in tries if place >= item.wish.engine])
+        _takes(context, engines, ears, place, [item for item in tries if place >= item.wish.engine])
     for item in tries:
         _mark(context, engines, item)
     return {item.wish.line.id: _outcome(item) for item in tries}
@@ -116,35 +121,48 @@ def say_as_before(
     For another rate of a line that is said already: in another voice it would be of no use.
     """
     tries = [_Try(wish) for wish in wishes]
+    ears = hearing.ears(context, engines)
     for place in range(len(engines)):
-        _takes(context, engines, place, [item for item in tries if place == item.wish.engine])
+        _takes(context, engines, ears, place, [item for item in tries if place == item.wish.engine])
     return {
         item.wish.line.id: item.best if item.best is not None and item.passed else ChildError(item.why)
         for item in tries
     }
 
 
-def _takes(context: Context, engines: Sequence[Synthesiser], place: int, tries: Sequence[_Try]) -> None:
+def _takes(
+    context: Context, engines: Sequence[Synthesiser], ears: Ears, place: int, tries: Sequence[_Try]
+) -> None:
     """Have one engine say what is not said yet, as often as it may be asked."""
     engine = engines[place]
     for number in range(TAKES if engine.traits.has_takes else 1):
-        _round(context, engine, place, number, [item for item in tries if not item.passed and not item.final])
+        waiting = [item for item in tries if not item.passed and not item.final]
+        _round(context, engine, ears, place, number, waiting)
 
 
-def _round(context: Context, engine: Synthesiser, place: int, number: int, tries: Sequence[_Try]) -> None:
-    """One take of every line that is not said yet, by one engine."""
+def _round(
+    context: Context, engine: Synthesiser, ears: Ears, place: int, number: int, tries: Sequence[_Try]
+) -> None:
+    """One take of every line that is not said yet, by one engine, and what is heard of it."""
     wished = [_fitting(item.wish, engine, place, number) for item in tries]
     work = [
         speech.speak(context, engine, wish.unit, wish.line.text, wish.voice, wish.rate, wish.take)
         for wish in wished
     ]
     results = context.runner.attempt(work, parallel=True)
+    spoken = []
     for item, wish, result in zip(tries, wished, results, strict=True):
         if isinstance(result, LocError):
             item.failed(result)
-            continue
-        made = speech.speech_of(result)
-        item.took(Said(made, wish.take, place, made.about.faults))
+        else:
+            spoken.append((item, wish, speech.speech_of(result)))
+    # What is broken is not listened to.
+    whole = [one for one in spoken if not one[2].about.faults]
+    lines = [hearing.Spoken(wish.unit, wish.line.text, made, wish.voice.reference) for _, wish, made in whole]
+    heard = dict(zip([line.unit for line in lines], hearing.listen(context, ears, lines), strict=True))
+    for item, wish, made in spoken:
+        judged = heard.get(wish.unit, UNHEARD)
+        item.took(Said(made, wish.take, place, (*made.about.faults, *judged.faults), judged))
     for item, wish in zip(tries, wished, strict=True):
         if not item.passed and engine.traits.has_takes:
             context.runner.notice(

@@ -14,6 +14,7 @@ from typing import cast
 from loc.artifacts import (
     BLOCK_SAMPLES,
     SAMPLE_RATE,
+    BankMatch,
     Clip,
     DubTrack,
     Line,
@@ -37,6 +38,7 @@ from stages.dub import bank, mix, own_voice, reference, saying, speech
 from stages.dub.bed import bed
 from stages.dub.contract import Inputs, Reference, Synthesiser, VoiceRequest
 from stages.dub.fit import MAX_RATE, MAX_STRETCH, Placed, Slot, choose_rates, place_lines
+from stages.dub.hearing import Judged
 from stages.dub.saying import Said, Wish
 from stages.dub.slowing import Lines, in_programme, slow_picture
 from stages.dub.speech import Speech
@@ -59,6 +61,7 @@ class _Spoken:
     rate: float
     backend: str
     take: int
+    heard: Judged
 
 
 def run(context: Context, inputs: Inputs) -> DubTrack:
@@ -70,7 +73,7 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
     if context.job.as_spoken:
         return _own_voice(context, source, inputs.stems.get(), transcript, translation.lines)
     lines = list(_speakable(context, translation.lines, source.samples, silent))
-    requests = _imitating(context, inputs, transcript, lines, voices(transcript.speakers))
+    requests, matched = _imitating(context, inputs, transcript, lines, voices(transcript.speakers))
     spoken, slowed = _speak(context, lines, requests, source, silent)
     shown = _clock(context, source, slowed)
     _tell_slowed(context, slowed, shown.samples - source.samples)
@@ -102,6 +105,7 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
         mix=mixed,
         loudness=loudness,
         slowed=slowed,
+        matches=matched,
     )
 
 
@@ -153,13 +157,16 @@ def _imitating(
     transcript: Transcript,
     lines: Sequence[Line],
     requests: Mapping[str, VoiceRequest],
-) -> Mapping[str, VoiceRequest]:
-    """The voices of speakers, with a recording of each where an engine imitates; who cannot be is told."""
+) -> tuple[Mapping[str, VoiceRequest], tuple[BankMatch, ...]]:
+    """The voices of speakers, with a recording of each where an engine imitates, and who was known again by
+    the bank; who cannot be imitated is told."""
     engines = _engines(context)
     requests = bank.cast_voices(context, engines[0], requests)
-    if not any(engine.traits.clones for engine in engines):
-        return requests
     heard = {line.speaker for line in lines}
+    people = [speaker for speaker in transcript.speakers if speaker.id in heard]
+    requests, matched = bank.known_again(context, engines[0], people, requests)
+    if not any(engine.traits.clones for engine in engines):
+        return requests, matched
     speaking = [
         speaker
         for speaker, request in requests.items()
@@ -176,7 +183,7 @@ def _imitating(
                 context.runner.notice("not-imitated", f"{speaker}: {why}")
             else:
                 context.runner.defect("dub", f"speaker {speaker}", "not-imitated", why, context.language)
-    return done
+    return done, matched
 
 
 def _unit(line: Line) -> str:
@@ -261,6 +268,7 @@ def _speak(
             rate_of.get(line.id, 1.0),
             engines[final[line.id].engine].card.id,
             final[line.id].take,
+            final[line.id].heard,
         )
         for line, slot in zip(lines, slots, strict=True)
     ]
@@ -350,6 +358,8 @@ def _clip(spoken: _Spoken, placed: Placed, made: Made) -> Clip:
         fit=placed.fit,
         backend=spoken.backend,
         take=spoken.take,
+        heard_error=spoken.heard.error,
+        similarity=spoken.heard.similarity,
     )
 
 

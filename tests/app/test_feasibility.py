@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from loc.app.feasibility import (
+    SPEAKERS,
     Choices,
     cut_graph,
     decide,
@@ -20,10 +21,10 @@ from loc.app.feasibility import (
 )
 from loc.artifacts import Ref
 from loc.backend import Card, Languages, LicensedPart
-from loc.errors import ExitCode, MissingError, RefusedError
+from loc.errors import ExitCode, MissingError, RefusedError, UsageError
 from loc.policy.licences import Licence, Purpose, ReadOn, table
 from loc.settings import Settings
-from loc.stage import Job, Stage, SuppliedText
+from loc.stage import HEAR, Job, Stage, SuppliedText
 from tests.app.toy import NoInputs
 
 Make = Callable[..., Settings]
@@ -151,3 +152,50 @@ def test_translators_are_chosen_again_for_the_language_that_was_heard(settings: 
     one = [replace(ears, languages=Languages(source=("en",), detects=True)), *cards[:-3], english, finnish]
     with pytest.raises(MissingError, match="is not known"):
         require_all(decide(STAGES, unknown, settings(), one, lambda need: True), unknown, settings())
+
+
+BESIDES = tuple(
+    replace(stage, also={"transcribe": (SPEAKERS,), "dub": (SPEAKERS, HEAR)}.get(stage.name, ()))
+    for stage in STAGES
+)
+
+
+def besides(settings: Settings, *cards: Card, sound: bool = True, **changes: Any) -> dict[str, str | None]:
+    """What is asked for beside the stages, and what was chosen."""
+    choices = decide(BESIDES, job(**changes), settings, [*CARDS, *cards], lambda need: True, sound)
+    return {
+        f"{name}.{language}" if language else name: resolution.choice.name if resolution.choice else None
+        for (name, language), resolution in choices.resolutions.items()
+        if name in (SPEAKERS, HEAR)
+    }
+
+
+EARS = replace(CARD, stage="transcribe", name="ears", quality="good", languages=Languages(source=("ja",)))
+
+
+def test_speakers_are_told_once_for_all_languages_where_there_is_sound(settings: Make) -> None:
+    teller = replace(CARD, stage=SPEAKERS, name="teller")
+    given = settings(listen=False, require_quality="good")
+    assert besides(given, teller) == {SPEAKERS: "teller"}
+    assert besides(given, teller, transcript=TEXT) == {SPEAKERS: "teller"}
+    assert besides(given, teller, sound=False, transcript=TEXT) == {}
+
+
+def test_each_language_is_heard_by_a_good_recogniser_that_knows_it(settings: Make) -> None:
+    heard = besides(settings(), EARS)
+    assert heard == {SPEAKERS: None, f"{HEAR}.ja": "ears", f"{HEAR}.es": None}
+    assert besides(settings(), replace(EARS, quality="basic"))[f"{HEAR}.ja"] is None
+    assert besides(settings(backend={"transcribe": "other"}), EARS)[f"{HEAR}.ja"] is None
+    named = settings(backend={"transcribe": "other", "hear": "ears"})
+    assert besides(named, EARS)[f"{HEAR}.ja"] == "ears"
+
+
+def test_what_is_used_besides_is_missed_only_where_it_was_named(settings: Make) -> None:
+    def check(given: Settings) -> None:
+        choices = decide(BESIDES, job(), given, CARDS, lambda need: True)
+        require_all(choices, job(), given)
+
+    check(settings())
+    for name in (SPEAKERS, HEAR):
+        with pytest.raises(UsageError, match="nobody"):
+            check(settings(backend={name: "nobody"}))

@@ -25,6 +25,8 @@ from loc.worker import serve
 from stages.dub.espeak import VARIETIES, VOICES
 from stages.dub.espeak_worker import Engine, in_fork
 
+OTHER = "Esto no tiene nada que ver."
+"""What it says in place of a line where it is told to say something wrong."""
 FAULT = re.compile(r"\[(\w+)( once)?\]")
 
 
@@ -96,7 +98,8 @@ def main() -> None:
             return {"voice": "x"}
 
         def line() -> dict[str, Any]:
-            audio, phones = spoken(engine, FAULT.sub("", text), language, voice, rate)
+            said = OTHER if fault == "wrong" else FAULT.sub("", text)
+            audio, phones = spoken(engine, said, language, voice, rate)
             audio = spoilt(fault, audio * (1 - 0.05 * take), engine.sample_rate)
             soundfile.write(file, audio, engine.sample_rate, subtype="FLOAT")
             reply: dict[str, Any] = {"voice": f"drawn {voice.get('name', voice.get('class', 'clone'))}"}

@@ -43,6 +43,8 @@ JAPANESE = ("人は動きます。", "ボブは森で熊を見ました。")
 HURRIED = "人はいつでもどこでも動きますし、動かなければなりません。"
 """For the first: too long for its time, however fast it is spoken."""
 
+SPANISH = ("La mitad de las manzanas no estaba antes del mediodía.",)
+
 FILM = Script(
     lines=(Said(OTTO, ENGLISH[0], pause=0.3), Said(OTTO, ENGLISH[1], pause=1.3)),
     shots=(Shot(0, "medium", "study", (OTTO,)), Shot(1, "close", "plain", (OTTO,))),
@@ -187,8 +189,9 @@ def draw(folder: Path) -> Rig:
     speakers told apart by workers and then by signal statistics, then with Japanese subtitles in the picture,
     then spoken by an engine that does not know its phones, then translated by a language model that talks too
     much, then with tiny weights of LatentSync and a judge, then with those of MuseTalk; one picture of it,
-    made to talk with its sound; two people in a shot, of whom it is not known who speaks; and the film with a
-    line for which its picture has to be slowed."""
+    made to talk with its sound; two people in a shot, of whom it is not known who speaks, dubbed once more by
+    an engine that imitates a voice of the bank and is listened to; and the film with a line for which its
+    picture has to be slowed."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -243,6 +246,12 @@ def draw(folder: Path) -> Rig:
     pair.say("en", [line.text for line in TWINS.lines], shifts=(0,))
     pair.say("ja", JAPANESE[1:], shifts=(0,))
     pair.run(languages=("ja",), until="lipsync")
+    pair.say("es", SPANISH, shifts=(0,))
+    place(folder / "voices", DEAF, ("tiny.pt", deaf()))
+    (folder / "voices" / "voices").mkdir()
+    kept = str(folder / "voices" / "voices" / "anna.wav")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(twins.path), "-ac", "1", kept], check=True)
+    pair.run(languages=("es",), until="dub", data_dir=folder / "voices", device="cpu", **engine)
     hurried = replace(rig, video="hurried.mp4")
     os.link(rig.path, hurried.path)
     hurried.say("ja", (HURRIED, JAPANESE[1]))

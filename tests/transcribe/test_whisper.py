@@ -97,7 +97,8 @@ class Job:
 
         def backend(stage: str, language: str | None) -> object:
             card = prepared.choices.card(stage, language)
-            assert card is not None
+            if card is None:
+                raise MissingError(f"There is no backend for {stage}.")
             host = Host(settings, self.folder, model=card.model)
             return made.setdefault(card.choice, graph.backends[card.id](host))
 

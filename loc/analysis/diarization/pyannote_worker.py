@@ -21,14 +21,17 @@ def main() -> None:
     """Serve until the parent closes the pipe."""
     forbid_network()
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-    # Checkpoints are read as tensors and the classes that the library declares safe, never as programs.
+    # The library would read checkpoints as programs: they are read as tensors and the plain records below.
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     loaded: dict[tuple[str, str], Any] = {}
 
     def pipeline(folder: str, device: str) -> Any:
         import torch
         from pyannote.audio import Pipeline
+        from pyannote.audio.core.task import Problem, Resolution, Specifications
 
+        records = [torch.torch_version.TorchVersion, Problem, Resolution, Specifications]
+        torch.serialization.add_safe_globals(records)
         if (folder, device) not in loaded:
             loaded.clear()
             found = Pipeline.from_pretrained(folder)

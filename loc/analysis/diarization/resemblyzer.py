@@ -23,8 +23,8 @@ from loc.worker import Worker
 ENVIRONMENT = "resemblyzer"
 SIZE = 256
 """Numbers of a vector."""
-CALL_LIMIT_S = 300.0
-"""Seconds a line may take, loading the package on a cold disk included."""
+CALL_LIMIT_S = 900.0
+"""Seconds a line may take: the first time librosa compiles parts of itself, a quarter of a minute of work."""
 
 SCALE = Scale(joined=0.60, bank=0.75, lead=0.05, other=0.60, unsure=0.05, shortest=ANALYSIS_RATE)
 """Measured on four real people (`bench/voices.py`). Lines of 1 to 3.5 s: means of one person's pairs 0.67 to
