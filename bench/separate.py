@@ -33,16 +33,10 @@ import numpy.typing as npt
 from loc.artifacts import SAMPLE_RATE
 from loc.backend import Host
 from stages.separate.centre_mask import CentreMask
+from stages.separate.known import si_sdr
 from tests.voices import SENTENCES, music, pause, speak
 
 Audio = npt.NDArray[np.float32]
-
-
-def si_sdr(estimate: Audio, truth: Audio) -> float:
-    """Scale-invariant signal-to-distortion ratio, dB (Le Roux et al., 2019)."""
-    estimate, truth = estimate - estimate.mean(0), truth - truth.mean(0)
-    scaled = truth * (np.sum(estimate * truth) / np.sum(truth * truth))
-    return float(10 * np.log10(np.sum(scaled**2) / np.sum((estimate - scaled) ** 2)))
 
 
 def scene(snr_db: float, *, stereo: bool, sentences: int = 8, seed: int = 0) -> tuple[Audio, Audio]:

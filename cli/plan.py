@@ -11,6 +11,7 @@ import typer
 from cli.graph import load_graph
 from cli.options import LOOK_FIELDS, JsonFlag, with_settings
 from cli.output import say, table, write_json
+from loc import environments
 from loc.app.models import bytes_in_words
 from loc.app.plan import Offer, Row, plan
 from loc.app.run import prepare
@@ -121,7 +122,10 @@ def _print_offers(rows: list[Row]) -> None:
 
 
 def _size(offer: Offer) -> tuple[str, ...]:
-    return (bytes_in_words(offer.bytes, exact=False),) if offer.weights else ()
+    """What it takes on disk, in words."""
+    pulled = (bytes_in_words(offer.bytes, exact=False),) if offer.weights else ()
+    rooms = [environments.known()[one] for one in offer.environments if one in environments.known()]
+    return (*pulled, *(f"{room.size} for its environment" for room in rooms))
 
 
 def _print_rejected(rows: list[Row]) -> None:

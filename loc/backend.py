@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from loc import environments
 from loc.device import Devices, Resident, devices_of, gib
@@ -21,6 +21,10 @@ from loc.errors import MissingError, RefusedError, UsageError
 from loc.policy.licences import Purpose, refusal
 from loc.weights.shelf import Shelf, Weights
 from loc.weights.table import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Model = TypeVar("Model")
 
@@ -135,6 +139,11 @@ class Host:
         """Where models run: for what computes in halves of a batch where memory ends."""
         return self.run or devices_of(self.settings.data_dir, self.settings.device)
 
+    def notice(self, code: str, message: str) -> None:
+        """Tell the run of something that people should know, a fallback say; outside a run nobody listens."""
+        if self.run is not None:
+            self.run.say(code, message)
+
     def resident(
         self,
         title: str,
@@ -217,12 +226,37 @@ class Tried:
     ok: bool
 
 
+@dataclass(frozen=True)
+class StockVoice:
+    """A voice as engines are asked for one: neither by name nor by a recording."""
+
+    voice_class: str
+    variant: int = 0
+    name: None = None
+    reference: None = None
+
+
+class Speech(Protocol):
+    """Lets a built-in voice say something."""
+
+    def __call__(self, text: str, language: str) -> npt.NDArray[np.float32]:
+        """Its sound, float32 [n], mono, 48 kHz, full scale 1.0. `language`: BCP-47 primary tag.
+
+        Raises:
+            LocError: no built-in voice speaks it here.
+        """
+        ...
+
+
 @runtime_checkable
 class SelfChecking(Protocol):
     """A backend that can show on something known that it understands its weights."""
 
-    def self_check(self) -> Iterator[Tried]:
+    def self_check(self, speech: Speech) -> Iterator[Tried]:
         """Do it. What is known is written here or computed, never a recording of a real person.
+
+        Args:
+            speech: for what has to be said.
 
         Raises:
             LocError: the weights cannot be loaded or used.

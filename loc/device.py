@@ -309,14 +309,16 @@ class Devices:
         return Resident(self, title, memory_mb, load, unload)
 
     def halving(self, what: str, size: int, attempt: Callable[[int], Result]) -> Result:
-        """`halving`, from the size at which this went last in this run."""
-        size = min(size, self._sizes.get(what, size))
+        """`halving`, from the size at which this went in this run after memory had ended with more."""
+        first = min(size, self._sizes.get(what, size))
 
         def remembered(at: int) -> Result:
-            self._sizes[what] = at
+            # A smaller size because there was less to do says nothing of memory.
+            if at < first:
+                self._sizes[what] = at
             return attempt(at)
 
-        return halving(size, remembered, self.say, what)
+        return halving(first, remembered, self.say, what)
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:

@@ -45,6 +45,8 @@ class Row(_Frozen):
     """The same, of packages that are installed without what they ask for."""
     proof: tuple[str, ...]
     """Modules that must be importable in the end."""
+    size: str
+    """What it takes on disk, in words: it depends on which torch the platform brings."""
 
     @property
     def digest(self) -> str:

@@ -5,8 +5,9 @@ What it hears in other languages is fluent nonsense, so callers must refuse them
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -110,6 +111,48 @@ def recognise_english(audio: npt.NDArray[np.float32]) -> list[Heard]:
     if decoder.hyp() is None:
         return []
     return [_heard(part) for part in decoder.seg() if not _NO_WORD.match(part.word)]
+
+
+def which_english(audio: npt.NDArray[np.float32], sentences: Sequence[str]) -> int | None:
+    """Which of several sentences of English a window is most likely, or None where it fits none.
+
+    Choosing among few is far surer than writing down what was said: it works with voices that the recogniser
+    understands badly.
+
+    Args:
+        audio: as for `recognise_english`.
+        sentences: lower case, of words in pocketsphinx's dictionary, without punctuation.
+    """
+    from pocketsphinx import Decoder
+
+    if len(audio) < FRAME or np.abs(audio).max() < SILENCE_PEAK:
+        return None
+    decoder = Decoder(samprate=RECOGNISER_RATE, loglevel="FATAL", cmn="batch", beam=BEAM, wbeam=WORD_BEAM)
+    decoder.add_jsgf_string(
+        "choice", f"#JSGF V1.0; grammar choice; public <choice> = {' | '.join(sentences)};"
+    )
+    decoder.activate_search("choice")
+    decoder.start_utt()
+    decoder.process_raw(to_pcm(audio), full_utt=True)
+    decoder.end_utt()
+    found = decoder.hyp()
+    said = "" if found is None else " ".join(_VARIANT.sub("", word) for word in found.hypstr.split())
+    return sentences.index(said) if said in sentences else None
+
+
+def share_heard(text: str, said: str, language: str) -> float:
+    """Share of a text's words, or of its signs in Japanese, that are among what was heard, in their order.
+
+    Case and punctuation do not count.
+    """
+    wanted, found = (_units(one, language) for one in (text, said))
+    blocks = difflib.SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks) / max(1, len(wanted))
+
+
+def _units(text: str, language: str) -> Sequence[str]:
+    plain = re.sub(r"[^\w\s]", "", text.casefold())
+    return "".join(plain.split()) if language == "ja" else plain.split()
 
 
 def fingerprint() -> Mapping[str, str]:

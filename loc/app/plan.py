@@ -72,7 +72,7 @@ class Offer:
     bytes: int | None
     """What the weights take, about; None where one's size is not known."""
     licences: tuple[str, ...]
-    """Names, of the weights; without weights, of all its parts."""
+    """Names: of the weights, and of what an environment brings."""
     access: tuple[str, ...] = ()
     """What is asked of whoever wants the weights, in words."""
 
@@ -210,7 +210,9 @@ def _offer(card: Card, missing: Sequence[Need], known: Mapping[str, weights.Row]
     rows = [known[need.name] for need in missing if need.kind == "weights"]
     sizes = [row.size for row in rows]
     names = licences.table()
-    under = [row.licence for row in rows] or [part.licence for part in card.licences]
+    # An environment installs the code of the engine, which stands under licences of its own.
+    made = [part.licence for part in card.licences] if len(rows) < len(missing) else []
+    under = [*(row.licence for row in rows), *made]
     return Offer(
         card,
         tuple(need.name for need in missing if need.kind == "environment"),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loc.errors import LocError, MissingError, StorageError
+from loc.remote import PASSING, doubled, retry_after
 from loc.store.keys import HASH_BUFFER
 from loc.store.workdir import storage_error
 
@@ -32,8 +33,6 @@ CONNECT_S, READ_S = 15.0, 60.0
 """Seconds to reach a server, and between two pieces of an answer."""
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - the name of the variable
 """Holds the key to repositories of a hub that ask for an agreement. Sent to the hub alone."""
-
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 Progress = Callable[[int, int | None], None]
 """(bytes that are here, bytes of the file or None)."""
@@ -106,8 +105,8 @@ def fetch(
                         fix="Run the same command again later; it goes on from there.",
                     ) from cut
                 if idle:
-                    pause = cut.pause_s if cut.pause_s is not None else FIRST_PAUSE_S * 2 ** (idle - 1)
-                    sleep(min(pause, LONGEST_PAUSE_S))
+                    own = doubled(idle - 1, FIRST_PAUSE_S, LONGEST_PAUSE_S)
+                    sleep(own if cut.pause_s is None else min(cut.pause_s, LONGEST_PAUSE_S))
                 continue
             if sha256 == (wanted.sha256 or said or sha256):
                 break
@@ -216,9 +215,8 @@ def _check_status(answer: httpx.Response, url: str) -> None:
     code = answer.status_code
     if code in (200, 206):
         return
-    if code in _AGAIN:
-        after = answer.headers.get("retry-after", "")
-        raise _Cut(f"The server answered {code}", float(after) if after.isdigit() else None)
+    if code in PASSING:
+        raise _Cut(f"The server answered {code}", retry_after(answer.headers.get("retry-after", "")))
     if code in (401, 403):
         raise MissingError(
             f"{url} may not be fetched.",

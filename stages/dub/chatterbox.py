@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from loc.backend import Card, Host, Languages, LicensedPart, Need
-from stages.dub.contract import Spoken, Traits, VoiceRequest
-from stages.dub.model_worker import ModelWorker
+from loc.backend import Card, Languages, LicensedPart, Need
+from stages.dub.contract import Traits, VoiceRequest
+from stages.dub.model_engine import ModelEngine
 
 ENVIRONMENT = "chatterbox"
 
@@ -22,7 +22,7 @@ LANGUAGES = frozenset(_TAGS.split())
 """Of its 23, all but Chinese and Hebrew, for whose writing it fetches further data while it runs."""
 
 
-class Chatterbox:
+class Chatterbox(ModelEngine):
     """The backend `dub/chatterbox`."""
 
     card: ClassVar[Card] = Card(
@@ -41,32 +41,19 @@ class Chatterbox:
 
     traits: ClassVar[Traits] = Traits(has_takes=True, keeps_rate=False, clones=True, has_classes=False)
 
-    def __init__(self, host: Host) -> None:
-        self._worker = ModelWorker(host, ENVIRONMENT, "stages.dub.chatterbox_worker")
+    environment = ENVIRONMENT
+    module = "stages.dub.chatterbox_worker"
 
-    def fingerprint(self) -> Mapping[str, str]:
-        """Every package of its environment, and the weights. Starts nothing."""
-        return self._worker.fingerprint()
-
-    def close(self) -> None:
-        self._worker.close()
-
-    def speak(self, text: str, language: str, voice: VoiceRequest, rate: float, take: int = 0) -> Spoken:
-        """Speak one line; see `Synthesiser.speak`. Safe to call from several threads.
-
-        Raises:
-            InputError: a checkpoint does not fit.
-            ChildError: the worker died or hung.
-        """
-        folder = str(self._checkpoints)
-        return self._worker.speak(text, language, voice, rate, take, folder=folder)
+    def paths(self, language: str, voice: VoiceRequest) -> Mapping[str, Path]:
+        """`folder`, in which its files lie side by side under their published names."""
+        del language, voice
+        return {"folder": self._folder}
 
     @cached_property
-    def _checkpoints(self) -> Path:
-        """A folder in which its files lie side by side under their published names."""
-        folder = self._worker.host.scratch / f"chatterbox-{self._worker.model}"
+    def _folder(self) -> Path:
+        folder = self.host.scratch / f"chatterbox-{self.model}"
         folder.mkdir(exist_ok=True)
-        for path, file in self._worker.weights.files.items():
+        for path, file in self.weights.files.items():
             link = folder / path
             if not link.is_symlink():
                 link.symlink_to(file.resolve())

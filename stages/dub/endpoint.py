@@ -1,47 +1,31 @@
 """Speech by any OpenAI-compatible endpoint, `/audio/speech`: a cloud's, or a server in this house.
 
 Nothing is sent unless this backend was named. The endpoint's key is read from the environment variable
-`LOC_SPEECH_KEY` when a request is made, and stands in no record, log or message, nor in a key of ours.
-
-What goes wrong on the way is tried again after pauses that grow, or that the endpoint asks for, with limits.
-Where the endpoint is gone or turns the key down, no further line is sent.
+`LOC_SPEECH_KEY` when a request is made; `loc.remote` says what becomes of it, and of what goes wrong on the
+way.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import threading
-import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from loc.backend import Card, Host, LicensedPart, Need
-from loc.errors import ChildError, InputError, LocError, MissingError
+from loc.errors import MissingError
+from loc.remote import Patience, Remote
 from stages.dub.contract import Spoken, Traits, VoiceRequest
-
-if TYPE_CHECKING:
-    import httpx
 
 KEY_VARIABLE = "LOC_SPEECH_KEY"
 
-ATTEMPTS = 4
-"""Times one request is sent."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
-"""Pauses double from the first; one that the endpoint asks for is kept up to the longest."""
-
-CONNECT_S, ANSWER_S = 10.0, 120.0
-"""Seconds to reach the endpoint, and until it has answered."""
-
-MOST_BYTES = 64 << 20
-"""Of an answer: ten minutes of sound, which no line is."""
+PATIENCE = Patience(attempts=4, first_pause_s=1.0, longest_pause_s=30.0, answer_s=120.0, most_bytes=64 << 20)
+"""64 MiB are ten minutes of sound, which no line is."""
 
 VOICES = {"low": ("onyx", "echo", "ash"), "high": ("nova", "shimmer", "coral")}
 """The voices of OpenAI's own service by class; another server's are named with --dub-voices."""
-
-_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
 class Endpoint:
@@ -69,9 +53,9 @@ class Endpoint:
         self._url: str = settings.dub_url
         self._model: str = settings.dub_model
         self._named: Mapping[str, str] = settings.dub_voices
-        self._down: LocError | None = None
-        self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._endpoint = Remote(
+            "speech endpoint", self._url, self._model, KEY_VARIABLE, "--dub-url and --dub-model", PATIENCE
+        )
 
     def fingerprint(self) -> Mapping[str, str]:
         """Endpoint, model and voices: another of either answers otherwise."""
@@ -83,22 +67,17 @@ class Endpoint:
 
     def close(self) -> None:
         """Close connections."""
-        with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+        self._endpoint.close()
 
     def speak(self, text: str, language: str, voice: VoiceRequest, rate: float, take: int = 0) -> Spoken:
         """Speak one line; see `Synthesiser.speak`. Safe to call from several threads.
 
         Raises:
-            MissingError: the endpoint cannot be reached or turns the key, the model or the voice down.
+            MissingError: the endpoint is gone, or turns the key, the model or more requests down.
             InputError: it does not take this line.
             ChildError: it does not answer with sound.
         """
         del language, take
-        if self._down is not None:
-            raise self._down
         name = self._voice(voice)
         body = {
             "model": self._model,
@@ -107,11 +86,8 @@ class Endpoint:
             "response_format": "wav",
             "speed": rate,
         }
-        try:
-            return _spoken(self._asked(body), f"{self._model} {name}")
-        except MissingError as error:
-            self._down = error
-            raise
+        audio, sample_rate = self._endpoint.ask("/audio/speech", body, _sound)
+        return Spoken(audio, sample_rate, (), "ipa", f"{self._model} {name}")
 
     def _voice(self, voice: VoiceRequest) -> str:
         if voice.name is not None:
@@ -121,99 +97,17 @@ class Endpoint:
         own = VOICES[voice.voice_class]
         return own[voice.variant % len(own)]
 
-    def _asked(self, body: Mapping[str, object]) -> bytes:
-        """Send a request until it is answered with something."""
-        pause, why = FIRST_PAUSE_S, ""
-        for attempt in range(ATTEMPTS):
-            status, asked_pause, data, why = self._send(body)
-            if status == 200:
-                return data
-            if status and status not in _AGAIN:
-                raise self._turned_down(status)
-            if attempt + 1 < ATTEMPTS:
-                time.sleep(min(pause if asked_pause is None else asked_pause, LONGEST_PAUSE_S))
-                pause *= 2
-        if status == 0:
-            raise MissingError(
-                f"The speech endpoint {self._url} cannot be reached.",
-                why=why,
-                fix="See whether it runs, and whether --dub-url is right.",
-            )
-        raise ChildError(f"The speech endpoint {self._url} gives up.", why=f"{why} {ATTEMPTS} times.")
 
-    def _turned_down(self, status: int) -> LocError:
-        if status in (400, 413, 422):
-            return InputError("The speech endpoint does not take a line.", why=f"It answered {status}.")
-        fixes = {
-            401: f"Put the right key into {KEY_VARIABLE}.",
-            403: f"Put a key into {KEY_VARIABLE} that may use this model.",
-            404: "See whether --dub-url and --dub-model are right.",
-        }
-        return MissingError(
-            f"The speech endpoint {self._url} turns requests down.",
-            why=f"It answered {status}.",
-            fix=fixes.get(status, "See what its operator says of this status."),
-        )
-
-    def _send(self, body: Mapping[str, object]) -> tuple[int, float | None, bytes, str]:
-        """(status, pause that is asked for, body, what went wrong); status 0 where there was no answer."""
-        import httpx
-
-        key = os.environ.get(KEY_VARIABLE)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        try:
-            with self._opened().stream(
-                "POST", f"{self._url}/audio/speech", json=dict(body), headers=headers
-            ) as answer:
-                data = bytearray()
-                until = time.monotonic() + ANSWER_S
-                for part in answer.iter_bytes():
-                    data += part
-                    if len(data) > MOST_BYTES or time.monotonic() > until:
-                        return 0, None, b"", "Its answer does not end."
-                asked = _seconds(answer.headers.get("retry-after"))
-                return answer.status_code, asked, bytes(data), f"It answered {answer.status_code}"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return 0, None, b"", f"{type(error).__name__}."
-
-    def _opened(self) -> httpx.Client:
-        import httpx
-
-        with self._lock:
-            if self._client is None:
-                # A redirect would carry the key to another host.
-                self._client = httpx.Client(
-                    timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S), follow_redirects=False
-                )
-            return self._client
-
-
-def _seconds(text: str | None) -> float | None:
-    """A Retry-After in seconds; a date, which clocks disagree on, counts as none."""
-    try:
-        return max(0.0, float(text)) if text else None
-    except ValueError:
-        return None
-
-
-def _spoken(data: bytes, voice: str) -> Spoken:
-    """The sound of an answer, whatever format it has.
-
-    Raises:
-        ChildError: it is none.
-    """
+def _sound(data: bytes) -> tuple[npt.NDArray[np.float32], int] | None:
+    """(samples, mono, full scale 1.0; their rate) of an answer in whatever format; None if it is no sound."""
     import soundfile
 
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as sound:
             rate = int(sound.samplerate)
             audio = sound.read(dtype="float32", always_2d=True).mean(axis=1)
-    except (OSError, RuntimeError) as error:
-        raise ChildError(
-            "The speech endpoint answered with no sound.", why=f"{len(data)} bytes that are no WAV."
-        ) from error
+    except (OSError, RuntimeError):
+        return None
     if not len(audio) or not np.isfinite(audio).all():
-        raise ChildError(
-            "The speech endpoint answered with no sound.", why="Its sound is empty or no numbers."
-        )
-    return Spoken(np.ascontiguousarray(audio, dtype=np.float32), rate, (), "ipa", voice)
+        return None
+    return np.ascontiguousarray(audio, dtype=np.float32), rate

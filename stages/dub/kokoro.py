@@ -7,13 +7,13 @@ readings rest on GPL programs; this module talks to a worker there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from loc.backend import Card, Host, Languages, LicensedPart, Need
+from loc.backend import Card, Languages, LicensedPart, Need
 from loc.errors import InputError
-from stages.dub.contract import Spoken, Traits, VoiceRequest
-from stages.dub.model_worker import ModelWorker
+from stages.dub.contract import Traits, VoiceRequest
+from stages.dub.model_engine import ModelEngine
 
 ENVIRONMENT = "kokoro"
 
@@ -27,7 +27,7 @@ FIRST = ("af_heart", "af_bella", "am_fenrir", "am_michael", "am_puck", "jf_alpha
 """Voices that its makers grade highest come before the rest of their language, which goes by name."""
 
 
-class Kokoro:
+class Kokoro(ModelEngine):
     """The backend `dub/kokoro`."""
 
     card: ClassVar[Card] = Card(
@@ -50,30 +50,16 @@ class Kokoro:
 
     traits: ClassVar[Traits] = Traits(times_phones=True, has_names=True)
 
-    def __init__(self, host: Host) -> None:
-        self._worker = ModelWorker(host, ENVIRONMENT, "stages.dub.kokoro_worker")
+    environment = ENVIRONMENT
+    module = "stages.dub.kokoro_worker"
 
-    def fingerprint(self) -> Mapping[str, str]:
-        """Every package of its environment, and the weights. Starts nothing."""
-        return self._worker.fingerprint()
-
-    def close(self) -> None:
-        self._worker.close()
-
-    def speak(self, text: str, language: str, voice: VoiceRequest, rate: float, take: int = 0) -> Spoken:
-        """Speak one line; see `Synthesiser.speak`. Safe to call from several threads.
-
-        Raises:
-            InputError: the text holds nothing that can be read aloud, or there is no such voice.
-            ChildError: the worker died or hung.
-        """
-        files = self._worker.weights.files
+    def paths(self, language: str, voice: VoiceRequest) -> Mapping[str, Path]:
+        """`config`, `model` and `voice`."""
+        files = self.weights.files
         voices = [PurePosixPath(path).stem for path in files if path.startswith("voices/")]
         chosen = voice_of(voice, language, voices)
         model = next(path for path in files if path.endswith(".pth"))
-        paths = {"config": files["config.json"], "model": files[model], "voice": files[f"voices/{chosen}.pt"]}
-        given = {name: str(path) for name, path in paths.items()}
-        return self._worker.speak(text, language, voice, rate, take, files=given)
+        return {"config": files["config.json"], "model": files[model], "voice": files[f"voices/{chosen}.pt"]}
 
 
 def voice_of(wanted: VoiceRequest, language: str, voices: list[str]) -> str:

@@ -3,8 +3,7 @@
 Text becomes phonemes by `misaki`: Japanese by its cutlet and MeCab, Mandarin by jieba and pypinyin, the rest
 by espeak-ng. The model says how many frames each phoneme lasts, so the times of phones are its own.
 
-Method `speak`: as `docs/reference/speech-workers.md`, and `files`: paths of `config`, `model` and `voice`;
-`device`. Nothing is fetched: the process has no network.
+Its paths are `config`, `model` and `voice`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from loc.errors import ChildError, InputError
-from loc.worker import forbid_network, serve
+from stages.dub.model_serving import Line, Said, serve_model
 from stages.dub.pace import settle_speed
 
 VERSION = "1"
@@ -199,48 +198,42 @@ def phones_of(timed: Sequence[tuple[str, int]]) -> list[tuple[str, int, int]]:
     return phones
 
 
+def say(model: Kokoro, line: Line) -> Said:
+    """A line's sound, and the times of its phones.
+
+    Raises:
+        InputError: there is nothing in it to be read aloud.
+        ChildError: the model contradicts itself.
+    """
+    import numpy as np
+
+    phonemes, voice = phonemes_of(line.text, line.language), line.paths["voice"]
+    said: list[tuple[Any, list[tuple[str, int]]]] = []
+
+    def length_at(speed: float) -> int:
+        said[:] = [model.say(piece, voice, speed) for piece in pieces(phonemes)]
+        return sum(len(audio) for audio, _ in said)
+
+    natural = length_at(1.0)
+    if line.rate != 1.0:
+        settle_speed(length_at, natural / line.rate, line.rate, SPEEDS)
+    audio = np.concatenate([piece for piece, _ in said])
+    timed = [item for _, piece in said for item in piece]
+    if sum(length for _, length in timed) != len(audio):
+        raise ChildError("Kokoro's sound is not as long as its phonemes.")
+    reply = {"phones": phones_of(timed), "alphabet": "ipa", "voice": f"Kokoro {Path(voice).stem}"}
+    return Said(audio, SAMPLE_RATE, reply)
+
+
 def main() -> None:
     """Serve until the parent closes the pipe."""
-    forbid_network()
-    loaded: dict[tuple[str, ...], Kokoro] = {}
-
-    def speak(
-        text: str,
-        language: str,
-        voice: dict[str, Any],
-        rate: float,
-        take: int,
-        file: str,
-        files: dict[str, str],
-        device: str,
-    ) -> Mapping[str, Any]:
-        import numpy as np
-        import soundfile
-
-        del voice, take
-        phonemes = phonemes_of(text, language)
-        key = (files["config"], files["model"], device)
-        if key not in loaded:
-            loaded.clear()
-            loaded[key] = Kokoro(*key)
-        model = loaded[key]
-        said: list[tuple[Any, list[tuple[str, int]]]] = []
-
-        def length_at(speed: float) -> int:
-            said[:] = [model.say(piece, files["voice"], speed) for piece in pieces(phonemes)]
-            return sum(len(audio) for audio, _ in said)
-
-        natural = length_at(1.0)
-        if rate != 1.0:
-            settle_speed(length_at, natural / rate, rate, SPEEDS)
-        audio = np.concatenate([piece for piece, _ in said])
-        timed = [item for _, piece in said for item in piece]
-        if sum(length for _, length in timed) != len(audio):
-            raise ChildError("Kokoro's sound is not as long as its phonemes.")
-        soundfile.write(file, audio, SAMPLE_RATE, subtype="FLOAT")
-        return {"phones": phones_of(timed), "alphabet": "ipa", "voice": f"Kokoro {Path(files['voice']).stem}"}
-
-    serve("kokoro", VERSION, {}, {"speak": speak})
+    serve_model(
+        "kokoro",
+        VERSION,
+        ("config", "model"),
+        lambda paths, device: Kokoro(paths["config"], paths["model"], device),
+        say,
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from loc import packages
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE
-from loc.backend import Card, Host, LicensedPart, Need
+from loc.backend import Card, Host, LicensedPart, Need, Speech, Tried
 from loc.errors import MissingError
 from loc.weights.load import load_strict, read_saved, read_state
 
@@ -83,6 +83,12 @@ class Demucs:
     def close(self) -> None:
         """Free the model."""
         self._net.close()
+
+    def self_check(self, speech: Speech) -> Iterator[Tried]:
+        """Part a built-in voice from computed music."""
+        from stages.separate.known import TEXT, tried
+
+        yield from tried(self, speech(TEXT, "en"))
 
     def survey(self, audio: Floats) -> dict[str, float]:
         """Sum and energy of the mix of all channels; float32 [n, channels] at 48 kHz."""

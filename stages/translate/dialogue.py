@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -78,7 +79,37 @@ class Answer:
     text: str
     replies: tuple[Reply, ...] = field(default=())
     """What its translation, and those that came with it, took: given to one line alone, so that the sum over
-    all lines is what was spent."""
+    all lines, with `InVain` where none was had, is what was spent."""
+
+
+class InVain(LocError):  # noqa: N818 - what happened, as its replies tell
+    """No line of a request could be had. `replies`: what was answered and paid for all the same."""
+
+    def __init__(self, error: LocError, replies: tuple[Reply, ...]) -> None:
+        super().__init__(error.what, why=error.why, fix=error.fix)
+        self.code = error.code
+        self.replies = replies
+
+
+class Conversation(ABC):
+    """A translator that shows a language model scenes, wherever that model is."""
+
+    @abstractmethod
+    def complete(self, messages: Messages, wanted: Sequence[str]) -> Reply:
+        """Have the model answer; see `Complete`."""
+
+    def translate_scene(self, scene: Scene, wanted: Sequence[int]) -> Mapping[int, Answer | LocError]:
+        """Ask for some lines of a scene; see `stages.translate.contract.SceneTranslator`."""
+        return converse(
+            wanted,
+            lambda places, complaints: translate_messages(scene, places, complaints),
+            self.complete,
+            lambda place, text: lacking_terms(scene, place, text),
+        )
+
+    def shorten(self, longs: Sequence[Long]) -> Mapping[int, Answer | LocError]:
+        """Ask for lines in fewer words."""
+        return converse(range(len(longs)), lambda places, _: shorten_messages(longs, places), self.complete)
 
 
 # What is asked
@@ -254,11 +285,21 @@ def converse(
         for place, answer in better.items():
             if isinstance(answer, Answer) and not lacks(place, answer.text):
                 answers[place] = answer
-    first = next((place for place in wanted if isinstance(answers[place], Answer)), None)
-    if first is not None:
-        answer = answers[first]
-        assert isinstance(answer, Answer)
-        answers[first] = Answer(answer.text, tuple(replies))
+    return _charged(answers, wanted, tuple(replies))
+
+
+def _charged(
+    answers: dict[int, Answer | LocError], wanted: Sequence[int], replies: tuple[Reply, ...]
+) -> dict[int, Answer | LocError]:
+    """Answers of which the first that is there, or else the first failure, tells what all of them took."""
+    for place in wanted:
+        answer = answers[place]
+        if isinstance(answer, Answer):
+            return {**answers, place: Answer(answer.text, replies)}
+    if replies:
+        failed = answers[wanted[0]]
+        assert isinstance(failed, LocError)
+        return {**answers, wanted[0]: InVain(failed, replies)}
     return answers
 
 

@@ -12,18 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from loc import packages
 from loc.backend import Card, Host, LicensedPart, Need
-from loc.errors import InputError, LocError
+from loc.errors import InputError
 from stages.translate.checkpoint import gathered, load_model, reading
-from stages.translate.dialogue import (
-    Answer,
-    Messages,
-    Reply,
-    converse,
-    lacking_terms,
-    shorten_messages,
-    translate_messages,
-)
-from stages.translate.scene import Long, Scene
+from stages.translate.dialogue import Conversation, Messages, Reply
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -32,7 +23,7 @@ ROOM = 1536
 """Tokens an answer may take: a dozen lines in a script of a token for each sign, and the JSON around."""
 
 
-class Instruct:
+class Instruct(Conversation):
     """Talks to a model of its own."""
 
     card: ClassVar[Card] = Card(
@@ -67,19 +58,6 @@ class Instruct:
             **self._weights.fingerprint(),
             "decoding": f"greedy, room {ROOM}, dtype as published",
         }
-
-    def translate_scene(self, scene: Scene, wanted: Sequence[int]) -> Mapping[int, Answer | LocError]:
-        """Ask for some lines of a scene."""
-        return converse(
-            wanted,
-            lambda places, complaints: translate_messages(scene, places, complaints),
-            self.complete,
-            lambda place, text: lacking_terms(scene, place, text),
-        )
-
-    def shorten(self, longs: Sequence[Long]) -> Mapping[int, Answer | LocError]:
-        """Ask for lines in fewer words."""
-        return converse(range(len(longs)), lambda places, _: shorten_messages(longs, places), self.complete)
 
     def complete(self, messages: Messages, wanted: Sequence[str]) -> Reply:  # noqa: ARG002 - as endpoints
         """Let the model answer.

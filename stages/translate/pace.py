@@ -6,7 +6,6 @@ Action `translate.pace`. The engine is the dub stage's; all that is asked of it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from loc import packages
 from loc.artifacts import Frozen
-from loc.backend import Backend
+from loc.backend import Backend, StockVoice
 from loc.runner import Action, Make, Out
 from loc.stage import Context
 from stages.translate.fitting import units
@@ -94,16 +93,6 @@ class Pace(Frozen):
     """What the action stores."""
 
     units_per_second: float
-
-
-@dataclass(frozen=True)
-class StockVoice:
-    """A voice as engines are asked for one: neither by name nor by a recording."""
-
-    voice_class: str
-    variant: int = 0
-    name: None = None
-    reference: None = None
 
 
 @runtime_checkable

@@ -56,8 +56,8 @@ def fit(
     programs: Mapping[str, str],
     transcript: Transcript,
     lines: Sequence[Line],
-) -> tuple[list[Line], list[Made]]:
-    """Lines with those rewritten that do not fit, and what was made for it.
+) -> tuple[list[Line], list[Made | LocError]]:
+    """Lines with those rewritten that do not fit, and what was made for it or failed.
 
     Nothing happens where the translator cannot rewrite, no voice speaks the lines, or none knows its pace.
     """
@@ -75,7 +75,7 @@ def fit(
     longs = {one.line.id: one.long for one in overlong}
     return [
         _rewritten(line, longs[line.id], by_id[line.id]) if line.id in by_id else line for line in lines
-    ], [result for result in made if isinstance(result, Made)]
+    ], made
 
 
 def _whole(transcript: Transcript) -> set[str]:

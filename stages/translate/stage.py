@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from loc.artifacts import Frozen, Line, Segment, Spent, Transcript, Translation
 from loc.backend import Backend
@@ -26,7 +26,7 @@ from stages.translate.contract import (
     Translated,
     Translator,
 )
-from stages.translate.dialogue import Answer
+from stages.translate.dialogue import Answer, InVain
 from stages.translate.passage import Passage, PassageLine
 from stages.translate.scene import Scene
 from stages.translate.scene_line import SceneLine
@@ -75,13 +75,13 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
     else:
         made = _translated(ctx, transcript)
         lines = [_line(segment, made.get(segment.id)) for segment in transcript.segments]
-        rewritten: list[Made] = []
+        rewritten: list[Made | LocError] = []
         if made:
             translator = ctx.backend(NAME, ctx.language)
             programs = _programs(ctx, translator, _source_language(ctx, transcript))
             lines, rewritten = rewriting.fit(ctx, translator, programs, transcript, lines)
         lines = _noted(ctx, transcript, lines)
-        origin, cost = "translated", _sum([*made.values(), *rewritten])
+        origin, cost = "translated", _sum(ctx, [*made.values(), *rewritten])
     failed = [line for line in lines if line.failed]
     for line in failed:
         ctx.runner.defect(NAME, line.id, "untranslated", line.failed or "", ctx.language)
@@ -200,9 +200,23 @@ def _translated(ctx: Context, transcript: Transcript) -> Results:
     return made
 
 
-def _sum(made: Iterable[Made | LocError]) -> Spent | None:
-    """What the lines cost when they were made; None where none cost anything."""
-    details = [one.detail for one in made if isinstance(one, Made) and "requests" in one.detail]
+def _sum(ctx: Context, made: Iterable[Made | LocError]) -> Spent | None:
+    """What the lines cost when they were made, and what this run spent on those it could not have; None where
+    nothing was spent."""
+    results = list(made)
+    lost = [spent(one.replies, ctx.settings.llm_price) for one in results if isinstance(one, InVain)]
+    kept = [one.detail for one in results if isinstance(one, Made) and "requests" in one.detail]
+    if in_vain := _added(lost):
+        money = "" if in_vain.cost is None else f", {in_vain.cost:g} by --llm-price"
+        ctx.runner.notice(
+            "spent-in-vain",
+            f"{in_vain.requests} requests brought no line: {in_vain.tokens_in} tokens in and"
+            f" {in_vain.tokens_out} out{money}.",
+        )
+    return _added([*kept, *lost])
+
+
+def _added(details: Sequence[Mapping[str, Any]]) -> Spent | None:
     if not details:
         return None
     return Spent(

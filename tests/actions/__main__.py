@@ -2,6 +2,7 @@
 
 python -m tests.actions                            write the ledger down anew
 python -m tests.actions --output-unchanged "why"   also where code changed under the same version
+            --of NAME ...                          of these alone: what differs has a reason of its own
 python -m tests.actions --page                     write docs/reference/actions.md, from a run on a drawn film
 """
 
@@ -22,14 +23,24 @@ def main() -> int:
         prog="python -m tests.actions", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--output-unchanged", metavar="WHY")
+    parser.add_argument("--of", metavar="NAME", nargs="+")
     parser.add_argument("--page", action="store_true")
     arguments = parser.parse_args()
-    return write_page() if arguments.page else write_ledger(arguments.output_unchanged)
+    return write_page() if arguments.page else write_ledger(arguments.output_unchanged, arguments.of)
 
 
-def write_ledger(reason: str | None) -> int:
-    """Bring the ledger up to date, unless something is unaccounted for."""
+def write_ledger(reason: str | None, of: list[str] | None = None) -> int:
+    """Bring the ledger up to date, unless something is unaccounted for.
+
+    Args:
+        reason: why the output is unchanged of what is unaccounted for.
+        of: which of it the reason is for; None: all.
+    """
     state, ledger = read_code(), Ledger.read()
+    if reason and of is not None:
+        ledger = ledger.accounted(state, reason, of)
+        ledger.write()
+        reason = None
     unaccounted = ledger.unaccounted(state)
     if unaccounted and not reason:
         sys.stderr.write(complaint(unaccounted, state.versions) + "\n")

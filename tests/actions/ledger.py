@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,12 @@ class Ledger:
         """The definitions that are new or differ; one that is gone shows in what named it."""
         names = [str(item) for item in closure]
         return [name for name in names if self.definitions.get(name) != state.definitions[name]]
+
+    def accounted(self, state: State, reason: str, names: Collection[str]) -> Ledger:
+        """The ledger with a reason why the output of some actions and backends is unchanged."""
+        unaccounted = self.unaccounted(state)
+        said = {name: {**state.versions[name], "unchanged": reason} for name in names if name in unaccounted}
+        return Ledger({**self.versions, **said}, self.definitions)
 
     def updated(self, state: State, reason: str | None) -> Ledger:
         """The ledger of the code as it is.

@@ -57,6 +57,17 @@ def test_a_reason_is_kept_as_long_as_the_version() -> None:
     assert "unchanged" not in vouched.updated(state(2, one="3"), None).versions["a.b"]
 
 
+def test_each_that_differs_can_have_a_reason_of_its_own() -> None:
+    changed = state(1, two="2")
+    one = FIRST.accounted(changed, "renamed", ["a.c", "a.d"])
+    assert one.unaccounted(changed).keys() == {"a.b"}
+    both = one.accounted(changed, "moved", ["a.b", "a.c"]).updated(changed, None)
+    assert both.is_current(changed)
+    assert {name: entry["unchanged"] for name, entry in both.versions.items()} == {
+        "a.b": "moved", "a.c": "renamed",
+    }  # fmt: skip
+
+
 def test_written_and_read_back(tmp_path: Path) -> None:
     vouched = FIRST.updated(state(1, one="2"), "because")
     vouched.write(tmp_path / "ledger.json")

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import soxr
 
-from loc.analysis.recognition import FRAME, RECOGNISER_RATE, Heard, recognise_english
+from loc.analysis.recognition import FRAME, RECOGNISER_RATE, Heard, recognise_english, share_heard
 from loc.analysis.voice_activity import detect
 
 TRUTH = (
@@ -69,3 +69,23 @@ def test_what_was_heard_before_does_not_matter(speech: np.ndarray) -> None:
 @pytest.mark.parametrize("samples", [0, 100, 16_000])
 def test_silence_has_no_words(samples: int) -> None:
     assert recognise_english(np.zeros(samples, np.float32)) == []
+
+
+SENTENCE = "In the evening we walked down to the river again."
+
+
+@pytest.mark.parametrize(
+    ("said", "share"),
+    [
+        ("in the evening WE walked, down to the river again", 1.0),
+        ("the evening we went to the river", 0.6),
+        ("again river", 0.1),
+        ("", 0.0),
+    ],
+)
+def test_words_count_in_their_order(said: str, share: float) -> None:
+    assert share_heard(SENTENCE, said, "en") == pytest.approx(share)
+
+
+def test_signs_count_in_japanese() -> None:
+    assert share_heard("今日は、良い。", "今日は よい", "ja") == pytest.approx(0.8)

@@ -79,6 +79,16 @@ def test_an_environment_is_made_before_its_weights_are_pulled_and_terms_are_told
     )
 
 
+def test_the_code_that_an_environment_installs_has_its_licence_told_beside_that_of_the_weights() -> None:
+    room = Need("environment", "kokoro")
+    code = LicensedPart("code", "phonemizer", "gpl-3_0-or-later")
+    engine = replace(card("kokoro", "voice", "good", 0, room), licences=(code,))
+    [offer] = offers(row(None, short(engine)), known("voice"))
+    assert offer.licences == ("MIT License", "GNU General Public License 3.0 or later")
+    [offer] = offers(row(None, short(engine, missing=engine.needs[1:])), known("voice"))
+    assert (offer.command, offer.licences) == ("loc models pull voice", ("MIT License",))
+
+
 def test_nothing_is_offered_that_pulling_would_not_bring() -> None:
     chosen = card("chosen", "here", "good", 10)
     other = [

@@ -10,7 +10,7 @@ import pytest
 
 from loc.app.run import Graph
 from loc.app.self_check import self_check
-from loc.backend import Card, Host, LicensedPart, Need, Tried
+from loc.backend import Card, Host, LicensedPart, Need, Speech, Tried
 from loc.errors import MissingError
 from loc.settings import Settings
 from loc.weights.table import Place, Row, WeightFile
@@ -34,7 +34,7 @@ class Net:
     def fingerprint(self) -> Mapping[str, str]:
         return {}
 
-    def self_check(self) -> Iterator[Tried]:
+    def self_check(self, speech: Speech) -> Iterator[Tried]:
         if self.content == b"broken":
             raise MissingError("It cannot be loaded.")
         found = self.content.decode()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,8 @@ from loc.weights.table import published
 from tests.cli.test_cli import ENVIRONMENT, folder, loc
 
 __all__ = ["folder"]
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -102,6 +106,10 @@ def test_plan_names_what_to_pull_with_size_and_licence(folder: Path, tmp_path: P
         "translate ja: m2m100:m2m100-1.2b (good): loc models pull m2m100-1.2b  "
         "(about 4.6 GiB; M2M100's weights, MIT License)" in better
     )
+    assert (
+        "dub ja: kokoro:kokoro-82m (good): loc models env kokoro && loc models pull kokoro-82m  (" in better
+    )
+    assert "2 to 7 GB for its environment" in better
     assert not (tmp_path / "data").exists()
     rows = json.loads(loc("plan", str(tmp_path / "talk.mp4"), "--lang", "ja", "--json", *where).stdout)
     [translate] = [row for row in rows["rows"] if row["stage"] == "translate"]
@@ -117,28 +125,68 @@ def test_offline_takes_no_remote_backend_not_even_a_named_one(folder: Path, tmp_
     assert "remote backends are off with --offline" in done.stderr
 
 
-NO_SOCKETS = """
-import socket, sys
-def refuse(*_args, **_more):
-    raise SystemExit("a socket was opened")
-socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = refuse
-sys.argv = ["loc", *sys.argv[1:]]
-from cli.main import main
-main()
+WATCH = """
+import os, sys
+LOG = {log!r}
+def note(line):
+    with open(LOG, "a") as file:
+        file.write(f"{{os.getpid()}} {{line}}\\n")
+def watch(event, args):
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg") and isinstance(args[1], str | bytes):
+        return
+    if event.startswith("socket.") and event.partition(".")[2] in (
+        "connect", "sendto", "sendmsg", "getaddrinfo", "gethostbyname", "gethostbyaddr"
+    ):
+        note(f"reached out: {{event}}")
+        raise OSError("This test has no network.")
+sys.addaudithook(watch)
+note("watched: " + " ".join(sys.orig_argv))
 """
+"""A `sitecustomize`: every Python that is started with it is watched, and its sockets are blocked but for
+those of files. Paths of sockets are strings, addresses are not."""
 
 
-def test_a_run_with_what_is_here_opens_no_socket(folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def spoken_by_a_child(folder: Path, tmp_path: Path) -> Path:
+    """A video with its texts, whose voice is that of a worker, a process of its own."""
     (tmp_path / "talk.mp4").write_bytes((folder / "talk.mp4").read_bytes())
-    (tmp_path / "talk.ja.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nはい\n", encoding="utf-8")
+    (tmp_path / "talk.es.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nsí\n", encoding="utf-8")
     (tmp_path / "talk.en.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nyes\n")
+    return tmp_path
+
+
+LOC = "from cli.main import main; main()"
+RUN = ("-c", LOC, "run", "talk.mp4", "--lang", "es", "--no-lipsync", "--backend", "dub=espeak")
+
+
+def test_a_run_with_what_is_here_opens_no_socket_nor_do_its_children(spoken_by_a_child: Path) -> None:
+    log, watch = spoken_by_a_child / "log", spoken_by_a_child / "watch"
+    watch.mkdir()
+    (watch / "sitecustomize.py").write_text(WATCH.format(log=str(log)))
+    path = os.pathsep.join([str(watch), str(ROOT)])
     done = subprocess.run(
-        [sys.executable, "-c", NO_SOCKETS, "run", "talk.mp4", "--lang", "ja", "--no-lipsync", "--offline"],
-        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+        [sys.executable, *RUN], cwd=spoken_by_a_child, env={**ENVIRONMENT, "PYTHONPATH": path},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert "a socket was opened" not in done.stderr
     assert done.returncode in (ExitCode.DONE, ExitCode.DEFECTS), done.stderr
-    assert (tmp_path / "talk.ja.mp4").exists()
+    assert (spoken_by_a_child / "talk.es.mp4").exists()
+    lines = log.read_text().splitlines()
+    assert not [line for line in lines if "reached out" in line], lines
+    assert any("espeak_worker" in line for line in lines), lines
+
+
+def test_a_run_with_what_is_here_works_where_there_is_no_network_at_all(spoken_by_a_child: Path) -> None:
+    """In a namespace without even a loopback device that is up, which holds for ffmpeg too."""
+    alone = ["unshare", "--user", "--map-root-user", "--net", "--"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
+        pytest.skip("this machine gives its users no namespace")
+    path = {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*alone, sys.executable, *RUN], cwd=spoken_by_a_child, env={**ENVIRONMENT, **path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (ExitCode.DONE, ExitCode.DEFECTS), done.stderr
+    assert (spoken_by_a_child / "talk.es.mp4").exists()
 
 
 def test_every_setting_is_a_flag_of_run_but_those_of_pulling() -> None:

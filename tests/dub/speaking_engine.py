@@ -71,14 +71,14 @@ def main() -> None:
         rate: float,
         take: int,
         file: str,
-        files: Mapping[str, str] | None = None,
-        folder: str = "",
+        paths: Mapping[str, str] | None = None,
         device: str = "",
     ) -> Mapping[str, Any]:
         if log:
             heard = digest(voice["reference"]) if "reference" in voice else ""
-            beside = [str(path) for path in Path(folder).iterdir()] if folder else []
-            weights = sorted([*(files or {}).values(), *beside])
+            given = [Path(path) for path in (paths or {}).values()]
+            inside = [list(path.iterdir()) if path.is_dir() else [path] for path in given]
+            weights = sorted(str(path) for one in inside for path in one)
             entry = {
                 "language": language, "take": take, "rate": rate, "voice": voice, "heard": heard,
                 "device": device, "files": {Path(path).name: digest(path) for path in weights},
@@ -101,6 +101,8 @@ def main() -> None:
             said = OTHER if fault == "wrong" else FAULT.sub("", text)
             audio, phones = spoken(engine, said, language, voice, rate)
             audio = spoilt(fault, audio * (1 - 0.05 * take), engine.sample_rate)
+            if "--noise" in sys.argv:
+                audio = 0.1 * np.random.default_rng(0).standard_normal(len(audio))
             soundfile.write(file, audio, engine.sample_rate, subtype="FLOAT")
             reply: dict[str, Any] = {"voice": f"drawn {voice.get('name', voice.get('class', 'clone'))}"}
             if with_phones:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from cli.graph import load_graph
 from loc.app.run import Graph, prepare, run_job
+from loc.app.self_check import self_check
 from loc.backend import Host, cards_of
 from loc.errors import InputError, MissingError
 from loc.events import ActionDone, Event
@@ -94,6 +96,19 @@ def test_without_its_environment_an_engine_says_how_to_get_it(tmp_path: Path) ->
     with pytest.raises(MissingError) as caught:
         kokoro.fingerprint()
     assert caught.value.fix == "loc models env kokoro"
+
+
+@pytest.mark.parametrize(("flags", "ok"), [((), True), (("--noise",), False)])
+def test_an_engine_is_heard_to_say_what_it_should(
+    data: Path, tmp_path: Path, flags: tuple[str, ...], ok: bool
+) -> None:
+    shutil.rmtree(data / "envs" / "kokoro")
+    furnish(data, "kokoro", ENGINE, "--phones", *flags)
+    settings = Settings(data_dir=data, device="cpu")
+    graph = Graph((), {Kokoro.card.id: Kokoro})
+    [tested] = self_check(graph, settings, ["tiny-kokoro-82m"], tmp_path, lambda *_: None)
+    assert tested.fault is None
+    assert [one.ok for one in tested.tried] == [ok, True], tested.tried
 
 
 VOICES = [path.path[7:-3] for path in published()["kokoro-82m"].files if path.path.startswith("voices/")]

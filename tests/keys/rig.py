@@ -26,13 +26,13 @@ from loc.settings import Settings
 from loc.store.workdir import ActionRecord, WorkDir
 from loc.weights.table import Place, Row, WeightFile
 from stages.dub.command import Command
+from tests.endpoint import Answered, Asked, chat, serving
 from tests.furnished import furnish
 from tests.lipsync import test_sync as judge
 from tests.lipsync.latentsync import tiny as latentsync
 from tests.lipsync.musetalk import tiny as musetalk
 from tests.presenter import OTTO, LineTruth, Said, Script, Shot, shoot, write_subtitles
 from tests.tiny_whisper import deaf
-from tests.translate.endpoint import Answered, Asked, chat, serving
 from tests.weights.shelved import shelve
 from tests.weights.test_shelf import place
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.separate import scene, si_sdr
+from bench.separate import scene
 from loc.backend import Host
 from stages.separate.centre_mask import HOP, CentreMask, denoise
+from stages.separate.known import si_sdr
 from tests.voices import music, pause, speak
 
 SEPARATOR = CentreMask(Host(settings=None, scratch=Path()))

@@ -15,7 +15,6 @@ import soxr
 import torch
 from demucs.htdemucs import HTDemucs
 
-from bench.separate import si_sdr
 from cli.graph import load_graph
 from loc.app.run import prepare, run_job
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, Stems
@@ -30,6 +29,7 @@ from loc.weights.table import Place, Row, WeightFile
 from stages.separate import demucs
 from stages.separate.contract import Inputs
 from stages.separate.demucs import Demucs, load
+from stages.separate.known import si_sdr
 from stages.separate.stage import run
 from tests.hearing import context, source_of
 from tests.presenter import OTTO, Said, Script, Shot

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loc import remote
 from loc.artifacts import Spent, Translation
 from loc.backend import Card, Request, resolve
 from loc.cast import CastFile, Manner
-from loc.errors import LocError, MissingError, UsageError
-from loc.events import ActionDone, Event, EventBus
+from loc.device import Devices
+from loc.errors import MissingError, UsageError
+from loc.events import ActionDone, Event, EventBus, Notice
 from loc.glossary import Glossary
 from loc.policy.licences import Purpose
 from loc.runner import Runner
@@ -28,7 +28,7 @@ from stages.translate.dialogue import Answer, read_lines
 from stages.translate.llm import Llm
 from stages.translate.scene import MAX_LINES, Said, Scene
 from stages.translate.stage import run
-from tests.translate.endpoint import Answered, Asked, Endpoint, chat, serving, shouted
+from tests.endpoint import Answered, Asked, Endpoint, chat, serving, shouted
 from tests.translate.test_stage import SECOND, transcript
 
 LINES = ("One dog.", "Two cats.", "Three birds.", "Four bears.")
@@ -45,7 +45,7 @@ def endpoint() -> Iterator[Endpoint]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it would have waited each time."""
     found: list[float] = []
-    monkeypatch.setattr(llm.time, "sleep", found.append)
+    monkeypatch.setattr(remote.time, "sleep", found.append)
     return found
 
 
@@ -53,14 +53,23 @@ Open = Callable[..., Llm]
 
 
 @pytest.fixture
-def opened(endpoint: Endpoint, tmp_path: Path, pauses: list[float]) -> Iterator[Open]:
+def told_of() -> list[tuple[str, str]]:
+    """What the run was told: (code, message)."""
+    return []
+
+
+@pytest.fixture
+def opened(
+    endpoint: Endpoint, tmp_path: Path, pauses: list[float], told_of: list[tuple[str, str]]
+) -> Iterator[Open]:
     made: list[Llm] = []
+    devices = Devices(tmp_path / "data", "cpu", lambda code, message: told_of.append((code, message)))
 
     def make(**changes: Any) -> Llm:
         from loc.backend import Host
 
         given = {"llm_url": endpoint.url, "llm_model": "talker", **changes}
-        made.append(Llm(Host(Settings(**given), tmp_path)))
+        made.append(Llm(Host(Settings(**given), tmp_path, run=devices)))
         return made[-1]
 
     yield make
@@ -99,35 +108,33 @@ def test_one_request_for_a_scene_with_all_that_it_holds(endpoint: Endpoint, open
         assert words in asked.prompt
 
 
-def test_the_key_goes_to_the_endpoint_and_nowhere_else(
-    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def forms(endpoint: Endpoint) -> list[str | None]:
+    return [asked.body.get("response_format", {}).get("type") for asked in endpoint.asked]
+
+
+def test_an_endpoint_that_knows_no_schema_is_asked_more_simply_and_the_run_is_told(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]]
 ) -> None:
-    monkeypatch.setenv(llm.KEY_VARIABLE, "sk-secret")
-    backend = opened()
-    with caplog.at_level("DEBUG"):
-        translate(backend)
-        endpoint.says(*[Answered(b"sk?", 401)])
-        failed = translate(backend)
-    assert endpoint.asked[0].headers["Authorization"] == "Bearer sk-secret"
-    for place in (str(backend.fingerprint()), str(failed), str(vars(backend)), caplog.text):
-        assert "sk-secret" not in place
-
-
-def test_without_a_key_none_is_sent(
-    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv(llm.KEY_VARIABLE, raising=False)
-    translate(opened())
-    assert "Authorization" not in endpoint.asked[0].headers
-
-
-def test_an_endpoint_that_knows_no_schema_is_asked_more_simply(endpoint: Endpoint, opened: Open) -> None:
     endpoint.says(Answered(b"{}", 400), Answered(b"{}", 422))
     backend = opened()
     assert translate(backend) == list(SHOUTED)
     assert translate(backend, (1, 2)) == list(SHOUTED[1:3])
-    forms = [asked.body.get("response_format", {}).get("type") for asked in endpoint.asked]
-    assert forms == ["json_schema", "json_object", None, None]
+    assert forms(endpoint) == ["json_schema", "json_object", None, None]
+    [(code, said)] = told_of
+    assert code == "endpoint-form"
+    assert "422" in said
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_request_that_no_form_makes_better_changes_none(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]], status: int
+) -> None:
+    endpoint.says(*[Answered(b"{}", status)] * 3)
+    backend = opened()
+    assert set(translate(backend)) == {f"The endpoint turned a request down. It answered {status}."}
+    assert translate(backend) == list(SHOUTED)
+    assert forms(endpoint)[-1] == "json_schema"
+    assert told_of == []
 
 
 # What comes back
@@ -205,101 +212,27 @@ def test_thoughts_and_fences_around_an_answer_are_taken_off() -> None:
         assert read_lines(text, ["1", "2"]) == {"1": "uno", "2": "dos"}
 
 
-# What goes wrong on the way
+# What goes wrong on the way; the rest is with `loc.remote`
 
 
-def test_rate_limits_are_waited_for_as_asked(endpoint: Endpoint, opened: Open, pauses: list[float]) -> None:
-    soon = email.utils.formatdate(time.time() + 30, usegmt=True)
+def test_what_is_no_chat_completion_is_asked_for_again(endpoint: Endpoint, opened: Open) -> None:
     endpoint.says(
-        Answered(b"", 429, {"Retry-After": "7"}),
-        Answered(b"", 429, {"Retry-After": soon}),
-        Answered(b"", 503),
+        Answered(b"<!DOCTYPE html><html><body>Bad gateway</body></html>"),
+        Answered(b'{"choices": []}'),
+        Answered(b'{"choices": [{"message": {"content": 7}}]}'),
     )
     assert translate(opened()) == list(SHOUTED)
-    assert pauses[0] == 7.0
-    assert 20 < pauses[1] <= 30
-    assert pauses[2] == 8.0
+    assert len(endpoint.asked) == 4
 
 
-def test_pauses_grow_to_a_limit_and_end(endpoint: Endpoint, opened: Open, pauses: list[float]) -> None:
-    endpoint.always = lambda _: Answered(b"", 500)
-    backend = opened()
-    assert all("no answer in 5 attempts" in text for text in translate(backend))
-    assert pauses == [2.0, 4.0, 8.0, 16.0]
-    assert len(endpoint.asked) == llm.ATTEMPTS
-    translate(backend)
-    assert len(endpoint.asked) == llm.ATTEMPTS, "an endpoint that is down is not asked again"
-
-
-def test_an_endpoint_that_wants_hours_is_not_waited_for(
-    endpoint: Endpoint, opened: Open, pauses: list[float]
-) -> None:
-    endpoint.says(Answered(b"", 429, {"Retry-After": "3600"}))
-    assert "asks to wait for 3600 s" in translate(opened())[0]
-    assert pauses == []
-
-
-def test_pages_of_a_proxy_are_no_answer(endpoint: Endpoint, opened: Open) -> None:
-    page = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
-    endpoint.says(Answered(page), Answered(page, 502), Answered(page, headers={"Content-Type": "text/html"}))
-    assert translate(opened()) == list(SHOUTED)
-    endpoint.always = lambda _: Answered(page)
-    assert "something else than a chat completion" in translate(opened())[0]
-
-
-def test_an_answer_that_breaks_off_is_asked_for_again(endpoint: Endpoint, opened: Open) -> None:
-    def half(asked: Asked) -> Answered:
-        whole = shouted(asked)
-        return Answered(whole.body, cut=True)
-
-    endpoint.says(half)
-    assert translate(opened()) == list(SHOUTED)
-    assert len(endpoint.asked) == 2
-
-
-def test_a_slow_endpoint_is_given_up(
-    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import threading
-
-    monkeypatch.setattr(llm, "ANSWER_S", 0.05)
-    awake = threading.Event()
-
-    def slow(asked: Asked) -> Answered:
-        awake.wait()
-        return shouted(asked)
-
-    endpoint.always = slow
-    try:
-        [text, *_] = translate(opened())
-    finally:
-        awake.set()
-    assert "ReadTimeout" in text
-
-
-def test_a_wrong_key_or_model_ends_it_at_once(
+def test_what_ends_it_ends_it_for_all_scenes(
     endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(llm.KEY_VARIABLE, raising=False)
     endpoint.says(Answered(b"", 401))
-    assert f"there is none in {llm.KEY_VARIABLE}" in translate(opened())[0]
-    endpoint.says(Answered(b"", 404))
-    assert "does not know talker" in translate(opened())[0]
-    assert len(endpoint.asked) == 2
-
-
-def test_nobody_at_home(opened: Open) -> None:
-    backend = opened(llm_url="http://127.0.0.1:9/v1")
-    [error, *_] = backend.translate_scene(scene(), (0, 1)).values()
-    assert isinstance(error, MissingError)
-    assert "ConnectError" in error.why
-
-
-def test_a_redirect_is_not_followed_with_the_key(endpoint: Endpoint, opened: Open) -> None:
-    endpoint.says(Answered(b"", 307, {"Location": "http://127.0.0.1:9/steal"}))
-    [error, *_] = opened().translate_scene(scene(), (0,)).values()
-    assert isinstance(error, LocError)
-    assert "307" in error.why
+    backend = opened()
+    for _ in range(2):
+        assert f"there is none in {llm.KEY_VARIABLE}" in translate(backend)[0]
     assert len(endpoint.asked) == 1
 
 
@@ -363,6 +296,24 @@ def test_a_refused_line_is_a_defect_and_alone_is_asked_for_the_next_time(
     assert [line.text for line in dub(context(), *LINES).lines] == list(SHOUTED)
     assert endpoint.wanted == [["2"]]
     assert endpoint.asked[0].lines["1"] == LINES[0], "it is still shown the whole scene"
+
+
+def test_what_was_spent_on_lines_that_could_not_be_had_counts(endpoint: Endpoint, context: Any) -> None:
+    far = [f"Line {chr(97 + number)}." for number in range(MAX_LINES)]
+    endpoint.always = lambda asked: (
+        chat("I cannot do that.") if "Three birds." in asked.prompt else shouted(asked)
+    )
+    events: list[Event] = []
+    made = dub(context(events=events, llm_price="1/2"), *far, *far, *LINES)
+    failed = [line for line in made.lines if line.failed]
+    assert 0 < len(failed) < len(made.lines)
+    requests = len(endpoint.asked)
+    assert requests > 3
+    assert made.spent == Spent(
+        requests=requests, tokens_in=10 * requests, tokens_out=5 * requests, cost=round(requests * 20e-6, 6)
+    )
+    [notice] = [event for event in events if isinstance(event, Notice)]
+    assert notice.code == "spent-in-vain"
 
 
 def test_an_edit_costs_the_scenes_that_read_it_and_no_others(endpoint: Endpoint, context: Any) -> None:
@@ -435,8 +386,14 @@ def test_only_scenes_that_hold_a_changed_term_are_asked_for_again(endpoint: Endp
 
 def test_most_lines_refused_end_the_language(endpoint: Endpoint, context: Any) -> None:
     endpoint.always = lambda _: chat("I'm sorry, no.")
+    events: list[Event] = []
     with pytest.raises(MissingError, match="4 of 4 lines"):
-        dub(context(), *LINES)
+        dub(context(events=events), *LINES)
+    [notice] = [event for event in events if isinstance(event, Notice)]
+    requests = len(endpoint.asked)
+    assert notice.message == (
+        f"{requests} requests brought no line: {10 * requests} tokens in and {5 * requests} out."
+    )
 
 
 # How it is chosen

@@ -21,7 +21,7 @@ from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
 from loc.weights.table import Spoken, published
 from stages.translate.contract import SentenceTranslator, Translated
-from stages.translate.seq2seq import BATCH, M2M100, Madlad, Marian
+from stages.translate.seq2seq import BATCH, M2M100, SPREAD, STEP, Madlad, Marian
 from tests.translate import tiny
 
 ENGLISH = ("Dogs move.", "Bob saw a bear.", "And so, my fellow Americans,", "I live in a big house.")
@@ -34,13 +34,22 @@ Open = Callable[..., Any]
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tiny.Tiny]:
     """One of each family. Not to be changed."""
-    folder = tmp_path_factory.mktemp("checkpoints")
+    return made(tmp_path_factory.mktemp("checkpoints"), tiny.STEPS)
+
+
+@pytest.fixture(scope="module")
+def untaughts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tiny.Tiny]:
+    """The same with seeded weights."""
+    return made(tmp_path_factory.mktemp("untaughts"), 0)
+
+
+def made(folder: Path, steps: int) -> dict[str, tiny.Tiny]:
     to_spanish = list(zip(ENGLISH, SPANISH, strict=True))
-    to_japanese = list(zip(ENGLISH, JAPANESE, strict=True))
+    both = {("en", "es"): to_spanish, ("en", "ja"): list(zip(ENGLISH, JAPANESE, strict=True))}
     return {
-        "marian": tiny.marian(folder / "marian", ("en", "es"), to_spanish),
-        "m2m100": tiny.m2m100(folder / "m2m100", {("en", "es"): to_spanish, ("en", "ja"): to_japanese}),
-        "madlad": tiny.madlad(folder / "madlad", {("en", "es"): to_spanish, ("en", "ja"): to_japanese}),
+        "marian": tiny.marian(folder / "marian", ("en", "es"), to_spanish, steps),
+        "m2m100": tiny.m2m100(folder / "m2m100", both, steps),
+        "madlad": tiny.madlad(folder / "madlad", both, steps),
     }
 
 
@@ -48,11 +57,11 @@ FAMILIES: dict[str, type[Any]] = {"marian": Marian, "m2m100": M2M100, "madlad": 
 
 
 @pytest.fixture
-def opened(checkpoints: dict[str, tiny.Tiny], tmp_path: Path) -> Open:
+def opened(checkpoints: dict[str, tiny.Tiny], untaughts: dict[str, tiny.Tiny], tmp_path: Path) -> Open:
     """Opens the backend of a family over its checkpoint, or over a changed copy of it."""
 
-    def make(family: str, folder: Path | None = None) -> Any:
-        model = checkpoints[family]
+    def make(family: str, folder: Path | None = None, untaught: bool = False) -> Any:
+        model = untaughts[family] if untaught else checkpoints[family]
         if folder is not None:
             model = tiny.Tiny(folder, family, model.pairs)
         model.register(tmp_path / "data", "mine")
@@ -131,7 +140,41 @@ def test_only_what_is_about_as_likely_is_another_way_to_say_it(
     assert 1 < len(found) == len(set(found))
 
 
-def test_batches_are_of_about_one_length_and_hold_each_sentence_once(opened: Open) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_of_a_batch_ends_where_it_would_alone(
+    opened: Open, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the model knows: of one without training nothing ends, and all hypotheses take their room."""
+    monkeypatch.setattr("stages.translate.seq2seq.ROOM", 3)
+    monkeypatch.setattr("stages.translate.seq2seq.ROOM_FACTOR", 1)
+    backend = opened(family, untaught=True)
+    lines = ["a", "Bob saw Bob.", *ENGLISH, "And so, my fellow dogs, I live in a house with a bear."]
+    with backend._net as model:
+        rows = [backend._encode(line, "en", "es") for line in lines]
+        seen: list[list[list[int]]] = []
+        generate = model.generate
+
+        def watched(**given: Any) -> Any:
+            made = generate(**given)
+            seen.append(made.sequences.tolist())
+            return made
+
+        monkeypatch.setattr(model, "generate", watched)
+        for row in rows:
+            backend._translate([row], "es", model, 4, 1)
+        alone, pad = [ids for [ids] in seen], model.config.pad_token_id
+        seen.clear()
+        backend._translate(rows, "es", model, 4, 1)
+    [together] = seen
+    lengths = {len(ids) for ids in alone}
+    assert len(lengths) > 2
+    assert not any(model.config.eos_token_id in ids[1:] for ids in alone), "an end was made up"
+    for one, other in zip(alone, together, strict=True):
+        assert other[: len(one)] == one
+        assert set(other[len(one) :]) <= {pad}
+
+
+def test_batches_are_of_like_lengths_and_hold_each_sentence_once(opened: Open) -> None:
     backend = opened("marian")
     lines = [f"{'a ' * (number % 7)}bear." for number in range(60)] + [
         "b" * number for number in range(1, 40)
@@ -141,7 +184,8 @@ def test_batches_are_of_about_one_length_and_hold_each_sentence_once(opened: Ope
     for batch in batches:
         lengths = [len(backend._encode(line, "en", "es")) for line in batch]
         assert len(batch) <= BATCH
-        assert max(lengths) - min(lengths) < 4
+        assert max(lengths) <= SPREAD * min(lengths) + STEP
+    assert len(batches) < len({len(backend._encode(line, "en", "es")) for line in lines})
 
 
 def test_an_endless_sentence_is_an_error_of_its_own(opened: Open) -> None:

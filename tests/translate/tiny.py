@@ -73,17 +73,18 @@ def marian(
     pieces: dict[str, None] = {}
     for name, texts in zip(("source.spm", "target.spm"), sides, strict=True):
         pieces |= dict.fromkeys(_learn(folder / name, texts))
-    vocabulary = ["</s>", "<unk>", *pieces, "<pad>"]
+    vocabulary = ["</s>", "<unk>", *pieces, *_unused(size.get("vocab_size", 0) - len(pieces) - 3), "<pad>"]
     _write_json(folder / "vocab.json", {piece: number for number, piece in enumerate(vocabulary)})
     _write_json(
         folder / "tokenizer_config.json",
         {"source_lang": pair[0], "target_lang": pair[1], "tokenizer_class": "MarianTokenizer"},
     )
     pad = len(vocabulary) - 1
+    own = {**dict.fromkeys(("vocab_size", "decoder_vocab_size"), len(vocabulary)), **_size()}
     config = MarianConfig(
-        vocab_size=len(vocabulary), decoder_vocab_size=len(vocabulary), pad_token_id=pad, eos_token_id=0,
-        forced_eos_token_id=0, decoder_start_token_id=pad, scale_embedding=True, activation_function="swish",
-        share_encoder_decoder_embeddings=True, max_position_embeddings=128, **{**_size(), **size},
+        pad_token_id=pad, eos_token_id=0, forced_eos_token_id=0, decoder_start_token_id=pad,
+        scale_embedding=True, activation_function="swish", share_encoder_decoder_embeddings=True,
+        max_position_embeddings=128, **{**own, **size},
     )  # fmt: skip
     config.architectures = ["MarianMTModel"]
     torch.manual_seed(0)
@@ -95,19 +96,20 @@ def marian(
     return Tiny(folder, "marian", (pair,))
 
 
-def m2m100(folder: Path, lines: Lines, steps: int = STEPS) -> Tiny:
+def m2m100(folder: Path, lines: Lines, steps: int = STEPS, **size: Any) -> Tiny:
     """An M2M100 model: one sentencepiece.bpe.model for all languages, fairseq's order in vocab.json."""
     folder.mkdir(parents=True)
     texts = [text for pairs in lines.values() for pair in pairs for text in pair]
     pieces = _learn(folder / "sentencepiece.bpe.model", texts)
     vocabulary = ["<s>", "<pad>", "</s>", "<unk>", *pieces]
+    vocabulary += _unused(size.get("vocab_size", 0) - len(vocabulary) - 108)
     _write_json(folder / "vocab.json", {piece: number for number, piece in enumerate(vocabulary)})
     _write_json(folder / "tokenizer_config.json", {"tokenizer_class": "M2M100Tokenizer"})
     tokenizer = M2M100Tokenizer.from_pretrained(folder, local_files_only=True)
+    own = {"vocab_size": len(vocabulary) + len(tokenizer.lang_code_to_id) + 8, **_size()}
     config = M2M100Config(
-        vocab_size=len(vocabulary) + len(tokenizer.lang_code_to_id) + 8, bos_token_id=0, pad_token_id=1,
-        eos_token_id=2, decoder_start_token_id=2, scale_embedding=True, max_position_embeddings=128,
-        encoder_layerdrop=0.0, decoder_layerdrop=0.0, **_size(),
+        bos_token_id=0, pad_token_id=1, eos_token_id=2, decoder_start_token_id=2, scale_embedding=True,
+        max_position_embeddings=128, encoder_layerdrop=0.0, decoder_layerdrop=0.0, **{**own, **size},
     )  # fmt: skip
     config.architectures = ["M2M100ForConditionalGeneration"]
     torch.manual_seed(0)
@@ -207,6 +209,11 @@ def _size() -> dict[str, Any]:
         "decoder_attention_heads": 4, "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "dropout": 0.0,
         "attention_dropout": 0.0, "activation_dropout": 0.0,
     }  # fmt: skip
+
+
+def _unused(count: int) -> list[str]:
+    """Pieces that fill a vocabulary up to a size that was asked for."""
+    return [f"<unused{number}>" for number in range(count)]
 
 
 def _learn(path: Path, texts: Sequence[str]) -> list[str]:

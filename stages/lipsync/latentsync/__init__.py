@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loc import packages
 from loc.artifacts import FrameRange
-from loc.backend import Card, Host, LicensedPart, Need, Room
+from loc.backend import Card, Host, LicensedPart, Need, Room, Speech, Tried
 from loc.device import Device, Resident, needed, no_room
 from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
 
@@ -121,6 +121,13 @@ class LatentSync:
         other = LatentSync(self._host)
         other._again, other._model = True, self._resident()
         return other
+
+    def self_check(self, speech: Speech) -> Iterator[Tried]:  # noqa: ARG002 - a computed vowel is heard
+        """Find the noise over a drawn face."""
+        from stages.lipsync.latentsync.known import tried
+
+        with self._resident() as model:
+            yield from tried(model)
 
     def close(self) -> None:
         """Let go of the model."""

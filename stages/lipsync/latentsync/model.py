@@ -18,7 +18,7 @@ from loc.weights.load import load_strict, read_state
 from loc.weights.table import published
 from stages.lipsync.latentsync import room, window
 from stages.lipsync.latentsync.heard import Rows, tokens
-from stages.lipsync.latentsync.sampler import Sampling, denoise
+from stages.lipsync.latentsync.sampler import Sampling, denoise, kept_signal
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig, parts
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
@@ -181,17 +181,7 @@ class Model:
             sampling, seed: how they are denoised, and from which noise.
         """
         squares = np.concatenate([one.squares for one in given])
-        seen = self._halving(
-            "faces of LatentSync",
-            min(len(squares), self._layout.slices),
-            lambda size: torch.cat(
-                [
-                    window.conditions(self._vae, squares[at : at + size])
-                    for at in range(0, len(squares), size)
-                ],
-                dim=2,
-            ),
-        )
+        seen = self._seen(squares)
         frames = len(squares) // len(given)
         conditions = seen[0].reshape(-1, len(given), frames, *seen.shape[-2:]).transpose(0, 1)
         start = window.noise(self.resolution, frames, seed, seen.device, seen.dtype)
@@ -204,6 +194,44 @@ class Model:
             ),
         )
         return found.transpose(1, 2)
+
+    def _seen(self, squares: Squares) -> Tensor:
+        """The conditions of pictures, [1, 9, f, h, h]."""
+        return self._halving(
+            "faces of LatentSync",
+            min(len(squares), self._layout.slices),
+            lambda size: torch.cat(
+                [
+                    window.conditions(self._vae, squares[at : at + size])
+                    for at in range(0, len(squares), size)
+                ],
+                dim=2,
+            ),
+        )
+
+    @torch.inference_mode()
+    def through_latents(self, squares: Squares) -> npt.NDArray[np.float32]:
+        """Pictures as the latents keep them, float32 [f, 3, r, r], about -1..1."""
+        return self.decode(self._seen(squares)[0, -4:].transpose(0, 1))
+
+    @torch.inference_mode()
+    def noticed(
+        self, given: Given, timestep: int, seed: int
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Noise put over a window of f pictures, and what the network takes for it: both [4, f, h, h].
+
+        Args:
+            given: of the window.
+            timestep: of the trained ones: how much noise.
+            seed: of the noise.
+        """
+        seen = self._seen(given.squares)
+        there = window.noise(self.resolution, len(given.squares), seed, seen.device, seen.dtype)
+        signal = float(kept_signal()[timestep])
+        noisy = signal**0.5 * seen[:, -4:] + (1 - signal) ** 0.5 * there
+        heard = tokens(given.features, given.rows).to(seen.device, seen.dtype)[None]
+        found, _ = self._unet(torch.cat([noisy, seen], dim=1), timestep, heard)
+        return there[0].float().cpu().numpy(), found[0].float().cpu().numpy()
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> npt.NDArray[np.float32]:

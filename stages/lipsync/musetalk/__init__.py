@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from loc import packages
-from loc.backend import Card, Host, LicensedPart, Need, Tried
+from loc.backend import Card, Host, LicensedPart, Need, Speech, Tried
 from loc.errors import LocError
 from stages.lipsync.contract import CutView, Patch, Prepared, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
@@ -139,7 +139,7 @@ class MuseTalk:
         asked: int | None = self._host.settings.musetalk_batch_size
         return asked or (GPU_BATCH if nets.device.type == "cuda" else CPU_BATCH)
 
-    def self_check(self) -> Iterator[Tried]:
+    def self_check(self, speech: Speech) -> Iterator[Tried]:  # noqa: ARG002 - nothing is heard
         """Draw a drawn face, silent and speaking."""
         from stages.lipsync.musetalk.known import tried
 

@@ -97,9 +97,10 @@ def saved(content: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def register(data_dir: Path, seed: int = 0) -> None:
-    """Put a tiny set on the shelf, and a tiny VAE under its published name."""
-    place(data_dir, row(), *files(seed).items())
+def register(data_dir: Path, seed: int = 0, **own: bytes) -> None:
+    """Put a tiny set on the shelf, its UNet replaced by `unet` where that is given, and a tiny VAE under its
+    published name."""
+    place(data_dir, row(), *{**files(seed), **({UNET: own["unet"]} if own else {})}.items())
     sight = save(eye.autoencoder(VAE).state_dict())
     place(
         data_dir,

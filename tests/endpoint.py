@@ -16,10 +16,11 @@ Say = Callable[["Asked"], "Answered"]
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: its body, its headers, the numbers of the lines it wants."""
+    """A request: its body, its headers, its path; of one for a translation, the numbers of its lines."""
 
     body: Mapping[str, Any]
     headers: Mapping[str, str]
+    path: str = ""
 
     @property
     def prompt(self) -> str:
@@ -94,7 +95,7 @@ def serving() -> Iterator[Endpoint]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"]))
-            asked = Asked(json.loads(data), dict(self.headers))
+            asked = Asked(json.loads(data), dict(self.headers), self.path)
             with lock:
                 endpoint.asked.append(asked)
                 say = endpoint.next.pop(0) if endpoint.next else endpoint.always

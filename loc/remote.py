@@ -1,0 +1,253 @@
+"""Asking an endpoint over HTTP: JSON goes there, an answer comes back, tried again where that can help.
+
+The endpoint's key is read from the environment when a request is made; it stands in no message of ours and
+no record, and no redirect carries it to another host. What goes wrong on the way is tried again after pauses
+that grow, or that the endpoint asks for, with limits. Where the endpoint is gone, turns the key down, or
+gives up on one request after the other, what is left is not asked for at all.
+
+httpx tries again what could not be connected, and nothing else; a status, a broken answer and `Retry-After`
+are weighed here.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loc.errors import ChildError, InputError, LocError, MissingError
+
+if TYPE_CHECKING:
+    import httpx
+
+Answer = TypeVar("Answer")
+
+CONNECT_S = 10.0
+"""Seconds to reach an endpoint."""
+
+MOST_GIVEN_UP = 3
+"""Requests one after the other that an endpoint may fail, each tried to the end, before it counts as gone:
+one may be at fault itself, three are an endpoint that is down."""
+
+PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""Statuses after which the same request may be answered: waits, limits and overloads, and 529, which some
+services use for the latter."""
+
+OF_THE_REQUEST = frozenset({400, 413, 422})
+"""Statuses that turn one request down and say nothing of the next."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long an endpoint is waited for.
+
+    Args:
+        attempts: times one request is sent.
+        first_pause_s: pauses double from this.
+        longest_pause_s: no pause is longer; an endpoint that asks for more is not waited for.
+        answer_s: seconds until a request is answered to the end.
+        most_bytes: of an answer; one that goes on is cut off.
+    """
+
+    attempts: int
+    first_pause_s: float
+    longest_pause_s: float
+    answer_s: float
+    most_bytes: int
+
+
+class TurnedDown(InputError):  # noqa: N818 - as its siblings read: what happened
+    """The endpoint turned this one request down. `status`: of HTTP."""
+
+    def __init__(self, what: str, status: int) -> None:
+        super().__init__(what, why=f"It answered {status}.")
+        self.status = status
+
+
+@dataclass(frozen=True)
+class _Came:
+    """What came of one attempt. `status`: of HTTP, 0 where there was no answer; `why`: of a failure."""
+
+    status: int
+    body: bytes
+    retry_after: str
+    why: str
+
+
+class Remote:
+    """One endpoint of OpenAI's form. Its methods may run on several threads.
+
+    Args:
+        name: in messages, e.g. `speech endpoint`.
+        url: up to `/v1`.
+        model: that is asked for, for messages.
+        key_variable: the environment variable that holds its key.
+        flags: how url and model are set, for messages, e.g. `--llm-url and --llm-model`.
+        patience: how long it is waited for.
+    """
+
+    def __init__(
+        self, name: str, url: str, model: str, key_variable: str, flags: str, patience: Patience
+    ) -> None:
+        self._name = name
+        self._url = url
+        self._model = model
+        self._key_variable = key_variable
+        self._flags = flags
+        self._patience = patience
+        self._down: LocError | None = None
+        self._given_up = 0
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def ask(self, path: str, body: Mapping[str, Any], read: Callable[[bytes], Answer | None]) -> Answer:
+        """Send a request until it is answered.
+
+        Args:
+            path: below the url.
+            body: sent as JSON.
+            read: makes an answer of what came with status 200; None where it is something else, and the
+                request is sent again.
+
+        Raises:
+            MissingError: the endpoint is gone, or turns the key, the model or more requests down.
+            TurnedDown: it turns this request down.
+            ChildError: it does not answer this request.
+        """
+        if self._down is not None:
+            raise self._down
+        try:
+            answer = self._asked(path, body, read)
+        except MissingError as error:
+            self._down = error
+            raise
+        except ChildError as error:
+            with self._lock:
+                self._given_up += 1
+                if self._given_up >= MOST_GIVEN_UP:
+                    self._down = MissingError(error.what, why=error.why, fix=self._later())
+            raise
+        with self._lock:
+            self._given_up = 0
+        return answer
+
+    def close(self) -> None:
+        """Close connections. May be called twice."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _asked(self, path: str, body: Mapping[str, Any], read: Callable[[bytes], Answer | None]) -> Answer:
+        came = _Came(0, b"", "", "")
+        for attempt in range(self._patience.attempts):
+            came = self._send(path, body)
+            if came.status == 200:
+                answer = read(came.body)
+                if answer is not None:
+                    return answer
+                came = _Came(200, b"", "", "It answered with something else than was asked for.")
+            elif came.status and came.status not in PASSING:
+                raise self._refusal(came.status)
+            if attempt + 1 < self._patience.attempts:
+                time.sleep(self._pause(attempt, came.retry_after))
+        if came.status == 0:
+            raise MissingError(
+                f"The {self._name} {self._url} cannot be reached, or does not answer.",
+                why=came.why,
+                fix=f"See whether it runs, and look at {self._flags}. What was made is kept.",
+            )
+        raise ChildError(
+            f"The {self._name} gave no answer in {self._patience.attempts} attempts.",
+            why=came.why,
+            fix=self._later(),
+        )
+
+    def _later(self) -> str:
+        return f"Look at {self._flags}, or run again later; what was made is kept."
+
+    def _refusal(self, status: int) -> LocError:
+        if status in OF_THE_REQUEST:
+            return TurnedDown(f"The {self._name} turned a request down.", status)
+        why, variable = f"It answered {status}.", self._key_variable
+        if status in (401, 403):
+            known = (
+                "does not accept the key in" if os.environ.get(variable) else "wants a key; there is none in"
+            )
+            fix = f"Set {variable} to a key that may use {self._model}."
+            return MissingError(f"The {self._name} {known} {variable}.", why=why, fix=fix)
+        if status == 404:
+            return MissingError(
+                f"The {self._name} does not know {self._model}, or is somewhere else.",
+                why=why,
+                fix=f"Look at {self._flags}; the address in general ends in /v1.",
+            )
+        fix = f"Look at {self._flags}, and at what its operator says of this status."
+        return MissingError(f"The {self._name} turns requests down.", why=why, fix=fix)
+
+    def _send(self, path: str, body: Mapping[str, Any]) -> _Came:
+        import httpx
+
+        key = os.environ.get(self._key_variable)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        try:
+            with self._opened().stream("POST", self._url + path, json=dict(body), headers=headers) as answer:
+                data = bytearray()
+                until = time.monotonic() + self._patience.answer_s
+                for part in answer.iter_bytes():
+                    data += part
+                    if len(data) > self._patience.most_bytes or time.monotonic() > until:
+                        return _Came(0, b"", "", "Its answer does not end.")
+                asked = str(answer.headers.get("retry-after", ""))
+                return _Came(answer.status_code, bytes(data), asked, f"It answered {answer.status_code}.")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return _Came(0, b"", "", f"{type(error).__name__}.")
+
+    def _opened(self) -> httpx.Client:
+        import httpx
+
+        with self._lock:
+            if self._client is None:
+                # A redirect would carry the key to another host.
+                timeout = httpx.Timeout(self._patience.answer_s, connect=CONNECT_S)
+                self._client = httpx.Client(timeout=timeout, follow_redirects=False)
+            return self._client
+
+    def _pause(self, attempt: int, asked: str) -> float:
+        """Seconds before the next attempt.
+
+        Raises:
+            MissingError: the endpoint asks for longer than anybody wants to wait.
+        """
+        longest, wanted = self._patience.longest_pause_s, retry_after(asked)
+        if wanted is not None and wanted > longest:
+            raise MissingError(
+                f"The {self._name} takes no more requests now.",
+                why=f"It asks to wait for {wanted:.0f} s.",
+                fix="Run again later; what was made is kept.",
+            )
+        return max(wanted or 0.0, doubled(attempt, self._patience.first_pause_s, longest))
+
+
+def doubled(attempt: int, first_s: float, longest_s: float) -> float:
+    """Seconds before attempt 1, 2, ... again: twice as long each time, up to the longest."""
+    return min(first_s * (1 << attempt), longest_s)
+
+
+def retry_after(value: str) -> float | None:
+    """Seconds from now that a `Retry-After` asks for, a number or a date (RFC 9110, 10.2.3).
+
+    0 for what is past; None for what is neither.
+    """
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if seconds < float("inf") else None

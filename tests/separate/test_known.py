@@ -1,0 +1,81 @@
+"""What `loc models verify --run` asks of Demucs: a network that learned the voice passes, a blank one not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("demucs")
+
+from loc.backend import Host, SelfChecking, Tried
+from loc.settings import Settings
+from loc.weights.table import Place, Row, WeightFile
+from stages.separate import demucs, known
+from stages.separate.demucs import Demucs
+from tests.tiny_demucs import blank, overfit, package
+from tests.voices import SENTENCES, speak
+from tests.weights.test_shelf import place
+
+ROW = Row(
+    id="mine",
+    title="Mine",
+    architecture="htdemucs",
+    licence="mit",
+    source=Place(kind="registered"),
+    files=(WeightFile(path="mine.th"),),
+)
+
+
+@pytest.fixture(scope="module")
+def said() -> known.Floats:
+    return speak(SENTENCES[0])[:40_000]
+
+
+def opened(data: Path, content: bytes) -> Demucs:
+    place(data, ROW, ("mine.th", content))
+    return Demucs(Host(Settings(data_dir=data, device="cpu"), data, model="mine"))
+
+
+def check(backend: Demucs, said: known.Floats) -> list[Tried]:
+    assert isinstance(backend, SelfChecking)
+    try:
+        return list(backend.self_check(lambda text, language: said))
+    finally:
+        backend.close()
+
+
+def test_a_blank_network_is_found_out(tmp_path: Path, said: known.Floats) -> None:
+    tried = check(opened(tmp_path, package(blank())), said)
+    assert len(tried) == 2
+    assert not tried[0].ok, tried
+
+
+def test_a_network_that_learned_the_voice_passes(
+    tmp_path: Path, said: known.Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mix, voice = heard(tmp_path / "blank", said, monkeypatch)
+    tried = check(opened(tmp_path / "taught", package(overfit(mix, voice))), said)
+    assert tried[0].ok, tried
+
+
+def heard(data: Path, said: known.Floats, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, np.ndarray]:
+    """The segments that a network is given of the mix, and of the voice at the same level."""
+    backend = opened(data, package(blank()))
+    given: list[known.Floats] = []
+
+    def listen(_: object, piece: known.Floats) -> known.Floats:
+        given.append(piece.copy())
+        return np.zeros_like(piece)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(demucs, "_vocals", listen)
+        voice = np.repeat(said[:, None], 2, axis=1)
+        mix = known.mixed(voice)
+        level = backend.combine([backend.survey(mix)])
+        for sound in (mix, voice):
+            backend.separate(sound, level, 0)
+    backend.close()
+    half = len(given) // 2
+    return np.stack(given[:half]), np.stack(given[half:])

@@ -1,0 +1,75 @@
+"""The check Whisper brings: a model that was taught what the voices say passes, a blank one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("whisper")
+
+import soxr
+
+from cli.graph import load_graph
+from loc.app.run import Graph
+from loc.app.self_check import BuiltInVoices, Tested, self_check
+from loc.settings import Settings
+from loc.weights.table import Place, Row, Spoken, WeightFile
+from stages.transcribe.whisper import KNOWN, Whisper
+from tests.tiny_whisper import RATE, Lesson, blank, checkpoint, deaf, evenly, overfit
+from tests.weights.test_shelf import place
+
+Check = Callable[..., Tested]
+
+
+def row(**changes: object) -> Row:
+    own = Row(
+        id="mine",
+        title="Mine",
+        architecture="whisper",
+        licence="mit",
+        source=Place(kind="registered"),
+        files=(WeightFile(path="tiny.pt"),),
+    )
+    return own.model_copy(update=changes)
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    """Puts a checkpoint on the shelf and runs its check."""
+
+    def run(content: bytes, **changes: object) -> Tested:
+        settings = Settings(data_dir=tmp_path / "data", device="cpu")
+        place(settings.data_dir, row(**changes), ("tiny.pt", content))
+        found = load_graph()
+        voices = {name: one for name, one in found.backends.items() if name.startswith("dub/")}
+        graph = Graph((), {**voices, Whisper.card.id: Whisper})
+        [tested] = self_check(graph, settings, ["mine"], tmp_path, lambda *_: None)
+        return tested
+
+    return run
+
+
+def lesson(text: str, language: str, tmp_path: Path) -> Lesson:
+    speech = BuiltInVoices(load_graph(), Settings(data_dir=tmp_path / "data"), tmp_path)(text, language)
+    audio = np.asarray(soxr.resample(speech, 48_000, RATE, quality="VHQ"), dtype=np.float32)
+    words = text if language == "en" else "。 ".join(text.split("。"))
+    return Lesson(audio, evenly(words.strip(), 0.1, len(audio) / RATE - 0.1), language)
+
+
+def test_a_model_that_was_taught_passes(check: Check, tmp_path: Path) -> None:
+    tested = check(overfit([lesson(text, language, tmp_path) for language, text in KNOWN.items()]))
+    assert tested.fault is None
+    assert [item.ok for item in tested.tried] == [True] * 4, tested.tried
+
+
+def test_a_model_that_hears_nothing_is_found_out(check: Check) -> None:
+    tested = check(deaf("en"))
+    assert [item.ok for item in tested.tried] == [False, True, False, False], tested.tried
+
+
+def test_a_blank_model_of_one_language_is_asked_for_that_alone_and_found_out(check: Check) -> None:
+    tested = check(checkpoint(blank()), languages=Spoken(source=("en",)))
+    assert [(item.what, item.ok) for item in tested.tried] == [("a built-in voice in 'en'", False)]
