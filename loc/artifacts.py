@@ -268,8 +268,9 @@ class Kept(Frozen):
 
     start: int
     stop: int
-    by: Literal["no-words", "marked"]
-    """`no-words`: nobody says a line there. `marked`: the user wants it."""
+    by: Literal["no-words", "laugh", "marked"]
+    """`no-words`: nobody says a line there. `laugh`: beside a line, it repeats itself as no speech does.
+    `marked`: the user wants it."""
 
 
 class Speaker(Frozen):

@@ -253,11 +253,8 @@ def _source_speech(context: Context, stems: Stems, transcript: Transcript) -> li
 
     if stems.speech is None:
         return []
-    return [
-        (start, stop)
-        for start, stop in speech_regions(context.runner, Site(STAGE), stems.speech)
-        if not any(item.start <= start and stop <= item.stop for item in transcript.kept)
-    ]
+    regions = speech_regions(context.runner, Site(STAGE), stems.speech)
+    return plan.without(regions, [(item.start, item.stop) for item in transcript.kept])
 
 
 def _cast(

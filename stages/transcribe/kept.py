@@ -1,14 +1,14 @@
 """Which voices stay in the sound: laughs, breaths, song, and what the user marks. Pure functions on samples.
 
 A separator that takes out every voice takes out those too. What is dubbed is where lines are; a stretch of
-voice without any, and all voice between stretches, stays as it was.
+voice without any, and all voice between stretches, stays as it was. So do laughs that go on from a line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from loc.artifacts import SAMPLE_RATE, Kept
+from loc.artifacts import SAMPLE_RATE, Kept, Segment
 from stages.transcribe import phrases
 
 Range = tuple[int, int]
@@ -40,6 +40,7 @@ def kept(
     marked: Sequence[Range],
     *,
     all_voices: bool,
+    laughs: Sequence[Range] = (),
 ) -> tuple[Kept, ...]:
     """What of the parted voice is put back.
 
@@ -49,6 +50,7 @@ def kept(
         said: the lines.
         marked: by the user, in order and apart.
         all_voices: whether the separator takes out every voice; else only marks are kept.
+        laughs: beside lines, in order and apart.
     """
     user = [
         Kept(start=start, stop=min(stop, samples), by="marked") for start, stop in marked if start < samples
@@ -63,7 +65,24 @@ def kept(
     )
     rest = without(without([(0, samples)], wide), marked)
     found = [Kept(start=start, stop=stop, by="no-words") for start, stop in rest]
+    beside = without([(start, min(stop, samples)) for start, stop in laughs], sorted([*marked, *rest]))
+    found += [Kept(start=start, stop=stop, by="laugh") for start, stop in beside if start < stop]
     return tuple(sorted([*user, *found], key=lambda item: item.start))
+
+
+def beside_lines(regions: Sequence[Range], segments: Sequence[Segment], least: int) -> list[Range]:
+    """Voice in stretches that are spoken, but beside what is said there: where laughs may be.
+
+    Args:
+        regions: where voice was found, in order and apart.
+        segments: the lines. Of those with words, what lies between these is beside them too.
+        least: samples that are worth looking at.
+    """
+    said = [(one.start, one.stop) for one in segments]
+    spoken = [region for region in regions if phrases.overlap(region, _apart(said)) > 0]
+    parts = [(part.start, part.stop) for one in segments for part in (one.words or (one,))]
+    wide = _apart([(start - MARGIN, stop + MARGIN) for start, stop in parts])
+    return [(start, stop) for start, stop in without(spoken, wide) if stop - start >= least]
 
 
 def _apart(ranges: Iterable[Range]) -> list[Range]:

@@ -9,7 +9,7 @@ from typing import Literal, cast
 from loc import packages
 from loc.analysis import voice_activity
 from loc.analysis.voice_activity import FRAME_48K, RATIO, VoiceFrames, read_analysis
-from loc.artifacts import Dropped, Frozen, Kept, Segment, Sound, Transcript, Word
+from loc.artifacts import SAMPLE_RATE, Dropped, Frozen, Kept, Segment, Sound, Transcript, Word
 from loc.errors import InputError, MissingError
 from loc.media.sound import slice_key
 from loc.media.subtitles import Cue, read_cues
@@ -17,7 +17,7 @@ from loc.media.wrapping import join_lines
 from loc.runner import Action, Make, Out
 from loc.stage import Context, Job, SuppliedText
 from loc.store.keys import digest_bytes
-from stages.transcribe import guard, kept, phrases, speaking
+from stages.transcribe import guard, kept, laughter, phrases, speaking
 from stages.transcribe.contract import Detector, Inputs, Passage, Prompted, Recogniser
 from stages.transcribe.guard import Said
 from stages.transcribe.speaking import NAME, Telling
@@ -120,7 +120,21 @@ def _kept(ctx: Context, inputs: Inputs, segments: Sequence[Segment]) -> tuple[Ke
         return ()
     regions = voice_activity.speech_regions(ctx.runner, ctx.site(NAME), stems.speech)
     said = [(segment.start, segment.stop) for segment in segments]
-    return kept.kept(stems.speech.samples, regions, said, holes, all_voices=stems.all_voices)
+    found = _laughs(ctx, stems.speech, regions, segments) if stems.all_voices else []
+    return kept.kept(stems.speech.samples, regions, said, holes, all_voices=stems.all_voices, laughs=found)
+
+
+def _laughs(
+    ctx: Context, speech: Sound, regions: Sequence[phrases.Range], segments: Sequence[Segment]
+) -> list[phrases.Range]:
+    """Laughs in the stretches that are spoken. The few seconds beside lines are listened to each time: that
+    takes less than to look up whether it was done."""
+    least = laughter.LEAST * SAMPLE_RATE // 100
+    return [
+        (start + begin, min(stop, start + end))
+        for start, stop in kept.beside_lines(regions, segments, least)
+        for begin, end in laughter.laughs(read_analysis(ctx.store, speech, start, stop))
+    ]
 
 
 def _supplied(

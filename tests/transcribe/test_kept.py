@@ -6,16 +6,17 @@ import itertools
 
 import numpy as np
 
-from loc.artifacts import SAMPLE_RATE, Kept, Stems
+from loc.artifacts import SAMPLE_RATE, Kept, Segment, Stems, Word
 from loc.cast import CastFile
 from loc.media.sound import store_sound
 from loc.runner import Runner
 from loc.stage import Slot
 from stages.transcribe.contract import Inputs
-from stages.transcribe.kept import MARGIN, kept, without
+from stages.transcribe.kept import MARGIN, beside_lines, kept, without
 from stages.transcribe.stage import MARKED, run
 from tests.hearing import context, source_of
-from tests.transcribe.test_stage import Scripted, dialogue
+from tests.transcribe.test_stage import Scripted, dialogue, srt, supplied
+from tests.voices import pause, speak
 
 S = SAMPLE_RATE
 
@@ -37,6 +38,36 @@ def test_a_laugh_between_lines_stays_and_a_stretch_with_a_line_does_not() -> Non
     ]
     assert {item.by for item in found} == {"no-words"}
     assert kept(10 * S, regions, said, [], all_voices=False) == ()
+
+
+def test_a_laugh_beside_a_line_stays() -> None:
+    regions, said = [(1 * S, 6 * S)], [(1 * S, 3 * S)]
+    found = kept(10 * S, regions, said, [(5 * S, 7 * S)], all_voices=True, laughs=[(4 * S, 6 * S)])
+    assert Kept(start=4 * S, stop=5 * S, by="laugh") in found
+    assert Kept(start=5 * S, stop=7 * S, by="marked") in found
+    assert all(a.stop <= b.start for a, b in itertools.pairwise(found))
+    assert not kept(10 * S, regions, said, [], all_voices=False, laughs=[(4 * S, 6 * S)])
+
+
+def test_laughs_are_looked_for_beside_words_and_cues() -> None:
+    def segment(start: float, stop: float, *words: tuple[float, float]) -> Segment:
+        heard = [Word(text="x", start=round(a * S), stop=round(b * S), confidence=None) for a, b in words]
+        return Segment(
+            id="s1",
+            start=round(start * S),
+            stop=round(stop * S),
+            speaker=None,
+            text="x",
+            words=tuple(heard),
+            confidence=None,
+        )
+
+    regions = [(0, 6 * S), (8 * S, 9 * S)]
+    cue = beside_lines(regions, [segment(1, 4)], S)
+    assert cue == [(4 * S + MARGIN, 6 * S)], "what is heard in a cue may be all of it speech"
+    words = beside_lines(regions, [segment(1, 4, (1, 1.5), (3.5, 4))], S)
+    assert words == [(round(1.5 * S) + MARGIN, round(3.5 * S) - MARGIN), (4 * S + MARGIN, 6 * S)]
+    assert beside_lines(regions, [], S) == []
 
 
 def test_a_mark_wins_over_a_line() -> None:
@@ -68,3 +99,26 @@ def test_what_the_cast_file_keeps_is_neither_heard_nor_dubbed(runner: Runner) ->
     for segment in found.segments:
         assert not everything[segment.start : segment.stop].any()
     assert MARKED not in {item.reason for item in found.dropped}
+
+
+def test_a_laugh_that_goes_on_from_a_cue_stays(runner: Runner) -> None:
+    line, laugh = (
+        speak("In the evening we walked down to the river.", "en+m3"),
+        speak("ha ha ha ha ha ha", "en+m3"),
+    )
+    audio = np.concatenate([pause(1.0), line, pause(0.1), laugh, pause(1.0)])
+    source = source_of(runner.store, audio)
+    stems = Stems(
+        speech=store_sound(runner.store, [audio[:, None]], 1),
+        background=None,
+        speech_snr_db=None,
+        all_voices=True,
+    )
+    end = 1.0 + len(line) / S
+    text = supplied(runner.store, srt((1.0, end, "In the evening we walked down to the river.")))
+    found = run(context(runner, transcript=text), Inputs(Slot("ingest", source), Slot("separate", stems)))
+    (kept_laugh,) = [item for item in found.kept if item.by == "laugh"]
+    assert kept_laugh.start >= end * S + MARGIN - S // 1000, "cues are in whole milliseconds"
+    assert kept_laugh.start < end * S + S // 2
+    assert kept_laugh.stop - kept_laugh.start > S
+    assert kept_laugh.stop <= end * S + len(laugh) + S // 4
