@@ -87,7 +87,7 @@ def known_again(
         speakers: those who say lines.
 
     Raises:
-        InputError: a recording of the bank cannot be imitated.
+        InputError: what says which voice an engine takes for one of the bank cannot be read.
     """
     settings = context.settings
     usable = {
@@ -106,7 +106,7 @@ def known_again(
             "person from others in another recording. `loc models env resemblyzer` makes what does.",
         )
         return requests, ()
-    bank = {name: _taken(context, file) for name, file in usable.items()}
+    bank = _readable(context, usable)
     found = matching.matches(context, teller, asked, bank)
     done = dict(requests)
     for match in found:
@@ -119,6 +119,17 @@ def known_again(
         elif taken:
             done[match.speaker] = replace(done[match.speaker], name=_own(context, engine, match.voice))
     return done, tuple(found)
+
+
+def _readable(context: Context, files: Mapping[str, Path]) -> Mapping[str, Reference]:
+    """Recordings that can be imitated; nobody asked for the others, so that they are only told."""
+    found = {}
+    for name, file in files.items():
+        try:
+            found[name] = _taken(context, file)
+        except InputError as error:
+            context.runner.notice("bank-recording", f"{error.what} Nobody is matched with it. {error.why}")
+    return found
 
 
 def recordings(data_dir: Path) -> Mapping[str, Path]:

@@ -1,7 +1,7 @@
 """Plays the workers that tell voices: `embed` by pitch, `turns` from a file it is started with.
 
-A vector has a bump at the voice's pitch, so that voices a few semitones apart are unlike. Sound whose loudest
-sample is over 0.9 makes it fail as a line without a voice does, over 0.98 it dies.
+A vector has a bump at the voice's pitch, so that voices an octave apart are unlike. It finds no voice in a
+tone above 350 Hz, and dies at the first sound if it is started with `--dies`.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ WINDOW, STEP = 25_600, 12_800
 def vector(audio: Any) -> Any:
     found = pitch(audio)
     at = 12 * np.log2((np.median(found) if len(found) else 60.0) / 55)
-    bump = np.exp(-(((np.arange(256) / 8 - at) / 1.5) ** 2) / 2)
+    bump = np.exp(-(((np.arange(256) / 8 - at) / 3) ** 2) / 2)
     return bump / np.linalg.norm(bump)
 
 
 def embed(file: str) -> Mapping[str, Any]:
     audio, rate = soundfile.read(file, dtype="float32")
     assert rate == 16_000
-    peak = float(np.abs(audio).max(initial=0))
-    if peak > 0.98:
+    if "--dies" in sys.argv:
         os._exit(3)
-    if peak > 0.9:
+    if np.median(pitch(audio) if len(audio) else [0.0]) > 350:
         raise InputError("There is no voice in it.")
     starts = range(0, max(1, len(audio) - WINDOW + STEP), STEP)
     parts = np.stack([vector(audio[start : start + WINDOW]) for start in starts])
