@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from loc.artifacts import PictureScore, Reason
 from loc.stage import Context
-from stages.lipsync.finals import Decided, Drafted, stretch_of
+from stages.lipsync.finals import Decided, Drafted, listed, stretch_of
 from stages.lipsync.select import LARGE_FACE, MAX_STRETCH
 
 MOST_LIP_COLOUR = 9.2
@@ -98,8 +98,8 @@ def appraise(
 
 
 def _told(numbers: Sequence[int], *, passed: bool) -> str:
-    listed = ", ".join(map(str, numbers))
-    many = "Cuts" if len(numbers) > 1 else "Cut"
-    do, pass_ = ("do", "they pass") if len(numbers) > 1 else ("does", "it passes")
-    end = f"{pass_} through." if passed else "look at them, or let them pass with --unlike pass."
-    return f"{many} {listed} {do} not look like who was filmed; {end}"
+    if len(numbers) == 1:
+        end = "it passes through." if passed else "look at it, or let it pass with --unlike pass."
+        return f"Cut {numbers[0]} does not look like who was filmed; {end}"
+    end = "they pass through." if passed else "look at them, or let them pass with --unlike pass."
+    return f"Cuts {listed(numbers)} do not look like who was filmed; {end}"
