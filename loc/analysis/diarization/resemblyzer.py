@@ -27,12 +27,13 @@ CALL_LIMIT_S = 900.0
 """Seconds a line may take: the first time librosa compiles parts of itself, a quarter of a minute of work."""
 
 SCALE = Scale(joined=0.60, bank=0.75, lead=0.05, other=0.60, unsure=0.05, shortest=ANALYSIS_RATE)
-"""Measured on four real people (`bench/voices.py`). Lines of 1 to 3.5 s: means of one person's pairs 0.67 to
-0.87, of two people's 0.44 to 0.57; with 0.58 to 0.62 each person alone, every two and all four came out
-right. Four seconds and more: one person 0.82 and up, 0.76 and up through a telephone's band, a codec or
-another equaliser, down to 0.63 in noise or a room; two people 0.66 at most, 0.63 in 95 of 100 pairs. With
-0.05, no line of one person in 66 was doubted; a change of speaker within a line was seen in 8 of 12, two
-voices at once in 7 of 12."""
+"""Measured on four real people (`bench/voices.py`, `bench/results/voices.json`). Lines of 1 to 3.5 s: means
+of one person's pairs 0.67 to 0.87, of two people's 0.44 to 0.57; with 0.58 to 0.62 each person alone, every
+two and all four came out right. Four seconds and more: one person 0.82 and up, 0.76 and up through a
+telephone's band, a codec or another equaliser, down to 0.61 in noise or a room; two people 0.68 at most, 0.65
+in 95 of 100 pairs. In lines of 3.4 s nine in ten pairs of two people were under 0.60, and no line of one
+person in 66 was doubted; a change of speaker within a line was seen in 8 of 12, two voices at once in 7 of
+12."""
 
 
 class Resemblyzer:
