@@ -524,7 +524,7 @@ class Casting(Frozen):
     """Ids of the transcript's lines."""
     face: str | None
     """Name of a face of this shot; None where nobody in view says it, or where it is not known."""
-    by: Literal["cast-file", "only-face", "lips", "visemes", "framing", "listener", "unsure"]
+    by: Literal["cast-file", "only-face", "lips", "syncnet", "visemes", "framing", "listener", "unsure"]
     """`cast-file`: the user said so. `only-face`: no other is in view. `lips`: its lips move while the lines
     are heard, and the others' do not. `visemes`: others' move as well, but only its follow what is said.
     `framing`: the speaker is seen in this place in shots that are framed alike. `listener`: nobody; the only
@@ -590,9 +590,10 @@ class PatchTrack(Frozen):
     placement: Ref
 
 
-ScoreMeasure = Literal["viseme-agreement", "renderer-obedience", "syncnet"]
+ScoreMeasure = Literal["viseme-agreement", "renderer-obedience", "syncnet", "stable-syncnet"]
 """How well lips follow phones. Where those very phones moved the lips it proves that the renderer did as it
-was told, and no more. `syncnet`: how well they follow sound, by the confidence of SyncNet v2."""
+was told, and no more. `syncnet`: how well they follow sound, by the confidence of SyncNet v2;
+`stable-syncnet`: by the cosine of StableSyncNet, which LatentSync is trained against."""
 
 
 class PictureScore(Frozen):
@@ -624,12 +625,14 @@ class Score(Frozen):
     measure: ScoreMeasure
     value: float | None = None
     """Correlation of seen and expected movement at the best lag, -1..1; of `syncnet` the confidence, by how
-    much the least distance lies under the median of all lags. None where it is unscored."""
+    much the least distance lies under the median of all lags; of `stable-syncnet` the largest mean cosine,
+    -1..1. None where it is unscored."""
     offset: int | None = None
     """That lag in frames; above 0 the lips are late."""
     offset_ms: float | None = None
     n: int = 0
-    """Frames of speech in which lips were compared; of `syncnet` windows of five frames."""
+    """Frames of speech in which lips were compared; of `syncnet` windows of five frames, of `stable-syncnet`
+    of sixteen."""
     closures: int = 0
     """Closures of the lips among them."""
     p: float | None = None
@@ -641,6 +644,8 @@ class Score(Frozen):
     unscored: str | None = None
     """Why there is no value."""
     picture: PictureScore | None = None
+    beside: tuple[Score, ...] = ()
+    """What other networks say, each in its own measure: never compared with this one."""
 
 
 class Cut(Frozen):

@@ -161,7 +161,8 @@ class CastReport(_Part):
     face: str | None
     """`3b` is the second face from the left in shot 3; null where nobody in view says it or it is unknown."""
     by: str
-    """cast-file | only-face | lips | visemes (others' lips move as well, but only its follow what is said) |
+    """cast-file | only-face | lips | syncnet (others' lips move as well, but SyncNet finds that only it says
+    what is said) | visemes (likewise, by the phones of what is said) |
     framing (where the speaker is seen in shots framed alike) | listener
     (the only face rests its lips, but not for others, or the speaker's move in other shots) | unsure."""
     certain: bool
@@ -174,7 +175,8 @@ class CastReport(_Part):
     p: float | None
     """How often chance gives as large a difference of the two."""
     agreement: float | None = None
-    """How well the face's lips, or the best of any, follow what is said; null where that is not known."""
+    """How well the face's lips, or the best of any, follow what is said; where `by` is syncnet, its
+    confidence. Null where that is not known."""
     agreement_p: float | None = None
     """How often chance does as well."""
 
@@ -270,7 +272,8 @@ class ScoreReport(_Part):
 
     measure: str
     """`renderer-obedience`: the dub's phones moved the lips, so the score says no more than that the renderer
-    did as it was told. `viseme-agreement`: something else moved them. `syncnet`: confidence of SyncNet v2."""
+    did as it was told. `viseme-agreement`: something else moved them. `syncnet`: confidence of SyncNet v2.
+    `stable-syncnet`: cosine of StableSyncNet."""
     value: float | None
     """Correlation of seen and expected movement at the best lag, -1..1; of `syncnet` by how much the least
     distance lies under the median. Null where it is unscored."""
@@ -290,6 +293,8 @@ class ScoreReport(_Part):
     unscored: str | None
     """Why there is no value."""
     picture: PictureReport | None
+    beside: tuple[ScoreReport, ...] = ()
+    """What other networks say, each in its own measure: never compared with this one."""
 
 
 class CutReport(_Part):

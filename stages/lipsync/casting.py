@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loc.artifacts import Casting, CastPerson, FrameRange, Score
+from stages.lipsync.select import is_under_limit
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Affine, Faces
@@ -73,8 +74,10 @@ class ShotScene:
         speeds: by face name, `lip_speed` over the frames of the shot.
         heard: what is said in it, in order.
         fps: frames per second, of the shot on average.
+        judged: given where lines are heard and the name of a face, how well a judge finds that it says them.
         agreement: given ids of lines and the name of a face, how well its lips follow them; unscored where
-            the phones are not known. Asked only where speeds leave it open.
+            the phones are not known. Both are asked only where speeds leave it open, this one where the judge
+            does as well.
     """
 
     shot: int
@@ -82,6 +85,7 @@ class ShotScene:
     speeds: Mapping[str, Floats]
     heard: Sequence[Heard]
     fps: float
+    judged: Callable[[Sequence[npt.NDArray[np.bool_]], str], Score] | None = None
     agreement: Callable[[Sequence[str], str], Score] | None = None
 
 
@@ -94,7 +98,7 @@ class _Found:
     runner_up: float
     blocks: int
     p: float | None
-    by: Literal["lips", "visemes"] = "lips"
+    by: Literal["lips", "syncnet", "visemes"] = "lips"
     score: Score | None = None
 
 
@@ -207,6 +211,10 @@ def _compared(scene: ShotScene, group: Sequence[Heard]) -> _Found:
     found = _Found(first if stands_out else None, speed, runner_up, len(blocks), round(p, 4))
     if stands_out:
         return found
+    heard = _by_judge(scene, group)
+    if heard is not None:
+        name, score = heard
+        return replace(found, face=name, by="syncnet", score=score)
     scores = _agreements(scene, group)
     if not scores:
         return found
@@ -216,6 +224,16 @@ def _compared(scene: ShotScene, group: Sequence[Heard]) -> _Found:
     alone = all(_p(score) > MAX_P for name, score in scores.items() if name != best)
     follows = together <= FOLLOWS and alone and float(speeds[best].mean()) >= MOVING
     return replace(found, face=best if follows else None, by="visemes", score=scores[best])
+
+
+def _by_judge(scene: ShotScene, group: Sequence[Heard]) -> tuple[str, Score] | None:
+    """The only face that a judge finds to say a group of lines, by the limit of its measure."""
+    if scene.judged is None:
+        return None
+    where = [one.frames for one in group]
+    scores = {face.name: scene.judged(where, face.name) for face in scene.faces}
+    said = [name for name, score in scores.items() if score.value is not None and not is_under_limit(score)]
+    return (said[0], scores[said[0]]) if len(said) == 1 else None
 
 
 def _agreements(scene: ShotScene, group: Sequence[Heard]) -> dict[str, Score]:
@@ -296,7 +314,7 @@ def _by_framing(castings: Sequence[Casting], faces: Mapping[str, ShotFace]) -> l
     """What is unsure, settled by where the same speaker is seen in shots framed alike."""
     places: dict[str | None, list[ShotFace]] = {}
     for one in castings:
-        if one.face is not None and one.certain and one.by in ("lips", "visemes", "cast-file"):
+        if one.face is not None and one.certain and one.by in ("lips", "syncnet", "visemes", "cast-file"):
             places.setdefault(one.speaker, []).append(faces[one.face])
     settled = []
     for one in castings:

@@ -91,23 +91,26 @@ def _judged(
     agreed: Mapping[int, Score],
     clips: Sequence[Sequence[Clip]],
 ) -> dict[int, Score]:
-    """Scores with the judge's in the place of agreement, where there is a judge and it could judge."""
-    from loc.analysis.sync.judge import find_judge
+    """Scores with the first judge's in the place of agreement that could judge, the others' beside it."""
+    from loc.analysis.sync.judge import find_judges
 
-    judge = find_judge(context.settings.data_dir, context.settings.purpose)
-    if judge is None:
-        return dict(agreed)
     own = {index: [one for one in drawn if one.redraw.cut == index] for index in agreed}
-    work = [judge_cut(context, film, judge, own[index], clips[index]) for index in agreed]
-    scores = dict(agreed)
-    for index, made in zip(agreed, context.runner.attempt(work), strict=True):
-        if isinstance(made, LocError):
-            context.runner.notice(UNWATCHED, f"Cut {index + 1} is not judged: {made.what}")
-            continue
-        score = made.model("score", Score)
-        if score.value is not None:
-            scores[index] = score.model_copy(update={"picture": agreed[index].picture})
-    return scores
+    said: dict[int, list[Score]] = defaultdict(list)
+    for judge in find_judges(context.settings.data_dir, context.settings.purpose):
+        work = [judge_cut(context, film, judge, own[index], clips[index]) for index in agreed]
+        for index, made in zip(agreed, context.runner.attempt(work), strict=True):
+            if isinstance(made, LocError):
+                context.runner.notice(UNWATCHED, f"Cut {index + 1} is not judged: {made.what}")
+            elif (score := made.model("score", Score)).value is not None:
+                said[index].append(score)
+    return {index: _with(score, said[index]) for index, score in agreed.items()}
+
+
+def _with(agreed: Score, said: Sequence[Score]) -> Score:
+    """A score with what judges say in its place."""
+    if not said:
+        return agreed
+    return said[0].model_copy(update={"picture": agreed.picture, "beside": tuple(said[1:])})
 
 
 def rate(

@@ -21,8 +21,14 @@ LIMITS: Mapping[ScoreMeasure, float] = {"syncnet": 3.0}
 """Under which a score says that lips do not follow, by measure. Measures that are not here gate nothing. A
 confidence of 3 is what LatentSync's authors ask of the clips they train on."""
 
-NOISE: Mapping[ScoreMeasure, float] = {"syncnet": 0.5, "viseme-agreement": 0.1, "renderer-obedience": 0.1}
-"""By how much two scores of one measure differ without meaning it."""
+NOISE: Mapping[ScoreMeasure, float] = {
+    "syncnet": 0.5,
+    "stable-syncnet": 0.1,
+    "viseme-agreement": 0.1,
+    "renderer-obedience": 0.1,
+}
+"""By how much two scores of one measure differ without meaning it. Of the networks it was not measured: their
+weights are not here; a cosine of StableSyncNet is told in sync from 0.5 on by its authors."""
 SEAM_NOISE = 2.3
 """Colour difference that is just noticeable."""
 SHARPNESS_NOISE = 0.15

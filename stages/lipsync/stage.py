@@ -51,13 +51,16 @@ from stages.lipsync.finals import Decided, Drafted
 from stages.lipsync.plan import Range
 from stages.lipsync.redraw import STAGE, Film, Redraw
 from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations, with_occlusion
+from stages.lipsync.select import LIMITS
 from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces, shot_of
+from stages.lipsync.speaking import Judged
 from stages.lipsync.tracks import runs
 from stages.lipsync.voices import ShotVoices, Voices
 from stages.lipsync.watch import Drawn
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Faces
+    from loc.analysis.sync.judge import Judge
 
 MAX_LENT = 2
 """Shots that lend a person's views to another: each makes a redraw depend on one more."""
@@ -281,6 +284,12 @@ def _cast(
         )
     segments = [(one.id, one.speaker, one.start, one.stop) for one in transcript.segments]
     scenes = [_scene(context, film, shot, group, segments, speech) for shot, group in enumerate(faces)]
+    judge = _hearing(context)
+    if sound is not None and judge is not None:
+        scenes = [
+            replace(scene, judged=Judged(context, film, judge, sound, scene.shot, scene.faces))
+            for scene in scenes
+        ]
     if sound is not None and transcript.language == "en":
         scenes = [
             replace(
@@ -290,6 +299,14 @@ def _cast(
             for scene in scenes
         ]
     return tuple(cast_shots([scene for scene in scenes if scene.heard], said))
+
+
+def _hearing(context: Context) -> Judge | None:
+    """The first judge of this machine whose measure has a limit."""
+    from loc.analysis.sync.judge import find_judges
+
+    found = find_judges(context.settings.data_dir, context.settings.purpose)
+    return next((judge for judge in found if judge.measure in LIMITS), None)
 
 
 def _scene(

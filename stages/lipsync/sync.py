@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import SAMPLE_RATE, Clip, FrameRange, PatchTrack, Score
+from loc.artifacts import SAMPLE_RATE, Clip, FrameRange, PatchTrack, VideoStream
 from loc.runner import Action, Make, Out
 from loc.stage import Context
 from loc.store.keys import digest_bytes
 from stages.lipsync import plan, redraw
 from stages.lipsync.contract import HEARD_RATE
-from stages.lipsync.redraw import STAGE, Film, Redraw
+from stages.lipsync.redraw import STAGE, Film
 from stages.lipsync.watch import Drawn
 
 if TYPE_CHECKING:
     from loc.analysis.sync.judge import Judge
     from loc.media.frames import Planes
-
-MIN_WINDOWS = 45
-"""Under two seconds (windows are five frames long) chance finds a shift at which anything fits."""
 
 
 def judge_cut(
@@ -44,32 +41,18 @@ def judge_cut(
     near = [redraw.clips_near(film, _span(run), clips, 0) for run in runs]
 
     def make(out: Out) -> None:
-        from loc.analysis.sync import syncnet
-
         with redraw.contained("The cut could not be judged."):
             found = np.concatenate(
-                [_distances(context, film, judge, run, heard) for run, heard in zip(runs, near, strict=True)]
+                [_compared(context, film, judge, run, heard) for run, heard in zip(runs, near, strict=True)]
             )
-        if len(found) < MIN_WINDOWS:
-            why = f"{len(found)} windows are under {MIN_WINDOWS}."
-            score = Score(measure="syncnet", n=len(found), unscored=why)
-        else:
-            said = syncnet.read(found)
-            score = Score(
-                measure="syncnet",
-                value=round(said.confidence, 3),
-                offset=said.offset,
-                offset_ms=round(1000 * said.offset / syncnet.FPS, 1),
-                distance=round(said.distance, 3),
-                n=said.windows,
-            )
+        score = judge.score(found)
         out.model("score", score)
         out.detail |= {"score": score.model_dump(mode="json", exclude={"unscored"})}
 
     action = Action(
         name="lipsync.sync",
         version=1,
-        site=context.site(STAGE, f"cut {index + 1}"),
+        site=context.site(STAGE, f"cut {index + 1}, {judge.measure}"),
         inputs={
             "runs": [
                 {
@@ -114,46 +97,62 @@ def _patch_key(patches: PatchTrack) -> dict[str, object]:
     }
 
 
-def _distances(
+def _compared(
     context: Context, film: Film, judge: Judge, run: Sequence[Drawn], clips: Sequence[Clip]
 ) -> npt.NDArray[np.float32]:
-    from loc.analysis.faces import upright_transform
-    from loc.analysis.sync.crops import at_25, squares
+    from loc.analysis.sync.crops import at_25
 
-    frames, video = _span(run), film.source.video
-    boxes = np.concatenate([_boxes(context, film, one.redraw) for one in run])
-    squared = squares(boxes, upright_transform(video))
+    frames = _span(run)
     heard = redraw.heard(context, film, frames, clips)
     lead = plan.HEARING * HEARD_RATE // SAMPLE_RATE
     shown = at_25(heard.middles - lead, HEARD_RATE)
-    return judge.distances(
-        _crops(context, film, run, squared, shown.tolist()), len(shown), heard.sound[lead:-lead]
+    faces = [film.faces(context, one.redraw.face, one.redraw.chunk, one.redraw.frames) for one in run]
+    crop = crops_for(
+        judge,
+        film.source.video,
+        np.concatenate([one.box for one in faces]),
+        np.concatenate([one.points for one in faces]),
     )
+    pictures = chosen(_composited(context, film, run), shown.tolist(), crop)
+    return judge.compare(pictures, len(shown), heard.sound[lead:-lead])
 
 
-def _boxes(context: Context, film: Film, one: Redraw) -> npt.NDArray[np.float32]:
-    return film.faces(context, one.face, one.chunk, one.frames).box
+Crop = Callable[[int, "Planes"], npt.NDArray[np.uint8]]
+"""(number of the frame, its picture) -> the face as a judge looks at it."""
 
 
-def _crops(
-    context: Context,
-    film: Film,
-    run: Sequence[Drawn],
-    squared: npt.NDArray[np.float64],
-    shown: Sequence[int],
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """The faces of some of the frames, by their numbers in rising order; a number may come again."""
+def crops_for(
+    judge: Judge, video: VideoStream, boxes: npt.NDArray[np.float32], points: npt.NDArray[np.float32]
+) -> Crop:
+    """How a judge looks at a face.
+
+    Args:
+        boxes: float32 [n, 4], of the face in n frames, coded pixels.
+        points: float32 [n, POINT_COUNT, 2], its mesh.
+    """
     from loc.analysis.faces import upright_transform
-    from loc.analysis.sync.crops import cropped
+    from loc.analysis.sync.crops import cropped, squares
     from loc.media.colour import to_rgb
 
-    video = film.source.video
-    wanted, upright = iter(shown), upright_transform(video)
+    upright = upright_transform(video)
+    if judge.looks_at == "square":
+        squared = squares(boxes, upright)
+        return lambda number, planes: cropped(to_rgb(planes, video), squared[number], upright)
+    from loc.analysis.sync.stable import SIDE
+    from stages.lipsync.latentsync.drawing import matrix_of, points_of, square_of
+
+    matrices = [matrix_of(three, video, SIDE) for three in points_of(points, video)]
+    return lambda number, planes: square_of(planes, video, matrices[number], SIDE)
+
+
+def chosen(pictures: Iterable[Planes], shown: Sequence[int], crop: Crop) -> Iterator[npt.NDArray[np.uint8]]:
+    """The faces of some of the pictures, by their numbers in rising order; a number may come again."""
+    wanted = iter(shown)
     number = next(wanted, None)
-    for index, planes in enumerate(_composited(context, film, run)):
+    for index, planes in enumerate(pictures):
         if number != index:
             continue
-        face = cropped(to_rgb(planes, video), squared[index], upright)
+        face = crop(index, planes)
         while number == index:
             yield face
             number = next(wanted, None)

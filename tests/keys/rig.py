@@ -190,9 +190,9 @@ def draw(folder: Path) -> Rig:
     speakers told apart by workers and then by signal statistics, then with Japanese subtitles in the picture,
     then spoken by an engine that does not know its phones, then translated by a language model that talks too
     much, then with tiny weights of LatentSync and a judge, then with those of MuseTalk; one picture of it,
-    made to talk with its sound; two people in a shot, of whom it is not known who speaks, dubbed once more by
-    an engine that imitates a voice of the bank and is listened to; and the film with a line for which its
-    picture has to be slowed."""
+    made to talk with its sound; two people in a shot, of whom it is not known who speaks, without a judge and
+    with one, dubbed once more by an engine that imitates a voice of the bank and is listened to; and the film
+    with a line for which its picture has to be slowed."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -247,6 +247,7 @@ def draw(folder: Path) -> Rig:
     pair.say("en", [line.text for line in TWINS.lines], shifts=(0,))
     pair.say("ja", JAPANESE[1:], shifts=(0,))
     pair.run(languages=("ja",), until="lipsync")
+    pair.run(languages=("ja",), until="lipsync", finals="none", data_dir=folder / "data")
     # Nobody is matched with a voice of the bank who is heard for less than 4 s.
     [line] = pair.lines
     longer = line.model_copy(update={"stop": line.start + round(4.1 * SAMPLE_RATE)})

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
+from loc.analysis.sync.judge import MAX_SHIFT, SyncNetJudge
 from loc.artifacts import SAMPLE_RATE, Casting, Segment, Source, Speaker, Stems, Transcript
 from loc.backend import Host
 from loc.process import Child
 from loc.settings import Settings
 from loc.stage import Slot
 from loc.store.workdir import WorkDir
+from stages.lipsync import select
 from stages.lipsync import stage as lipsync
+from stages.lipsync.speaking import Judged
 from stages.lipsync.warp import Warp
 from tests.lipsync.test_stage import Rig, dub_of, ingest_film, inputs
 from tests.presenter import MINA, OTTO, Film, Said, Script, Shot, shoot
@@ -91,6 +97,66 @@ def test_of_two_who_both_talk_the_one_is_found_whose_lips_follow(
     again, made = cast(both, ingested, tmp_path, HEARD)
     assert again == one
     assert "analysis.align" not in made
+
+
+class Loud(SyncNetJudge):
+    """A judge without a network: mouths are dark where sound is loud."""
+
+    def compare(self, pictures: Iterator[np.ndarray], count: int, sound: np.ndarray) -> np.ndarray:
+        mouths = [face[110:140, 95:130].mean() for face in pictures]
+        assert len(mouths) == count
+        power = np.square(sound[: count * 640].reshape(count, 640)).mean(axis=1)
+        dark, loud = (_spread(one) for one in (-np.array(mouths), np.log(power + 1e-3)))
+        padded = np.pad(loud, MAX_SHIFT)
+        columns = [np.abs(dark - padded[step : step + count]) for step in range(2 * MAX_SHIFT + 1)]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    smooth = np.convolve(values, np.ones(3) / 3, "same")
+    return (smooth - smooth.mean()) / smooth.std()
+
+
+class _Nothing:
+    files: ClassVar = {}
+
+    def fingerprint(self) -> dict[str, str]:
+        return {"weights none": "0"}
+
+
+def test_a_judge_is_shown_each_face_beside_the_sound_and_asked_before_phones_in_any_language(
+    both: tuple[Path, Film],
+    ingested: tuple[WorkDir, Source],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, source = ingested
+    judge = Loud(weights=_Nothing())  # type: ignore[arg-type]
+    rig = Rig(store, source, both[0], Warp(Host(Settings(), tmp_path)))
+    context = rig.context()
+    shown = lipsync._film(context, source)
+    faces = lipsync.shot_faces_of(context, shown, 0)
+    judged = Judged(context, shown, judge, source.master, 0, faces)  # type: ignore[arg-type]
+    where = [np.ones(len(source.shots[0]), bool)]
+    left, right = (judged(where, name) for name in ("1a", "1b"))
+    for used in rig.runners:
+        used.close()
+    assert left.value is not None
+    assert right.value is not None
+    assert left.offset is not None
+    assert abs(left.offset) <= 3
+    assert left.value > 1.5 * right.value
+
+    monkeypatch.setattr(lipsync, "_hearing", lambda _context: judge)
+    monkeypatch.setitem(select.LIMITS, "syncnet", (left.value + right.value) / 2)  # type: ignore[arg-type]
+    one, made = cast(both, ingested, tmp_path, HEARD, language="de")
+    assert (one.face, one.by, one.certain) == ("1a", "syncnet", True)
+    assert one.agreement is not None
+    assert one.agreement > 2 * right.value
+    assert "analysis.align" not in made
+    monkeypatch.setitem(select.LIMITS, "syncnet", left.value + 1)  # type: ignore[arg-type]
+    neither, _ = cast(both, ingested, tmp_path, HEARD, language="de")
+    assert (neither.face, neither.by) == (None, "unsure")
 
 
 def test_a_text_that_nobody_says_and_a_language_without_an_aligner_leave_it_open(

@@ -178,6 +178,34 @@ def test_views_are_lent_by_the_nearest_shots_of_the_same_person() -> None:
     assert stage._lent(face("5a"), profiles, who) == []
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((5.0, 1.0), ("1a", "syncnet")),
+        ((1.0, 5.0), ("1b", "syncnet")),
+        ((5.0, 4.0), (None, "unsure")),
+        ((1.0, 2.0), (None, "unsure")),
+        ((5.0, None), ("1a", "syncnet")),
+        ((None, None), (None, "unsure")),
+    ],
+)
+def test_a_judge_settles_what_speeds_leave_open_where_one_face_alone_passes_its_limit(
+    values: tuple[float | None, float | None], expected: tuple[str | None, str]
+) -> None:
+    asked: list[str] = []
+
+    def judged(heard: Sequence[np.ndarray], face: str) -> Score:
+        assert [int(one.sum()) for one in heard] == [200]
+        asked.append(face)
+        return Score(measure="syncnet", value=values[["1a", "1b"].index(face)])
+
+    lively = lips((0, 200))
+    scene = replace(pair(said("1", "S1", 0, 200), left=lively, right=lively), judged=judged)
+    (one,) = cast_shots([scene], None)
+    assert (one.face, one.by) == expected
+    assert asked == ["1a", "1b"]
+
+
 def test_agreement_is_not_asked_where_speeds_tell() -> None:
     def never(_: Sequence[str], __: str) -> Score:
         raise AssertionError("asked")

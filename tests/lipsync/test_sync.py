@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,10 +14,11 @@ import torch
 from loc.analysis.faces import upright_transform
 from loc.analysis.sync import syncnet
 from loc.analysis.sync.crops import ABOVE, BELOW, BESIDE, OUTSIDE, at_25, cropped, squares
-from loc.analysis.sync.judge import ARCHITECTURE, Judge, find_judge
+from loc.analysis.sync.judge import CONFIG, StableJudge, SyncNetJudge, find_judges
 from loc.analysis.sync.nets import SyncNet
-from loc.policy.licences import Purpose
-from loc.weights.table import Place, Row, WeightFile
+from loc.analysis.sync.stable import StableSyncNet
+from loc.policy.licences import Purpose, refusal
+from loc.weights.table import Place, Row, WeightFile, published
 from tests.lipsync.latentsync import tiny
 from tests.lipsync.latentsync.test_drawing import video
 from tests.weights.test_shelf import place
@@ -32,7 +34,7 @@ def register(data_dir: Path, licence: str = "mit", name: str = "my-syncnet") -> 
     row = Row(
         id=name,
         title="A judge",
-        architecture=ARCHITECTURE,
+        architecture=SyncNetJudge.architecture,
         licence=licence,
         source=Place(kind="registered"),
         files=(WeightFile(path="syncnet_v2.model"),),
@@ -108,7 +110,7 @@ def test_a_planted_shift_is_found(monkeypatch: pytest.MonkeyPatch, planted: int)
     loud = rng.uniform(0, 1, 160)
     sound = np.repeat(loud, 640) * rng.standard_normal(160 * 640) * 0.1
     network = Known().eval()
-    monkeypatch.setattr(judging, "_loaded", lambda _path: network)
+    monkeypatch.setattr(judging, "_syncnet", lambda _path: network)
     heard = syncnet.sound_windows
     cepstra = torch.from_numpy(heard(_mfcc(sound), 150))
     shine = network.sound(cepstra)[:, 0].numpy()
@@ -119,11 +121,126 @@ def test_a_planted_shift_is_found(monkeypatch: pytest.MonkeyPatch, planted: int)
             at = int(np.clip(index - 2 - planted, 0, len(shine) - 1))
             yield np.full((224, 224, 3), round(float(shine[at]) * 255), np.uint8)
 
-    judge = Judge(weights=_FILES)  # type: ignore[arg-type]
-    found = syncnet.read(judge.distances(shown(), 160, sound.astype(np.float32)))
+    judge = SyncNetJudge(weights=_FILES)  # type: ignore[arg-type]
+    found = judge.score(judge.compare(shown(), 160, sound.astype(np.float32)))
     # Lips that come late lie behind the sound: it is ahead.
-    assert found.offset == planted
-    assert found.confidence > 0
+    assert (found.measure, found.offset) == ("syncnet", planted)
+    assert found.value is not None
+    assert found.value > 0
+
+
+class KnownStable(torch.nn.Module):
+    """Encoders whose vectors are how bright sixteen pictures are, and how loud their sound is, about their
+    means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = torch.nn.Parameter(torch.zeros(1))
+
+    def visual_encoder(self, pictures: torch.Tensor) -> torch.Tensor:
+        assert pictures.shape[1:] == (48, 128, 256)
+        shine = pictures.unflatten(1, (16, 3)).mean(dim=(2, 3, 4))
+        return shine - shine.mean(dim=1, keepdim=True)
+
+    def audio_encoder(self, spectra: torch.Tensor) -> torch.Tensor:
+        assert spectra.shape[1:] == (1, 80, 52)
+        loud = torch.nn.functional.adaptive_avg_pool1d(spectra.mean(dim=(1, 2))[:, None, 1:49], 15)[:, 0]
+        loud = torch.nn.functional.pad(loud, (0, 1), mode="replicate")
+        return loud - loud.mean(dim=1, keepdim=True)
+
+
+def talking(planted: int) -> tuple[np.ndarray, Any]:
+    """Sound of 160 pictures whose loudness is drawn by lot, and faces as bright as it is loud, some pictures
+    later."""
+    from loc.analysis.sync.mel import mel
+
+    rng = np.random.default_rng(2)
+    loud = rng.uniform(-4, 0, 160)
+    sound = (np.repeat(np.exp(loud), 640) * rng.standard_normal(160 * 640) * 0.1).astype(np.float32)
+    levels = mel(sound).mean(axis=0)
+    heard = np.array([levels[int(3.2 * at) + 1 : int(3.2 * at) + 4].mean() for at in range(160)])
+    shine = np.interp(heard, (heard.min(), heard.max()), (0, 255))
+
+    def shown() -> Any:
+        for index in range(160):
+            at = int(np.clip(index - planted, 0, 159))
+            yield np.full((256, 256, 3), round(float(shine[at])), np.uint8)
+
+    return sound, shown()
+
+
+@pytest.mark.parametrize("planted", [-6, -3, 0, 3, 9])
+def test_a_planted_shift_is_found_by_stable_syncnet(monkeypatch: pytest.MonkeyPatch, planted: int) -> None:
+    from loc.analysis.sync import judge as judging
+
+    monkeypatch.setattr(judging, "_stable", lambda *_files: KnownStable().eval())
+    judge = StableJudge(weights=_FILES)  # type: ignore[arg-type]
+    sound, faces = talking(planted)
+    found = judge.score(judge.compare(faces, 160, sound))
+    assert (found.measure, found.offset) == ("stable-syncnet", planted)
+    assert found.value is not None
+    assert found.confidence is not None
+    assert found.value > 0.5
+    assert found.confidence > 0.3
+    assert found.distance is None
+
+
+SMALL = {
+    "audio_encoder": {
+        "in_channels": 1,
+        "block_out_channels": [32, 32, 32, 32, 32, 32, 64],
+        "downsample_factors": [[2, 1], 2, 2, 1, 2, 2, [2, 3]],
+        "attn_blocks": [0, 0, 0, 1, 0, 0, 0],
+    },
+    "visual_encoder": {
+        "in_channels": 48,
+        "block_out_channels": [32, 32, 32, 32, 32, 32, 32, 64],
+        "downsample_factors": [[1, 2], 2, 2, 2, 2, 2, 2, 2],
+        "attn_blocks": [0, 0, 0, 0, 0, 1, 0, 0],
+    },
+}
+
+
+def register_stable(data_dir: Path) -> None:
+    """A small StableSyncNet of random weights, under the name the file has in other releases."""
+    torch.manual_seed(5)
+    net = StableSyncNet(SMALL["audio_encoder"], SMALL["visual_encoder"])
+    row = Row(
+        id="my-stable",
+        title="Another judge",
+        architecture=StableJudge.architecture,
+        licence="mit",
+        source=Place(kind="registered"),
+        files=(WeightFile(path="latentsync_syncnet.pt"), WeightFile(path=CONFIG)),
+    )
+    state = tiny.saved({"global_step": 1, "state_dict": net.state_dict()})
+    place(data_dir, row, ("latentsync_syncnet.pt", state), (CONFIG, json.dumps(SMALL).encode()))
+
+
+def test_both_judges_are_found_and_read_their_files(tmp_path: Path) -> None:
+    register(tmp_path)
+    register_stable(tmp_path)
+    judges = find_judges(tmp_path, Purpose.INTERNAL)
+    assert [judge.measure for judge in judges] == ["syncnet", "stable-syncnet"]
+    sound, faces = talking(0)
+    found = judges[1].compare(faces, 160, sound)
+    assert found.shape == (37, 31)
+    assert np.abs(found).max() <= 1 + 1e-5
+    score = judges[1].score(found)
+    assert score.n == 37
+    short = judges[1].score(found[:8])
+    assert (short.value, short.unscored) == (None, "8 windows are under 9.")
+
+
+def test_no_batch_changes_what_stable_syncnet_says(tmp_path: Path) -> None:
+    from loc.analysis.sync.stable import agreements
+
+    net = StableSyncNet(SMALL["audio_encoder"], SMALL["visual_encoder"]).eval()
+    found = []
+    for batch in (1, 5):
+        sound, faces = talking(2)
+        found.append(agreements(net, faces, sound, 6, 15, batch))
+    np.testing.assert_allclose(*found, atol=2e-4)
 
 
 class _Files:
@@ -140,18 +257,24 @@ def _mfcc(sound: np.ndarray) -> np.ndarray:
 
 
 def test_a_judge_is_found_where_its_licence_allows_it(tmp_path: Path) -> None:
-    assert find_judge(tmp_path, Purpose.RESEARCH) is None
+    assert find_judges(tmp_path, Purpose.RESEARCH) == ()
     register(tmp_path, "syncnet-weights")
-    assert find_judge(tmp_path, Purpose.INTERNAL) is None
-    found = find_judge(tmp_path, Purpose.RESEARCH)
-    assert found is not None
+    assert find_judges(tmp_path, Purpose.INTERNAL) == ()
+    (found,) = find_judges(tmp_path, Purpose.RESEARCH)
     assert any(name.startswith("weights ") for name in found.fingerprint())
     register(tmp_path, "mit", "another")
-    assert find_judge(tmp_path, Purpose.INTERNAL) is not None
+    assert len(find_judges(tmp_path, Purpose.INTERNAL)) == 1
+
+
+def test_the_published_judges_stand_under_their_licences() -> None:
+    rows = published()
+    assert refusal(rows["syncnet-v2"].licence, Purpose.INTERNAL) is not None
+    assert refusal(rows["stable-syncnet"].licence, Purpose.INTERNAL) is None
+    assert rows["stable-syncnet"].architecture == StableJudge.architecture
 
 
 def test_what_is_too_short_has_no_windows(tmp_path: Path) -> None:
     register(tmp_path)
-    judge = find_judge(tmp_path, Purpose.INTERNAL)
-    assert judge is not None
-    assert judge.distances(iter(()), 4, np.zeros(16000, np.float32)).shape == (0, 31)
+    register_stable(tmp_path)
+    for judge in find_judges(tmp_path, Purpose.INTERNAL):
+        assert judge.compare(iter(()), 4, np.zeros(16000, np.float32)).shape == (0, 31)

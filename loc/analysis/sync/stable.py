@@ -8,12 +8,17 @@ Imports torch: import it inside functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from loc.analysis.sync.mel import RATE, STEP, TOP, mel
 from loc.layers import Attention, FeedForward
 
 GROUPS, EPSILON, HEADS = 32, 1e-6, 8
@@ -31,6 +36,16 @@ VISUAL: Mapping[str, Any] = {
     "attn_blocks": (0, 0, 0, 0, 1, 1, 0, 0),
 }
 """The published shape (`stable_syncnet.pt`): sounds [n, 1, 80, 52] and pictures [n, 48, 128, 256] to 2048."""
+
+
+FPS, SIDE = 25, 256
+"""Pictures per second, and pixels of an aligned face, of which the lower half is seen."""
+PICTURES, COLUMNS = 16, 52
+"""Of a window: pictures, and columns of the mel spectrogram."""
+PER_SECOND = RATE // STEP
+"""Columns a second."""
+STRIDE = 4
+"""Pictures between the windows that are compared: each holds sixteen, so every picture is seen four times."""
 
 
 class StableSyncNet(nn.Module):
@@ -115,3 +130,67 @@ class _SelfAttention(nn.Module):
         tokens = tokens + self.ff(self.norm3(tokens))
         out: Tensor = x + self.conv_out(tokens.transpose(1, 2).reshape(inner.shape))
         return out
+
+
+def windows(pictures: int, samples: int) -> int:
+    """How many windows are compared.
+
+    Args:
+        pictures: how many, 25 per second.
+        samples: of sound at 16 kHz.
+    """
+    shown = min(pictures, samples * FPS // RATE)
+    return max(0, (shown - PICTURES) // STRIDE + 1)
+
+
+def agreements(
+    network: StableSyncNet,
+    pictures: Iterator[npt.NDArray[np.uint8]],
+    sound: npt.NDArray[np.float32],
+    count: int,
+    shift: int,
+    batch: int,
+) -> npt.NDArray[np.float32]:
+    """Cosines of every window's lips with the sound at every shift, float32 [count, 2 * shift + 1], from the
+    most to the least that the sound is taken early. Beyond its ends there is silence.
+
+    Args:
+        network: in evaluation mode.
+        pictures: aligned faces, uint8 [SIDE, SIDE, 3] RGB, 25 per second, as many as the windows need.
+        sound: float32 [m], 16 kHz, from the first picture on.
+        count: of windows, at least one.
+        shift: pictures either way.
+        batch: windows per call of the network; no result depends on it beyond rounding.
+    """
+    device = next(network.parameters()).device
+    held = list(islice(pictures, PICTURES))
+    seen: list[Tensor] = []
+    with torch.inference_mode():
+        lips: list[npt.NDArray[np.uint8]] = []
+        for index in range(count):
+            if index:
+                held = [*held[STRIDE:], *islice(pictures, STRIDE)]
+            lips.append(np.concatenate([face[SIDE // 2 :].transpose(2, 0, 1) for face in held]))
+            if len(lips) == batch or index == count - 1:
+                given = torch.from_numpy(np.stack(lips)).to(device).float() / 127.5 - 1
+                seen.append(functional.normalize(network.visual_encoder(given), dim=1))
+                lips = []
+        starts = range(-shift, STRIDE * (count - 1) + shift + 1)
+        spectra = _spectra(mel(sound), starts)
+        heard = [
+            functional.normalize(
+                network.audio_encoder(torch.from_numpy(spectra[at : at + batch]).to(device)), dim=1
+            )
+            for at in range(0, len(spectra), batch)
+        ]
+        every = (torch.cat(seen) @ torch.cat(heard).T).float().cpu().numpy()
+    at = STRIDE * np.arange(count)[:, None] + np.arange(2 * shift + 1)
+    return np.asarray(np.take_along_axis(every, at, axis=1), dtype=np.float32)
+
+
+def _spectra(levels: npt.NDArray[np.float32], starts: Sequence[int]) -> npt.NDArray[np.float32]:
+    """The sound under windows that begin at some pictures, float32 [n, 1, bands, COLUMNS]."""
+    first = [int(np.floor(PER_SECOND * start / FPS)) for start in starts]
+    before, after = max(0, -min(first)), max(0, max(first) + COLUMNS - levels.shape[1])
+    padded = np.pad(levels, ((0, 0), (before, after)), constant_values=-TOP)
+    return np.stack([padded[None, :, before + at : before + at + COLUMNS] for at in first])

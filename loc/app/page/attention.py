@@ -311,6 +311,7 @@ def how_cast(one: Data) -> str:
         "cast-file": "the cast file says so",
         "only-face": "no other face is in view",
         "lips": "its lips move while the lines are heard",
+        "syncnet": "SyncNet hears it say what is said, and no other",
         "visemes": "only its lips follow what is said, though others move as well",
         "framing": "the speaker is seen in this place in other shots",
         "listener": "nobody in view: the only face rests its lips",

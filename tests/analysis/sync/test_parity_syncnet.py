@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from loc.analysis.sync import syncnet
+from loc.analysis.sync.mel import mel
 from loc.analysis.sync.mfcc import mfcc
 from loc.analysis.sync.nets import EMBEDDING, SyncNet
 from loc.analysis.sync.stable import StableSyncNet
@@ -24,6 +25,14 @@ def test_syncnet_mfcc() -> None:
     numbers = golden("syncnet_mfcc")
     for sound, array in (("wave", "mfcc"), ("tiny", "mfcc_tiny")):
         numbers.close(array, mfcc(numbers.input(sound)), 1e-6)
+
+
+def test_wav2lip_mel() -> None:
+    """The spectrogram that StableSyncNet hears."""
+    numbers = golden("wav2lip")
+    shape = numbers.meta["inputs"]["speech wav2lip/wave (divide by 32768)"]
+    wave = fill.made("speech", "wav2lip/wave", shape, numbers.seed, 0) / 32768
+    numbers.close("mel", mel(wave.astype(np.float32)), 1e-4)
 
 
 def test_syncnet_v2_towers() -> None:
