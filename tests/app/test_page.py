@@ -24,7 +24,7 @@ from loc.app.page.attention import (
     picture_words,
     score_words,
 )
-from loc.app.report import ScoreReport, not_taken
+from loc.app.report import ScoreReport, SlowedReport, not_taken
 from loc.backend import Card, Quality, Rejected, Request, Resolution
 from loc.errors import ExitCode
 from loc.settings import Settings
@@ -278,3 +278,23 @@ def test_clock() -> None:
         "1:02:03.4",
         "?",
     ]
+
+
+def test_peaks_of_the_source_stand_where_its_picture_is_shown() -> None:
+    """Ten seconds, of which the third is shown in a second and a quarter."""
+    peaks = bytes(number // 40 for number in range(400))
+    slowed = [{"start": 2.0, "seconds": 1.25, "source_seconds": 1.0}]
+    shown = page.as_shown(peaks, slowed)
+    assert len(shown) == 410
+    assert [shown.count(second) for second in range(10)] == [40, 40, 50, 40, 40, 40, 40, 40, 40, 40]
+    assert list(shown) == sorted(shown)
+    assert page.as_shown(peaks, []) == peaks
+    assert page.as_shown(b"", slowed) == b""
+
+
+def test_a_slowed_picture_lengthens_the_timeline(store: WorkDir) -> None:
+    slowed = SlowedReport(frames=(50, 75), start=2.0, seconds=1.25, source_seconds=1.0)
+    report = troubled().model_copy(update={"slowed": (slowed,)})
+    assert report.source is not None
+    text = page.build(report, subject(), store).decode()
+    assert f'"seconds": {report.source.seconds + 0.25}' in text

@@ -121,6 +121,8 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"languages": ("es",), "source_language": "en", "burn_subtitles": True},
         ("deliver.title es *", "deliver.encode es chunk *", "deliver.mux es", "deliver.still es *"),
     ),
+    "both languages": ({"subtitles": "bilingual"}, ("deliver.subtitles *", "deliver.mux *")),
+    "a picture that may be slowed and need not be": ({"retime_video": True}, ()),
     # Made again, and the same again: nothing follows.
     "stages by force": ({"force": ("separate", "dub")}, ("separate.*", "dub.*")),
     "another sound track": (
