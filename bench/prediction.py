@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, FrameTable
+from loc.media.encode import SOUND_CODECS, sound_parts
 from loc.media.probe import Facts
 from loc.media.timeline import load_timeline
 from loc.runner import Made
@@ -29,7 +30,7 @@ Event = dict[str, Any]
 Report = dict[str, Any]
 Range = tuple[int, int]
 
-ONCE = ("dub.loudness", "deliver.audio", "deliver.mux", "deliver.subtitles")
+ONCE = ("dub.loudness", "deliver.mux", "deliver.subtitles")
 """What holds every line, and is made once."""
 
 
@@ -91,6 +92,7 @@ def edited_line_misses(before: Ran, after: Ran, edited: str) -> dict[str, int]:
             "dub.clip": len(refitted),
             "dub.mix": len(blocks),
             "deliver.peaks": len(blocks),
+            "deliver.audio": _coded_parts(blocks, before.report),
             "dub.meter": len(_metered(blocks, before.report)),
             "lipsync.draw": len(redraws & after.frames("lipsync.draw")),
             "lipsync.watch": len(redraws & after.frames("lipsync.watch")),
@@ -131,6 +133,15 @@ def _metered(blocks: Iterable[int], report: Report) -> set[int]:
         PEAK_CONTEXT,
     )
     return {block for block in around if block <= last}
+
+
+def _coded_parts(blocks: set[int], report: Report) -> int:
+    """How many parts of the coded sound read any of some blocks of the mix."""
+    samples = round(report["source"]["seconds"] * SAMPLE_RATE)
+    return sum(
+        any(part.start // BLOCK_SAMPLES <= block <= (part.stop - 1) // BLOCK_SAMPLES for block in blocks)
+        for part in sound_parts(samples, SOUND_CODECS["mp4"])
+    )
 
 
 def _rated(after: Ran, redraws: set[Range], sounding: Sequence[Range]) -> set[Range]:

@@ -2,12 +2,14 @@
 
 Chunks are encoded each on its own, by x264, x265 or libvpx, with the same settings, closed groups of pictures
 and headers that do not depend on content, so that `loc.media.mux` can lay their packets one behind the other.
+AAC is coded in parts too, for the same reason: an edited line costs the parts that it sounds in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -40,6 +42,21 @@ FAST_CODER_FROM = 64
 """kbit/s per channel from which the AAC encoder's quick search is used. It takes under half of the other's
 time and leaves less noise: on speech, a film and music at 192 kbit/s in stereo 4 to 15 dB less over all, and
 4 to 5 dB less in the worst tenth of all critical bands. Below, ffmpeg's manual calls it worse."""
+
+PACKET_SAMPLES = 1024
+"""What a packet of AAC-LC adds to the sound. Its window reaches as far back, over the packet before."""
+
+PART_PACKETS = 1406
+"""Packets in a part: 29.995 s, as near as whole packets come to a block of the mix."""
+
+RUN_UP_PACKETS = 24
+"""How much an AAC encoder hears before a part, until it chooses windows and spends bits like one that has
+heard all. With 24, sound coded in parts of a second has the noise at its joints that it has when coded whole,
+within 0.3 dB in 95 of 100 packets, as anywhere else (speech, and bursts of noise over tones, 192 kbit/s);
+with 4 there is 0.6 to 0.9 dB more."""
+
+LOOK_AHEAD_PACKETS = 3
+"""What it hears behind a part: the second half of the last window, and the onset that may follow."""
 
 FASTEST_RATE = 1000
 """Frames per second above which a stated rate is taken for an error of the container."""
@@ -442,6 +459,40 @@ def _coder(codec: SoundCodec, bitrate: int, channels: int) -> dict[str, str]:
     return {"aac_coder": "fast" if bitrate >= FAST_CODER_FROM * channels else "twoloop"}
 
 
+@dataclass(frozen=True)
+class SoundPart:
+    """A part of a sound that is coded by itself.
+
+    Args:
+        start, stop: the samples to be coded, with run-up and look-ahead.
+        skipped: packets of the coded run-up, which the part before has.
+        packets: how many packets follow those; None takes all there are.
+    """
+
+    start: int
+    stop: int
+    skipped: int = 0
+    packets: int | None = None
+
+
+def sound_parts(samples: int, codec: SoundCodec) -> list[SoundPart]:
+    """How a sound is coded in parts that `loc.media.mux` lays one behind the other.
+
+    Opus predicts from packet to packet what a decoder must follow, so it is coded whole. The first packet of
+    AAC is priming: packet n needs the samples up to (n + 1) * PACKET_SAMPLES.
+    """
+    total = -(-samples // PACKET_SAMPLES) + 1
+    if codec != "aac" or total <= PART_PACKETS:
+        return [SoundPart(0, samples)]
+    parts = []
+    for first in range(0, total, PART_PACKETS):
+        heard, behind = max(0, first - RUN_UP_PACKETS), first + PART_PACKETS
+        last = behind >= total
+        stop = samples if last else min(samples, (behind + LOOK_AHEAD_PACKETS) * PACKET_SAMPLES)
+        parts.append(SoundPart(heard * PACKET_SAMPLES, stop, first - heard, None if last else PART_PACKETS))
+    return parts
+
+
 def encode_sound(
     blocks: Iterable[Samples],
     channels: int,
@@ -450,7 +501,7 @@ def encode_sound(
     program: str,
     codec: SoundCodec = "aac",
 ) -> int:
-    """Encode 48 kHz sound into one MP4 file of AAC-LC or Opus; returns the samples per channel written.
+    """Encode 48 kHz sound, or a part of it, into an MP4 of AAC-LC or Opus; returns the samples per channel.
 
     The file's edit list hides the encoder's priming: sample 0 sounds at time 0.
 

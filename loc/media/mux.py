@@ -1,4 +1,4 @@
-"""The one muxer: packets of coded chunks and of one continuous sound, at the timestamps of the frame table.
+"""The one muxer: packets of coded chunks and of the parts of a sound, at the timestamps of the frame table.
 
 Nothing is decoded or encoded here. Every picture gets exactly the source's time, counted from the first
 picture; an MP4 has the source's time base, so nothing is rounded. Matroska and WebM know milliseconds only,
@@ -12,10 +12,11 @@ import heapq
 import html
 import io
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,6 +109,21 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class SoundPiece:
+    """Packets of one coded file, to be laid behind those of the piece before.
+
+    Args:
+        path: a file of `encode_sound`.
+        skipped: packets at its beginning that are left out.
+        packets: how many of the rest are taken; None: all.
+    """
+
+    path: Path
+    skipped: int = 0
+    packets: int | None = None
+
+
+@dataclass(frozen=True)
 class Original:
     """The source's own sound, as a second track.
 
@@ -135,7 +151,7 @@ class _Timed:
 def mux(
     path: Path,
     picture: Picture,
-    sound: Path,
+    sound: Sequence[SoundPiece],
     cues: Sequence[Cue],
     language: str,
     about: About,
@@ -147,7 +163,7 @@ def mux(
     Memory holds about a second of packets and the index.
 
     Args:
-        sound: a file of `encode_sound`; its sample 0 sounds at the first picture.
+        sound: sample 0 of the first piece sounds at the first picture.
         cues: without overlap, in order, in the rows they are shown in; none leaves the subtitle track out.
         language: BCP-47 tag of sound and subtitles.
         original: a second sound track, which players offer and do not choose by themselves.
@@ -167,14 +183,14 @@ def mux(
     try:
         with ExitStack() as opened:
             template = opened.enter_context(av.open(_template(picture), format="mp4"))
-            source = opened.enter_context(av.open(file_url(sound)))
+            source = opened.enter_context(av.open(file_url(sound[0].path)))
             second = original and opened.enter_context(av.open(file_url(original.sound)))
             output = opened.enter_context(
                 av.open(file_url(path), "w", format=_FORMATS[container], options=options)
             )
             tracks = [
                 _add_picture(output, template, picture),
-                _add_sound(output, source, language, container),
+                _add_sound(output, source, sound, language, container),
             ]
             if original:
                 tracks.append(_add_original(output, second, original.language, container))
@@ -315,12 +331,14 @@ def _picture_packets(track: Any, picture: Picture, depth: int) -> Iterator[_Time
         raise StorageError(f"The chunks hold {count} pictures, not the {total} that the frame table lists.")
 
 
-def _add_sound(output: Any, source: Any, language: str, container: Container) -> Iterator[_Timed]:
+def _add_sound(
+    output: Any, source: Any, pieces: Sequence[SoundPiece], language: str, container: Container
+) -> Iterator[_Timed]:
     stream = source.streams.audio[0]
     track = output.add_stream_from_template(stream)
     track.metadata["language"] = three_letters(language, bibliographic=container != "mp4")
     track.disposition = av.stream.Disposition.default
-    return _sound_packets(track, source, stream)
+    return _timed(track, _joined(pieces))
 
 
 def _add_original(output: Any, source: Any, language: str, container: Container) -> Iterator[_Timed]:
@@ -330,15 +348,32 @@ def _add_original(output: Any, source: Any, language: str, container: Container)
     # MP4 has no titles of tracks; players show the name of the handler.
     track.metadata["handler_name" if container == "mp4" else "title"] = ORIGINAL_TITLE
     track.disposition = av.stream.Disposition.original
-    return _sound_packets(track, source, stream)
+    return _timed(track, (packet for packet in source.demux(stream) if packet.dts is not None))
 
 
-def _sound_packets(track: Any, source: Any, stream: Any) -> Iterator[_Timed]:
-    base = stream.time_base
-    for packet in source.demux(stream):
-        if packet.dts is not None:
-            packet.stream = track
-            yield _Timed(packet.dts * base.numerator / base.denominator, packet)
+def _timed(track: Any, packets: Iterable[Any]) -> Iterator[_Timed]:
+    for packet in packets:
+        base = packet.time_base
+        packet.stream = track
+        yield _Timed(packet.dts * base.numerator / base.denominator, packet)
+
+
+def _joined(pieces: Iterable[SoundPiece]) -> Iterator[Any]:
+    """The packets of all pieces, each beginning where the one before ends."""
+    due: int | None = None
+    for piece in pieces:
+        with av.open(file_url(piece.path)) as source:
+            packets: Iterator[Any] = (packet for packet in source.demux(audio=0) if packet.dts is not None)
+            stop = None if piece.packets is None else piece.skipped + piece.packets
+            shift = None
+            for packet in islice(packets, piece.skipped, stop):
+                at: int = packet.dts
+                if shift is None:
+                    shift = 0 if due is None else due - at
+                packet.pts = packet.dts = at + shift
+                # Before it is handed on, since who takes it moves it.
+                due = at + shift + packet.duration
+                yield packet
 
 
 def _add_subtitles(output: Any, cues: Sequence[Cue], language: str, container: Container) -> Iterator[_Timed]:

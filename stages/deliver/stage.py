@@ -3,7 +3,7 @@
 Eight kinds of action:
     deliver.title      a subtitle as pixels, where it is drawn into the picture;
     deliver.encode     a chunk of the picture with patches and texts on it; knows no language;
-    deliver.audio      the mix as one track of AAC, or of Opus for WebM;
+    deliver.audio      a part of the mix as AAC, or all of it as Opus for WebM;
     deliver.original   the source's own sound as a second track; knows no language;
     deliver.subtitles  the .srt file;
     deliver.mux        everything in one container;
@@ -13,17 +13,18 @@ Eight kinds of action:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from loc.artifacts import SAMPLE_RATE, DubTrack, Render, Slowed, Source, Transcript
+from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, DubTrack, Render, Slowed, Sound, Source, Transcript
 from loc.errors import LocError
 from loc.media import ffmpeg
 from loc.media.probe import Facts, probe_source
 from loc.media.retiming import Clock, clock, slow_down
-from loc.media.sound import iter_blocks
+from loc.media.sound import iter_blocks, read_sound, slice_key
 from loc.media.subtitles import Cue, in_rows, write_srt
 from loc.media.timeline import Timeline, load_timeline
 from loc.retimed import retimed
@@ -37,6 +38,7 @@ from stages.deliver.subtitles import Languages, cues
 from stages.deliver.titles import drawn
 
 if TYPE_CHECKING:
+    from loc.media.encode import SoundPart
     from loc.media.mux import About
     from loc.media.titles import Place
 
@@ -76,23 +78,22 @@ def run(ctx: Context, inputs: Inputs) -> Render:
         place: Place = "top" if source.subtitled else "bottom"
         return drawn(ctx, source, programme().timeline, shown(), languages(), place)
 
-    kept = ctx.settings.keep_original_audio and source.master is not None
-    sound, subtitles, *others = _side_by_side(
+    sound, (subtitles,), originals, chunks = _side_by_side(
         ctx,
-        lambda: [_sound(ctx, inputs.dub.get())],
+        lambda: _sound(ctx, inputs.dub.get()),
         lambda: [_subtitles(ctx, rows())],
         # Only where the picture may be retimed does the original's sound depend on the dub.
         lambda: _original(ctx, source, programme().clock if ctx.settings.retime_video else None),
         lambda: encode_chunks(ctx, source, timeline, inputs.lipsync.get().patches, texts()),
     )
-    original, chunks = (others[0], others[1:]) if kept else (None, others)
+    original = originals[0] if originals else None
     if original is not None:
         _tell_coding(ctx, original)
     gathered = gather(ctx, source, timeline, inputs.dub.get(), inputs.lipsync.get(), chunks)
     # A player that shows the track by itself would show everything twice.
     track = [] if ctx.settings.burn_subtitles else rows()
     _tell_missing(ctx, under(), shown)
-    mux = _mux(ctx, source, programme(), chunks, sound, original, track)
+    mux = _mux(ctx, source, programme(), chunks, inputs.dub.get().mix, sound, original, track)
     media, *done = ctx.runner.attempt([mux, *gathered.work], parallel=True)
     if isinstance(media, LocError):
         raise media
@@ -120,28 +121,28 @@ def _programme(source: Source, timeline: Timeline, dub: DubTrack) -> Programme:
     return Programme(slow_down(timeline, slowed), clock(timeline, slowed, source.samples), slowed)
 
 
-def _side_by_side(ctx: Context, *parts: Callable[[], list[Work]]) -> list[Made]:
-    """What independent parts make, in one batch: the sound takes one core as long as half the picture takes
-    both, so it begins first and the picture is coded beside it.
+def _side_by_side(ctx: Context, *parts: Callable[[], list[Work]]) -> list[list[Made]]:
+    """What each of some independent parts makes, all in one batch. Opus takes one core for long, so the sound
+    begins first and the picture is coded beside it.
 
     In look mode each part is looked at before `NotMade` is raised for any. An earlier stage that has not been
     made is the better news than a part of this one.
     """
-    work: list[Work] = []
+    work: list[list[Work]] = []
     missing: list[NotMade] = []
-    made: list[Made] = []
+    made: Iterator[Made] = iter(())
     for part in parts:
         try:
-            work += part()
+            work.append(part())
         except NotMade as error:
             missing.append(error)
     try:
-        made = ctx.runner.map(work, parallel=True)
+        made = iter(ctx.runner.map([one for some in work for one in some], parallel=True))
     except NotMade as error:
         missing.append(error)
     if missing:
         raise next((error for error in missing if error.stage != STAGE), missing[0])
-    return made
+    return [list(islice(made, len(some))) for some in work]
 
 
 def _tell_missing(ctx: Context, source: Transcript | None, shown: Callable[[], Sequence[Cue]]) -> None:
@@ -154,11 +155,19 @@ def _tell_missing(ctx: Context, source: Transcript | None, shown: Callable[[], S
         )
 
 
-def _sound(ctx: Context, dub: DubTrack) -> Work:
-    """Encode the sound.
+def _sound(ctx: Context, dub: DubTrack) -> list[Work]:
+    """Encode the sound, in parts."""
+    from loc.media.encode import SOUND_CODECS, sound_parts
 
-    Reads: the whole mix.
-    Leaves out: the language; the pictures.
+    parts = sound_parts(dub.mix.samples, SOUND_CODECS[ctx.settings.file_type])
+    return [_sound_part(ctx, dub.mix, number, part) for number, part in enumerate(parts)]
+
+
+def _sound_part(ctx: Context, mix: Sound, number: int, part: SoundPart) -> Work:
+    """Encode a part of the sound.
+
+    Reads: the mix within the part, half a second before it and 64 ms behind it.
+    Leaves out: the language; the pictures; the rest of the mix.
     """
 
     from loc.media.encode import SOUND_CODECS, encode_sound
@@ -166,16 +175,20 @@ def _sound(ctx: Context, dub: DubTrack) -> Work:
     settings, codec = ctx.settings, SOUND_CODECS[ctx.settings.file_type]
 
     def make(out: Out) -> None:
-        blocks = iter_blocks(ctx.store, dub.mix)
+        # Opus has one part, which may be hours.
+        blocks = (
+            read_sound(ctx.store, mix, at, min(at + BLOCK_SAMPLES, part.stop))
+            for at in range(part.start, part.stop, BLOCK_SAMPLES)
+        )
         path = out.file("sound", ".m4a")
-        encode_sound(blocks, dub.mix.channels, settings.audio_bitrate, path, settings.ffmpeg, codec)
+        encode_sound(blocks, mix.channels, settings.audio_bitrate, path, settings.ffmpeg, codec)
 
     action = Action(
         name="deliver.audio",
-        version=3,
-        site=ctx.site(STAGE),
-        inputs={"mix": dub.mix.blocks},
-        params={"codec": codec, "channels": dub.mix.channels, "bitrate": settings.audio_bitrate},
+        version=4,
+        site=ctx.site(STAGE, f"part {number}"),
+        inputs={"mix": slice_key(mix, part.start, part.stop)},
+        params={"codec": codec, "channels": mix.channels, "bitrate": settings.audio_bitrate},
         programs={"ffmpeg": ffmpeg.fingerprint(settings.ffmpeg)},
     )
     return action, make
@@ -276,7 +289,8 @@ def _mux(
     source: Source,
     programme: Programme,
     chunks: Sequence[Made],
-    sound: Made,
+    heard: Sound,
+    sound: Sequence[Made],
     original: Made | None,
     shown: Sequence[Cue],
 ) -> Work:
@@ -287,13 +301,16 @@ def _mux(
     Leaves out: how any of it came about.
     """
 
+    from loc.media.encode import SOUND_CODECS, sound_parts
+
     language, container = ctx.language or "und", ctx.settings.file_type
+    parts = sound_parts(heard.samples, SOUND_CODECS[container])
     spoken = _original_language(ctx, source)
     video, timeline = source.video, programme.timeline
     colour = coding_of(ctx, video).colour
 
     def make(out: Out) -> None:
-        from loc.media.mux import Original, Picture, mux
+        from loc.media.mux import Original, Picture, SoundPiece, mux
 
         pts = timeline.pts - timeline.pts[0]
         paths = [chunk.path("video") for chunk in chunks]
@@ -309,16 +326,23 @@ def _mux(
         about = _about(probe_source(ctx.media(source), ctx.settings), programme)
         path = out.file("media", f".{container}")
         second = Original(original.path("sound"), spoken) if original else None
-        mux(path, picture, sound.path("sound"), shown, language, about, container, second)
+        pieces = [
+            SoundPiece(made.path("sound"), part.skipped, part.packets)
+            for made, part in zip(sound, parts, strict=True)
+        ]
+        mux(path, picture, pieces, shown, language, about, container, second)
 
     action = Action(
         name="deliver.mux",
-        version=4,
+        version=5,
         site=ctx.site(STAGE),
         inputs={
             "chunks": [chunk.ref("video") for chunk in chunks],
             "frames": source.frames,
-            "sound": sound.ref("sound"),
+            "sound": [
+                [made.ref("sound"), part.skipped, part.packets]
+                for made, part in zip(sound, parts, strict=True)
+            ],
             "original": original and original.ref("sound"),
             "cues": _cues_key(shown),
             # For its tags and chapters.

@@ -263,5 +263,6 @@ def draw(folder: Path) -> Rig:
     hurried = replace(rig, video="hurried.mp4")
     os.link(rig.path, hurried.path)
     hurried.say("ja", (HURRIED, JAPANESE[1]))
-    hurried.run(languages=("ja",), retime_video=True, lipsync=False)
+    # At a quality of its own: the same film without mouths is what some tests expect to be new.
+    hurried.run(languages=("ja",), retime_video=True, lipsync=False, crf=35)
     return rig

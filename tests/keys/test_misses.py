@@ -32,7 +32,7 @@ from tests.keys.rig import ENGLISH, HEARD, JAPANESE, Names, Outcome, Rig
 
 PICTURE = ("deliver.encode * chunk *", "deliver.mux *", "deliver.still *")
 SOUND = (
-    *("dub.mix {0} *", "dub.meter {0} mix, *", "dub.loudness {0}", "deliver.audio {0}", "deliver.mux {0}"),
+    *("dub.mix {0} *", "dub.meter {0} mix, *", "dub.loudness {0}", "deliver.audio {0} *", "deliver.mux {0}"),
     "deliver.peaks {0} dub, *",
 )
 """What follows from other clips, or the same at other places."""

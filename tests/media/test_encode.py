@@ -12,10 +12,22 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loc.artifacts import SAMPLE_RATE, Codec, ContentLight, VideoStream
 from loc.errors import ChildError
-from loc.media.encode import Coding, coding_for, encode_chunk, encode_sound
+from loc.media.encode import (
+    LOOK_AHEAD_PACKETS,
+    PACKET_SAMPLES,
+    PART_PACKETS,
+    RUN_UP_PACKETS,
+    Coding,
+    coding_for,
+    encode_chunk,
+    encode_sound,
+    sound_parts,
+)
 from loc.media.ffmpeg import first_picture
 from loc.media.frames import Planes
 from tests.media import synth
@@ -281,3 +293,20 @@ def test_sound_is_reproducible(tmp_path: Path) -> None:
     for name in ("a.m4a", "b.m4a"):
         encode_sound([noise], 2, 128, tmp_path / name, "ffmpeg")
     assert (tmp_path / "a.m4a").read_bytes() == (tmp_path / "b.m4a").read_bytes()
+
+
+@given(st.integers(1, 8 * PART_PACKETS * PACKET_SAMPLES))
+def test_parts_hold_every_packet_once(samples: int) -> None:
+    total = -(-samples // PACKET_SAMPLES) + 1
+    due = 0
+    parts = sound_parts(samples, "aac")
+    for part in parts:
+        first = part.start // PACKET_SAMPLES + part.skipped
+        assert (part.start % PACKET_SAMPLES, first) == (0, due)
+        assert part.skipped == (0 if due == 0 else RUN_UP_PACKETS)
+        due = total if part.packets is None else due + part.packets
+        # The last window of a part, and what may follow it, are heard unless the sound ends there.
+        assert part.stop == min(samples, (due + LOOK_AHEAD_PACKETS) * PACKET_SAMPLES)
+    assert due == total
+    assert parts[-1].stop == samples
+    assert [(part.start, part.stop) for part in sound_parts(samples, "opus")] == [(0, samples)]

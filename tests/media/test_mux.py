@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 
 from loc.artifacts import SAMPLE_RATE, Codec, Container, ContentLight
 from loc.errors import StorageError
-from loc.media.encode import Coding, SoundCodec, coding_for, encode_chunk, encode_sound
+from loc.media import encode
+from loc.media.encode import Coding, SoundCodec, coding_for, encode_chunk, encode_sound, sound_parts
 from loc.media.frames import Planes
 from loc.media.languages import three_letters
-from loc.media.mux import About, Chapter, Picture, decode_times, mux
+from loc.media.mux import About, Chapter, Picture, SoundPiece, decode_times, mux
 from loc.media.subtitles import Cue
 from tests.streams import BT2020, video_stream
 
@@ -148,7 +149,7 @@ def test_every_picture_has_the_frame_tables_time(
 ) -> None:
     pts, duration, time_base = rates()[name]
     path = tmp_path / "out.mp4"
-    mux(path, picture(chunks, pts, duration, time_base), sound, [], "ja", About())
+    mux(path, picture(chunks, pts, duration, time_base), [SoundPiece(sound)], [], "ja", About())
     found = streams(path)["video"]
     assert Fraction(found["time_base"]) == Fraction(1, time_base.denominator)
     assert shown(path) == (pts * time_base.numerator).tolist()
@@ -164,7 +165,7 @@ def test_every_picture_has_the_frame_tables_time(
 
 def test_pictures_are_in_order_across_joints(tmp_path: Path, chunks: list[Path], sound: Path) -> None:
     path = tmp_path / "out.mp4"
-    mux(path, picture(chunks), sound, [], "ja", About())
+    mux(path, picture(chunks), [SoundPiece(sound)], [], "ja", About())
     alone = [picture for chunk in chunks for picture in decoded(chunk)]
     assert len(set(alone)) == FRAMES
     assert decoded(path) == alone
@@ -176,7 +177,7 @@ def test_sample_zero_sounds_with_the_first_picture(
 ) -> None:
     path = tmp_path / f"out.{container}"
     chunks, sound = coded[container]
-    mux(path, picture(chunks), sound, [], "ja", About(), container)
+    mux(path, picture(chunks), [SoundPiece(sound)], [], "ja", About(), container)
     found = streams(path)
     first = {kind: first_shown(path, kind) for kind in found}
     command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a", "-f", "f32le", "-"]
@@ -203,7 +204,7 @@ def test_subtitles_come_back_as_they_went_in(
 ) -> None:
     path = tmp_path / f"out.{container}"
     chunks, sound = coded[container]
-    mux(path, picture(chunks), sound, CUES, "de", About(), container)
+    mux(path, picture(chunks), [SoundPiece(sound)], CUES, "de", About(), container)
     found = streams(path)["subtitle"]
     assert found["codec_name"] == codec
     assert found["tags"]["language"] == ("deu" if container == "mp4" else "ger")
@@ -219,9 +220,56 @@ def test_subtitles_come_back_as_they_went_in(
     assert "Second: 3 < 4 & 5." in text
 
 
+def test_sound_in_parts_is_as_if_coded_whole(
+    tmp_path: Path, chunks: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just as long, every click in its place, and no more noise at a joint than anywhere else."""
+    packet, count = encode.PACKET_SAMPLES, 4 * SAMPLE_RATE - 100
+    rng = np.random.default_rng(3)
+    voice = (
+        np.sin(2 * np.pi * 220 * np.arange(count) / SAMPLE_RATE)
+        * rng.random(count // 4800 + 1).repeat(4800)[:count]
+    )
+    sound = np.stack([0.2 * voice, 0.1 * voice], axis=1) + rng.normal(0, 0.01, (count, 2))
+    # One on a joint, one beside it, one in the last part's run-up.
+    clicks = [40 * packet, 80 * packet - 30, 150 * packet]
+    sound[clicks] = 0.95
+    sound = sound.astype(np.float32)
+
+    def heard(name: str, part_packets: int) -> npt.NDArray[np.float32]:
+        monkeypatch.setattr(encode, "PART_PACKETS", part_packets)
+        pieces = []
+        for number, part in enumerate(sound_parts(count, "aac")):
+            path = tmp_path / f"{name}-{number}.m4a"
+            encode_sound([sound[part.start : part.stop]], 2, 192, path, "ffmpeg")
+            pieces.append(SoundPiece(path, part.skipped, part.packets))
+        assert len(pieces) == {"whole": 1, "parts": 5}[name]
+        mux(tmp_path / f"{name}.mp4", picture(chunks), pieces, [], "ja", About())
+        assert int(streams(tmp_path / f"{name}.mp4")["audio"]["duration_ts"]) == count
+        command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / f"{name}.mp4"), "-vn", "-f", "f32le", "-"]
+        raw = subprocess.run(command, check=True, capture_output=True).stdout
+        return np.frombuffer(raw, "<f4").reshape(-1, 2)
+
+    whole, parts = heard("whole", 1000), heard("parts", 40)
+    assert len(whole) == len(parts)
+    for at in clicks:
+        assert at - 60 + np.argmax(np.abs(parts[at - 60 : at + 60, 0])) == at
+    full = count // packet * packet
+
+    def noise(coded: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Of each packet, in dB."""
+        power = ((coded[:full] - sound[:full]).astype(np.float64).reshape(-1, 2 * packet) ** 2).mean(axis=1)
+        return 10 * np.log10(power)
+
+    more = noise(parts) - noise(whole)
+    joints = [joint + around for joint in (40, 80, 120, 160) for around in (-2, -1, 0, 1)]
+    assert np.median(more[joints]) < 0.5
+    assert more[joints].max() < 3, "a missing overlap would leave the signal itself"
+
+
 def test_no_cues_no_track(tmp_path: Path, chunks: list[Path], sound: Path) -> None:
     path = tmp_path / "out.mp4"
-    mux(path, picture(chunks), sound, [], "ja", About())
+    mux(path, picture(chunks), [SoundPiece(sound)], [], "ja", About())
     assert set(streams(path)) == {"video", "audio"}
 
 
@@ -232,7 +280,7 @@ def test_rotation_and_aspect_are_kept(
 ) -> None:
     path = tmp_path / f"out.{container}"
     chunks, sound = coded[container]
-    mux(path, picture(chunks, rotation=rotation), sound, [], "ja", About(), container)
+    mux(path, picture(chunks, rotation=rotation), [SoundPiece(sound)], [], "ja", About(), container)
     found = streams(path)["video"]
     turned = [side["rotation"] for side in found.get("side_data_list", []) if "rotation" in side]
     assert sum(turned) % 360 == rotation
@@ -243,7 +291,7 @@ def test_rotation_and_aspect_are_kept(
 
 def test_colour_is_in_the_container_too(tmp_path: Path, chunks: list[Path], sound: Path) -> None:
     path = tmp_path / "out.mp4"
-    mux(path, picture(chunks), sound, [], "ja", About())
+    mux(path, picture(chunks), [SoundPiece(sound)], [], "ja", About())
     data = path.read_bytes()
     # colr box, nclx: primaries, transfer, matrix 1 = BT.709, not full range.
     assert b"colrnclx" + bytes([0, 1, 0, 1, 0, 1, 0]) in data
@@ -267,7 +315,7 @@ def test_light_metadata_is_in_the_container(tmp_path: Path, coded: Coded, contai
     light = dataclasses.replace(
         picture(chunks), mastering=BT2020, content_light=ContentLight(most=900, average=300)
     )
-    mux(path, light, sound, [], "ja", About(), container)
+    mux(path, light, [SoundPiece(sound)], [], "ja", About(), container)
     sides = {side["side_data_type"]: side for side in streams(path)["video"]["side_data_list"]}
     for kind, values in SIDE_DATA.items():
         for name, value in values.items():
@@ -282,7 +330,7 @@ def test_tags_and_chapters_are_kept_and_technical_ones_are_not(
     chapters = (Chapter(Fraction(0), Fraction(3, 2), "One"), Chapter(Fraction(3, 2), Fraction(4), "Two"))
     path = tmp_path / "out.mp4"
     about = About(tags | {"major_brand": "qt  ", "encoder": "Lavf58"}, chapters)
-    mux(path, picture(chunks), sound, [], "ja", about)
+    mux(path, picture(chunks), [SoundPiece(sound)], [], "ja", about)
     found = probe(path, "-show_format", "-show_chapters")
     kept = found["format"]["tags"]
     assert {name: kept[name] for name in tags} == tags
@@ -296,7 +344,7 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path: Path, chunks: list[Pat
     for container in ("mp4", "mkv"):
         for name in ("a", "b"):
             path = tmp_path / f"{name}.{container}"
-            mux(path, picture(chunks), sound, CUES, "ja", About({"title": "T"}), container)
+            mux(path, picture(chunks), [SoundPiece(sound)], CUES, "ja", About({"title": "T"}), container)
         assert (tmp_path / f"a.{container}").read_bytes() == (tmp_path / f"b.{container}").read_bytes()
 
 
@@ -306,7 +354,14 @@ def test_a_wrong_number_of_pictures_is_refused(
 ) -> None:
     times = np.arange(count, dtype=np.int64)
     with pytest.raises(StorageError, match="frame table"):
-        mux(tmp_path / "out.mp4", Picture(chunks, times, count, Fraction(1, 25)), sound, [], "ja", About())
+        mux(
+            tmp_path / "out.mp4",
+            Picture(chunks, times, count, Fraction(1, 25)),
+            [SoundPiece(sound)],
+            [],
+            "ja",
+            About(),
+        )
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=60), st.integers(0, 4))

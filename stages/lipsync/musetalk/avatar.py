@@ -312,7 +312,7 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
     import soxr
 
     from loc.media.encode import coding_for, encode_chunk, encode_sound
-    from loc.media.mux import About, Picture, mux
+    from loc.media.mux import About, Picture, SoundPiece, mux
 
     count = stage.frames_for(len(sound), rate)
     if not count:
@@ -333,7 +333,7 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
         shown = Picture(
             [picture], pts, count * base.numerator, Fraction(1, base.denominator), stage.record.video.rotation
         )
-        mux(whole, shown, track, [], "und", About())
+        mux(whole, shown, [SoundPiece(track)], [], "und", About())
         whole.replace(target)
     return count
 
