@@ -615,6 +615,9 @@ class PictureScore(Frozen):
     jitter: float | None
     """Trembling of the lips over that of eyes and nose while the drawn mouth rests; 1 = as calm as the head.
     None where it does not rest."""
+    at_rest: float | None = None
+    """How far open the drawn lips are where they should rest, over the face's scale, median of frames; None
+    where they never should."""
     outside: int
     """Largest change of any sample outside the mask, in code values: 0."""
 

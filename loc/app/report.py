@@ -262,6 +262,9 @@ class PictureReport(_Part):
     """Share by which the jaw is wider or narrower than the filmed one; null where no face was found."""
     jitter: float | None
     """Trembling of resting lips over that of eyes and nose; null where they do not rest."""
+    at_rest: float | None = None
+    """How far open the drawn lips are where they should rest, over the face's scale; null where they never
+    should."""
     outside: int
     """Largest change outside the mask, in code values: 0."""
 

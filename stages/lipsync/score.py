@@ -152,7 +152,7 @@ def rate(
 
     action = Action(
         name="lipsync.score",
-        version=4,
+        version=5,
         site=context.site(STAGE, f"cut {index + 1}"),
         inputs={
             "times": digest_bytes(film.times(frames).tobytes()),
@@ -206,6 +206,7 @@ def _picture_score(seen: Mapping[str, Floats], rests: Flags) -> PictureScore | N
         jitter = round(
             float(np.sqrt(seen["lip_tremble"][calm].mean() / seen["head_tremble"][calm].mean())), 2
         )
+    resting = seen["aperture"][rests & np.isfinite(seen["aperture"])]
     apart = unlike(seen["jaw_before"], seen["jaw_after"])
     return PictureScore(
         seam=round(float(np.nanpercentile(seen["seam"], SEAM_PERCENTILE)), 2),
@@ -213,5 +214,6 @@ def _picture_score(seen: Mapping[str, Floats], rests: Flags) -> PictureScore | N
         sharpness=round(float(np.nanmedian(seen["sharpness"])), 3),
         shape=None if apart is None else round(apart, 3),
         jitter=jitter,
+        at_rest=round(float(np.median(resting)), 3) if len(resting) >= MIN_REST else None,
         outside=int(np.nanmax(seen["outside"])),
     )

@@ -33,6 +33,10 @@ SEAM_NOISE = 2.3
 """Colour difference that is just noticeable."""
 SHARPNESS_NOISE = 0.15
 """Share of detail."""
+SHAPE_NOISE = 0.024
+"""Of the jaw's width: quarters of 100 frames of one person differ by up to this (`loc.analysis.likeness`)."""
+REST_NOISE = 0.03
+"""Of the opening of lips that should rest, in face scales: up to this lips count as resting."""
 COLOUR_NOISE = 4.6
 """Of lips: twice what is just noticeable, since what is drawn opens to other colours."""
 
@@ -210,6 +214,11 @@ def _choice(cut: int, own: tuple[Reason, ...], taken: bool, left_out: bool, limi
     return Choice(cut, taken, reasons)
 
 
+def _more(before: float | None, after: float | None) -> float:
+    """How much larger the second is; none where one is not known."""
+    return 0.0 if before is None or after is None else after - before
+
+
 def worse(draft: Score | None, final: Score | None) -> tuple[Reason, ...]:
     """In what a final is worse than its draft by more than noise; empty where it is to be kept.
 
@@ -241,13 +250,24 @@ def worse(draft: Score | None, final: Score | None) -> tuple[Reason, ...]:
                 f"It keeps {after.sharpness:.0%} of the picture's detail, its draft {before.sharpness:.0%}.",
             ),
         ]
-        if before.lip_colour is not None and after.lip_colour is not None:
-            found.append(
-                (
-                    after.lip_colour - before.lip_colour > COLOUR_NOISE,
-                    "worse-identity",
-                    f"Its lips differ from the filmed ones by {after.lip_colour:g}, its draft's by "
-                    f"{before.lip_colour:g}.",
-                )
-            )
+        found += [
+            (
+                _more(before.lip_colour, after.lip_colour) > COLOUR_NOISE,
+                "worse-identity",
+                f"Its lips differ from the filmed ones by {after.lip_colour or 0:g}, its draft's by "
+                f"{before.lip_colour or 0:g}.",
+            ),
+            (
+                _more(before.shape, after.shape) > SHAPE_NOISE,
+                "worse-shape",
+                f"Its jaw differs from the filmed one by {after.shape or 0:.1%}, its draft's by "
+                f"{before.shape or 0:.1%}.",
+            ),
+            (
+                _more(before.at_rest, after.at_rest) > REST_NOISE,
+                "worse-rest",
+                f"Where nobody speaks its lips stand open by {after.at_rest or 0:.3f} of the face's scale, "
+                f"its draft's by {before.at_rest or 0:.3f}.",
+            ),
+        ]
     return tuple(Reason(code=code, detail=detail) for holds, code, detail in found if holds)

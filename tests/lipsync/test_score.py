@@ -15,6 +15,7 @@ from loc.artifacts import Clip, Cut, Score, Source
 from loc.backend import Host
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
+from stages.lipsync import score as scoring
 from stages.lipsync import watch
 from stages.lipsync.contract import Drafter, Patch, RedrawWindow
 from stages.lipsync.warp import Warp
@@ -232,3 +233,18 @@ def test_a_change_outside_the_mask_is_found(rig: Rig, monkeypatch: pytest.Monkey
     picture = scored(rig, rig.clip(5 * FRAME + 89, SOUNDS)).picture
     assert picture is not None
     assert picture.outside == 8
+
+
+@pytest.mark.parametrize(("resting", "expected"), [(10, 0.12), (2, None)])
+def test_lips_that_stand_open_in_silence_are_measured_where_they_should_rest(
+    resting: int, expected: float | None
+) -> None:
+    count = 20
+    rests = np.arange(count) < resting
+    seen = {name: np.full(count, 1.0) for name in ("seam", "lip_colour", "lip_tremble", "head_tremble")}
+    seen |= {"sharpness": np.ones(count), "outside": np.zeros(count)}
+    seen |= {"aperture": np.where(rests, 0.12, 0.4)}
+    seen |= {name: np.full((count, 3), np.nan) for name in ("jaw_before", "jaw_after")}
+    looked = scoring._picture_score(seen, rests)
+    assert looked is not None
+    assert looked.at_rest == expected

@@ -239,7 +239,8 @@ def test_what_is_unscored_and_what_has_no_limit_is_under_none() -> None:
 
 
 def scored(value: float, measure: str = "syncnet", **picture: float) -> Score:
-    look = {"seam": 1.0, "lip_colour": 2.0, "sharpness": 1.0, "jitter": None, "outside": 0, **picture}
+    look = {"seam": 1.0, "lip_colour": 2.0, "sharpness": 1.0, "jitter": None, "outside": 0}
+    look |= {"shape": 0.01, "at_rest": 0.01, **picture}
     return Score(measure=measure, value=value, picture=PictureScore(**look))  # type: ignore[arg-type]
 
 
@@ -253,6 +254,10 @@ def scored(value: float, measure: str = "syncnet", **picture: float) -> Score:
         (scored(6.0, seam=4.0), {"worse-seam"}),
         (scored(6.0, sharpness=0.7), {"worse-sharpness"}),
         (scored(6.0, lip_colour=9.0), {"worse-identity"}),
+        (scored(6.0, shape=0.05), {"worse-shape"}),
+        (scored(6.0, shape=0.03), set()),
+        (scored(6.0, at_rest=0.06), {"worse-rest"}),
+        (scored(6.0, at_rest=0.03), set()),
     ],
 )
 def test_a_final_is_worse_only_beyond_noise_and_within_one_measure(final: Score, expected: set[str]) -> None:
@@ -269,6 +274,8 @@ LOOKS = st.one_of(
         sharpness=st.floats(0, 2),
         jitter=st.none(),
         outside=st.just(0),
+        shape=st.one_of(st.none(), st.floats(0, 0.2)),
+        at_rest=st.one_of(st.none(), st.floats(0, 0.3)),
     ),
 )
 WHOLE = st.builds(lambda score, look: score and score.model_copy(update={"picture": look}), SCORES, LOOKS)
