@@ -18,7 +18,8 @@ FINALS, SPEAKERS = "finals", "speakers"
 """What cards say in place of a stage that draw finals, and that tell speakers apart."""
 
 LEAST_TO_HEAR: Quality = "good"
-"""Of a recogniser that judges what is spoken: a basic one hears a word in five of clear speech wrong."""
+"""Of a recogniser that judges what is spoken. The basic one is no judge: of 19 good English lines by
+espeak-ng pocketsphinx heard 12 so wrong that they would have been blamed, as wrong as other lines."""
 
 Place = tuple[str, str | None]
 """(stage, target language or None)."""
