@@ -1,31 +1,36 @@
 """How surely a mouth behind something is refused, and how often one that is free is.
 
-    python bench/refusals.py CLIP... [--drawn] [--add] [-o OUT.json] [--timeline PNG]
+    python bench/refusals.py CLIP... [--drawn] [--part PART] [--set SET] [--add] [--keep FOLDER] [-o OUT.json]
 
 Drawn hands, microphones and mugs (`tests/occluders`) pass before the faces of the clips and, with `--drawn`,
 of a drawn presenter. Whatever is tracked and routed is what `loc run` tracks and routes; a frame is
 refused if it lies in no cut that would be drawn. Frames are judged by what is known to cover the outline of
-the lips, taken from the tracks of the clip as filmed:
+the lips, and the chin under them down to the jaw line, taken from the tracks of the clip as filmed:
 
     hit      share refused of the frames in which a quarter of the lips or more is covered
-    away     share refused of the frames in which nothing covers the lips, over 4 frames from those
+    chin     the same of the chin, while less of the lips is covered
+    away     share refused of the frames in which nothing covers lips or chin, over 4 frames from those
     beside   the same while something rests beside the mouth
     filmed   share refused of the clip as filmed, and made darker, noisy, black and white, bearded, small, or
              coded hard
 
-`throughout` are shots in which the mouth is never seen. A timeline shows, for each pass, how much of the lips
-is covered (white, above) and what is refused (red, below).
+`throughout` are shots in which the mouth is never seen, each with one of the things before it. A timeline
+(`--timeline PNG`) shows, for each pass, how much of the lips is covered (white, above) and what is refused
+(red, below).
+`--keep` keeps what was tracked: limits that judge it can then be tried without tracking anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,8 +41,9 @@ from bench.contact_sheet import Film
 from bench.machine import Result, goal, machine, show
 from loc.analysis import occlusion
 from loc.analysis.face_tracker import FaceTracker, follow
-from loc.analysis.faces import CHEEKS, LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, foremost, places
+from loc.analysis.faces import CHEEKS, JAW, LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, foremost, places
 from loc.artifacts import VideoStream
+from loc.media.arrays import load_arrays, save_arrays
 from loc.media.colour import to_rgb
 from loc.media.frames import Planes
 from stages.lipsync.cuts import cut_shot
@@ -46,7 +52,6 @@ from stages.lipsync.tracks import prepare
 from tests.occluders import (
     HELD_OUT,
     TUNING,
-    Occluder,
     Passing,
     Placed,
     Schedule,
@@ -57,19 +62,53 @@ from tests.occluders import (
 )
 
 HIT_LIMIT, FALSE_LIMIT = 0.95, 0.02
-MOST_FRAMES = 200
-"""Read of each clip: eight seconds."""
+MOST_FRAMES = 100
+"""Read of each clip: four seconds."""
+HOLD, GAP = 4, 8
+"""Frames for which a thing rests before the face, and for which the face is free between two: what is hard is
+to see them come and go."""
+CHANGED_FRAMES = 40
+"""Of a clip that is changed."""
 COVERED, FREE = 0.25, 0.001
-"""Share of the lips from which on they must be refused, and under which they must not."""
+"""Share of the lips, or of the chin, from which on they must be refused, and under which they must not."""
 APART = 4
 """Frames around a covering that belong to neither: the refusal begins before it and ends behind it."""
-THROUGHOUT = 60
+THROUGHOUT = 12
 """Frames of a shot whose mouth is never seen."""
 
+PARTS = ("filmed", "lips", "chin", "throughout")
 SETS = {"tuning": TUNING, "held-out": HELD_OUT}
 LIPS = places((*LIP_OUTER_UPPER, *LIP_OUTER_LOWER[-2:0:-1]))
+CHIN = places((*LIP_OUTER_LOWER, *JAW[-3:1:-1]))
 
 Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Tracks that were kept, by name; none without a folder."""
+
+    folder: Path | None
+
+    def tracks(
+        self, name: str, make: Callable[[], dict[str, npt.NDArray[Any]]]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Those of this name, or as made now."""
+        if self.folder is None:
+            return make()
+        path = self.folder / f"{name}.npz"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(save_arrays(make()))
+        return load_arrays(path)
+
+
+def arrays_of(faces: Faces) -> dict[str, npt.NDArray[Any]]:
+    return {item.name: getattr(faces, item.name) for item in fields(Faces)}
+
+
+def faces_of(arrays: dict[str, npt.NDArray[Any]]) -> Faces:
+    return Faces(**{item.name: arrays[item.name] for item in fields(Faces)})
 
 
 @dataclass(frozen=True)
@@ -82,10 +121,12 @@ class Subject:
     skin: tuple[float, float, float]
 
     @classmethod
-    def open(cls, path: Path) -> Subject:
+    def open(cls, path: Path, shelf: Shelf) -> Subject:
         film = Film.open(path)
         count = min(MOST_FRAMES, film.timeline.count)
-        faces = tracked(film.video, film.frames(0, count))
+        faces = faces_of(
+            shelf.tracks(path.stem, lambda: arrays_of(tracked(film.video, film.frames(0, count))))
+        )
         x, y = np.round(faces.points[0, places(CHEEKS[:4])]).astype(int).T
         picture = to_rgb(next(film.frames(0, 1)), film.video)
         red, green, blue = np.median(picture[y, x], axis=0).tolist()
@@ -98,10 +139,11 @@ class Subject:
 
 @dataclass
 class Pass:
-    """What was covered and what was refused in one pass."""
+    """What was covered, of the lips and of the chin, and what was refused in one pass."""
 
     passing: Schedule
     covers: npt.NDArray[np.float64]
+    chin: npt.NDArray[np.float64]
     reasons: list[Situation]
 
     @property
@@ -111,7 +153,12 @@ class Pass:
     @property
     def away(self) -> Flags:
         """Frames free of everything, and not close to one that is not."""
-        return ~binary_dilation(self.covers >= FREE, iterations=APART)
+        return ~binary_dilation(np.maximum(self.covers, self.chin) >= FREE, iterations=APART)
+
+    @property
+    def on_chin(self) -> Flags:
+        """Frames in which the chin is covered and the lips are not."""
+        return np.asarray((self.chin >= COVERED) & (self.covers < COVERED))
 
     def during(self, item: Passing) -> Flags:
         index = np.arange(len(self.covers))
@@ -133,20 +180,26 @@ def reasons(faces: Faces, video: VideoStream) -> list[Situation]:
     return [cut.situation for cut in cut_shot(0, 0, seen) for _ in range(len(cut.frames))]
 
 
-def pass_over(subject: Subject, passing: Schedule, frames: int) -> Pass:
+def pass_over(subject: Subject, passing: Schedule, frames: int, shelf: Shelf, name: str) -> Pass:
     """Let occluders pass and see what is refused."""
-    covers = []
 
-    def pictures() -> Iterator[Planes]:
-        for index, planes in enumerate(subject.film.frames(0, frames)):
-            shown, alpha = lay_over(
-                planes, subject.film.video, passing, index, subject.face(index), subject.skin
-            )
-            covers.append(cover(alpha, subject.faces.points[index, LIPS]))
-            yield shown
+    def made() -> dict[str, npt.NDArray[Any]]:
+        covers, chin = [], []
 
-    faces = tracked(subject.film.video, pictures())
-    return Pass(passing, np.array(covers), reasons(faces, subject.film.video))
+        def pictures() -> Iterator[Planes]:
+            for index, planes in enumerate(subject.film.frames(0, frames)):
+                shown, alpha = lay_over(
+                    planes, subject.film.video, passing, index, subject.face(index), subject.skin
+                )
+                covers.append(cover(alpha, subject.faces.points[index, LIPS]))
+                chin.append(cover(alpha, subject.faces.points[index, CHIN]))
+                yield shown
+
+        faces = tracked(subject.film.video, pictures())
+        return {**arrays_of(faces), "covers": np.array(covers), "chin": np.array(chin)}
+
+    arrays = shelf.tracks(f"{subject.name}-{name}", made)
+    return Pass(passing, arrays["covers"], arrays["chin"], reasons(faces_of(arrays), subject.film.video))
 
 
 def share(flags: Flags, among: Flags) -> tuple[int, int]:
@@ -161,30 +214,63 @@ def rate(counts: Iterable[tuple[int, int]]) -> Result:
     return {"refused": hits, "frames": frames, "rate": round(hits / frames, 4) if frames else None}
 
 
-def over(subject: Subject, occluders: Sequence[Occluder], seed: int) -> tuple[Result, list[Pass]]:
-    """One set of occluders before one face."""
+def over(
+    subject: Subject, kind: str, seed: int, shelf: Shelf, parts: Sequence[str]
+) -> tuple[Result, list[Pass]]:
+    """One set of occluders before one face, as far as parts are asked for."""
     count = len(subject.faces)
-    passes = [pass_over(subject, passing, count) for passing in schedule(occluders, count, seed=seed)]
-    always = [
-        pass_over(subject, [Passing(what, -what.enter, 3 * THROUGHOUT)], min(count, THROUGHOUT))
-        for what in occluders[::4]
-    ]
+    by_part = {
+        "lips": [what for what in SETS[kind] if not what.on_chin],
+        "chin": [what for what in SETS[kind] if what.on_chin],
+    }
+    passes = {
+        part: [
+            pass_over(subject, passing, count, shelf, f"{kind}-{part}-{number}")
+            for number, passing in enumerate(schedule(occluders, count, hold=HOLD, gap=GAP, seed=seed))
+        ]
+        for part, occluders in by_part.items()
+        if part in parts
+    }
+    done = [one for group in passes.values() for one in group]
+    row: Result = {"away": rate(share(one.refused, one.away) for one in done)} if done else {}
+    if "lips" in parts:
+        row |= _over_lips(passes["lips"])
+    if "chin" in parts:
+        row["chin"] = rate(share(one.refused, one.on_chin) for one in done)
+    if "throughout" in parts:
+        never = {
+            what.name: pass_over(
+                subject,
+                [Passing(what, -what.enter, 3 * THROUGHOUT)],
+                THROUGHOUT,
+                shelf,
+                f"{kind}-throughout-{number}",
+            )
+            for number, what in enumerate(by_part["lips"])
+        }
+        hidden = {name: [share(one.refused, one.covers >= COVERED)] for name, one in never.items()}
+        row |= _by_occluder("throughout", hidden)
+    return row, done
+
+
+def _over_lips(passes: Sequence[Pass]) -> Result:
     hits: dict[str, list[tuple[int, int]]] = {}
     beside: list[tuple[int, int]] = []
     for done in passes:
         for item in done.passing:
             during = done.during(item)
-            if item.beside != (0.0, 0.0):
-                beside.append(share(done.refused, during & done.away))
-            else:
+            if item.beside == (0.0, 0.0):
                 hits[item.what.name] = [share(done.refused, during & (done.covers >= COVERED))]
+            else:
+                beside.append(share(done.refused, during & done.away))
+    return {**_by_occluder("hit", hits), "beside": rate(beside)}
+
+
+def _by_occluder(name: str, found: dict[str, list[tuple[int, int]]]) -> Result:
     return {
-        "hit": rate(pair for pairs in hits.values() for pair in pairs),
-        "hit_by_occluder": {name: rate(pairs) for name, pairs in hits.items()},
-        "away": rate(share(done.refused, done.away) for done in passes),
-        "beside": rate(beside),
-        "throughout": rate(share(done.refused, done.covers >= COVERED) for done in always),
-    }, passes
+        name: rate(pair for pairs in found.values() for pair in pairs),
+        f"{name}_by_occluder": {what: rate(pairs) for what, pairs in found.items()},
+    }
 
 
 def noisy(planes: Planes, _: int) -> Planes:
@@ -202,27 +288,30 @@ def black_and_white(planes: Planes, _: int) -> Planes:
     return Planes(planes.y, np.full_like(planes.u, 128), np.full_like(planes.v, 128))
 
 
-def as_filmed(subject: Subject, folder: Path) -> Result:
+def as_filmed(subject: Subject, folder: Path, shelf: Shelf) -> Result:
     """Share refused of a film on which nothing was laid, by condition, and the reasons."""
 
     def bearded(planes: Planes, index: int) -> Planes:
         return with_beard(planes, subject.film.video, subject.faces.points[index])
 
     changes: dict[str, Callable[[Planes, int], Planes]] = {
-        "as it is": lambda planes, _: planes,
         "darker": darker,
         "noisy": noisy,
         "black and white": black_and_white,
         "bearded": bearded,
     }
-    count = len(subject.faces)
-    found = {
-        name: judged(
-            subject.film.video,
-            (change(planes, index) for index, planes in enumerate(subject.film.frames(0, count))),
+    count = min(CHANGED_FRAMES, len(subject.faces))
+
+    def found_as(name: str, film: Film, change: Callable[[Planes, int], Planes]) -> Result:
+        pictures = (change(planes, index) for index, planes in enumerate(film.frames(0, film.timeline.count)))
+        held = shelf.tracks(
+            f"{subject.name}-{name.split(':')[0].replace(' ', '-')}",
+            lambda: arrays_of(tracked(film.video, itertools.islice(pictures, count))),
         )
-        for name, change in changes.items()
-    }
+        return judged(faces_of(held), film.video)
+
+    found = {"as it is": judged(subject.faces, subject.film.video)}
+    found |= {name: found_as(name, subject.film, change) for name, change in changes.items()}
     small = 2 * round(subject.film.video.height * 40 / float(np.nanmedian(subject.faces.size)) / 2)
     for name, options in (
         ("small: 40 px from eye to eye", ["-vf", f"scale=-2:{small}:flags=area"]),
@@ -231,13 +320,12 @@ def as_filmed(subject: Subject, folder: Path) -> Result:
         target = folder / "changed.mp4"
         read = ["ffmpeg", "-v", "error", "-y", "-i", str(subject.film.path), "-an", "-frames:v", f"{count}"]
         subprocess.run([*read, "-c:v", "libx264", *options, str(target)], check=True)
-        film = Film.open(target)
-        found[name] = judged(film.video, film.frames(0, film.timeline.count))
+        found[name] = found_as(name, Film.open(target), lambda planes, _: planes)
     return found
 
 
-def judged(video: VideoStream, pictures: Iterable[Planes]) -> Result:
-    why = reasons(tracked(video, pictures), video)
+def judged(faces: Faces, video: VideoStream) -> Result:
+    why = reasons(faces, video)
     refused = [reason.code for reason in why if reason is not Situation.ONE_FACE]
     return {**rate([(len(refused), len(why))]), "reasons": sorted(set(refused))}
 
@@ -261,9 +349,9 @@ def timeline(passes: Sequence[tuple[str, Pass]]) -> npt.NDArray[np.uint8]:
     return np.vstack(rows)
 
 
-def subjects(clips: Sequence[Path], *, drawn: bool, folder: Path) -> Iterator[Subject]:
+def subjects(clips: Sequence[Path], *, drawn: bool, folder: Path, shelf: Shelf) -> Iterator[Subject]:
     """The films, opened one after the other."""
-    yield from map(Subject.open, clips)
+    yield from (Subject.open(path, shelf) for path in clips)
     if drawn:
         from tests.presenter import OTTO, Said, Script, Shot, render
 
@@ -273,7 +361,7 @@ def subjects(clips: Sequence[Path], *, drawn: bool, folder: Path) -> Iterator[Su
         )
         path = folder / "drawn.mp4"
         render(Script(lines, (Shot(0, "close", "plain", (OTTO,)),), size=(640, 360), music=False), path)
-        yield Subject.open(path)
+        yield Subject.open(path, shelf)
 
 
 def together(rates: Iterable[Result]) -> float:
@@ -285,13 +373,14 @@ def together(rates: Iterable[Result]) -> float:
 def goals(result: Result) -> list[Result]:
     """What was to be reached, over the frames of all films."""
     plain = together(row["as it is"] for row in result["filmed"].values())
-    found = [goal("refused of the films as they are", plain, FALSE_LIMIT)]
+    found = [goal("refused of the films as they are", plain, FALSE_LIMIT)] if result["filmed"] else []
     for name, rows in result["sets"].items():
-        for what in ("hit", "throughout", "away", "beside"):
-            refused = together(row[what] for row in rows.values())
-            wanted = what in ("hit", "throughout")
+        for what in ("hit", "chin", "throughout", "away", "beside"):
+            refused = together(row[what] for row in rows.values() if what in row)
+            wanted = what in ("hit", "chin", "throughout")
             limit = HIT_LIMIT if wanted else FALSE_LIMIT
-            found.append(goal(f"{name}: {what}", refused, limit, at_least=wanted))
+            if any(what in row for row in rows.values()):
+                found.append(goal(f"{name}: {what}", refused, limit, at_least=wanted))
     return found
 
 
@@ -302,6 +391,9 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", type=Path)
     parser.add_argument("--drawn", action="store_true", help="also before a drawn presenter")
     parser.add_argument("--add", action="store_true", help="to the films whose rates are in the output")
+    parser.add_argument("--set", choices=SETS, action="append", help="measure with these occluders alone")
+    parser.add_argument("--part", choices=PARTS, action="append", help="measure this alone")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="tracks are kept here and read from here")
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--timeline", type=Path, help="a picture of all passes")
     args = parser.parse_args()
@@ -309,12 +401,16 @@ def main() -> None:
     if args.add and args.output and args.output.exists():
         result |= json.loads(args.output.read_text(encoding="utf-8"))
     strips: list[tuple[str, Pass]] = []
+    shelf, parts = Shelf(args.keep), args.part or PARTS
     with tempfile.TemporaryDirectory() as folder:
-        for subject in subjects(args.clips, drawn=args.drawn, folder=Path(folder)):
-            result["filmed"][subject.name] = as_filmed(subject, Path(folder))
-            for seed, (name, occluders) in enumerate(SETS.items()):
-                row, passes = over(subject, occluders, seed)
-                result["sets"][name][subject.name] = row
+        for subject in subjects(args.clips, drawn=args.drawn, folder=Path(folder), shelf=shelf):
+            if "filmed" in parts:
+                result["filmed"][subject.name] = as_filmed(subject, Path(folder), shelf)
+            for seed, name in enumerate(SETS):
+                if args.set and name not in args.set:
+                    continue
+                row, passes = over(subject, name, seed, shelf, parts)
+                result["sets"][name].setdefault(subject.name, {}).update(row)
                 strips += [(f"{subject.name}, {name}", done) for done in passes]
     result["goals"] = goals(result)
     if args.timeline:

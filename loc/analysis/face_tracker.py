@@ -641,7 +641,7 @@ def _tracking(
 
     action = Action(
         name="faces.track",
-        version=4,
+        version=5,
         site=Site(site.stage, f"chunk {index + 1}", site.language),
         inputs={"pictures": frames_key(source.digest, source.video, timeline, frames)},
         params={

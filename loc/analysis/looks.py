@@ -71,7 +71,7 @@ def _looking(
 
     action = Action(
         name="faces.looks",
-        version=4,
+        version=5,
         site=Site(site.stage, f"face {person.name}", site.language),
         inputs={
             "tracks": [

@@ -11,15 +11,18 @@ them, or at least darker and with a line between them. From those frames comes w
 mouth looks like, and how much it varies. Whatever leaves that range is something else (`covered`). Where no
 frame of a shot shows lips, all of it counts as covered: a mouth that cannot be seen cannot be drawn well.
 
+The chin is drawn as well. From the same frames comes what it looks like, down to the jaw: its colour, and its
+steps from spot to spot, for fingers of the person's own skin differ from it by their edges alone.
+
 Colours are CIE Lab (L 0..100) less the median of the skin samples, in steps of 1. Places and shares have no
 unit; frames are counted at the source's rate.
 
 Limits: what has the colour of lips where lips are, and of skin where skin is, is not seen; nor is what hides
-under a quarter of the lips, only the inside of an open mouth, or the chin, which backends draw as well. Lips
-that differ from their skin by under a third of what they do in the clips are not told from a hand, and are
-refused. In black and white up to a fifth of the frames is missed. Thresholds were chosen on the drawn
-occluders of `tests/occluders` (set `TUNING`) laid over two of the clips and a drawn face;
-`bench/results/refusals.json` has the rates on those of `HELD_OUT` as well.
+under a quarter of the lips or of the chin, or only the inside of an open mouth; nor what rests on the chin in
+most of the frames that show the lips. Lips that differ from their skin by under a third of what they do in
+the clips are not told from a hand, and are refused. In black and white up to a fifth of the frames is missed.
+Thresholds were chosen on the drawn occluders of `tests/occluders` (set `TUNING`) laid over three clips and a
+drawn face; `bench/results/refusals.json` has the rates on those of `HELD_OUT` as well.
 """
 
 from __future__ import annotations
@@ -43,6 +46,9 @@ _OUTER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 1
 _AROUND = (57, 186, 92, 165, 167, 164, 393, 391, 322, 410, 287, 273, 335, 406, 313, 18, 83, 182, 106, 43)
 """Three rings of the face mesh, each from the corner at the picture's left over the upper lip and back under
 the lower one: inner and outer edge of the lips, and the skin around them."""
+_UNDER = (57, 43, 106, 182, 83, 18, 313, 406, 335, 273, 287)
+_JAW = (172, 136, 150, 176, 148, 152, 377, 400, 379, 365, 397)
+"""The lower half of that ring and the jaw under it, from the picture's left."""
 _SKIN = (6, 197, 195, 5, 4, 101, 36, 205, 50, 118, 330, 266, 425, 280, 347, 151, 9, 108, 337, 107, 336)
 """Nose, both cheeks, forehead: hair, a hand or glare on fewer than half of them leaves the median alone."""
 
@@ -50,11 +56,17 @@ ANGLES = len(_INNER)
 INSIDE, LIP, BESIDE = (0.35, 0.75), (0.1, 0.37, 0.63, 0.9), (0.6, 1.0)
 """Where rows of samples lie: between the mouth's middle and the inner edge, across the lip, and from its
 outer edge to the ring around."""
-ROWS = len(INSIDE) + len(LIP) + len(BESIDE)
+CHIN = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Where rows lie between the ring under the lips and the jaw: the chin that backends draw with the mouth."""
+ROWS = len(INSIDE) + len(LIP) + len(BESIDE) + len(CHIN)
 MISSING = -128
 
 _INNER_ROWS, _MID_LIP, _LIP, _SKIN_ROWS = slice(0, 3), slice(3, 5), slice(3, 6), slice(6, 8)
 """The innermost sample of the lip is left out: teeth and shadow move across it."""
+_CHIN_ROWS = slice(8, ROWS)
+_ACROSS_ROWS, _DOWN_ROWS = slice(ROWS, ROWS + len(CHIN)), slice(ROWS + len(CHIN), ROWS + 2 * len(CHIN) - 1)
+SIGNS = ROWS + 2 * len(CHIN) - 1
+"""What a mouth is judged by: its samples, and steps of the chin's."""
 
 REDDER = 3.0
 """Lab steps of a* by which lips are redder than the skin around. In the clips the median is 11 (no lipstick)
@@ -68,11 +80,13 @@ is none, by shade. In the clips 0.65..1 of them show red; made black and white, 
 over the mouth up to 0.75 show shade in one frame in twenty."""
 SHADE_LACKING = 0.2
 """Shade may be seen at this much less of the angles than red: by red alone a ball of red foam is a mouth."""
-ROUGH = 5.0
+ROUGH = 3.5
 """Mean step of L from one spot of the skin around to the next from which on only plain lips count: edges of
-fingers lie there. In the clips 1..3.3 in the median and under 5 in nine frames of ten; with hands 6..12."""
-PLAINLY = 0.85
-"""Lips this plain need no smooth skin around them: a beard may be as rough as a hand."""
+fingers lie there. In the clips 1..3.4 in the median and under 5 in nine frames of ten, but then their lips
+are plain; with hands 3.1..12."""
+PLAINLY, PLAINLY_SHADED = 0.85, 0.95
+"""Lips this plain, by red or by shade alone, need no smooth skin around them: a beard may be as rough as a
+hand. Two fingers with half of the lips between them show shade at up to 0.9 of the angles."""
 BELOW_BEST = 0.2
 """Frames this far below the best tenth of a shot are not learnt from: in them part of the lips is hidden."""
 MIN_LEARNT = 5
@@ -98,8 +112,17 @@ DEPARTED = 5.5
 """Standard deviations from a spot's middle from which on it is something else. From 5 to 6 every occluder of
 the tuning set is found in every frame, and no frame of the clips is refused; at 4, a head that turns is."""
 
+CHIN_FLOOR, STEP_FLOOR = (2.8, 2.1, 2.1), (1.4, 1.0, 1.0)
+"""As `SPREAD_FLOOR`, of the chin's colours and of its steps: skin varies less than lips that move."""
+CHIN_DEPARTED = 5.0
+"""As `DEPARTED`. On the clips as filmed up to 0.05 of the chin departs, bearded or coded hard 0.13; behind a
+fist of the person's own skin that hides a quarter of the chin, 0.17 at least, drawn and without grain 0.1."""
+STEP = 2
+"""Places along the chin, on both sides, whose mean a spot is compared with: a finger covers about four."""
+
 COVERED = 0.15
-"""Share of the lips from which on a mouth counts as hidden: at most 0.13 on the clips as filmed."""
+"""Share of the lips, or of the chin, from which on a mouth counts as hidden: at most 0.13 of the lips on the
+clips as filmed."""
 STILL_COVERED = 0.08
 """A hidden mouth stays hidden down to this share."""
 MARGIN = 2
@@ -113,10 +136,10 @@ _FINE, _APART = 0.02, 4
 
 @dataclass(frozen=True)
 class Looks:
-    """What mouths look like in one shot: of each spot the middle and the spread of its colour.
+    """What mouths look like in one shot: of each sign the middle and the spread.
 
-    float32 [k, ROWS, ANGLES, 3] each, Lab less the skin's; k 0 where no lips are seen, over 1 where one look
-    does not explain all, as where the camera turns from one person to another.
+    float32 [k, SIGNS, ANGLES, 3] each, Lab less the skin's, and steps of it; k 0 where no lips are seen, over
+    1 where one look does not explain all, as where the camera turns from one person to another.
     """
 
     middle: Floats
@@ -131,12 +154,20 @@ def spots(mesh: npt.NDArray[Any]) -> Floats:
     """
     inner, outer, around = (mesh[list(ring)] for ring in (_INNER, _OUTER, _AROUND))
     middle = inner.mean(axis=0)
+    under, jaw = (_along(mesh[list(line)]) for line in (_UNDER, _JAW))
     rows = [
         *(middle + share * (inner - middle) for share in INSIDE),
         *(inner + share * (outer - inner) for share in LIP),
         *(outer + share * (around - outer) for share in BESIDE),
+        *(under + share * (jaw - under) for share in CHIN),
     ]
     return np.asarray(np.stack(rows), dtype=np.float32)
+
+
+def _along(line: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`ANGLES` places along a line of points [k, 2], from its first to its last."""
+    steps, given = np.linspace(0, len(line) - 1, ANGLES), np.arange(len(line))
+    return np.stack([np.interp(steps, given, line[:, axis]) for axis in (0, 1)], axis=-1)
 
 
 def sample(view: Rgb, mesh: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
@@ -197,7 +228,7 @@ def learn(mouths: Samples) -> Looks:
     Args:
         mouths: samples of frames of the shot.
     """
-    known = mouths[_seen(mouths)].astype(np.float32)
+    known = _signs(mouths[_seen(mouths)])
     least = max(1, min(MIN_LEARNT, len(known) // 2))
     evidence, enough = _evidence(known, least)
     open_frames = np.ones(len(known), dtype=bool)
@@ -210,7 +241,7 @@ def learn(mouths: Samples) -> Looks:
         look, clear = _refined(known, clear, open_frames)
         found.append(look)
         open_frames &= ~clear & (_share(known, look) >= COVERED)
-    stacked = np.stack(found) if found else np.zeros((0, 2, ROWS, ANGLES, 3), dtype=np.float32)
+    stacked = np.stack(found) if found else np.zeros((0, 2, SIGNS, ANGLES, 3), dtype=np.float32)
     return Looks(stacked[:, 0], stacked[:, 1])
 
 
@@ -234,6 +265,16 @@ def _refined(known: Floats, clear: Flags, open_frames: Flags) -> tuple[Floats, F
     return look, clear
 
 
+def _signs(mouths: Samples) -> Floats:
+    """What mouths are judged by, float32 [n, SIGNS, ANGLES, 3]: the samples; how much each spot of the chin
+    differs from those beside it, 0 at the ends; and each from the one under it."""
+    samples = mouths.astype(np.float32)
+    chin = samples[:, _CHIN_ROWS]
+    across = np.zeros_like(chin)
+    across[:, :, STEP:-STEP] = chin[:, :, STEP:-STEP] - (chin[:, :, 2 * STEP :] + chin[:, :, : -2 * STEP]) / 2
+    return np.concatenate([samples, across, np.diff(chin, axis=1)], axis=1)
+
+
 def _seen(mouths: Samples) -> Flags:
     return np.asarray(mouths[:, 0, 0, 0] != MISSING)
 
@@ -245,11 +286,11 @@ def _evidence(mouths: Floats, least: int) -> tuple[Floats, float]:
     light = mouths[:, _SKIN_ROWS, :, 0].mean(axis=1)
     rough = np.abs(light - np.roll(light, 1, axis=1)).mean(axis=1) > ROUGH
     both = np.minimum(red, shaded + SHADE_LACKING)
-    for evidence, enough in ((both, SHOWS_LIPS), (shaded, SHOWS_SHADE)):
-        evidence[rough & (evidence < PLAINLY)] = 0
-        if (evidence >= enough).sum() >= least:
-            break
-    return evidence, enough
+    both[rough & (both < PLAINLY)] = 0
+    shaded[rough & (shaded < PLAINLY_SHADED)] = 0
+    if (both >= SHOWS_LIPS).sum() >= least:
+        return both, SHOWS_LIPS
+    return shaded, SHOWS_SHADE
 
 
 def _lips_seen(mouths: Floats) -> tuple[Floats, Floats]:
@@ -264,18 +305,21 @@ def _lips_seen(mouths: Floats) -> tuple[Floats, Floats]:
 
 
 def _look(mouths: Floats) -> Floats:
-    """Middle and spread of every spot, float32 [2, ROWS, ANGLES, 3]."""
+    """Middle and spread of every sign, float32 [2, SIGNS, ANGLES, 3]."""
     middle = np.median(mouths, axis=0)
     spread = 1.4826 * np.median(np.abs(mouths - middle), axis=0)
     return np.asarray([middle, np.maximum(spread, _floor(middle))], dtype=np.float32)
 
 
 def _floor(middle: Floats) -> Floats:
-    """The least spread of every spot of a mouth, float32 [ROWS, ANGLES, 3]."""
+    """The least spread of every sign of a mouth, float32 [SIGNS, ANGLES, 3]."""
     apart = middle[_MID_LIP].mean(axis=0) - middle[_SKIN_ROWS].mean(axis=0)
     contrast = np.median(np.linalg.norm(apart, axis=-1))
     share = np.clip(contrast / FULL_CONTRAST, LEAST_FLOOR, 1)
-    return np.broadcast_to(share * np.array(SPREAD_FLOOR), middle.shape).astype(np.float32)
+    floor = np.empty_like(middle, dtype=np.float32)
+    floor[: _CHIN_ROWS.start] = share * np.array(SPREAD_FLOOR)
+    floor[_CHIN_ROWS], floor[ROWS:] = CHIN_FLOOR, STEP_FLOOR
+    return floor
 
 
 def _share(mouths: Floats, look: Floats) -> Floats:
@@ -292,17 +336,27 @@ def _share(mouths: Floats, look: Floats) -> Floats:
     return np.asarray(np.maximum(lip, framed).mean(axis=1), dtype=np.float32)
 
 
+def _chin_share(mouths: Floats, look: Floats) -> Floats:
+    """Share of the chin that is not what it should be, by its colour or by a step to the spots around."""
+    departed = np.square((mouths - look[0]) / look[1]).sum(axis=-1) > CHIN_DEPARTED**2
+    spots = departed[:, _CHIN_ROWS] | departed[:, _ACROSS_ROWS]
+    spots[:, :-1] |= departed[:, _DOWN_ROWS]
+    spots[:, 1:] |= departed[:, _DOWN_ROWS]
+    return np.asarray(spots.mean(axis=(1, 2)), dtype=np.float32)
+
+
 def covered(mouths: Samples, looks: Looks) -> Floats:
-    """Share of the lips that something hides, float32 [n], 0..1; NaN where there is no face.
+    """Share of the lips that something hides, or of the chin where that is more, float32 [n], 0..1; NaN where
+    there is no face.
 
     Args:
         looks: of this shot. With none, everything is hidden.
     """
     seen = _seen(mouths)
-    known = mouths[seen].astype(np.float32)
+    known = _signs(mouths[seen])
     least = np.ones(len(known), dtype=np.float32)
-    for look in zip(looks.middle, looks.spread, strict=True):
-        least = np.minimum(least, _share(known, np.stack(look)))
+    for look in map(np.stack, zip(looks.middle, looks.spread, strict=True)):
+        least = np.minimum(least, np.maximum(_share(known, look), _chin_share(known, look)))
     shares = np.full(len(mouths), np.nan, dtype=np.float32)
     shares[seen] = least
     return shares

@@ -71,7 +71,7 @@ _DETAILS = {
     Situation.BLURRED: "The face is blurred by over a twentieth of the distance from eye to eye.",
     Situation.TOO_SMALL: f"The face is under {MIN_SIZE:.0f} px from eye to eye.",
     Situation.TOO_LARGE: f"The face is over {MAX_SIZE:.0f} px from eye to eye.",
-    Situation.OCCLUDED: f"Something covers over {COVERED:.0%} of the lips, or they are not seen at all.",
+    Situation.OCCLUDED: f"Something covers over {COVERED:.0%} of the lips or the chin, or no lips are seen.",
     Situation.LOOKING_DOWN: f"The face is turned down by over {MAX_DOWN:.0f} degrees.",
     Situation.LOOKING_UP: f"The face is turned up by over {MAX_UP:.0f} degrees.",
     Situation.PROFILE: f"The face is turned aside by over {MAX_YAW:.0f} degrees.",

@@ -47,7 +47,7 @@ SEAM_PERCENTILE = 95
 AT_REST = 0.02
 """Expected opening under which a mouth rests."""
 MIN_REST = 5
-"""Frames at rest under which trembling is not told from a movement's end."""
+"""Frames at rest, with those beside them, under which nothing is said of trembling."""
 
 
 def scores(
@@ -152,7 +152,7 @@ def rate(
 
     action = Action(
         name="lipsync.score",
-        version=5,
+        version=6,
         site=context.site(STAGE, f"cut {index + 1}"),
         inputs={
             "times": digest_bytes(film.times(frames).tobytes()),
@@ -200,7 +200,9 @@ def _picture_score(seen: Mapping[str, Floats], rests: Flags) -> PictureScore | N
     if not np.isfinite(seen["seam"]).any():
         return None
     colours = seen["lip_colour"][np.isfinite(seen["lip_colour"])]
-    calm = rests & np.isfinite(seen["lip_tremble"]) & (seen["head_tremble"] > 0)
+    # Trembling is a second difference: beside a frame that moves it would be the movement's end.
+    still = rests & np.append(rests[1:], False) & np.append(False, rests[:-1])
+    calm = still & np.isfinite(seen["lip_tremble"]) & (seen["head_tremble"] > 0)
     jitter = None
     if calm.sum() >= MIN_REST:
         jitter = round(

@@ -11,8 +11,8 @@ import pytest
 
 from loc.analysis import occlusion
 from loc.analysis.face_tracker import FaceTracker, follow
-from loc.analysis.faces import LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, foremost, places
-from loc.analysis.occlusion import ANGLES, BRIDGED, COVERED, MARGIN, MISSING, ROWS, STILL_COVERED
+from loc.analysis.faces import JAW, LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, foremost, places
+from loc.analysis.occlusion import ANGLES, BRIDGED, CHIN, COVERED, MARGIN, MISSING, ROWS, STILL_COVERED
 from loc.media.frames import Planes
 from stages.lipsync.route import MIN_SHARPNESS
 from tests.analysis.test_faces import Reel
@@ -25,6 +25,7 @@ SKIN = (0.0, 0.0, 0.0)
 LIPS = (-24.0, 16.0, 5.0)
 INSIDE = (-50.0, 2.0, 0.0)
 HAND = (-3.0, 0.0, 2.0)
+CHIN_OUTLINE = places((*LIP_OUTER_LOWER, *JAW[-3:1:-1]))
 LIP_OUTLINE = places((*LIP_OUTER_UPPER, *LIP_OUTER_LOWER[-2:0:-1]))
 
 
@@ -123,7 +124,37 @@ def test_lips_of_two_tones_are_lips() -> None:
 def test_a_shot_of_few_frames_is_learnt_from(count: int) -> None:
     looks, shares = judged(mouths(count))
     assert len(looks.middle) == 1
-    assert shares.max() < STILL_COVERED
+    assert shares.max() < COVERED
+
+
+def chin_of(samples: occlusion.Samples, frames: slice, places: slice, colour: Lab) -> occlusion.Samples:
+    """Lay a colour over part of the chin in some frames."""
+    chin = samples[frames, ROWS - len(CHIN) :]
+    noise = np.random.default_rng(6).normal(0, 1, chin[:, :, places].shape)
+    chin[:, :, places] = np.rint(np.array(colour) + noise)
+    return samples
+
+
+@pytest.mark.parametrize("colour", [(18.0, 4.0, 5.0), (-30.0, -2.0, -4.0)], ids=["hand", "foam"])
+def test_what_hides_the_chin_alone_is_seen(colour: Lab) -> None:
+    _, shares = judged(chin_of(mouths(100), slice(40, 60), slice(5, 13), colour))
+    assert shares[40:60].min() > COVERED
+    assert shares[:40].max() < STILL_COVERED
+
+
+def test_fingers_of_the_same_skin_are_seen_by_their_edges() -> None:
+    samples = mouths(100)
+    for place in (4, 8, 12):
+        chin_of(samples, slice(40, 60), slice(place, place + 1), (-20.0, 0.0, 1.0))
+    _, shares = judged(samples)
+    assert shares[40:60].min() > COVERED
+
+
+def test_a_chin_that_grows_darker_as_a_whole_is_free() -> None:
+    samples = mouths(100)
+    samples[40:60, ROWS - len(CHIN) :, :, 0] -= 6
+    _, shares = judged(samples)
+    assert shares.max() < COVERED
 
 
 def test_two_people_in_one_shot_have_a_look_each() -> None:
@@ -207,8 +238,11 @@ def test_a_drawn_mouth_is_free_in_every_frame(tracks: Faces) -> None:
     assert not occlusion.occluded(shares).any()
 
 
-def passes(reel: Reel, tracks: Faces, passing: Passing) -> tuple[np.ndarray, np.ndarray]:
-    """(share of the lips that is covered, which frames are flagged) while something passes the drawn face."""
+def passes(
+    reel: Reel, tracks: Faces, passing: Passing, outline: np.ndarray = LIP_OUTLINE
+) -> tuple[np.ndarray, np.ndarray]:
+    """(share of the lips, or of another outline, that is covered, which frames are flagged) while something
+    passes the drawn face."""
     covers = []
 
     def pictures() -> Iterator[Planes]:
@@ -216,7 +250,7 @@ def passes(reel: Reel, tracks: Faces, passing: Passing) -> tuple[np.ndarray, np.
             lips = tracks.points[index, LIP_OUTLINE]
             face = Placed(lips.mean(axis=0).astype(np.float64), float(tracks.size[index]))
             shown, alpha = lay_over(planes, reel.video, [passing], index, face, (226, 186, 158))
-            covers.append(cover(alpha, lips))
+            covers.append(cover(alpha, tracks.points[index, outline]))
             yield shown
 
     seen = track(reel, pictures())
@@ -237,6 +271,23 @@ def test_what_passes_a_drawn_mouth_is_seen_while_it_does(reel: Reel, tracks: Fac
     away[max(0, near[0] - MARGIN - 1) : near[-1] + MARGIN + 2] = False
     assert away.sum() > 5
     assert not hidden[away].any()
+
+
+@pytest.mark.parametrize("what", [TUNING[12], HELD_OUT[15]], ids=lambda what: what.name)
+def test_what_rests_on_a_drawn_chin_is_seen_while_it_does(reel: Reel, tracks: Faces, what: Occluder) -> None:
+    passing = Passing(what, start=6, hold=len(tracks) - 2 * what.enter - 12)
+    covers, hidden = passes(reel, tracks, passing, CHIN_OUTLINE)
+    assert what.on_chin
+    over = covers >= 0.25
+    assert over.sum() > 5
+    assert hidden[over].all()
+    assert not hidden[:4].any()
+
+
+def test_a_drawn_mouth_that_two_fingers_hide_half_all_the_time_is_hidden(reel: Reel, tracks: Faces) -> None:
+    covers, hidden = passes(reel, tracks, Passing(TUNING[3], -TUNING[3].enter, 3 * len(tracks)))
+    assert 0.25 <= covers.min() < covers.max() < 0.75
+    assert hidden.all()
 
 
 def test_what_rests_beside_a_drawn_mouth_leaves_it_free(reel: Reel, tracks: Faces) -> None:

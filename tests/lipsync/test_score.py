@@ -218,6 +218,33 @@ def test_lips_that_are_not_found_any_more_are_unscored(rig: Rig, monkeypatch: py
     assert score.picture.seam < 2.3
 
 
+def test_the_end_of_a_movement_is_no_trembling() -> None:
+    count, moves = 24, slice(8, 16)
+    rests = np.ones(count, dtype=bool)
+    rests[moves] = False
+    seen = {
+        **{name: np.ones(count) for name in ("seam", "lip_colour", "sharpness", "outside", "head_tremble")},
+        "aperture": np.zeros(count),
+        "jaw_before": np.ones((count, 3)),
+        "jaw_after": np.ones((count, 3)),
+    }
+    tremble = np.ones(count)
+    tremble[[7, *range(8, 16), 16]] = 25.0
+    picture = scoring._picture_score({**seen, "lip_tremble": tremble}, rests)
+    assert picture is not None
+    assert picture.jitter == pytest.approx(1)
+    trembling = np.where(np.arange(count) > 18, 9.0, tremble)
+    shaken = scoring._picture_score({**seen, "lip_tremble": trembling}, rests)
+    assert shaken is not None
+    assert shaken.jitter is not None
+    assert shaken.jitter > 1.5
+    short = np.zeros(count, dtype=bool)
+    short[:6] = True
+    none = scoring._picture_score({**seen, "lip_tremble": tremble}, short)
+    assert none is not None
+    assert none.jitter is None
+
+
 def test_a_change_outside_the_mask_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted in the compositor, since patches cannot reach there."""
     from loc.media import compose

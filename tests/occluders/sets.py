@@ -9,6 +9,8 @@ from typing import Literal
 from tests.occluders.sprites import Colour, Floats, fist, hand, microphone, mug
 
 Kind = Literal["hand", "microphone", "mug"]
+UNDER_LIPS = 0.2
+"""Face scales from the middle of the lips to that of a thing under them."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Occluder:
     target: tuple[float, float] = (0.0, 0.0)
     enter: int = 12
     sway: float = 0.03
+
+    @property
+    def on_chin(self) -> bool:
+        """Whether it rests under the lips and leaves them free."""
+        return self.target[1] >= UNDER_LIPS
 
 
 def _toned(skin: Colour, gain: float, red: float = 1.0) -> Colour:
@@ -79,6 +86,25 @@ TUNING: tuple[Occluder, ...] = (
         lambda _: mug((214, 180, 150), band=(120, 84, 60), bands=(0.3, 0.7)),
         angle=-10,
         heading=130,
+    ),
+    Occluder(
+        "own fingers on the chin",
+        "hand",
+        lambda skin: hand(_toned(skin, 0.97)),
+        angle=10,
+        target=(0.05, 0.52),
+    ),
+    Occluder("own fist under the chin", "hand", lambda skin: fist(_toned(skin, 1.02)), target=(0.0, 0.68)),
+    Occluder(
+        "darker fingers across the chin",
+        "hand",
+        lambda skin: hand(_toned(skin, 0.75), fingers=2, thumb=False),
+        angle=75,
+        heading=180,
+        target=(-0.1, 0.24),
+    ),
+    Occluder(
+        "dark foam under the lips", "microphone", lambda _: microphone((40, 40, 44)), target=(0.0, 0.54)
     ),
 )
 
@@ -164,5 +190,40 @@ HELD_OUT: tuple[Occluder, ...] = (
         lambda _: mug((186, 146, 108), width=0.8, height=1.25, handle=False, taper=0.25, band=(96, 66, 46)),
         heading=75,
         enter=11,
+    ),
+    Occluder(
+        "own finger and thumb at the chin",
+        "hand",
+        lambda skin: hand(_toned(skin, 1.05), fingers=1, palm=True),
+        angle=-28,
+        heading=60,
+        target=(0.12, 0.6),
+        enter=9,
+    ),
+    Occluder(
+        "own fist at the side of the chin",
+        "hand",
+        lambda skin: fist(_toned(skin, 0.93))[:, ::-1],
+        angle=-35,
+        heading=140,
+        target=(-0.25, 0.7),
+        sway=0.05,
+    ),
+    Occluder(
+        "another's light fingers along the jaw",
+        "hand",
+        lambda _: hand((232, 198, 176), fingers=2, thumb=False, spread=0.03),
+        scale=0.95,
+        angle=-80,
+        heading=0,
+        target=(0.1, 0.72),
+        enter=14,
+    ),
+    Occluder(
+        "blue foam under the lips, small",
+        "microphone",
+        lambda _: microphone((60, 84, 150), radius=0.27),
+        heading=115,
+        target=(0.04, 0.5),
     ),
 )
