@@ -22,6 +22,9 @@ from loc.store.workdir import WorkDir
 from loc.weights import table as weights
 from loc.weights.shelf import Shelf
 
+CUTS = "lipsync"
+"""Slot of the artifact that holds the cuts."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -133,7 +136,8 @@ def plan(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -
         rows: list[Row] = []
         for item in seen:
             row = _row(item, prepared, times)
-            rows.append(replace(row, cuts=tuple(cuts.get(item.language, ()))) if item.stage.also else row)
+            told = cuts.get(item.language, ()) if item.stage.makes == CUTS else ()
+            rows.append(replace(row, cuts=tuple(told)))
             rows += _besides(item, prepared)
         rows = [replace(row, room=_room(row, context, graph, settings)) for row in rows]
     table = Shelf(settings.data_dir).rows()
