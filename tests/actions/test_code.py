@@ -142,7 +142,7 @@ def state() -> State:
         ("dub.speak", "stages.dub.speech:trim", "loc.media.mux:mux"),
         ("dub.mix", "stages.dub.loudness:oversampled_peaks", "stages.dub.speech:trim"),
         ("deliver.encode", "loc.media.compose:apply_patch", "stages.lipsync.warp.render:draw_patch"),
-        ("deliver.mux", "loc.media.subtitles:in_rows", "loc.media.encode:encode_chunk"),
+        ("deliver.mux", "loc.media.mux:mux", "loc.media.encode:encode_chunk"),
         ("lipsync.draw", "loc.analysis.phones:mouth_curve", "loc.analysis.face_tracker:FaceTracker"),
         ("ingest.cuts", "stages.ingest.chunks:cut_chunks", "loc.analysis.voice_activity:measure"),
         ("lipsync/warp", "stages.lipsync.warp.spline:fit", "stages.lipsync.plan:mouth"),
