@@ -121,7 +121,8 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"languages": ("es",), "source_language": "en", "burn_subtitles": True},
         ("deliver.title es *", "deliver.encode es chunk *", "deliver.mux es", "deliver.still es *"),
     ),
-    "both languages": ({"subtitles": "bilingual"}, ("deliver.subtitles *", "deliver.mux *")),
+    # The Japanese ones have been drawn into the picture before.
+    "both languages": ({"subtitles": "bilingual"}, ("deliver.subtitles es", "deliver.mux *")),
     "a picture that may be slowed and need not be": ({"retime_video": True}, ()),
     # Made again, and the same again: nothing follows.
     "stages by force": ({"force": ("separate", "dub")}, ("separate.*", "dub.*")),

@@ -235,11 +235,12 @@ def test_both_judges_are_found_and_read_their_files(tmp_path: Path) -> None:
 def test_no_batch_changes_what_stable_syncnet_says(tmp_path: Path) -> None:
     from loc.analysis.sync.stable import agreements
 
+    torch.manual_seed(0)
     net = StableSyncNet(SMALL["audio_encoder"], SMALL["visual_encoder"]).eval()
-    found = []
-    for batch in (1, 5):
-        sound, faces = talking(2)
-        found.append(agreements(net, faces, sound, 6, 15, batch))
+    sound, _ = talking(2)
+    # Flat pictures would not do: what normalising leaves of them is rounding, blown up.
+    faces = np.random.default_rng(5).integers(0, 256, (160, 256, 256, 3), np.uint8)
+    found = [agreements(net, iter(faces), sound, 6, 15, batch) for batch in (1, 5)]
     np.testing.assert_allclose(*found, atol=2e-4)
 
 

@@ -177,7 +177,8 @@ def test_other_weights_hear_again_and_the_same_do_not(
     changed, events = job.run(job.settings("changed"))
     assert changed.error is None
     made = {event.action for event in events if type(event).__name__ == "ActionDone" and not event.hit}
-    assert made == {"transcribe.window"}
+    # It listens to the dub too, where it is good enough.
+    assert made == {"transcribe.window", "dub.hear"}
 
 
 def test_the_language_need_not_be_said(job: Job, finished: tuple[RunResult, list[object]]) -> None:
