@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loc import remote
 from loc.events import EventBus
 from loc.runner import Runner
 from loc.store.workdir import WorkDir
@@ -54,3 +55,11 @@ def two_shot_film(tmp_path_factory: pytest.TempPathFactory) -> Film:
     from tests.presenter import SHORT_TWO_SHOTS, shoot
 
     return shoot(SHORT_TWO_SHOTS, tmp_path_factory.mktemp("film") / "two-shots.mp4")
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long `loc.remote` would have waited each time."""
+    found: list[float] = []
+    monkeypatch.setattr(remote.time, "sleep", found.append)
+    return found

@@ -32,14 +32,6 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long it would have waited each time."""
-    found: list[float] = []
-    monkeypatch.setattr(remote.time, "sleep", found.append)
-    return found
-
-
-@pytest.fixture
 def opened(endpoint: Endpoint, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     monkeypatch.delenv(KEY, raising=False)
     made: list[Remote] = []

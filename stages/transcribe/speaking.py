@@ -174,7 +174,7 @@ def _grouped(
         each line is, where turns were heard.
     Leaves out: their texts and times.
     """
-    least, most = ctx.settings.min_speakers, max(ctx.settings.min_speakers, ctx.settings.max_speakers)
+    least, most = ctx.settings.min_speakers, ctx.settings.max_speakers
     lengths = [segment.stop - segment.start for segment in segments]
     known = embedder(ctx) if vectors is not None else None
 
@@ -327,7 +327,7 @@ def _turns(ctx: Context, finder: TurnFinder, speech: Sound) -> tuple[Action, Mak
     Reads: the whole speech: who is who is told by all they say.
     Leaves out: the lines, their texts and times.
     """
-    least, most = ctx.settings.min_speakers, max(ctx.settings.min_speakers, ctx.settings.max_speakers)
+    least, most = ctx.settings.min_speakers, ctx.settings.max_speakers
 
     def make(out: Out) -> None:
         file = out.folder / "speech.wav"

@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loc.artifacts import SAMPLE_RATE
 from stages.dub.fit import (
     BORROW,
     GAP,
     MAX_RATE,
     MAX_STRETCH,
-    Placed,
     Slot,
     choose_rates,
     place_lines,
@@ -22,22 +20,7 @@ from stages.dub.fit import (
     stretch_for,
 )
 from stages.dub.sharing import SHARED
-
-
-def samples(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE)
-
-
-def slot(start: float, stop: float, speaker: str | None = "a") -> Slot:
-    return Slot(samples(start), samples(stop), speaker)
-
-
-def fit(slots: list[Slot], seconds: list[float], end: float) -> list[Placed]:
-    """Lay out with an engine that keeps its rate exactly."""
-    natural = [samples(length) for length in seconds]
-    rates = choose_rates(slots, natural, samples(end))
-    spoken = [round(length / rate) for length, rate in zip(natural, rates, strict=True)]
-    return place_lines(slots, natural, rates, spoken, samples(end))
+from tests.dub.laying import fit, samples, slot
 
 
 def test_a_line_shorter_than_its_slot_is_left_alone() -> None:

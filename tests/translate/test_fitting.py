@@ -23,7 +23,7 @@ from stages.translate.fitting import BORROW, GAP, LEAST, limit, morae, rooms, un
 from stages.translate.rewriting import is_better
 from stages.translate.scene import Long
 from tests.endpoint import Answered, Asked, Endpoint, chat, serving
-from tests.translate.test_llm import Open, opened, pauses, told_of  # noqa: F401 - fixtures
+from tests.translate.test_llm import Open, opened, told_of  # noqa: F401 - fixtures
 from tests.translate.test_stage import SECOND, Talker, context, events, shouter, transcript, translate  # noqa: F401
 
 

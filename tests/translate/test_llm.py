@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from loc import remote
 from loc.artifacts import Spent, Translation
 from loc.backend import Card, Request, resolve
 from loc.cast import CastFile, Manner
@@ -39,14 +38,6 @@ SHOUTED = tuple(f"¡{line.upper()}!" for line in LINES)
 def endpoint() -> Iterator[Endpoint]:
     with serving() as found:
         yield found
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long it would have waited each time."""
-    found: list[float] = []
-    monkeypatch.setattr(remote.time, "sleep", found.append)
-    return found
 
 
 Open = Callable[..., Llm]
