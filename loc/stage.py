@@ -18,6 +18,8 @@ from loc.store.workdir import WorkDir
 
 Artifact = TypeVar("Artifact")
 
+FINALS, SPEAKERS = "finals", "speakers"
+"""What cards say in place of a stage that draw finals, and that tell speakers apart."""
 HEAR = "hear"
 """Under this name a stage asks for a recogniser of the language it makes, to listen to it."""
 

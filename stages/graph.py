@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from loc.analysis.diarization.contract import SPEAKERS
-from loc.stage import HEAR, Stage
+from loc.stage import FINALS, HEAR, SPEAKERS, Stage
 from stages.deliver import contract as deliver_contract
 from stages.deliver import stage as deliver
 from stages.dub import contract as dub_contract
@@ -12,7 +11,6 @@ from stages.ingest import contract as ingest_contract
 from stages.ingest import stage as ingest
 from stages.lipsync import contract as lipsync_contract
 from stages.lipsync import stage as lipsync
-from stages.lipsync.finals import FINALS
 from stages.separate import contract as separate_contract
 from stages.separate import stage as separate
 from stages.transcribe import contract as transcribe_contract

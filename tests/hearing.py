@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.diarization.contract import SPEAKERS
 from loc.artifacts import Source
 from loc.backend import Backend
 from loc.errors import MissingError
 from loc.media.sound import store_sound
 from loc.runner import Runner
 from loc.settings import Settings
-from loc.stage import Context, Job
+from loc.stage import SPEAKERS, Context, Job
 from loc.store.workdir import WorkDir
 
 

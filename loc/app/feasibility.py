@@ -12,10 +12,7 @@ from loc.errors import MissingError, RefusedError, StorageError, UsageError
 from loc.media import ffmpeg
 from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
-from loc.stage import HEAR, Job, Stage
-
-FINALS, SPEAKERS = "finals", "speakers"
-"""What cards say in place of a stage that draw finals, and that tell speakers apart."""
+from loc.stage import FINALS, HEAR, SPEAKERS, Job, Stage
 
 LEAST_TO_HEAR: Quality = "good"
 """Of a recogniser that judges what is spoken. The basic one is no judge: of 19 good English lines by

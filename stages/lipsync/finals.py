@@ -13,16 +13,13 @@ from loc.artifacts import Clip, FrameRange, Reason, Score
 from loc.backend import Room, Sized
 from loc.errors import LocError, MissingError, UsageError
 from loc.runner import Action, Make, Out
-from loc.stage import Context, CutOutlook
+from loc.stage import FINALS, Context, CutOutlook
 from loc.store.keys import digest_bytes
 from stages.lipsync import plan, redraw
 from stages.lipsync.contract import Finalist
 from stages.lipsync.redraw import STAGE, Film, Redraw
 from stages.lipsync.select import Candidate, Choice, is_under_limit, select, wanted_finals, worse
 from stages.lipsync.watch import Drawn
-
-FINALS = "finals"
-"""What backends that draw finals say on their cards in place of a stage."""
 
 
 def final(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from loc.analysis.diarization.contract import SPEAKERS, Scale
+from loc.analysis.diarization.contract import Scale
 from loc.analysis.diarization.resemblyzer import Resemblyzer
 from loc.analysis.voice_activity import to_analysis
 from loc.artifacts import SAMPLE_RATE, BankMatch, Speaker
@@ -21,7 +21,7 @@ from loc.errors import InputError, MissingError
 from loc.events import ActionDone, Event, EventBus, Notice
 from loc.runner import Runner
 from loc.settings import Settings
-from loc.stage import Context, Job
+from loc.stage import SPEAKERS, Context, Job
 from loc.store.workdir import WorkDir
 from stages.dub.bank import cast_voices, known_again
 from stages.dub.contract import Traits, VoiceRequest

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loc.analysis.diarization.contract import SPEAKERS
 from loc.analysis.diarization.pyannote import Pyannote
 from loc.analysis.diarization.resemblyzer import Resemblyzer
 from loc.analysis.diarization.statistics import Statistics
@@ -22,7 +21,7 @@ from loc.events import ActionDone, EventBus, Notice
 from loc.media.sound import store_sound
 from loc.runner import Runner
 from loc.settings import Settings
-from loc.stage import Context
+from loc.stage import SPEAKERS, Context
 from loc.store.workdir import WorkDir
 from stages.transcribe.speaking import Telling, say, tell
 from tests.furnished import furnish

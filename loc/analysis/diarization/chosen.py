@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from loc.analysis.diarization.contract import SPEAKERS, Embedder
+from loc.analysis.diarization.contract import Embedder
 from loc.backend import Backend
 from loc.errors import MissingError
-from loc.stage import Context
+from loc.stage import SPEAKERS, Context
 
 
 def diarizers(context: Context) -> list[Backend]:

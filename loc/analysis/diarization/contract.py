@@ -17,9 +17,6 @@ import numpy.typing as npt
 from loc.artifacts import Frozen
 from loc.backend import Backend
 
-SPEAKERS = "speakers"
-"""What these backends say on their cards in place of a stage."""
-
 Floats = npt.NDArray[np.float32]
 
 
