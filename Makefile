@@ -39,9 +39,10 @@ picture: demo
 	@$(BIN)/python -m tests.presenter --compare sample/sample.mp4 sample/sample.ja.mp4 docs/images/result.jpg
 	@$(BIN)/python -m tests.browser sample/sample.ja.report.html docs/images/report.jpg
 
+# One process per core, a file of tests in one of them: its films are drawn once. Four at most, for memory.
 # pytest ends with 5, and make with 2, when no test ran.
 test: setup
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile
 
 test-slow: setup
 	@$(BIN)/python -m pytest -q -m slow

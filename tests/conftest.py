@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from loc import remote
 from loc.events import EventBus
@@ -15,6 +16,10 @@ from loc.store.workdir import WorkDir
 
 if TYPE_CHECKING:
     from tests.presenter import Film
+
+# No test is timed: machines are shared. In CI hypothesis takes the same examples every time.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 

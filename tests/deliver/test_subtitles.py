@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.artifacts import (
@@ -98,7 +98,6 @@ def test_a_line_that_could_not_be_spoken_is_still_read() -> None:
     assert cues(lines, dub({}), steady(9 * SECOND), SPANISH) == [Cue(SECOND, 3 * SECOND, "Unspoken.")]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 20 * SECOND), st.integers(1, 5 * SECOND)), max_size=12))
 def test_nothing_overlaps_or_outlasts_the_programme(places: Sequence[tuple[int, int]]) -> None:
     end = 18 * SECOND

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.analysis import occlusion
@@ -30,9 +30,6 @@ SPEECH = st.fixed_dictionaries(
     {name: st.booleans() for name in ("dub_speaks", "source_speaks", "others_speak", "off_screen", "unsure")}
 )
 WIDTH, HEIGHT, COUNT = 640, 360, 40
-
-untimed = settings(deadline=None)
-"""The first example imports scipy, which on a busy machine takes longer than hypothesis grants one."""
 
 
 @given(SITUATIONS, SPEECH)
@@ -115,7 +112,6 @@ def _posed(face: Faces, axis: int, degrees: float) -> Faces:
 BY = st.floats(0.1, 20)
 
 
-@untimed
 @given(st.sampled_from(list(FAULTS)), BY, BY)
 def test_what_is_beyond_a_limit_is_refused_and_more_of_it_as_well(
     fault: Situation, some: float, more: float
@@ -124,7 +120,6 @@ def test_what_is_beyond_a_limit_is_refused_and_more_of_it_as_well(
         assert (situations(FAULTS[fault](one_face(), by), WIDTH, HEIGHT) == fault).all()
 
 
-@untimed
 @given(st.lists(st.sampled_from(list(FAULTS)), min_size=1, max_size=4, unique=True), BY)
 def test_of_several_faults_the_weightiest_is_told_in_whatever_order_they_came(
     faults: list[Situation], by: float
@@ -143,7 +138,6 @@ def test_of_several_faults_the_weightiest_is_told_in_whatever_order_they_came(
     assert (seen[0] == max(faults)).all()
 
 
-@untimed
 @given(st.integers(0, COUNT - 1), st.integers(1, STEADY_FRAMES // 2), st.floats(MAX_YAW, 90))
 def test_a_trembling_mesh_turns_no_face_aside(at: int, frames: int, yaw: float) -> None:
     face = one_face()

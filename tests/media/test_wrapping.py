@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.media.line_rules import line_rules
@@ -15,7 +15,6 @@ WORDS = st.text(st.sampled_from("abc é日本語かなッー、。「」　한 .
 LANGUAGES = st.sampled_from([None, "en", "ja", "zh", "th", "ko", "de"])
 
 
-@settings(deadline=None)
 @given(WORDS, LANGUAGES)
 def test_wrapping_loses_nothing_and_makes_two_rows_at_most(text: str, language: str | None) -> None:
     rows = wrap(text, language).split("\n")
@@ -23,7 +22,6 @@ def test_wrapping_loses_nothing_and_makes_two_rows_at_most(text: str, language: 
     assert len(rows) <= 2
 
 
-@settings(deadline=None)
 @given(WORDS, LANGUAGES, st.integers(1, 4))
 def test_splitting_loses_nothing(text: str, language: str | None, count: int) -> None:
     parts = split(text, language, count)

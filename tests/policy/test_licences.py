@@ -60,7 +60,7 @@ requests = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(cards, max_size=5), rows, requests, st.sampled_from([Purpose.INTERNAL, Purpose.DELIVERY]))
 def test_no_request_reaches_a_forbidden_licence(
     offered: list[Card], models: list[Row], request: Request, purpose: Purpose
@@ -71,7 +71,7 @@ def test_no_request_reaches_a_forbidden_licence(
         assert not FORBIDDEN & {part.licence for part in found.licences}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(cards, max_size=5), rows, requests)
 def test_research_refuses_only_what_nobody_knows(
     offered: list[Card], models: list[Row], request: Request
