@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("cli.models", "Look after weights and environments of neural models."),
     "licences": ("cli.licences", "Show what everything stands under, or what one dub was made with."),
     "avatar": ("cli.avatar", "Prepare a person once, and let it speak any sound."),
+    "voices": ("cli.voices", "Look after the people of the voice bank."),
     "cache": ("cli.cache", "Look after the work directory."),
     "doctor": ("cli.doctor", "Check this machine: tools, backends, folders."),
 }

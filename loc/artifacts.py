@@ -472,6 +472,18 @@ class BankMatch(Frozen):
     is nearer to the voice."""
 
 
+class BankVoice(Frozen):
+    """A voice of the bank in which a speaker's lines are said."""
+
+    speaker: str
+    voice: str
+    own: str | None
+    """Which of its own voices the engine takes for it; None where it imitates the recording."""
+    person: str | None
+    """Whose voice it is, and `rights`, what that person has agreed to: as the user noted them."""
+    rights: str | None
+
+
 class DubTrack(Frozen):
     schema_version: Literal[1] = 1
     language: str
@@ -483,6 +495,7 @@ class DubTrack(Frozen):
     """Stretches in order and apart. Where there are any, places in the dub and the length of its mix are
     those of the slowed programme (`loc.media.retiming`), no longer the source's."""
     matches: tuple[BankMatch, ...] = ()
+    bank_voices: tuple[BankVoice, ...] = ()
 
 
 class ChunkTracks(Frozen):

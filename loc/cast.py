@@ -204,6 +204,21 @@ def _moment(text: str) -> int:
     return round((hours * 3600 + minutes * 60 + seconds) * SAMPLE_RATE)
 
 
+def seconds_of(text: str, what: str) -> float:
+    """A time as a clock shows it, in seconds.
+
+    Args:
+        what: is said so, for the message.
+
+    Raises:
+        UsageError: it is none.
+    """
+    at = _moment(text)
+    if at < 0:
+        raise UsageError(f"{what} {text!r} is no time.", fix="Write it like 1:02.5 or 62.5.")
+    return at / SAMPLE_RATE
+
+
 def _keep(path: Path, value: Any) -> tuple[tuple[int, int], ...]:
     """The entries [[keep]], as samples, joined where they meet."""
     found: list[tuple[int, int]] = []

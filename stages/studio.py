@@ -1,19 +1,33 @@
-"""Many sounds for one avatar in one process: recordings, or rows of a table spoken by a voice engine."""
+"""Backends for work that is no run; and many sounds for one avatar in one process: recordings, or rows of a
+table spoken by a voice engine."""
 
 from __future__ import annotations
 
 import csv
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from loc.backend import Backend, Host, Request, cards_of, discover, installed, require, resolve
+from loc.analysis.diarization.contract import Embedder
+from loc.backend import (
+    Backend,
+    Card,
+    Host,
+    Request,
+    Resolution,
+    cards_of,
+    discover,
+    installed,
+    require,
+    resolve,
+)
 from loc.errors import InputError, LocError, UsageError
+from loc.stage import SPEAKERS
 from loc.weights.shelf import Shelf
 from stages.dub.contract import Synthesiser, VoiceRequest
 from stages.lipsync.musetalk import MuseTalk, avatar
@@ -55,15 +69,62 @@ def backend_of(stage: str, settings: Settings, language: str | None = None) -> I
     Raises:
         MissingError, RefusedError, UsageError: there is none.
     """
-    shelf = Shelf(settings.data_dir)
     classes = discover()
+    names = {MuseTalk.card.name} if stage == MuseTalk.card.stage else None
+    card = require(_resolved(stage, settings, classes, names, language))
+    with _opened(classes, card, settings) as backend:
+        yield backend
+
+
+@contextmanager
+def embedder(settings: Settings) -> Iterator[Embedder | None]:
+    """What knows a voice again, as a run would take it, closed at the end; None where there is nothing."""
+    classes = discover()
+    card = _resolved(SPEAKERS, settings, classes, _embedders(classes)).choice
+    if card is None:
+        yield None
+        return
+    with _opened(classes, card, settings) as backend:
+        yield cast(Embedder, backend)
+
+
+def embedders(settings: Settings) -> tuple[str, ...]:
+    """The names of those that are complete here, the best first. None is started."""
+    classes = discover()
+    found = _resolved(SPEAKERS, settings, classes, _embedders(classes))
+    ready = [found.choice] if found.choice is not None else []
+    return tuple(card.name for card in (*ready, *(one.card for one in found.rejected if one.gate == "rank")))
+
+
+def engines() -> Mapping[str, bool]:
+    """Every speech engine, and whether its voices go by name."""
+    speaking = (one for one in discover().values() if one.card.stage == "dub")
+    return {one.card.name: cast(type[Synthesiser], one).traits.has_names for one in speaking}
+
+
+def _embedders(classes: Mapping[str, type[Backend]]) -> set[str]:
+    return {one.card.name for one in classes.values() if one.card.stage == SPEAKERS and hasattr(one, "embed")}
+
+
+def _resolved(
+    stage: str,
+    settings: Settings,
+    classes: Mapping[str, type[Backend]],
+    names: Collection[str] | None,
+    language: str | None = None,
+) -> Resolution:
+    """The choice for a stage, among backends of these names alone; None: all."""
+    shelf = Shelf(settings.data_dir)
     rows = list(shelf.rows().values())
     cards = [card for one in classes.values() for card in cards_of(one.card, rows)]
-    if stage == MuseTalk.card.stage:
-        cards = [card for card in cards if card.name == MuseTalk.card.name]
     named = settings.backend.get(stage)
     request = Request(stage, target=language, named=named, allow_remote=named is not None)
-    card = require(resolve(request, cards, partial(installed, shelf=shelf), settings.purpose))
+    among = [card for card in cards if names is None or card.name in names]
+    return resolve(request, among, partial(installed, shelf=shelf), settings.purpose)
+
+
+@contextmanager
+def _opened(classes: Mapping[str, type[Backend]], card: Card, settings: Settings) -> Iterator[Backend]:
     with tempfile.TemporaryDirectory(prefix="loc-") as scratch:
         backend = classes[card.id](Host(settings, Path(scratch), settings.purpose, card.model))
         try:

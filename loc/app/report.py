@@ -195,6 +195,19 @@ class BankReport(_Part):
     """taken | unlike (under the limit) | close (the next voice is nearly as near) | nearer-speaker."""
 
 
+class BankVoiceReport(_Part):
+    """The voice of the bank in which a speaker's lines are said, and what the user noted of the rights to
+    it."""
+
+    voice: str
+    own: str | None
+    """Which of its own voices the engine takes for it; null where it imitates the recording."""
+    person: str | None
+    """Whose voice it is."""
+    rights: str | None
+    """What that person has agreed to; null where nothing is noted."""
+
+
 class SpeakerReport(_Part):
     """Somebody who is heard in the source."""
 
@@ -207,6 +220,9 @@ class SpeakerReport(_Part):
     """low | high: which side of 165 Hz; chooses between stock voices."""
     bank: BankReport | None = None
     """The voice of the bank that is nearest; null where it was not asked."""
+    bank_voice: BankVoiceReport | None = None
+    """The voice of the bank that speaks, named or matched; null where none does. Lines that fell back to
+    another engine name theirs."""
 
 
 class OverlapReport(_Part):
@@ -604,6 +620,10 @@ def _speakers(transcript: Transcript, dub: DubTrack | None) -> tuple[SpeakerRepo
         match.speaker: BankReport(**match.model_dump(exclude={"speaker"}))
         for match in (dub.matches if dub else ())
     }
+    speaking = {
+        one.speaker: BankVoiceReport(**one.model_dump(exclude={"speaker"}))
+        for one in (dub.bank_voices if dub else ())
+    }
     counted = Counter(segment.speaker for segment in transcript.segments)
     return tuple(
         SpeakerReport(
@@ -613,6 +633,7 @@ def _speakers(transcript: Transcript, dub: DubTrack | None) -> tuple[SpeakerRepo
             median_f0_hz=speaker.median_f0_hz,
             voice_class=speaker.voice_class,
             bank=matched.get(speaker.id),
+            bank_voice=speaking.get(speaker.id),
         )
         for speaker in transcript.speakers
     )

@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from loc.app.plan import looking
+from loc.app.finished import finished, not_made
 from loc.app.run import Graph, Prepared
-from loc.app.walk import Slots, make_stage, places
 from loc.artifacts import Transcript, Translation
 from loc.errors import InputError, MissingError, UsageError
 from loc.glossary import proposed
@@ -105,13 +104,9 @@ def lines_of(prepared: Prepared, graph: Graph, store: WorkDir, settings: Setting
         NotMade: a run with these settings has not come that far.
         MissingError: a backend that it was made with is gone.
     """
-    slots = Slots()
-    with looking(prepared, graph, store, settings) as context:
-        for stage, language in places(graph.stages, prepared.job.languages):
-            make_stage(stage, context, slots, language)
-            if stage.makes == kind:
-                return list(_entries(slots.value(kind, language)))
-    raise NotMade(kind)
+    with finished(prepared, graph, store, settings, kind) as (_, slots):
+        language = None if kind == "transcript" else prepared.job.languages[0]
+        return list(_entries(slots.value(kind, language)))
 
 
 def _entries(artifact: Transcript | Translation) -> Iterator[Entry]:
@@ -131,19 +126,10 @@ def export_text(
     try:
         entries = lines_of(prepared, graph, store, settings, kind)
     except NotMade as missing:
-        raise _not_made(prepared, store, kind, missing) from missing
+        raise not_made(prepared, store, f"The {kind}", missing) from missing
     spoken = [Cue(entry.start, entry.stop, entry.text) for entry in entries if entry.text]
     language = prepared.job.source_language if kind == "transcript" else prepared.job.languages[0]
     return write_srt(in_rows(cue, language) for cue in spoken), len(entries) - len(spoken)
-
-
-def _not_made(prepared: Prepared, store: WorkDir, kind: Kind, missing: NotMade) -> MissingError:
-    job = prepared.job
-    return MissingError(
-        f"The {kind} of {job.path.name} has not been made yet.",
-        why=f"With these settings there is no finished {missing.stage} in {store.root}.",
-        fix=f"Run `loc run {job.path} --lang {job.languages[0]}` first, with the same settings.",
-    )
 
 
 def propose_terms(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -> bytes:
@@ -159,7 +145,7 @@ def propose_terms(prepared: Prepared, graph: Graph, store: WorkDir, settings: Se
     try:
         entries = lines_of(prepared, graph, store, settings, "transcript")
     except NotMade as missing:
-        raise _not_made(prepared, store, "transcript", missing) from missing
+        raise not_made(prepared, store, "The transcript", missing) from missing
     texts = [entry.text for entry in entries]
     return proposed(texts, job.source_language, job.languages[0], job.glossary)
 

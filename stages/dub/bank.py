@@ -1,14 +1,11 @@
 """Voices that the user named, an engine's own or a recording of the voice bank, and speakers known again by
 it.
 
-The bank is the folder `voices` of the data folder: `anna.wav` there is the voice `anna`, in every job, and
-`anna.toml` beside it says which of its own voices an engine that does not imitate takes for her: `kokoro =
-"af_heart"`. A voice of the bank speaks where a cast file names it, or for a speaker who is matched with it.
+A voice of the bank (`people`) speaks where a cast file names it, or for a speaker who is matched with it.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,20 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from loc.analysis.diarization.chosen import embedder
-from loc.artifacts import SAMPLE_RATE, BankMatch, Speaker
+from loc.artifacts import SAMPLE_RATE, BankMatch, BankVoice, Speaker
 from loc.cast import NO_VOICE
 from loc.errors import InputError
+from loc.media.sound import Samples
 from loc.stage import Context
-from stages.dub import matching
+from stages.dub import matching, people
 from stages.dub.contract import Reference, Synthesiser, VoiceRequest
 from stages.dub.reference import LEAST, wav
 from stages.dub.speech import resampled
 
-FOLDER = "voices"
-SUFFIXES = (".wav", ".flac")
 LONGEST_S = 30.0
 """Of a recording that is taken; engines listen to the first ten seconds."""
-_STOCK_FORM = 'Write a line for each engine that is to take one of its own voices: kokoro = "af_heart".'
 
 
 def cast_voices(
@@ -49,12 +44,12 @@ def cast_voices(
     for speaker, name in named(context).items():
         if name == NO_VOICE:
             continue
-        file = recording(context.settings.data_dir, name)
+        file = people.recording(context.settings.data_dir, name)
         own = _own(context, engine, name) if file is not None else name
         if file is not None and engine.traits.clones:
-            done[speaker] = replace(requests[speaker], reference=_taken(context, file))
+            done[speaker] = replace(requests[speaker], reference=_taken(context, file), bank=name)
         elif own is not None and engine.traits.has_names:
-            done[speaker] = replace(requests[speaker], name=own)
+            done[speaker] = replace(requests[speaker], name=own, bank=name if file is not None else None)
         else:
             can = "does not imitate" if file is not None else "has no voices by name"
             context.runner.notice(
@@ -92,7 +87,7 @@ def known_again(
     settings = context.settings
     usable = {
         name: file
-        for name, file in recordings(settings.data_dir).items()
+        for name, file in people.recordings(settings.data_dir).items()
         if engine.traits.clones or _own(context, engine, name) is not None
     }
     asked = [one for one in speakers if one.id not in named(context)]
@@ -115,9 +110,10 @@ def known_again(
             "voice-matched" if taken else "voice-not-matched", matching.in_words(match, teller.scale.lead)
         )
         if taken and engine.traits.clones:
-            done[match.speaker] = replace(done[match.speaker], reference=bank[match.voice])
+            done[match.speaker] = replace(done[match.speaker], reference=bank[match.voice], bank=match.voice)
         elif taken:
-            done[match.speaker] = replace(done[match.speaker], name=_own(context, engine, match.voice))
+            own = _own(context, engine, match.voice)
+            done[match.speaker] = replace(done[match.speaker], name=own, bank=match.voice)
     return done, tuple(found)
 
 
@@ -132,12 +128,29 @@ def _readable(context: Context, files: Mapping[str, Path]) -> Mapping[str, Refer
     return found
 
 
-def recordings(data_dir: Path) -> Mapping[str, Path]:
-    """Every recording of the bank, by name."""
-    folder = data_dir / FOLDER
-    names = sorted({file.stem for file in folder.glob("*") if file.suffix in SUFFIXES})
-    found = {name: recording(data_dir, name) for name in names}
-    return {name: file for name, file in found.items() if file is not None}
+def spoken_by(context: Context, requests: Mapping[str, VoiceRequest]) -> tuple[BankVoice, ...]:
+    """The voices of the bank that speak, and what is told of the rights to them.
+
+    Args:
+        requests: of the speakers who say lines.
+
+    Raises:
+        InputError: what is told of a voice cannot be read.
+    """
+    found = []
+    for speaker, request in requests.items():
+        if request.bank is not None:
+            told = people.sidecar(context.settings.data_dir, request.bank)
+            found.append(
+                BankVoice(
+                    speaker=speaker,
+                    voice=request.bank,
+                    own=request.name,
+                    person=told.person,
+                    rights=told.rights,
+                )
+            )
+    return tuple(found)
 
 
 def _own(context: Context, engine: Synthesiser, name: str) -> str | None:
@@ -146,29 +159,23 @@ def _own(context: Context, engine: Synthesiser, name: str) -> str | None:
     Raises:
         InputError: what stands beside the recording is no table of names.
     """
-    file = context.settings.data_dir / FOLDER / f"{name}.toml"
-    if not engine.traits.has_names or not file.is_file():
+    if not engine.traits.has_names:
         return None
-    try:
-        said = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read.", why=str(error), fix=_STOCK_FORM) from error
-    found = said.get(engine.card.name)
-    if found is not None and not isinstance(found, str):
-        raise InputError(f"{file}: {engine.card.name} is no name of a voice.", fix=_STOCK_FORM)
-    return found
-
-
-def recording(data_dir: Path, name: str) -> Path | None:
-    """The recording of a voice of the bank; None where there is none of this name."""
-    if "/" in name or name.startswith("."):
-        return None
-    files = (data_dir / FOLDER / f"{name}{suffix}" for suffix in SUFFIXES)
-    return next((file for file in files if file.is_file()), None)
+    return people.sidecar(context.settings.data_dir, name).own.get(engine.card.name)
 
 
 def _taken(context: Context, file: Path) -> Reference:
     """A recording as engines are given it, kept in the store."""
+    sound_ref = context.store.put_bytes(wav(imitable(file)))
+    return Reference(sound_ref, context.store.object_path(sound_ref.sha256))
+
+
+def imitable(file: Path) -> Samples:
+    """As much of a recording as is taken of it, float32 [n], mono, 48 kHz.
+
+    Raises:
+        InputError: it cannot be read, or not be imitated.
+    """
     import soundfile
 
     try:
@@ -183,5 +190,4 @@ def _taken(context: Context, file: Path) -> Reference:
             f"The voice {file.name} is too short to be imitated.",
             why=f"It has {len(audio) / SAMPLE_RATE:.1f} s; {LEAST / SAMPLE_RATE:.0f} s are needed.",
         )
-    sound_ref = context.store.put_bytes(wav(audio))
-    return Reference(sound_ref, context.store.object_path(sound_ref.sha256))
+    return audio

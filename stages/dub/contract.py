@@ -45,6 +45,8 @@ class VoiceRequest:
     name: str | None = None
     """One of the engine's own voices, which the user named."""
     reference: Reference | None = None
+    bank: str | None = None
+    """The voice of the bank that this is, for the report; in no key."""
 
     def params(self) -> dict[str, str | int]:
         """What of it stands in keys beside the recording."""

@@ -221,6 +221,14 @@ def wav(audio: Samples) -> bytes:
     return file.getvalue()
 
 
+def samples(file: bytes) -> Samples:
+    """The sound of a recording that `wav` wrote, float32 [n]."""
+    import soundfile
+
+    audio, _ = soundfile.read(io.BytesIO(file), dtype="float32")
+    return np.asarray(audio, dtype=np.float32)
+
+
 def refusal(about: About) -> str:
     """Why a speaker is not imitated, in words."""
     reasons = ", ".join(f"{count} {why}" for why, count in sorted(about.refused.items()))

@@ -106,6 +106,9 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
         loudness=loudness,
         slowed=slowed,
         matches=matched,
+        bank_voices=bank.spoken_by(
+            context, {name: one for name, one in requests.items() if name in {line.speaker for line in lines}}
+        ),
     )
 
 

@@ -12,6 +12,10 @@ import numpy as np
 import pyloudnorm
 import pytest
 
+from loc.app import report
+from loc.app.feasibility import Choices
+from loc.app.page.attention import attention
+from loc.app.walk import Slots
 from loc.artifacts import (
     BLOCK_SAMPLES,
     SAMPLE_RATE,
@@ -22,6 +26,7 @@ from loc.artifacts import (
     Phone,
     Phones,
     Ref,
+    Render,
     Source,
     Speaker,
     Stems,
@@ -29,6 +34,7 @@ from loc.artifacts import (
     Translation,
 )
 from loc.backend import Card, Host
+from loc.cast import CastFile
 from loc.errors import InputError
 from loc.events import EventBus
 from loc.media.sound import read_sound, store_sound
@@ -36,9 +42,11 @@ from loc.runner import NotMade, Runner
 from loc.settings import Settings
 from loc.stage import Context, Job, Slot
 from loc.store.workdir import WorkDir
-from stages.dub import stage
+from stages.dub import people, stage
 from stages.dub.contract import Inputs, Spoken, Traits, VoiceRequest
 from stages.dub.fit import GAP
+from stages.dub.people import Sidecar
+from stages.dub.reference import wav
 from tests.streams import video_stream
 
 ENGINE_RATE = 24_000
@@ -112,10 +120,12 @@ class Bench:
     stems: Stems
     engine: Buzzer
 
-    def dub(self, lines: list[Line], *, mode: Any = "make") -> tuple[DubTrack, Runner]:
+    def dub(
+        self, lines: list[Line], *, mode: Any = "make", cast: CastFile | None = None, **settings_: Any
+    ) -> tuple[DubTrack, Runner]:
         runner = Runner(self.store, EventBus(), run="test", mode=mode)
-        settings = Settings(work_dir=self.store.root)
-        job = Job(Path("video.mp4"), "0" * 64, 1, ("de",), "en")
+        settings = Settings(work_dir=self.store.root, **settings_)
+        job = Job(Path("video.mp4"), "0" * 64, 1, ("de",), "en", cast=cast)
         context = Context(runner, settings, job, lambda *_: self.engine, "de")  # type: ignore[arg-type,return-value]
         translation = Translation(language="de", source_language="en", origin="supplied", lines=tuple(lines))
         inputs = Inputs(
@@ -297,6 +307,47 @@ def test_voices_are_told_apart_within_their_class() -> None:
         "s2": VoiceRequest("high", 0),
         "s3": VoiceRequest("low", 1),
     }
+
+
+def test_the_rights_to_a_voice_of_the_bank_go_into_the_report(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Buzzer, "traits", Traits(times_phones=True, clones=True))
+    sound = wav(np.sin(np.arange(5 * SAMPLE_RATE, dtype=np.float32) / 50))
+    for name, told in (("anna", Sidecar(person="Anna Berg", rights="Until 2028")), ("bert", Sidecar())):
+        people.keep(tmp_path, name, sound, told, replace=False)
+    voices = {"s1": {"": "anna"}, "s2": {"": "none"}, "s3": {"": "bert"}}
+    cast = CastFile("video.cast.toml", frozenset(), voices=voices)
+    lines = [a_line("1", 0, 2, "one", "s1"), a_line("2", 3, 5, "two", "s2"), a_line("3", 6, 8, "x", "s3")]
+    dub, _ = bench.dub(lines, cast=cast, data_dir=tmp_path)
+    assert [(one.speaker, one.voice, one.own, one.person, one.rights) for one in dub.bank_voices] == [
+        ("s1", "anna", None, "Anna Berg", "Until 2028"),
+        ("s3", "bert", None, None, None),
+    ]
+    without, _ = bench.dub(lines[:2], cast=cast, data_dir=tmp_path)
+    assert [one.voice for one in without.bank_voices] == ["anna"], "bert says nothing"
+    slots = Slots()
+    slots.fill("transcript", None, Slot("transcribe", transcript()))
+    slots.fill("dub", "de", Slot("dub", dub))
+    nothing = Ref(sha256="0" * 64, size=0)
+    told = report.build(
+        job=Job(Path("video.mp4"), "0" * 64, 1, ("de",), "en"),
+        language="de",
+        render=Render(language="de", media=nothing, container="mp4", subtitles=nothing),
+        slots=slots,
+        choices=Choices({}),
+        stages=(),
+        defects=(),
+        notices=(),
+        run="test",
+        bytes_kept=0,
+        timeline=None,
+    ).model_dump(mode="json")
+    noted = {one["id"]: one["bank_voice"] and one["bank_voice"]["rights"] for one in told["speakers"]}
+    assert noted == {"s1": "Until 2028", "s2": None, "s3": None}
+    [item] = [item for item in attention(told) if "rights" in item.title]
+    assert item.title == "1 voice of the bank without noted rights"
+    assert "bert" in item.detail
 
 
 def test_backends_are_given_a_host() -> None:

@@ -56,6 +56,7 @@ def attention(report: Data) -> list[Item]:
         *_silent(report),
         *_lines(report),
         *_voices(report),
+        *_rights(report),
         *_cast(report),
         *_cuts(report),
         *_choices(report),
@@ -190,6 +191,18 @@ def _voices(report: Data) -> Iterator[Item]:
         )
         if found:
             yield Item("check", f"{len(found)} line{'s' if len(found) > 1 else ''} {title}", detail, places)
+
+
+def _rights(report: Data) -> Iterator[Item]:
+    """Voices of the bank of which nobody has noted what the person agreed to."""
+    spoken = [one["bank_voice"] for one in report.get("speakers", ()) if one.get("bank_voice")]
+    bare = sorted({one["voice"] for one in spoken if not one["rights"]})
+    if bare:
+        yield Item(
+            "check",
+            f"{len(bare)} voice{'s' if len(bare) > 1 else ''} of the bank without noted rights",
+            f"{', '.join(bare)}: `loc voices add --rights` notes what the person agreed to.",
+        )
 
 
 def _lines(report: Data) -> Iterator[Item]:
