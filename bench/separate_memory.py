@@ -43,22 +43,14 @@ def separate(minutes: float) -> None:
     from loc.settings import Settings
     from loc.stage import Slot
     from loc.store.workdir import WorkDir
-    from loc.weights.table import Place, Row, WeightFile
     from stages.separate.contract import Inputs
     from stages.separate.demucs import Demucs
     from stages.separate.stage import run
     from tests.hearing import context
     from tests.tiny_demucs import blank, package
-    from tests.weights.test_shelf import place
+    from tests.weights.shelving import place, registered
 
-    row = Row(
-        id="small",
-        title="Small",
-        architecture="htdemucs",
-        licence="mit",
-        source=Place(kind="registered"),
-        files=(WeightFile(path="small.th"),),
-    )
+    row = registered("small", "htdemucs", "small.th")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         place(folder, row, ("small.th", package(blank(segment=Fraction(39, 5), t_layers=0))))

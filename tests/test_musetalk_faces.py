@@ -13,7 +13,7 @@ from loc.policy.licences import Purpose
 from loc.weights.table import published
 from stages.lipsync.nets import bisenet, rtmpose, s3fd
 from tests.presenter import Film
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place
 
 
 def _saved(net: torch.nn.Module, path: Path) -> bytes:

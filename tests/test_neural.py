@@ -36,11 +36,10 @@ from loc.runner import Runner, Site
 from loc.settings import Settings
 from loc.stage import Context
 from loc.store.workdir import WorkDir
-from loc.weights.table import Place, Row, WeightFile
 from stages.transcribe.stage import spans
 from tests import tiny_demucs, tiny_whisper
 from tests.translate import tiny
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place, registered
 
 ENGINE = Path(__file__).parent / "dub" / "speaking_engine.py"
 LINES = (
@@ -49,17 +48,6 @@ LINES = (
     ("Yes.", "はい。"),
     ("No.", "いいえ。"),
 )
-
-
-def registered(weights_id: str, architecture: str, file: str) -> Row:
-    return Row(
-        id=weights_id,
-        title=weights_id,
-        architecture=architecture,
-        licence="apache-2_0",
-        source=Place(kind="registered"),
-        files=(WeightFile(path=file),),
-    )
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from loc.app.self_check import self_check
 from loc.backend import Card, Host, LicensedPart, Need, Speech, Tried
 from loc.errors import MissingError
 from loc.settings import Settings
-from loc.weights.table import Place, Row, WeightFile
-from tests.weights.test_shelf import place
+from loc.weights.table import Row
+from tests.weights.shelving import place, registered
 
 CARD = Card(
     stage="translate", name="net", version="1", summary="", family="neural", quality="good",
@@ -45,10 +45,7 @@ class Net:
 
 
 def row(name: str, licence: str = "mit") -> Row:
-    return Row(
-        id=name, title=name, architecture="net", licence=licence, source=Place(kind="registered"),
-        files=(WeightFile(path="a.bin", sha256=None),),
-    )  # fmt: skip
+    return registered(name, "net", "a.bin", licence=licence)
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from loc.artifacts import SAMPLE_RATE
 from loc.events import ActionDone, Event
 from loc.settings import Settings
 from loc.store.workdir import ActionRecord, WorkDir
-from loc.weights.table import Place, Row, WeightFile
 from stages.dub.command import Command
 from tests.endpoint import Answered, Asked, chat, serving
 from tests.furnished import furnish
@@ -35,7 +34,7 @@ from tests.lipsync.musetalk import tiny as musetalk
 from tests.presenter import OTTO, LineTruth, Said, Script, Shot, shoot, write_subtitles
 from tests.tiny_whisper import deaf
 from tests.weights.shelved import shelve
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place, registered
 
 ENGLISH = ("Dogs move.", "Bob saw a bear.")
 JAPANESE = ("人は動きます。", "ボブは森で熊を見ました。")
@@ -73,14 +72,7 @@ TOLD: Mapping[str, Any] = {
 }
 """Settings of a run that finds out which language is spoken."""
 
-DEAF = Row(
-    id="deaf",
-    title="Deaf",
-    architecture="whisper",
-    licence="mit",
-    source=Place(kind="registered"),
-    files=(WeightFile(path="tiny.pt"),),
-)
+DEAF = registered("deaf", "whisper", "tiny.pt")
 
 EARLIER = "atrim=start=0.2,asetpts=PTS-STARTPTS,apad=pad_dur=0.2"
 """Sound moved by 0.2 s, of the same length."""

@@ -18,10 +18,10 @@ from loc.analysis.sync.judge import CONFIG, StableJudge, SyncNetJudge, find_judg
 from loc.analysis.sync.nets import SyncNet
 from loc.analysis.sync.stable import StableSyncNet
 from loc.policy.licences import Purpose, refusal
-from loc.weights.table import Place, Row, WeightFile, published
+from loc.weights.table import published
 from tests.lipsync.latentsync import tiny
 from tests.lipsync.latentsync.test_drawing import video
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place, registered
 
 MIDDLE = 18.0
 """Logarithm of the energy of a window that is neither loud nor quiet, in these tests."""
@@ -31,15 +31,9 @@ PLAIN = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 def register(data_dir: Path, licence: str = "mit", name: str = "my-syncnet") -> None:
     """A SyncNet of random weights, as a user registers one."""
     torch.manual_seed(4)
-    row = Row(
-        id=name,
-        title="A judge",
-        architecture=SyncNetJudge.architecture,
-        licence=licence,
-        source=Place(kind="registered"),
-        files=(WeightFile(path="syncnet_v2.model"),),
-    )
-    place(data_dir, row, ("syncnet_v2.model", tiny.saved(SyncNet().state_dict())))
+    file = "syncnet_v2.model"
+    row = registered(name, SyncNetJudge.architecture, file, title="A judge", licence=licence)
+    place(data_dir, row, (file, tiny.saved(SyncNet().state_dict())))
 
 
 def test_the_square_reaches_as_the_published_one() -> None:
@@ -205,16 +199,10 @@ def register_stable(data_dir: Path) -> None:
     """A small StableSyncNet of random weights, under the name the file has in other releases."""
     torch.manual_seed(5)
     net = StableSyncNet(SMALL["audio_encoder"], SMALL["visual_encoder"])
-    row = Row(
-        id="my-stable",
-        title="Another judge",
-        architecture=StableJudge.architecture,
-        licence="mit",
-        source=Place(kind="registered"),
-        files=(WeightFile(path="latentsync_syncnet.pt"), WeightFile(path=CONFIG)),
-    )
+    file = "latentsync_syncnet.pt"
+    row = registered("my-stable", StableJudge.architecture, file, CONFIG, title="Another judge")
     state = tiny.saved({"global_step": 1, "state_dict": net.state_dict()})
-    place(data_dir, row, ("latentsync_syncnet.pt", state), (CONFIG, json.dumps(SMALL).encode()))
+    place(data_dir, row, (file, state), (CONFIG, json.dumps(SMALL).encode()))
 
 
 def test_both_judges_are_found_and_read_their_files(tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ from loc.runner import Runner
 from loc.settings import Settings
 from loc.stage import Slot
 from loc.store.workdir import WorkDir
-from loc.weights.table import Place, Row, WeightFile
 from stages.separate import demucs
 from stages.separate.contract import Inputs
 from stages.separate.demucs import Demucs, load
@@ -38,16 +37,9 @@ from tests.presenter.samples import write_subtitles
 from tests.presenter.voice import Soundtrack, soundtrack
 from tests.tiny_demucs import SOURCES, blank, overfit, package, safetensors, segments
 from tests.voices import music
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place, registered
 
-ROW = Row(
-    id="mine",
-    title="My own Demucs",
-    architecture="htdemucs",
-    licence="mit",
-    source=Place(kind="registered"),
-    files=(WeightFile(path="mine.th"),),
-)
+ROW = registered("mine", "htdemucs", "mine.th", title="My own Demucs")
 SCRIPT = Script(
     lines=(Said(OTTO, "Papa has a map.", pause=0.2),),
     shots=(Shot(0, "close", "plain", (OTTO,)),),
@@ -136,7 +128,7 @@ def test_stems_sum_to_the_master(tmp_path: Path, runner: Runner) -> None:
 
 def test_both_published_forms_are_the_same_network(tmp_path: Path) -> None:
     model = blank()
-    row = ROW.model_copy(update={"files": (WeightFile(path="mine.safetensors"),)})
+    row = registered("mine", "htdemucs", "mine.safetensors")
     place(tmp_path / "th", ROW, ("mine.th", package(model)))
     place(tmp_path / "st", row, ("mine.safetensors", safetensors(model)))
     audio = music(1.5, 1) * 0.5

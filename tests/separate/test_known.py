@@ -11,21 +11,13 @@ pytest.importorskip("demucs")
 
 from loc.backend import Host, SelfChecking, Tried
 from loc.settings import Settings
-from loc.weights.table import Place, Row, WeightFile
 from stages.separate import demucs, known
 from stages.separate.demucs import Demucs
 from tests.tiny_demucs import blank, overfit, package
 from tests.voices import SENTENCES, speak
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place, registered
 
-ROW = Row(
-    id="mine",
-    title="Mine",
-    architecture="htdemucs",
-    licence="mit",
-    source=Place(kind="registered"),
-    files=(WeightFile(path="mine.th"),),
-)
+ROW = registered("mine", "htdemucs", "mine.th")
 
 
 @pytest.fixture(scope="module")

@@ -16,24 +16,16 @@ from cli.graph import load_graph
 from loc.app.run import Graph
 from loc.app.self_check import BuiltInVoices, Tested, self_check
 from loc.settings import Settings
-from loc.weights.table import Place, Row, Spoken, WeightFile
+from loc.weights.table import Row, Spoken
 from stages.transcribe.whisper import KNOWN, Whisper
 from tests.tiny_whisper import RATE, Lesson, deaf, evenly, overfit
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place, registered
 
 Check = Callable[..., Tested]
 
 
 def row(**changes: object) -> Row:
-    own = Row(
-        id="mine",
-        title="Mine",
-        architecture="whisper",
-        licence="mit",
-        source=Place(kind="registered"),
-        files=(WeightFile(path="tiny.pt"),),
-    )
-    return own.model_copy(update=changes)
+    return registered("mine", "whisper", "tiny.pt", **changes)
 
 
 @pytest.fixture

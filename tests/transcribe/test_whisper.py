@@ -34,20 +34,13 @@ from loc.runner import Runner, Site
 from loc.settings import Settings
 from loc.stage import Context
 from loc.store.workdir import WorkDir
-from loc.weights.table import Place, Row, WeightFile, published
+from loc.weights.table import published
 from stages.transcribe.stage import spans
 from tests.presenter import Film
 from tests.tiny_whisper import SMALL, Lesson, blank, checkpoint, evenly, overfit
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place, registered
 
-FINE_TUNE = Row(
-    id="mine",
-    title="My own Whisper",
-    architecture="whisper",
-    licence="mit",
-    source=Place(kind="registered"),
-    files=(WeightFile(path="tiny.pt"),),
-)
+FINE_TUNE = registered("mine", "whisper", "tiny.pt", title="My own Whisper")
 
 PUBLISHED_DIMS = {
     "tiny": ModelDimensions(80, 1500, 384, 6, 4, 51865, 448, 384, 6, 4),

@@ -30,8 +30,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from loc.weights.table import Place, Row, Spoken, WeightFile
-from tests.weights.test_shelf import place
+from loc.weights.table import Row, Spoken
+from tests.weights.shelving import place, registered
 
 STEPS = 300
 """Enough for a few lines to be learned by heart; a test of the model says so."""
@@ -51,15 +51,8 @@ class Tiny:
     def register(self, data_dir: Path, weights_id: str, **changes: Any) -> Row:
         """Put it on the shelf of a data folder, as `loc models` does with a fine-tune of the user's."""
         names = sorted(path.name for path in self.folder.iterdir())
-        row = Row(
-            id=weights_id,
-            title=weights_id,
-            architecture=self.architecture,
-            licence="apache-2_0",
-            source=Place(kind="registered"),
-            files=tuple(WeightFile(path=name) for name in names),
-            languages=Spoken(pairs=self.pairs),
-        ).model_copy(update=changes)
+        given = {"licence": "apache-2_0", "languages": Spoken(pairs=self.pairs), **changes}
+        row = registered(weights_id, self.architecture, *names, **given)
         place(data_dir, row, *((name, (self.folder / name).read_bytes()) for name in names))
         return row
 

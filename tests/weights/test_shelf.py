@@ -9,36 +9,11 @@ from pathlib import Path
 import pytest
 
 from loc.errors import MissingError
-from loc.weights.shelf import MANIFEST, Held, Manifest, Shelf
-from loc.weights.table import Place, Row, WeightFile, published
+from loc.weights.shelf import Shelf
+from loc.weights.table import published
+from tests.weights.shelving import place, registered
 
-
-def place(folder: Path, row: Row, *files: tuple[str, bytes], elsewhere: Path | None = None) -> None:
-    """Put a set on the shelf of a data folder, as if it had been registered."""
-    home = folder / "weights" / row.id
-    home.mkdir(parents=True)
-    held = {}
-    for name, content in files:
-        path = (elsewhere or home) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        stat = path.stat()
-        held[name] = Held(
-            sha256=hashlib.sha256(content).hexdigest(),
-            size=stat.st_size,
-            mtime_ns=stat.st_mtime_ns,
-            path=str(path) if elsewhere else None,
-        )
-    (home / MANIFEST).write_text(Manifest(files=held, row=row).model_dump_json())
-
-
-ROW = Row(
-    id="mine",
-    title="Mine",
-    licence="mit",
-    source=Place(kind="registered"),
-    files=(WeightFile(path="a.bin"), WeightFile(path="b.bin")),
-)
+ROW = registered("mine", None, "a.bin", "b.bin")
 
 
 def test_a_whole_set_is_found_with_its_digests(tmp_path: Path) -> None:

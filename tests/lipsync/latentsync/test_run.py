@@ -28,7 +28,7 @@ from stages.lipsync.latentsync import model as nets
 from stages.lipsync.latentsync.room import Takes
 from tests.lipsync.latentsync import tiny
 from tests.presenter import Film, write_subtitles
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place
 
 Run = Callable[..., tuple[RunResult, list[Event]]]
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from loc.weights.table import Place, Row, WeightFile, published
+from loc.weights.table import Row, published
 from stages.lipsync.latentsync.model import CONFIG, EAR, UNET
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets.whisper_features import Encoder
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place, registered
 
 ID = "tiny-latentsync"
 RESOLUTION = 64
@@ -46,15 +46,7 @@ VAE: dict[str, Any] = {
 def row(weights_id: str = ID, *, config: bool = True) -> Row:
     """As a user's own fine-tune is registered."""
     paths = (UNET, EAR, CONFIG) if config else (UNET, EAR)
-    return Row(
-        id=weights_id,
-        title="Tiny LatentSync",
-        architecture="latentsync",
-        licence="mit",
-        memory_mb=100,
-        source=Place(kind="registered"),
-        files=tuple(WeightFile(path=path) for path in paths),
-    )
+    return registered(weights_id, "latentsync", *paths, title="Tiny LatentSync", memory_mb=100)
 
 
 def files(seed: int = 0) -> dict[str, bytes]:

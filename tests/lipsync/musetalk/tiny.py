@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from loc.weights.table import Place, Row, WeightFile, published
+from loc.weights.table import published
 from stages.lipsync.musetalk.unet import unet
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets.whisper_features import Encoder
-from tests.weights.test_shelf import place
+from tests.weights.shelving import place, registered
 
 WIDTH, LAYERS, HEADS = 32, 4, 2
 """Of the ear."""
@@ -55,17 +55,9 @@ def _named(name: str, content: dict[str, Any]) -> tuple[str, bytes]:
 def register(data_dir: Path, weights_id: str = "tiny", *, seed: int = 0, old: bool = False) -> None:
     """Put a tiny UNet on the shelf as a user's own fine-tune, and with the first one its VAE and ear."""
     torch.manual_seed(seed)
-    row = Row(
-        id=weights_id,
-        title="Tiny",
-        architecture="musetalk",
-        licence="mit",
-        memory_mb=100,
-        source=Place(kind="registered"),
-        files=(WeightFile(path="musetalk.json"), WeightFile(path="pytorch_model.bin" if old else "unet.pth")),
-    )
-    net = _torch_file(unet(UNET).state_dict())
-    place(data_dir, row, _named("musetalk.json", UNET), (row.files[1].path, net))
+    file = "pytorch_model.bin" if old else "unet.pth"
+    row = registered(weights_id, "musetalk", "musetalk.json", file, title="Tiny", memory_mb=100)
+    place(data_dir, row, _named("musetalk.json", UNET), (file, _torch_file(unet(UNET).state_dict())))
     if (data_dir / "weights" / "sd-vae-ft-mse").is_dir():
         return
     sight = save(eye.autoencoder(VAE).state_dict())
