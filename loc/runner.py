@@ -25,7 +25,6 @@ from loc.artifacts import Ref
 from loc.deadline import Deadline
 from loc.errors import ChildError, Interrupted, LocError, StorageError
 from loc.events import ActionDone, Defect, EventBus, Notice, Progress, WorkPlanned
-from loc.process import share_one_heap
 from loc.store.keys import canonical, digest_value
 from loc.store.workdir import NO_SPACE, ActionRecord, WorkDir, storage_error
 
@@ -259,7 +258,6 @@ class Runner:
         self._away = away
         self._forced_done: set[str] = set()
         self._count = threading.Lock()
-        share_one_heap()
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="action")
 
     def close(self, *, wait: bool = True) -> None:

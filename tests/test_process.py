@@ -64,8 +64,11 @@ def test_threads_share_a_heap_once_they_are_told_to() -> None:
     # The heap of a thread is a mapping of 64 MiB, aligned to its size, of which glibc makes one each.
     code = """
 import sys, threading
-from loc.process import share_one_heap
+from cli.main import load_command
+from loc.process import run, share_one_heap
 if sys.argv[1] == "shared": share_one_heap()
+if sys.argv[1] == "command": load_command("run")
+run(["true"])
 together, shown = threading.Barrier(9), threading.Event()
 def hold():
     block = bytearray(100_000)
@@ -84,10 +87,11 @@ shown.set()
                 [sys.executable, "-c", code, mode], cwd=ROOT, capture_output=True, text=True, check=True
             ).stdout
         )
-        for mode in ("own", "shared")
+        for mode in ("own", "shared", "command")
     }
     assert heaps["own"] >= 7
     assert heaps["shared"] <= 1
+    assert heaps["command"] <= 1
 
 
 def child_of(code: str) -> list[str]:
