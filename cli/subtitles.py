@@ -14,7 +14,19 @@ from cli.output import say, write_json
 from loc.app.export import put_bytes
 from loc.app.inputs import target_languages
 from loc.app.run import prepare
-from loc.app.subtitles import Edit, Import, Kind, export_text, import_text, propose_terms
+from loc.app.subtitles import (
+    Edit,
+    Form,
+    Import,
+    Kind,
+    drawn_as_titles,
+    form_of,
+    import_text,
+    propose_terms,
+    shown_lines,
+    source_of,
+    written,
+)
 from loc.errors import UsageError
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -38,18 +50,46 @@ def export(
     to: Annotated[
         Path | None, typer.Option("--to", "-o", help="File to write (default: stdout).", show_default=False)
     ] = None,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--format", help="Format (default: by the file's suffix, else srt).", show_default=False
+        ),
+    ] = None,
     source: SourceFlag = False,
+    dubbed: Annotated[
+        bool, typer.Option("--dubbed", help="As the finished video shows them: when each line is heard.")
+    ] = False,
+    bilingual: Annotated[
+        bool, typer.Option("--bilingual", help="With what the source says under each line.")
+    ] = False,
 ) -> None:
-    """Write the lines of a finished run as SRT.
+    """Write the lines of a finished run as SRT, WebVTT or ASS; the last looks as subtitles in the picture do.
 
-    Say the same settings as in the run. Nothing is made.
+    Say the same settings as in the run. Nothing is made. What is written without --dubbed and --bilingual
+    can be edited and imported again.
     """
+    from stages.deliver.dubbed import dubbed as shown_in_dub
+
     _one_language(settings)
+    if source and (dubbed or bilingual):
+        raise UsageError("--source is the transcript alone.", fix="Leave out --dubbed and --bilingual.")
+    chosen = form_of(form, to)
     graph, store = load_graph(), WorkDir(settings.work_dir)
     prepared = prepare(video, graph, store, settings, look=True)
-    data, empty = export_text(prepared, graph, store, settings, _kind(source))
-    if empty:
-        say(f"note: {empty} line{'s' if empty != 1 else ''} without text left out.")
+    if dubbed:
+        shown = shown_in_dub(prepared, graph, store, settings, bilingual=bilingual)
+    else:
+        shown = shown_lines(prepared, graph, store, settings, _kind(source), bilingual=bilingual)
+    if shown.empty:
+        say(f"note: {shown.empty} line{'s' if shown.empty != 1 else ''} without text left out.")
+    if bilingual and (lacking := sum(not cue.below for cue in shown.cues)):
+        say(f"note: of {lacking} of {len(shown.cues)} it is not known what the source says.")
+    if chosen == "ass":
+        picture = source_of(prepared, graph, store, settings)
+        data = drawn_as_titles(shown, picture, lambda _, message: say(f"note: {message}"))
+    else:
+        data = written(shown, chosen)
     _hand_over(data, to, store, settings)
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from loc.app.finished import finished, not_made
 from loc.app.run import Graph, Prepared
-from loc.artifacts import Transcript, Translation
+from loc.artifacts import Source, Transcript, Translation
 from loc.errors import InputError, MissingError, UsageError
 from loc.glossary import proposed
 from loc.media.subtitles import (
@@ -28,7 +28,9 @@ from loc.media.subtitles import (
     in_rows,
     name_cues,
     read_cues,
+    time_unit,
     write_srt,
+    write_vtt,
 )
 from loc.media.wrapping import join_lines
 from loc.runner import NotMade
@@ -37,11 +39,19 @@ from loc.store.workdir import SuppliedRecord, WorkDir
 
 Kind = Literal["transcript", "translation"]
 
+Form = Literal["srt", "vtt", "ass"]
+FORMS: tuple[Form, ...] = ("srt", "vtt", "ass")
+"""Formats that are written, by the suffixes of their files."""
+
+ANY_FONT = "sans-serif"
+"""Family for which players take what they have."""
+
 Change = Literal["kept", "shifted", "changed", "split", "merged", "inserted", "deleted"]
 CHANGES: tuple[Change, ...] = ("kept", "shifted", "changed", "split", "merged", "inserted", "deleted")
 
 UNTOUCHED = SAMPLES_PER_MS // 2
-"""A time this close, in samples, is the same: subtitle files round to milliseconds."""
+"""A time this close, in samples, is the same: subtitle files round to milliseconds, and coarser ones are
+brought back to what they were before they are compared."""
 
 SAME_SHIFT = 20 * SAMPLES_PER_MS
 """Lines moved by the same amount within this, a player's frame at 50 per second, moved together."""
@@ -55,6 +65,21 @@ class Entry:
     start: int
     stop: int
     text: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Subtitles to be written.
+
+    Args:
+        cues: plain, unbroken, in time order; with what stands under them, where two languages are shown.
+        languages: of both; None where it is not known or nothing is shown.
+        empty: how many lines have no text.
+    """
+
+    cues: tuple[Cue, ...]
+    languages: tuple[str | None, str | None]
+    empty: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,21 +140,105 @@ def _entries(artifact: Transcript | Translation) -> Iterator[Entry]:
         yield Entry(line.id, line.start, line.stop, join_lines(line.text.splitlines()))
 
 
-def export_text(
-    prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings, kind: Kind
-) -> tuple[bytes, int]:
-    """(SRT file, lines left out because they have no text).
+def shown_lines(
+    prepared: Prepared,
+    graph: Graph,
+    store: WorkDir,
+    settings: Settings,
+    kind: Kind,
+    *,
+    bilingual: bool = False,
+) -> Shown:
+    """The lines of the transcript or the translation, each one cue, as they are spoken in the source.
+
+    Args:
+        bilingual: with what the source says under each line of the translation.
 
     Raises:
         MissingError: it has not been made yet.
     """
+    language = prepared.job.source_language if kind == "transcript" else prepared.job.languages[0]
     try:
-        entries = lines_of(prepared, graph, store, settings, kind)
+        if not bilingual:
+            entries, under, below = lines_of(prepared, graph, store, settings, kind), {}, None
+        else:
+            with finished(prepared, graph, store, settings, kind) as (_, slots):
+                translation: Translation = slots.value(kind, language)
+                transcript: Transcript = slots.value("transcript")
+                entries = list(_entries(translation))
+                said = {segment.id: segment.text for segment in transcript.segments}
+                under = {
+                    line.id: join_lines(said.get(ident, "") for ident in line.segments)
+                    for line in translation.lines
+                }
+                below = transcript.language
     except NotMade as missing:
         raise not_made(prepared, store, f"The {kind}", missing) from missing
-    spoken = [Cue(entry.start, entry.stop, entry.text) for entry in entries if entry.text]
-    language = prepared.job.source_language if kind == "transcript" else prepared.job.languages[0]
-    return write_srt(in_rows(cue, language) for cue in spoken), len(entries) - len(spoken)
+    spoken = [
+        Cue(entry.start, entry.stop, entry.text, under.get(entry.id, "")) for entry in entries if entry.text
+    ]
+    return Shown(tuple(spoken), (language, below), len(entries) - len(spoken))
+
+
+def form_of(form: Form | None, to: Path | None) -> Form:
+    """The format of a file of subtitles.
+
+    Args:
+        form: as it was asked for, if it was.
+        to: the file, if there is one; its suffix tells.
+
+    Raises:
+        UsageError: the suffix is of another format, or of none that is written.
+    """
+    if to is None:
+        return form or "srt"
+    suffix = to.suffix.lower().removeprefix(".")
+    if suffix not in FORMS:
+        raise UsageError(
+            f"{to.name} does not end like a subtitle file.", fix=f"End it in .{', .'.join(FORMS)}."
+        )
+    if form is not None and form != suffix:
+        raise UsageError(f"{to.name} is not how a {form} file is called.", fix=f"End it in .{form}.")
+    return next(known for known in FORMS if known == suffix)
+
+
+def written(shown: Shown, form: Literal["srt", "vtt"]) -> bytes:
+    """A file of subtitles, broken into rows as each language is."""
+    rows = [in_rows(cue, *shown.languages) for cue in shown.cues]
+    return write_srt(rows) if form == "srt" else write_vtt(rows)
+
+
+def source_of(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -> Source:
+    """What is known of the video, of which subtitles have been made.
+
+    Raises:
+        MissingError: it has not been looked at yet.
+    """
+    try:
+        with finished(prepared, graph, store, settings, "source") as (_, slots):
+            source: Source = slots.value("source")
+            return source
+    except NotMade as missing:
+        raise not_made(prepared, store, "The picture", missing) from missing
+
+
+def drawn_as_titles(shown: Shown, source: Source, tell: Tell) -> bytes:
+    """An ASS file that looks as subtitles in the picture do.
+
+    Args:
+        source: whose picture they are for.
+        tell: hears that the font could not be told.
+    """
+    from loc.media.fonts import font_for
+    from loc.media.titles import shown_size, write_ass
+
+    try:
+        family = font_for(shown.languages[0] or "und").family
+    except MissingError as error:
+        tell("no-font", f"The player chooses the font. {error.what}")
+        family = ANY_FONT
+    place: Literal["bottom", "top"] = "top" if source.subtitled else "bottom"
+    return write_ass(shown.cues, shown.languages, family, shown_size(source.video), place)
 
 
 def propose_terms(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -> bytes:
@@ -173,7 +282,8 @@ def import_text(
     if language is None:
         raise UsageError("The language of the transcript is not known.", fix="Say it with --from.")
     try:
-        cues = read_cues(file.read_bytes(), file.name, tell)
+        data = file.read_bytes()
+        cues = read_cues(data, file.name, tell)
     except OSError as error:
         raise InputError(
             f"{file} cannot be read.", why=error.strerror or "", fix="Check the name."
@@ -183,7 +293,7 @@ def import_text(
     # Without an earlier run there is nothing to compare with; the text is taken all the same.
     with contextlib.suppress(NotMade, MissingError):
         previous = lines_of(prepared, graph, store, settings, kind)
-        cues = settle(previous, cues, diff(previous, cues))
+        cues = settle(previous, cues, diff(previous, cues), time_unit(data, file.name) // 2)
         edits = diff(previous, cues)
     ids = tuple(name_lines(previous, edits))
     ref = store.put_bytes(write_srt(cues, MICROSECONDS))
@@ -191,20 +301,26 @@ def import_text(
     return Import(language, len(cues), tuple(entry.id for entry in previous), ids, tuple(edits))
 
 
-def settle(previous: Sequence[Entry], cues: Sequence[Cue], edits: Sequence[Edit]) -> list[Cue]:
-    """The cues, sorted, with every time that only lost its fraction of a millisecond given it back."""
+def settle(
+    previous: Sequence[Entry], cues: Sequence[Cue], edits: Sequence[Edit], within: int = UNTOUCHED
+) -> list[Cue]:
+    """The cues, sorted, with every time that was only rounded given back what it lost.
+
+    Args:
+        within: samples that rounding takes at most.
+    """
     settled = list(cues)
     for edit in edits:
         if edit.before and edit.after:
             start, stop = previous[edit.before[0]].start, previous[edit.before[-1]].stop
             first, last = edit.after[0], edit.after[-1]
-            settled[first] = replace(settled[first], start=_same_or(settled[first].start, start))
-            settled[last] = replace(settled[last], stop=_same_or(settled[last].stop, stop))
+            settled[first] = replace(settled[first], start=_same_or(settled[first].start, start, within))
+            settled[last] = replace(settled[last], stop=_same_or(settled[last].stop, stop, within))
     return sorted(settled, key=lambda cue: (cue.start, cue.stop))
 
 
-def _same_or(time: int, earlier: int) -> int:
-    return earlier if abs(time - earlier) <= UNTOUCHED else time
+def _same_or(time: int, earlier: int, within: int) -> int:
+    return earlier if abs(time - earlier) <= within else time
 
 
 def name_lines(previous: Sequence[Entry], edits: Sequence[Edit]) -> list[str]:

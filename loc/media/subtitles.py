@@ -1,7 +1,9 @@
 """Subtitle files: read, written, and aligned in time.
 
 SRT and WebVTT are read here rather than by pysubs2, which names no line when it fails, takes a last line that
-is a number for a counter, and reads WebVTT's comments and cue names as text. ASS and SSA are read by pysubs2.
+is a number for a counter, and reads WebVTT's comments and cue names as text. ASS and SSA are read by pysubs2,
+but for their text, in which it takes an escaped brace for a command. SRT and WebVTT are written here, ASS by
+`titles`, which knows how it looks.
 
 Times are samples at 48 kHz; a millisecond is exactly 48 of them.
 """
@@ -85,6 +87,12 @@ def read_cues(data: bytes, name: str, tell: Tell = _say_nothing) -> list[Cue]:
     return sorted(kept, key=lambda cue: (cue.start, cue.stop))
 
 
+def time_unit(data: bytes, name: str) -> int:
+    """Samples of the unit that the times of a subtitle file are in: a hundredth of a second in ASS and SSA,
+    else a millisecond. For what `read_cues` has read."""
+    return 10 * SAMPLES_PER_MS if _is_ass(_decode(data, name, _say_nothing)) else SAMPLES_PER_MS
+
+
 # Encodings
 
 
@@ -135,11 +143,23 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|\{\\[^}]*\}")
 """HTML-like tags, WebVTT's times inside a cue, and ASS overrides that some SRT files carry."""
 
 
+PARTED = "\u2060"
+"""Behind a backslash that is none of ASS's escapes: parts it from the sign that would make it one."""
+
+_ASS_SIGNS = re.compile(r"\\[{}hnN]|\{[^}]*\}")
+"""Escapes and commands, the escapes first."""
+
+
+def _is_ass(text: str) -> bool:
+    head = next((line for line in text.splitlines() if line.strip()), "")
+    return "[Script Info]" in text or head.strip().lower().startswith("[v4")
+
+
 def _parse(text: str, name: str) -> Iterator[Cue]:
     lines = text.splitlines()
-    head = next((line for line in lines if line.strip()), "")
-    if "[Script Info]" in text or head.strip().lower().startswith("[v4"):
+    if _is_ass(text):
         return _parse_ass(text, name)
+    head = next((line for line in lines if line.strip()), "")
     if head.startswith("WEBVTT"):
         return _parse_vtt(lines, name)
     if any(_TIMING.match(line) or _LIKE_TIMING.match(line) for line in lines):
@@ -157,7 +177,17 @@ def _parse_ass(text: str, name: str) -> Iterator[Cue]:
     for event in events:
         if event.is_text:
             start, stop = event.start * SAMPLES_PER_MS, event.end * SAMPLES_PER_MS
-            yield Cue(start, stop, join_lines(event.plaintext.splitlines()))
+            yield Cue(start, stop, join_lines(_ass_rows(event.text)))
+
+
+def _ass_rows(text: str) -> list[str]:
+    """The rows of an ASS text as they are shown: without commands, escaped braces and backslashes as such."""
+
+    def shown(found: re.Match[str]) -> str:
+        said = found[0]
+        return {r"\{": "{", r"\}": "}", r"\h": " ", r"\n": "\n", r"\N": "\n"}.get(said, "")
+
+    return _ASS_SIGNS.sub(shown, text).replace(f"\\{PARTED}", "\\").splitlines()
 
 
 def _parse_srt(lines: Sequence[str], name: str) -> Iterator[Cue]:
@@ -228,27 +258,48 @@ def write_srt(cues: Iterable[Cue], digits: int = MILLISECONDS) -> bytes:
 
     Times are rounded to the nearest unit of `digits`, halves up, and last at least one.
     """
-    unit: int = 10**digits
-    blocks: list[str] = []
-    for cue in sorted(cues, key=lambda cue: (cue.start, cue.stop)):
-        text = "\n".join(row.strip() for row in cue.text.splitlines() if row.strip())
-        if text:
-            start = _ticks(cue.start, unit)
-            stop = max(_ticks(cue.stop, unit), start + 1)
-            times = f"{_clock(start, digits)} --> {_clock(stop, digits)}"
-            blocks.append(f"{len(blocks) + 1}\n{times}\n{text}\n")
+    blocks = []
+    for number, (start, stop, cue) in enumerate(timed(cues, 10**digits), start=1):
+        times = f"{_clock(start, digits, ',')} --> {_clock(stop, digits, ',')}"
+        blocks.append(f"{number}\n{times}\n{_tidy(cue.text)}\n")
     return "\n".join(blocks).encode("utf-8")
+
+
+def write_vtt(cues: Iterable[Cue]) -> bytes:
+    """A WebVTT file, as `write_srt`; what its text could be taken for markup by is written as references."""
+    blocks = ["WEBVTT\n"]
+    for start, stop, cue in timed(cues, 10**MILLISECONDS):
+        times = f"{_clock(start, MILLISECONDS, '.')} --> {_clock(stop, MILLISECONDS, '.')}"
+        blocks.append(f"{times}\n{html.escape(_tidy(cue.text), quote=False)}\n")
+    return "\n".join(blocks).encode("utf-8")
+
+
+def timed(cues: Iterable[Cue], unit: int) -> Iterator[tuple[int, int, Cue]]:
+    """(start, stop, cue) of each cue that has text, in time order, times rounded to a unit; none is shorter.
+
+    Args:
+        unit: how many of them a second has.
+    """
+    for cue in sorted(cues, key=lambda cue: (cue.start, cue.stop)):
+        if cue.text.strip():
+            start = _ticks(cue.start, unit)
+            yield start, max(_ticks(cue.stop, unit), start + 1), cue
+
+
+def _tidy(text: str) -> str:
+    """Rows without blanks around them, and without empty ones, which would end a cue."""
+    return "\n".join(row.strip() for row in text.splitlines() if row.strip())
 
 
 def _ticks(samples: int, unit: int) -> int:
     return max(0, (samples * unit + SAMPLE_RATE // 2) // SAMPLE_RATE)
 
 
-def _clock(ticks: int, digits: int) -> str:
+def _clock(ticks: int, digits: int, point: str) -> str:
     seconds, fraction = divmod(ticks, 10**digits)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d},{fraction:0{digits}d}"
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{fraction:0{digits}d}"
 
 
 # Alignment

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ from loc.media.colour import Box, Floats, chroma_siting, yuv_from_rgb
 from loc.media.compose import blended, gathered
 from loc.media.fonts import Font, config
 from loc.media.frames import Planes, plane_depth
+from loc.media.subtitles import PARTED, Cue, timed
 from loc.media.tonemap import graphics_white
 from loc.media.wrapping import wrap_to
 from loc.process import run
@@ -64,7 +65,7 @@ SIZES = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35)
 _MARGIN = 4
 """Luma pixels around the text that chroma, half as fine, may need."""
 
-_SCRIPT = """[Script Info]
+_HEAD = """[Script Info]
 ScriptType: v4.00+
 PlayResX: {width}
 PlayResY: {height}
@@ -80,8 +81,12 @@ Style: Default,{family},{size:.3f},&H00FFFFFF,&H00FFFFFF,&H00000000,&H00000000,-
 
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
-Dialogue: 0,0:00:00.00,0:00:10.00,Default,,0,0,0,,{text}
 """
+
+_EVENT = "Dialogue: 0,{start},{stop},Default,,0,0,0,,{text}\n"
+
+CENTISECONDS = 100
+"""Units of ASS's times in a second."""
 
 _ALIGNMENT: dict[Place, int] = {"bottom": 2, "top": 8}
 
@@ -198,16 +203,62 @@ def em_of(size: tuple[int, int]) -> float:
     return max(SMALLEST, min(EM * height, (1 - 2 * SAFE) * width / SIGNS_ACROSS))
 
 
+def write_ass(
+    cues: Iterable[Cue],
+    languages: tuple[str | None, str | None],
+    family: str,
+    size: tuple[int, int],
+    place: Place,
+) -> bytes:
+    """An ASS file that looks as titles in the picture do, where a player has the font; but none of its texts
+    is set smaller for being long.
+
+    Args:
+        cues: plain, unbroken, in any order.
+        languages: of both; None where it is not known.
+        family: of the font.
+        size: width and height of the picture as it is shown.
+    """
+    em = em_of(size)
+    events = [
+        _EVENT.format(
+            start=_clock(start),
+            stop=_clock(stop),
+            text=_rows(Text(cue.text, cue.below, languages), size, em),
+        )
+        for start, stop, cue in timed(cues, CENTISECONDS)
+    ]
+    return (_head(family, size, place, em) + "".join(events)).encode("utf-8")
+
+
+def _clock(ticks: int) -> str:
+    """A time of ASS: `0:00:01.50`."""
+    seconds, hundredths = divmod(ticks, CENTISECONDS)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}.{hundredths:02d}"
+
+
 def _script(text: Text, family: str, size: tuple[int, int], place: Place, scale: float) -> str:
-    width, height = size
+    """A script that shows one text from its beginning on."""
     em = em_of(size) * scale
+    event = _EVENT.format(start="0:00:00.00", stop="0:00:10.00", text=_rows(text, size, em))
+    return _head(family, size, place, em) + event
+
+
+def _rows(text: Text, size: tuple[int, int], em: float) -> str:
+    """A text broken for the width of the picture, as it stands in a script."""
     # Two columns for a full-width sign.
-    across = 2 * (1 - 2 * SAFE) * width / em
+    across = 2 * (1 - 2 * SAFE) * size[0] / em
     lines = _escaped(wrap_to(text.above, int(across), text.languages[0]))
     if text.below:
         below = wrap_to(text.below, int(across / SECOND), text.languages[1])
         lines += rf"\N{{\fs{em * SECOND * LINE:.3f}}}{_escaped(below)}"
-    return _SCRIPT.format(
+    return lines
+
+
+def _head(family: str, size: tuple[int, int], place: Place, em: float) -> str:
+    width, height = size
+    return _HEAD.format(
         width=width,
         height=height,
         family=family.replace(",", " "),
@@ -216,13 +267,12 @@ def _script(text: Text, family: str, size: tuple[int, int], place: Place, scale:
         alignment=_ALIGNMENT[place],
         across=round(SAFE * width),
         down=round(SAFE * height),
-        text=lines,
     )
 
 
 def _escaped(text: str) -> str:
     """Text in which libass finds no commands: a brace is escaped, a backslash parted from what follows."""
-    plain = text.replace("\\", "\\\u2060").replace("{", r"\{").replace("}", r"\}")
+    plain = text.replace("\\", f"\\{PARTED}").replace("{", r"\{").replace("}", r"\}")
     return r"\N".join(plain.splitlines())
 
 

@@ -14,20 +14,26 @@ from loc.app.run import Graph, prepare
 from loc.app.subtitles import (
     Change,
     Entry,
+    Form,
+    Shown,
     common_shift,
     diff,
-    export_text,
+    drawn_as_titles,
+    form_of,
     import_text,
     lines_of,
     name_lines,
     propose_terms,
     settle,
+    shown_lines,
+    written,
 )
 from loc.app.supplied import imported
-from loc.artifacts import Segment, Transcript
+from loc.artifacts import Segment, Subtitled, Transcript
 from loc.backend import Backend, Card, Host
 from loc.errors import InputError, MissingError, StorageError, UsageError
 from loc.events import EventBus
+from loc.media import fonts
 from loc.media.subtitles import Cue, read_cues
 from loc.runner import Runner
 from loc.settings import Settings
@@ -35,6 +41,7 @@ from loc.stage import Context, Slot, Stage
 from loc.store.workdir import WorkDir
 from stages.translate.contract import Inputs, Translated
 from stages.translate.stage import run as translate
+from tests.dub.test_stage import a_source
 
 SECOND = 48_000
 EDGE = 7
@@ -187,6 +194,7 @@ class Case:
         )
         self.graph = Graph(stages, backends)
         self.told: list[str] = []
+        self.tell = lambda code, _: self.told.append(code)
 
     @property
     def arguments(self) -> tuple[Any, ...]:
@@ -196,7 +204,7 @@ class Case:
     def run(self) -> list[str]:
         """Do the work; what the translator was asked."""
         Shouter.heard.clear()
-        job = open_job(self.video, self.store, self.settings, lambda code, _: self.told.append(code))
+        job = open_job(self.video, self.store, self.settings, self.tell)
         runner = Runner(self.store, EventBus())
         backend = Shouter(Host(self.settings, self.video.parent))
         context = Context(runner, self.settings, job, lambda *_: backend, "ja")
@@ -204,7 +212,7 @@ class Case:
         return list(Shouter.heard)
 
     def export(self, kind: Any = "translation") -> str:
-        return export_text(*self.arguments, kind)[0].decode()
+        return written(shown_lines(*self.arguments, kind), "srt").decode()
 
     def bring_in(self, text: str, kind: Any = "translation") -> Sequence[str]:
         file = self.video.with_name("edited.srt")
@@ -238,6 +246,49 @@ def test_out_and_back_in_unchanged_changes_nothing(case: Case) -> None:
     assert case.bring_in(text) == ["kept"] * 3
     assert lines_of(*case.arguments, "translation") == before
     assert case.export() == text
+
+
+@pytest.mark.parametrize("form", ["vtt", "ass"])
+def test_out_and_back_in_another_format_changes_nothing(case: Case, form: Form) -> None:
+    case.run()
+    shown = shown_lines(*case.arguments, "translation")
+    data = drawn_as_titles(shown, a_source(SECOND, 1), case.tell) if form == "ass" else written(shown, "vtt")
+    file = case.video.with_name(f"edited.{form}")
+    file.write_bytes(data)
+    done = import_text(*case.arguments, "translation", file, lambda *_: None)
+    assert [edit.change for edit in done.edits] == ["kept"] * 3
+    assert case.run() == []
+    supplied = imported(case.store, case.arguments[0].job.digest).translations["ja"]
+    again = read_cues(case.store.read_bytes(supplied.ref), supplied.name)
+    assert [(cue.start % 48, cue.stop % 48) for cue in again] == [(EDGE, EDGE)] * 3, "off the grid as before"
+
+
+def test_both_languages_stand_in_one_file(case: Case) -> None:
+    case.run()
+    shown = shown_lines(*case.arguments, "translation", bilingual=True)
+    assert (shown.cues[0].text, shown.cues[0].below) == ("ONE in ja!", "one")
+    assert shown.languages == ("ja", "en")
+    assert written(shown, "vtt").decode().splitlines()[3:5] == ["ONE in ja!", "one"]
+
+
+def test_the_suffix_tells_the_format() -> None:
+    assert form_of(None, None) == "srt"
+    assert form_of("ass", None) == "ass"
+    assert form_of(None, Path("a.VTT")) == "vtt"
+    for form, name in ((None, "a.txt"), (None, "a"), ("vtt", "a.srt"), ("srt", "a.ssa")):
+        with pytest.raises(UsageError):
+            form_of(form, Path(name))
+
+
+def test_where_no_font_can_be_told_the_player_chooses_and_it_is_said(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fonts, "_installed", lambda: ())
+    shown = Shown((Cue(0, SECOND, "はい"),), ("ja", None))
+    assert b"Style: Default,sans-serif," in drawn_as_titles(shown, a_source(SECOND, 1), case.tell)
+    assert case.told == ["no-font"]
+    burnt = a_source(SECOND, 1).model_copy(update={"subtitled": Subtitled(texts=1, top=0.8, foot=0.9)})
+    assert b",0,8,5,5,3,-1" in drawn_as_titles(shown, burnt, case.tell), "above what the picture shows"
 
 
 def test_an_edited_line_is_the_only_one_that_differs(case: Case) -> None:

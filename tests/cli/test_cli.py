@@ -183,6 +183,14 @@ def test_first_to_last_step_of_a_job(folder: Path) -> None:
     changed = json.loads(loc("explain", *args, "--crf", "30", "--json", cwd=folder).stdout)["actions"]
     assert {change["field"].split(".")[-1] for item in changed for change in item["changes"]} == {"crf"}
 
+    shown = loc("subtitles", "export", *args, "--dubbed", cwd=folder)
+    assert shown.stdout == (folder / "talk.ja.dub.srt").read_text(encoding="utf-8") != ""
+    (folder / "subs").mkdir()
+    styled = loc("subtitles", "export", *args, "--dubbed", "--bilingual", "--to", "subs/talk.ass", cwd=folder)
+    assert (styled.returncode, styled.stdout) == (0, "")
+    assert "of 1 of 1 it is not known what the source says" in styled.stderr
+    assert "はい" in (folder / "subs" / "talk.ass").read_text(encoding="utf-8")
+
     held = json.loads(loc("cache", "ls", "--json", cwd=folder).stdout)
     [source] = held["sources"]
     # No action made the sidecar's text.

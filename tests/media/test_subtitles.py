@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pysubs2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +15,11 @@ from loc.media.subtitles import (
     in_rows,
     name_cues,
     read_cues,
+    time_unit,
     write_srt,
+    write_vtt,
 )
+from loc.media.titles import write_ass
 from loc.media.wrapping import join_lines
 
 SECOND = 48_000
@@ -184,6 +188,65 @@ def test_microseconds_are_read_back_to_the_sample(items: list[tuple[int, int, st
 def test_milliseconds_are_kept_exactly(start: int, length: int) -> None:
     given_cue = [Cue(start * 48, (start + length) * 48, "x")]
     assert read_cues(write_srt(given_cue), "a.srt") == given_cue
+
+
+MARKED = st.text(st.sampled_from("ab <>&{}\\nNh/i-;日、:"), min_size=1, max_size=40).map(
+    lambda text: join_lines([text])
+)
+"""Texts of what the formats make markup of."""
+
+SPOKEN = st.lists(
+    st.tuples(st.integers(0, 10**6), st.integers(1, 10**4), WORDS | MARKED), min_size=1, max_size=8
+)
+
+
+@given(SPOKEN)
+def test_webvtt_and_ass_are_read_back_whatever_stands_in_them(items: list[tuple[int, int, str]]) -> None:
+    cues = [Cue(480 * start, 480 * (start + length), text) for start, length, text in items if text]
+    ordered = sorted(cues, key=lambda item: (item.start, item.stop))
+    if cues:
+        assert read_cues(write_vtt(cues), "a.vtt") == ordered
+        ass = write_ass(cues, (None, None), "Noto Sans", (1280, 720), "bottom")
+        assert read_cues(ass, "a.ass") == ordered
+        assert (time_unit(ass, "a.ass"), time_unit(write_vtt(cues), "a.vtt")) == (480, 48)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**4), WORDS), min_size=1, max_size=8))
+def test_other_programs_read_the_same(items: list[tuple[int, int, str]]) -> None:
+    cues = [Cue(480 * start, 480 * (start + length), text, "below") for start, length, text in items if text]
+    rows = [in_rows(cue, None, "en") for cue in cues]
+    times = sorted((cue.start // 48, cue.stop // 48) for cue in cues)
+    files = [
+        ("srt", write_srt(rows)),
+        ("vtt", write_vtt(rows)),
+        ("ass", write_ass(cues, (None, "en"), "Noto Sans", (1280, 720), "bottom")),
+    ]
+    for form, data in files if cues else ():
+        read = pysubs2.SSAFile.from_string(data.decode(), format_=form)
+        assert sorted((event.start, event.end) for event in read) == times
+        texts = sorted(join_lines(event.plaintext.splitlines()) for event in read)
+        assert texts == sorted(join_lines([cue.text, cue.below]) for cue in cues)
+
+
+def test_webvtt_written_byte_for_byte() -> None:
+    cues = [cue(3661.5, 3662, "a < b & c\n\n--> d"), Cue(23, 24, "one"), cue(5, 6, "")]
+    assert write_vtt(cues).decode() == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:00.001\none\n\n"
+        "01:01:01.500 --> 01:01:02.000\na &lt; b &amp; c\n--&gt; d\n"
+    )
+
+
+def test_ass_says_how_it_looks_and_lasts_as_long_as_a_reader_can_see() -> None:
+    cues = [Cue(10, 20, "one", "two, smaller"), cue(3661.5, 3662, "last")]
+    ass = write_ass(cues, ("en", "de"), "A, Font", (1920, 1080), "top").decode()
+    read = pysubs2.SSAFile.from_string(ass)
+    style = read.styles["Default"]
+    assert (read.info["PlayResX"], read.info["PlayResY"]) == ("1920", "1080")
+    assert (style.fontname, style.alignment, style.bold) == ("A  Font", pysubs2.Alignment.TOP_CENTER, True)
+    assert [(event.start, event.end) for event in read] == [(0, 10), (3_661_500, 3_662_000)]
+    assert read[0].plaintext == "one\ntwo, smaller"
+    size = float(read[0].text.partition("\\fs")[2].partition("}")[0])
+    assert 0.5 < size / style.fontsize < 1
 
 
 def test_rows_are_written_as_they_are_and_empty_ones_left_out() -> None:
