@@ -13,22 +13,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loc import packages
 from loc.artifacts import FrameRange
-from loc.backend import Card, Host, LicensedPart, Need, Room, Speech, Tried
+from loc.backend import Card, Host, LicensedPart, Room, Speech, Tried
 from loc.device import Device, Resident, needed, no_room
 from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
+from stages.lipsync.parts import FACES, NETS, VAE
 
 if TYPE_CHECKING:
     from stages.lipsync.latentsync.model import Model
     from stages.lipsync.latentsync.room import Layout
     from stages.lipsync.latentsync.sampler import Sampling
 
-VAE = "sd-vae-ft-mse"
-"""Id of the weights that all its models share."""
-
 RETRY_STEPS = 1.5
 """A second try takes this many times the steps, from another noise."""
-
-_INSTALL = "pip install 'loc[neural]'"
 
 
 class LatentSync:
@@ -42,19 +38,13 @@ class LatentSync:
         family="neural",
         quality="best",
         runs="in-process",
-        needs=(
-            Need("package", "torch", _INSTALL),
-            Need("package", "diffusers", _INSTALL),
-            Need("weights", VAE, f"loc models pull {VAE}"),
-        ),
+        needs=(*FACES.needs, *NETS.needs),
         architecture="latentsync",
         memory_mb=18_000,
         licences=(
             LicensedPart("code", "loc's own implementation; mask and template by LatentSync", "apache-2_0"),
-            LicensedPart("code", "torch", "bsd-3-clause"),
-            LicensedPart("code", "diffusers", "apache-2_0"),
-            LicensedPart("weights", "VAE of Stable Diffusion, fine-tuned", "mit"),
-            LicensedPart("weights", "Whisper tiny", "whisper-weights"),
+            *NETS.licences,
+            *FACES.licences,
         ),
     )
 

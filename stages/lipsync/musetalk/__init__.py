@@ -1,6 +1,7 @@
 """MuseTalk: the lower half of the face, painted anew in one step from the face and what is heard.
 
-Version 1.5, and 1.0, from the published files; see docs/explanation/musetalk.md. Paper: arXiv:2410.10122.
+Version 1.5, and 1.0, from the published files; see docs/how-to/draw-with-musetalk.md. Paper:
+arXiv:2410.10122.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from loc.backend import Card, Host, LicensedPart, Need, Speech, Tried
 from loc.errors import LocError
 from stages.lipsync.contract import CutView, Patch, Prepared, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
+from stages.lipsync.parts import FACES, NETS, VAE
 
 if TYPE_CHECKING:
     from loc.device import Devices, Resident
     from loc.weights.shelf import Weights
     from stages.lipsync.musetalk.model import Model
 
-_INSTALL = "pip install 'loc[neural]'"
-VAE, EAR = "sd-vae-ft-mse", "whisper-tiny-hf"
+EAR = "whisper-tiny-hf"
 OLD_UNET = "pytorch_model.bin"
 """What the net of version 1.0 is published as; that of 1.5 is unet.pth."""
 
@@ -47,23 +48,14 @@ class MuseTalk:
         runs="in-process",
         architecture="musetalk",
         needs=(
-            Need("package", "mediapipe", "pip install loc"),
-            Need("package", "cv2", "pip install loc"),
-            Need("package", "torch", _INSTALL),
-            Need("package", "diffusers", _INSTALL),
-            Need("package", "safetensors", _INSTALL),
-            Need("weights", VAE, f"loc models pull {VAE}"),
+            *FACES.needs,
+            *NETS.needs,
             Need("weights", EAR, f"loc models pull {EAR}"),
         ),
         licences=(
             LicensedPart("code", "loc's own renderer", "apache-2_0"),
-            LicensedPart("code", "PyTorch", "bsd-3-clause"),
-            LicensedPart("code", "diffusers", "apache-2_0"),
-            LicensedPart("code", "mediapipe", "apache-2_0"),
-            LicensedPart("weights", "face detector and face mesh inside mediapipe", "apache-2_0"),
-            LicensedPart("code", "opencv", "apache-2_0"),
-            LicensedPart("weights", "sd-vae-ft-mse", "mit"),
-            LicensedPart("weights", "whisper tiny", "whisper-weights"),
+            *NETS.licences,
+            *FACES.licences,
         ),
     )
 

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from loc import packages
-from loc.backend import Card, Host, LicensedPart, Need
+from loc.backend import Card, Host, LicensedPart
 from stages.lipsync.contract import Patch, Profile, RedrawWindow, ShotView
-
-_INSTALL = "pip install loc"
+from stages.lipsync.parts import FACES
 
 
 class Warp:
@@ -28,14 +27,9 @@ class Warp:
         family="embedded",
         quality="basic",
         runs="in-process",
-        needs=(Need("package", "mediapipe", _INSTALL), Need("package", "cv2", _INSTALL)),
+        needs=FACES.needs,
         memory_mb=120,
-        licences=(
-            LicensedPart("code", "loc's own renderer", "apache-2_0"),
-            LicensedPart("code", "mediapipe", "apache-2_0"),
-            LicensedPart("weights", "face detector and face mesh inside mediapipe", "apache-2_0"),
-            LicensedPart("code", "opencv", "apache-2_0"),
-        ),
+        licences=(LicensedPart("code", "loc's own renderer", "apache-2_0"), *FACES.licences),
     )
 
     follows_phones = True
