@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import numpy as np
 from loc.artifacts import Clip, FrameRange, Reason, Score
 from loc.backend import Room, Sized
 from loc.errors import LocError, MissingError, UsageError
-from loc.runner import Action, Make, Out
+from loc.runner import Action, Make, NotMade, Out
 from loc.stage import FINALS, Context, CutOutlook
 from loc.store.keys import digest_bytes
 from stages.lipsync import plan, redraw
@@ -170,8 +171,11 @@ def listed(numbers: Iterable[int]) -> str:
 
 def decide(
     context: Context, film: Film, drafts: Sequence[Drafted], cuts: Sequence[CutOutlook], rate: Rate
-) -> dict[int, Decided]:
-    """What becomes of drafted cuts, by their numbers. Those that are not chosen stay as they are.
+) -> tuple[dict[int, Decided], list[CutOutlook]]:
+    """(what becomes of drafted cuts, by their numbers; what is known of every cut).
+
+    Those that are not chosen stay as they are. In look mode those are left out whose finals, or the scores of
+    these, are still to be made.
 
     Args:
         cuts: all, as they are known before.
@@ -193,19 +197,24 @@ def decide(
     choices = {one.cut: one for one in select(candidates, wanted, settings.finals_limit)}
     outlook = [_chosen(one, choices.get(one.number)) for one in cuts]
     context.foresee(context.language, outlook)
-    decided = {one.number: Decided(one.drawn, one.score, choices[one.number].reasons) for one in drafts}
+    decided = {
+        one.number: Decided(one.drawn, one.score, choices[one.number].reasons)
+        for one in drafts
+        if not choices[one.number].final
+    }
     chosen = [one for one in drafts if choices[one.number].final]
     if not chosen:
-        return decided
+        return decided, outlook
     try:
-        backend = _finalist(context, film, chosen, outlook)
+        backend, outlook = _finalist(context, film, chosen, outlook)
     except MissingError as error:
-        return {**decided, **_kept(context, chosen, choices, error)}
+        return {**decided, **_kept(context, chosen, choices, error)}, outlook
     if doubt := backend.unverified():
         context.runner.notice("unverified-weights", doubt)
     for one in chosen:
-        decided[one.number] = _upgraded(context, film, backend, one, choices[one.number].reasons, rate)
-    return decided
+        with contextlib.suppress(NotMade):
+            decided[one.number] = _upgraded(context, film, backend, one, choices[one.number].reasons, rate)
+    return decided, outlook
 
 
 def _chosen(cut: CutOutlook, choice: Choice | None) -> CutOutlook:
@@ -231,10 +240,10 @@ def _kept(
 
 
 def _finalist(
-    context: Context, film: Film, chosen: Sequence[Drafted], outlook: Sequence[CutOutlook]
-) -> Finalist:
-    """The backend of finals: the best whose finals are made, or that has room for its model. What is to be
-    drawn, with what memory and how long, is told before it begins.
+    context: Context, film: Film, chosen: Sequence[Drafted], outlook: list[CutOutlook]
+) -> tuple[Finalist, list[CutOutlook]]:
+    """(the backend of finals, what is known of every cut): the best whose finals are made, or that has room
+    for its model. What is to be drawn, with what memory and how long, is told before it begins.
 
     Raises:
         MissingError: there is none, or none has room.
@@ -246,7 +255,7 @@ def _finalist(
     for backend in ranked:
         lacking = _lacking(context, film, backend, chosen)
         if not lacking:
-            return backend
+            return backend, outlook
         try:
             room = backend.room() if isinstance(backend, Sized) else None
         except MissingError as error:
@@ -254,8 +263,7 @@ def _finalist(
             continue
         if short is not None:
             context.runner.notice("finals-smaller", f"Finals are drawn by another model. {short}")
-        _estimate(context, lacking, room, outlook)
-        return backend
+        return backend, _estimate(context, lacking, room, outlook)
     assert short is not None
     raise short
 
@@ -264,25 +272,13 @@ Lacking = Sequence[tuple[int, Action]]
 """Numbers of cuts, and actions that are still to be made for them."""
 
 
-def _estimate(context: Context, lacking: Lacking, room: Room | None, outlook: Sequence[CutOutlook]) -> None:
-    """Tell what finals will take before they begin."""
+def _estimate(
+    context: Context, lacking: Lacking, room: Room | None, cuts: Sequence[CutOutlook]
+) -> list[CutOutlook]:
+    """Tell what finals will take before they begin; gives the cuts with what that is for each."""
     paces = _paces(context, lacking[0][1], room.device if room is not None else "")
     pace = sum(paces) / len(paces) if paces else None
     frames = _frames(lacking)
-    context.foresee(
-        context.language,
-        [
-            replace(
-                one,
-                to_draw=True,
-                device_seconds=None if pace is None else round(pace * frames[one.number], 1),
-                measured=len(paces),
-            )
-            if one.number in frames
-            else one
-            for one in outlook
-        ],
-    )
     total = sum(frames.values())
     took = (
         "how long that takes is not measured on this device yet"
@@ -293,6 +289,17 @@ def _estimate(context: Context, lacking: Lacking, room: Room | None, outlook: Se
     context.runner.notice(
         "finals-estimate", f"Finals for cut {listed(frames)}, {total} frames: {took}{memory}."
     )
+    return [
+        replace(
+            one,
+            to_draw=True,
+            device_seconds=None if pace is None else round(pace * frames[one.number], 1),
+            measured=len(paces),
+        )
+        if one.number in frames
+        else one
+        for one in cuts
+    ]
 
 
 def _lacking(context: Context, film: Film, backend: Finalist, chosen: Sequence[Drafted]) -> Lacking:

@@ -38,7 +38,7 @@ from loc.artifacts import (
 from loc.errors import LocError
 from loc.media.retiming import clock, slow_down
 from loc.media.timeline import load_timeline
-from loc.runner import Site
+from loc.runner import NotMade, Site
 from loc.stage import Context, CutOutlook
 from stages.lipsync import finals, plan, prepared, redraw
 from stages.lipsync import score as scoring
@@ -101,7 +101,11 @@ class _Routed:
 
 
 def run(context: Context, inputs: Inputs) -> LipSync:
-    """Track, cast, cut, route, draw and score. A cut that fails passes through and is a defect."""
+    """Track, cast, cut, route, draw and score. A cut that fails passes through and is a defect.
+
+    Raises:
+        NotMade: in look mode; what is known of cuts by then was told to the context.
+    """
     from loc.analysis.looks import Person, learn_looks
 
     if not context.settings.lipsync:
@@ -149,16 +153,17 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     clips_of = [cut.clips for cut in routed]
     scores = scoring.scores(context, film, backend, drawn, clips_of)
     drafts = _drafts(context, routed, drawn, scores)
-    decided = finals.decide(
+    decided, outlook = finals.decide(
         context,
         film,
         drafts,
         outlook,
         lambda artist, made: scoring.scores(context, film, artist, made, clips_of),
     )
-    decided = appraise(context, drafts, decided)
-    cuts = tuple(
-        _cut_record(
+    decided = appraise(context, [one for one in drafts if one.number in decided], decided)
+    waiting = {one.number for one in drafts} - decided.keys()
+    cuts = {
+        index + 1: _cut_record(
             film,
             cut,
             failures.get(index),
@@ -168,21 +173,26 @@ def run(context: Context, inputs: Inputs) -> LipSync:
             decided.get(index + 1),
         )
         for index, cut in enumerate(routed)
-    )
+        if index + 1 not in waiting
+    }
     context.foresee(
         context.language,
         [
-            replace(one, route=cut.route, reasons=cut.reasons, chosen=True)
-            for one, cut in zip(outlook, cuts, strict=True)
+            replace(one, route=cuts[one.number].route, reasons=cuts[one.number].reasons, chosen=True)
+            if one.number in cuts
+            else one
+            for one in outlook
         ],
     )
+    if waiting:
+        raise NotMade(STAGE)
     return LipSync(
         cast=Cast(
             faces=tuple(_face_record(face) for group in faces for face in group),
             castings=castings,
             people=tuple(who),
         ),
-        cuts=cuts,
+        cuts=tuple(cuts.values()),
         patches=tuple(one.patches for cut in drafts for one in decided[cut.number].drawn),
         spent=tuple(_spent(cut, decided[cut.number]) for cut in drafts if _is_metered(cut, decided)),
     )

@@ -284,6 +284,26 @@ def test_plan_says_of_each_cut_what_is_known_and_why(
     assert "Its draft scored under the limit of its measure." in shown
 
 
+def test_plan_knows_a_dropped_final_while_others_are_to_be_drawn(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "scores", planted({("latentsync", 1): 4.0}))
+    work = folder / "dropped"
+    run(finals="1", work_dir=work)
+    row = plan_of(folder, finals="all", work_dir=work)
+    assert [(cut.route, cut.to_draw) for cut in row.cuts] == [("draft", False), ("final", True)]
+    assert [[reason.code for reason in cut.reasons] for cut in row.cuts] == [["all", "worse-sync"], ["all"]]
+    assert (row.misses, row.waits_for) == (1, None)
+
+
+def test_plan_counts_the_finals_of_every_cut(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "scores", planted({}))
+    run(quality="draft", work_dir=folder / "every")
+    row = plan_of(folder, quality="max", work_dir=folder / "every")
+    assert [(cut.route, cut.to_draw) for cut in row.cuts] == [("final", True)] * 2
+    assert row.misses == 2
+
+
 def test_without_a_model_standard_keeps_drafts_and_says_so_and_max_is_refused(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
