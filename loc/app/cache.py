@@ -13,13 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loc.app.record import RunRecord, events, is_alive, read_run, run_ids
-from loc.errors import ExitCode
+from loc.app.record import FINISHED, RunRecord, events, is_alive, read_run, run_ids
 from loc.events import ActionDone
 from loc.store.collect import Collected, Collection, alone
 from loc.store.workdir import WorkDir
-
-FINISHED = (ExitCode.DONE, ExitCode.DEFECTS)
 
 SHARED = "shared"
 """Under which name stands what serves all languages."""

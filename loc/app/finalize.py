@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from loc.app.record import RunRecord, runs
-from loc.errors import ExitCode, UsageError
+from loc.app.record import FINISHED, RunRecord, runs
+from loc.errors import UsageError
 from loc.settings import FINALS_FORM, Settings
 from loc.store.workdir import WorkDir
-
-DONE = (ExitCode.DONE, ExitCode.DEFECTS)
-"""How a run ended that left outputs."""
 
 HERE = ("work_dir", "data_dir", "workers", "device", "nice")
 """Settings that belong to the machine and the moment, not to the run that goes on."""
@@ -42,7 +39,7 @@ def settings_for(store: WorkDir, video: Path, cuts: str, settings: Settings) -> 
 def _newest(store: WorkDir, video: Path) -> RunRecord:
     digest = store.input_digest(video)[0]
     for record in runs(store):
-        if record.source == digest and record.exit_code in DONE and record.given:
+        if record.source == digest and record.exit_code in FINISHED and record.given:
             return record
     raise UsageError(
         f"There is no finished run of {video} in {store.root}.",

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from loc.app.pool import Pool
+from loc.app.room import room_of
 from loc.app.run import Graph, Prepared, with_language
 from loc.app.walk import Seen, look_at
-from loc.backend import QUALITIES, Card, Host, Need, Rejected, Sized
-from loc.errors import MissingError
+from loc.backend import QUALITIES, Card, Host, Need, Rejected
 from loc.events import EventBus
 from loc.policy import licences
 from loc.runner import Runner
@@ -139,7 +139,10 @@ def plan(prepared: Prepared, graph: Graph, store: WorkDir, settings: Settings) -
             told = cuts.get(item.language, ()) if item.stage.makes == CUTS else ()
             rows.append(replace(row, cuts=tuple(told)))
             rows += _besides(item, prepared)
-        rows = [replace(row, room=_room(row, context, graph, settings)) for row in rows]
+        rows = [
+            replace(row, room=room_of(row.card, row.stage, row.language, context, graph.backends))
+            for row in rows
+        ]
     table = Shelf(settings.data_dir).rows()
     return [replace(row, offers=offers(row, table)) for row in rows]
 
@@ -163,23 +166,6 @@ def _besides(seen: Seen, prepared: Prepared) -> Iterator[Row]:
                 rejected=rejected,
                 part_of=seen.stage.name,
             )
-
-
-def _room(row: Row, context: Context, graph: Graph, settings: Settings) -> str | None:
-    """What a row's backend would take, or one that stands in for it where there is no room; in words."""
-    if row.card is None or not issubclass(graph.backends[row.card.id], Sized):
-        return None
-    ranked = [context.backend(row.stage, row.language)]
-    if row.stage not in settings.backend:
-        ranked += context.others(row.stage, row.language)
-    said = ""
-    for backend in ranked:
-        if isinstance(backend, Sized):
-            try:
-                return f"{said}{backend.room()}"
-            except MissingError as error:
-                said += f"{error} Another model: "
-    return said.removesuffix(" Another model: ")
 
 
 def offers(row: Row, known: Mapping[str, weights.Row]) -> tuple[Offer, ...]:

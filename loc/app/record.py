@@ -20,7 +20,7 @@ from typing import IO, Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 import loc
-from loc.errors import StorageError
+from loc.errors import ExitCode, StorageError
 from loc.events import Event, Progress
 from loc.settings import Settings
 from loc.stage import Job
@@ -40,6 +40,10 @@ _SHAPES_NOTHING = frozenset(
 )
 """Settings that do not tell one variant of a job from another: where things lie, how the work is done, and
 the languages, since those a job has do not all come from settings."""
+
+
+FINISHED = (ExitCode.DONE, ExitCode.DEFECTS)
+"""How a run ended that left outputs."""
 
 
 class StageTime(BaseModel):
@@ -199,6 +203,18 @@ def run_ids(store: WorkDir) -> list[str]:
     """The id of every run, readable or not, newest first."""
     names = (path.name for path in (store.root / "runs").iterdir())
     return sorted(filter(_ID.fullmatch, names), reverse=True)
+
+
+def was_finished(store: WorkDir, job: Job, settings: Settings) -> bool:
+    """Whether some run of an input came to its end with all that the settings shape as it is now."""
+    wanted = variant(job, settings)
+    return any(
+        record.source == job.digest
+        and record.settings == wanted
+        and record.exit_code in FINISHED
+        and set(job.languages) <= set(record.languages)
+        for record in runs(store)
+    )
 
 
 def read_run(store: WorkDir, run: str) -> RunRecord | None:

@@ -27,7 +27,8 @@ from loc.app.feasibility import (
 )
 from loc.app.inputs import open_job
 from loc.app.pool import Pool
-from loc.app.record import Recorder, StageTime
+from loc.app.record import Recorder, StageTime, was_finished
+from loc.app.room import room_of
 from loc.app.walk import Slots, informed, make_stage
 from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render, Source, Transcript, Translation
 from loc.backend import Backend, Card, Checking, Host, cards_of, installed
@@ -78,6 +79,7 @@ OF_THE_MACHINE = frozenset(
         "finals-smaller",
         "graph-refused",
         "memory-halved",
+        "room",
     }
 )
 """Codes of notices that stand in the log alone: a report tells of the work, and is written again only where
@@ -350,6 +352,7 @@ class _Run:
                 others=self.pool.others,
                 hear=partial(self._hear, self.pool),
             )
+            self._tell_room(context)
             mended: set[str] = set()
             while True:
                 try:
@@ -359,6 +362,20 @@ class _Run:
                         return damage
                     mended.add(damage.sha256)
                     self._mend(damage)
+
+    def _tell_room(self, context: Context) -> None:
+        """Say how much memory will be taken by what knows it. Not where all is made already: looking at a
+        device takes seconds."""
+        if was_finished(self.runner.store, self.job, self.settings):
+            return
+        resolutions = self.prepared.choices.resolutions
+        rooms = {
+            name: room_of(one.choice, name, language, context, self.graph.backends)
+            for (name, language), one in resolutions.items()
+        }
+        for name, room in rooms.items():
+            if room is not None:
+                self.runner.notice("room", f"Memory for {name}: {room}")
 
     def _hear(self, pool: Pool, context: Context, language: str) -> Context:
         """Go on with a language that was heard; the translators for it are chosen, or found missing, now.

@@ -133,6 +133,11 @@ def test_max_draws_every_cut_again_and_says_what_that_takes(
     monkeypatch.setattr(scoring, "scores", planted({}))
     work = folder / "max"
     first, events = run(finals="1", work_dir=work)
+    begun = next(place for place, event in enumerate(events) if isinstance(event, ActionDone))
+    (room,) = filter(is_room, events[:begun])
+    assert isinstance(room, Notice)
+    assert room.message.startswith("Memory for finals: about ")
+    assert room.message.endswith(" on CPU: a window at once, 4 pictures at once are encoded")
     (told,) = estimates(events)
     assert "cut 1, " in told
     assert "not measured on this device yet" in told
@@ -159,7 +164,12 @@ def test_max_draws_every_cut_again_and_says_what_that_takes(
     third, events = run(quality="max", work_dir=work)
     assert third.misses == 0
     assert not estimates(events)
+    assert not any(is_room(event) for event in events)
     assert device_seconds(third) == spent
+
+
+def is_room(event: Event) -> bool:
+    return isinstance(event, Notice) and event.code == "room"
 
 
 def estimates(events: Sequence[Event]) -> list[str]:
