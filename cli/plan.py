@@ -104,7 +104,10 @@ def _cut_cells(cut: CutOutlook) -> tuple[str, ...]:
         device = (
             "not measured" if cut.device_seconds is None else f"{cut.device_seconds:.1f} s (n={cut.measured})"
         )
-    because = "; ".join(reason.detail for reason in cut.reasons) or "-"
+    told = [reason.detail for reason in cut.reasons]
+    if cut.better is not None:
+        told.append(f"A better model could draw its final anew: --backend finals={cut.better}.")
+    because = " ".join(told) or "-"
     return str(cut.number), frames, cut.route, device, because
 
 
@@ -173,6 +176,7 @@ def _as_json(row: Row) -> dict[str, Any]:
             {"number": cut.number, "shot": cut.shot + 1, "frames": [cut.frames.start, cut.frames.stop],
              "face": cut.face, "route": cut.route, "finals_chosen": cut.chosen, "final_to_draw": cut.to_draw,
              "device_seconds": cut.device_seconds, "measured": cut.measured,
+             "better_model": cut.better,
              "reasons": [f"{reason.code}: {reason.detail}" for reason in cut.reasons]}
             for cut in row.cuts
         ],

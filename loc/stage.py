@@ -136,6 +136,8 @@ class CutOutlook:
         device_seconds: that this will take, by what like ones took on this machine for each frame; None where
             none was measured.
         measured: on how many recorded redraws that rests.
+        better: of a final that is there: a better model that could draw it anew, as `--backend finals=` takes
+            it; None where there is none.
     """
 
     number: int
@@ -148,6 +150,7 @@ class CutOutlook:
     to_draw: bool = False
     device_seconds: float | None = None
     measured: int = 0
+    better: str | None = None
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ OF_THE_MACHINE = frozenset(
         "device-waiting",
         "finals-estimate",
         "finals-smaller",
+        "finals-stay",
         "graph-refused",
         "memory-halved",
         "room",

@@ -211,6 +211,11 @@ class Preparing(Protocol):
 class Finalist(Drafter, Protocol):
     """A mouth renderer for the cuts that deserve more than a draft."""
 
+    @property
+    def model(self) -> str:
+        """Its model, as `--backend finals=` takes it."""
+        ...
+
     def reads(self, frames: FrameRange, cut: FrameRange, fps: float) -> FrameRange:
         """The frames of a cut that it reads so that it can draw some of them."""
         ...

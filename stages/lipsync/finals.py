@@ -205,15 +205,18 @@ def decide(
     chosen = [one for one in drafts if choices[one.number].final]
     if not chosen:
         return decided, outlook
-    try:
-        backend, outlook = _finalist(context, film, chosen, outlook)
-    except MissingError as error:
-        return {**decided, **_kept(context, chosen, choices, error)}, outlook
-    if doubt := backend.unverified():
-        context.runner.notice("unverified-weights", doubt)
+    artists, outlook, short = _artists(context, film, chosen, outlook)
+    for doubt in {artist: artist.unverified() for artist in artists.values()}.values():
+        if doubt is not None:
+            context.runner.notice("unverified-weights", doubt)
+    if short is not None:
+        left = [one for one in chosen if one.number not in artists]
+        decided |= _kept(context, left, choices, short)
     for one in chosen:
-        with contextlib.suppress(NotMade):
-            decided[one.number] = _upgraded(context, film, backend, one, choices[one.number].reasons, rate)
+        if artist := artists.get(one.number):
+            with contextlib.suppress(NotMade):
+                reasons = choices[one.number].reasons
+                decided[one.number] = _upgraded(context, film, artist, one, reasons, rate)
     return decided, outlook
 
 
@@ -239,23 +242,34 @@ def _kept(
     }
 
 
-def _finalist(
+def _artists(
     context: Context, film: Film, chosen: Sequence[Drafted], outlook: list[CutOutlook]
-) -> tuple[Finalist, list[CutOutlook]]:
-    """(the backend of finals, what is known of every cut): the best whose finals are made, or that has room
-    for its model. What is to be drawn, with what memory and how long, is told before it begins.
+) -> tuple[dict[int, Finalist], list[CutOutlook], MissingError | None]:
+    """(who draws each cut, by its number; what is known of every cut; why nobody draws the others).
 
-    Raises:
-        MissingError: there is none, or none has room.
+    A final that is there stays, whoever of them drew it: it takes long to draw, so only naming a model has it
+    drawn anew. The others are drawn by the best backend that has room for its model. What is to be drawn,
+    with what memory and how long, is told before it begins.
     """
-    ranked = [cast(Finalist, context.backend(FINALS, context.language))]
+    try:
+        ranked = [cast(Finalist, context.backend(FINALS, context.language))]
+    except MissingError as error:
+        return {}, outlook, error
     if FINALS not in context.settings.backend:
         ranked += [cast(Finalist, one) for one in context.others(FINALS, context.language)]
-    short: MissingError | None = None
+    artists: dict[int, Finalist] = {}
+    lacking: list[Lacking] = []
     for backend in ranked:
-        lacking = _lacking(context, film, backend, chosen)
-        if not lacking:
-            return backend, outlook
+        left = [one for one in chosen if one.number not in artists]
+        lacking.append(_lacking(context, film, backend, left))
+        unmade = {number for number, _ in lacking[-1]}
+        artists |= {one.number: backend for one in left if one.number not in unmade}
+    outlook = _tell_better(context, ranked[0], artists, outlook)
+    left = [one for one in chosen if one.number not in artists]
+    short: MissingError | None = None
+    for backend, actions in zip(ranked, lacking, strict=True):
+        if not left:
+            break
         try:
             room = backend.room() if isinstance(backend, Sized) else None
         except MissingError as error:
@@ -263,9 +277,24 @@ def _finalist(
             continue
         if short is not None:
             context.runner.notice("finals-smaller", f"Finals are drawn by another model. {short}")
-        return backend, _estimate(context, lacking, room, outlook)
-    assert short is not None
-    raise short
+        wanted = [(number, action) for number, action in actions if number not in artists]
+        outlook = _estimate(context, wanted, room, outlook)
+        return artists | {one.number: backend for one in left}, outlook, None
+    return artists, outlook, short
+
+
+def _tell_better(
+    context: Context, best: Finalist, artists: Mapping[int, Finalist], cuts: list[CutOutlook]
+) -> list[CutOutlook]:
+    """Say which finals are there by another model than the best."""
+    by_others = {number: artist.model for number, artist in artists.items() if artist is not best}
+    if by_others:
+        context.runner.notice(
+            "finals-stay",
+            f"Finals for cut {listed(by_others)} stay as {', '.join(sorted(set(by_others.values())))} drew "
+            f"them; --backend finals={best.model} draws them anew by a better model.",
+        )
+    return [replace(one, better=best.model) if one.number in by_others else one for one in cuts]
 
 
 Lacking = Sequence[tuple[int, Action]]

@@ -60,7 +60,7 @@ class LatentSync:
         """What shapes a patch besides this package: weights, how they are sampled, what computes."""
         sampling, seed = self._sampling()
         return {
-            **self._host.weights(self._id).fingerprint(),
+            **self._host.weights(self.model).fingerprint(),
             **{f"vae {name}": digest for name, digest in self._host.weights(VAE).fingerprint().items()},
             "torch": packages.version("torch"),
             "diffusers": packages.version("diffusers"),
@@ -103,8 +103,8 @@ class LatentSync:
         """
         from stages.lipsync.latentsync.model import UNET, check_resolution
 
-        held = self._host.weights(self._id)
-        return check_resolution(self._id, held.files, held.digests[UNET])
+        held = self._host.weights(self.model)
+        return check_resolution(self.model, held.files, held.digests[UNET])
 
     def second_try(self) -> LatentSync:
         """The same model with more steps and another noise, for cuts whose lips do not follow."""
@@ -125,7 +125,8 @@ class LatentSync:
             self._model.close()
 
     @property
-    def _id(self) -> str:
+    def model(self) -> str:
+        """Id of its weights."""
         assert self._host.model is not None
         return self._host.model
 
@@ -148,12 +149,12 @@ class LatentSync:
         from stages.lipsync.latentsync import model, room
 
         device, free = self._host.devices.device, self._host.devices.device.free_mb()
-        taken = model.taken_by(self._id, self._files(self._id), self._files(VAE), device.name)
+        taken = model.taken_by(self.model, self._files(self.model), self._files(VAE), device.name)
         shared = not device.name.startswith(model.HALF)
         layout = room.fitting(taken, free, shared=shared)
         if layout is None:
             assert free is not None
-            title = self._host.weights(self._id).row.title
+            title = self._host.weights(self.model).row.title
             raise no_room(title, device, needed(room.least_mb(taken, shared=shared), free))
         return device, free, layout, taken.memory_mb(layout)
 
@@ -169,7 +170,9 @@ class LatentSync:
                 # What is free is asked with the lease in hand, when other models have left.
                 layout = self._fitted()[2]
                 halving = self._host.devices.halving
-                return model.load(self._id, self._files(self._id), self._files(VAE), device, halving, layout)
+                return model.load(
+                    self.model, self._files(self.model), self._files(VAE), device, halving, layout
+                )
 
-            self._model = self._host.resident(self._host.weights(self._id).row.title, 0, load)
+            self._model = self._host.resident(self._host.weights(self.model).row.title, 0, load)
         return self._model

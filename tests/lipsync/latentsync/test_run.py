@@ -220,6 +220,39 @@ def test_where_a_model_has_no_room_a_smaller_one_draws_and_where_none_has_drafts
     assert "There is no room for" in row.room
 
 
+def test_a_final_that_is_there_stays_until_a_better_model_is_named(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "scores", planted({}))
+    where = {"data_dir": folder / "later", "work_dir": folder / "stays"}
+    tiny.register(folder / "later")
+    first, _ = run(finals="1", **where)
+    assert first.exit_code is ExitCode.DONE, first.error
+    better = tiny.row("better").model_copy(update={"rank": -1})
+    place(folder / "later", better, *tiny.files(1).items())
+
+    row = plan_of(folder, finals="all", **where)
+    assert [(cut.to_draw, cut.better) for cut in row.cuts] == [(False, "better"), (True, None)]
+    second, events = run(finals="all", **where)
+    assert second.exit_code is ExitCode.DONE, second.error
+    assert routes(events) == ["final", "final"]
+    assert {event.unit[:5] for event in drawn_finals(events)} == {"cut 2"}
+    (told,) = [event for event in events if isinstance(event, Notice) and event.code == "finals-stay"]
+    assert told.message.startswith("Finals for cut 1 stay as tiny-latentsync drew them")
+
+    named, events = run(finals="all", backend={"finals": "better"}, **where)
+    assert named.exit_code is ExitCode.DONE, named.error
+    assert {event.unit[:5] for event in drawn_finals(events)} == {"cut 1"}
+
+
+def drawn_finals(events: Sequence[Event]) -> list[ActionDone]:
+    return [
+        event
+        for event in events
+        if isinstance(event, ActionDone) and event.action == "lipsync.final" and not event.hit
+    ]
+
+
 def test_a_final_that_is_worse_gives_way_to_its_draft(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "scores", planted({("latentsync", 1): 4.0}))
     result, events = run(finals="1")
