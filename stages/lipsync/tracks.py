@@ -23,6 +23,9 @@ not known, so they split a cut."""
 SMOOTHING = 0.8
 """Standard deviation in frames of the smoothing of mesh points."""
 SMOOTHING_REACH = 3
+CONTEXT = SMOOTHING_REACH + MAX_GAP + 1
+"""Frames on either side that decide what becomes of one: those that smooth it may lie in gaps, which are
+bridged only if they are seen to be short."""
 LIPS_ALIKE = 0.006
 """Root mean square distance of the points of two frames' lips, over the extent of the whole face, at which
 one counts a third for the other: three times what they tremble on a still face (98 % of a real one's frames),

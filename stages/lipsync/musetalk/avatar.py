@@ -4,11 +4,11 @@ An avatar is a folder, `DATA_DIR/avatars/NAME`, made without any sound:
 
     avatar.json      `Avatar`
     pictures.raw     its frames as coded, plane after plane, frame after frame
-    latents.npy      of what was baked (`musetalk.baking`) the latents
-    baked.npz        the rest of it
+    face.npy         of what was baked (`musetalk.baking`) which face each frame shows
+    faces.raw        the rest of it, face after face
 
 Frames without a face are shown as they are. Where the sound is longer than the pictures they are shown to
-and fro. Nothing is held whole but the sound: frames and latents are mapped.
+and fro. Nothing is held whole but the sound: frames and faces are written as they come, and mapped.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ RECALL = 10 * HEARD_RATE
 class Avatar(Frozen):
     """What an avatar was made of."""
 
-    schema_version: int = 2
+    schema_version: int = 3
     name: str
     source: str
     """SHA-256 of the video, or of its pictures one after the other."""
@@ -75,6 +75,10 @@ class Avatar(Frozen):
     video: VideoStream
     planes: tuple[tuple[int, int], ...]
     """Height and width of each plane of a frame."""
+    latents: tuple[int, ...]
+    """Shape of a face's."""
+    outline: int
+    """Points of the outline of a face's mask."""
     knobs: dict[str, Any]
     vae: dict[str, str]
     """Digests of the weights that saw the faces."""
@@ -91,20 +95,25 @@ class Stage:
     """
 
     def __init__(self, folder: Path) -> None:
-        from stages.lipsync.musetalk.baking import Baked
+        from stages.lipsync.musetalk.baking import Baked, row_of_face
 
         try:
             self.record = Avatar.model_validate_json((folder / RECORD).read_bytes())
             self._raw = np.memmap(folder / "pictures.raw", dtype=np.uint8, mode="r")
-            latents = np.load(folder / "latents.npy", mmap_mode="r", allow_pickle=False)
-            with np.load(folder / "baked.npz", allow_pickle=False) as held:
-                self.baked = Baked({"latents": latents, **{key: held[key] for key in held.files}})
+            row = row_of_face(self.record.latents, self.record.outline)
+            faces = np.memmap(folder / "faces.raw", dtype=row, mode="r")
+            face = np.load(folder / "face.npy", allow_pickle=False)
         except (OSError, ValueError) as error:
+            again = f"`loc avatar remove {folder.name}`, and bake it again."
             raise MissingError(
                 f"There is no avatar {folder.name!r} that can be used.",
                 why=str(error).splitlines()[0],
-                fix="`loc avatar list` names those there are; `loc avatar bake` makes one.",
+                fix=again
+                if folder.is_dir()
+                else "`loc avatar list` names those there are; `loc avatar bake` makes one.",
             ) from error
+        parts = {name: np.asarray(faces[name]) for name in row.names or ()}
+        self.baked = Baked({"face": face, **parts})
 
     @property
     def knobs(self) -> Knobs:
@@ -167,13 +176,17 @@ def folder_of(data_dir: Path, name: str) -> Path:
 
 
 def listed(data_dir: Path) -> list[tuple[Avatar, int]]:
-    """Every avatar that is whole, by name, with its bytes."""
+    """Every avatar, by name, with its bytes.
+
+    Raises:
+        MissingError: one is damaged, or of an earlier version.
+    """
     found = []
     folders = sorted(home(data_dir).iterdir()) if home(data_dir).is_dir() else []
     for folder in folders:
         if NAME.fullmatch(folder.name) and (folder / RECORD).is_file():
             size = sum(path.stat().st_size for path in folder.iterdir())
-            found.append((Avatar.model_validate_json((folder / RECORD).read_bytes()), size))
+            found.append((Stage(folder).record, size))
     return found
 
 
@@ -229,52 +242,55 @@ def _film(source: Path, settings: Settings, scratch: Path) -> tuple[Path, str]:
 def _bake(
     film: Path, digest: str, name: str, folder: Path, settings: Settings, backend: MuseTalk, say: Say
 ) -> Avatar:
-    from loc.analysis.face_tracker import track_range
-    from loc.analysis.faces import foremost
+    from loc.analysis.face_tracker import FaceTracker
     from loc.media.frames import first_look, read_frames, scan_frames
     from loc.media.probe import probe_source
     from loc.media.timeline import Timeline
     from stages.lipsync.musetalk.baking import bake as baking
-    from stages.lipsync.musetalk.baking import joined
-    from stages.lipsync.tracks import prepare
+    from stages.lipsync.musetalk.baking import write_rows
+    from stages.lipsync.musetalk.following import follow_film
 
     video = probe_source(film, settings).video
     scan = scan_frames(film, video)
     base = first_look(film, video.index).time_base
     timeline = Timeline(scan.pts, scan.key, base, scan.duration)
     frames = FrameRange(start=0, stop=timeline.count)
-    faces = prepare(foremost(track_range(film, video, timeline, frames), timeline.count))
-    if not faces.found.any():
+    with FaceTracker(video) as tracker:
+        rows = folder.with_name("rows")
+        followed = follow_film(tracker, read_frames(film, video, timeline, frames), rows)
+    if not followed.seen:
         raise InputError(f"No frame of {name!r} shows a face.", fix="Take pictures that show one, larger.")
-    say(f"{int(faces.found.sum())} of {timeline.count} frames show the face")
+    say(f"{followed.seen} of {timeline.count} frames show the face")
     shapes: list[tuple[int, int]] = []
     with (folder / "pictures.raw").open("wb") as raw, backend.nets() as nets:
 
         def shown() -> Iterator[Shown]:
             pictures = read_frames(film, video, timeline, frames)
-            for planes, points, found in zip(pictures, faces.points, faces.found, strict=True):
+            for planes, points in zip(pictures, followed.points(), strict=True):
                 held = (planes.y, planes.u, planes.v)
                 shapes[:] = [(plane.shape[0], plane.shape[1]) for plane in held]
                 for plane in held:
                     raw.write(plane.tobytes())
-                yield planes, points if found else None, None
+                yield planes, points, None
 
         knobs, batch = backend.knobs, backend.batch(nets)
-        baked = joined(baking(nets, shown(), video, knobs, batch, backend.devices))
-    if "latents" not in baked:
+        batches = baking(nets, shown(), video, knobs, batch, backend.devices)
+        face, row = write_rows(batches, folder / "faces.raw")
+    if row is None:
         raise InputError(
             f"No face of {name!r} lies inside the picture.", fix="Take pictures that show one whole."
         )
-    np.save(folder / "latents.npy", baked.pop("latents"))
-    np.savez(folder / "baked.npz", allow_pickle=False, **baked)
+    np.save(folder / "face.npy", face, allow_pickle=False)
     record = Avatar(
         name=name,
         source=digest,
         rate=_rate(video.average_rate),
         frames=timeline.count,
-        faces=int((baked["face"] >= 0).sum()),
+        faces=int((face >= 0).sum()),
         video=video,
         planes=tuple(shapes),
+        latents=row["latents"].shape,
+        outline=row["polygon"].shape[0],
         knobs=asdict(knobs),
         vae=dict(backend.sight()),
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,45 @@ class Baked:
         matrix, polygon, light = (self._arrays[key][number] for key in ("matrix", "polygon", "light"))
         feather = float(self._arrays["feather"][number])
         return drawing.Place(matrix, polygon, feather, None if np.isnan(light).any() else light)
+
+
+def row_of_face(latents: tuple[int, ...], outline: int) -> np.dtype[Any]:
+    """How the arrays of one face lie one after the other in a file.
+
+    Args:
+        latents: shape of a face's.
+        outline: points of its mask's outline.
+    """
+    return np.dtype(
+        [
+            ("latents", "<f2", latents),
+            ("matrix", "<f8", (2, 3)),
+            ("polygon", "<f4", (outline, 2)),
+            ("feather", "<f8"),
+            ("light", "<f8", (3,)),
+        ]
+    )
+
+
+def write_rows(batches: Iterable[Arrays], path: Path) -> tuple[npt.NDArray[np.int64], np.dtype[Any] | None]:
+    """Write the arrays of batches to a file as they come, face after face.
+
+    Returns:
+        `face`, and how a row lies; None where no frame shows a face.
+    """
+    face: list[npt.NDArray[np.int64]] = []
+    row: np.dtype[Any] | None = None
+    with path.open("wb") as file:
+        for arrays in batches:
+            face.append(arrays["face"])
+            if "latents" not in arrays:
+                continue
+            row = row or row_of_face(arrays["latents"].shape[1:], arrays["polygon"].shape[1])
+            rows = np.empty(len(arrays["latents"]), dtype=row)
+            for name in row.names or ():
+                rows[name] = arrays[name]
+            file.write(rows.tobytes())
+    return np.concatenate(face), row
 
 
 def shown(cut: CutView, knobs: Knobs) -> Iterator[Shown]:

@@ -122,3 +122,13 @@ def test_a_picture_becomes_an_avatar_and_goes_again(data: Path, tmp_path: Path) 
     assert runner.invoke(app, ["avatar", "remove", "still", "--data-dir", str(data)]).exit_code == 0
     with pytest.raises(MissingError):
         avatar.Stage(avatar.folder_of(data, "still"))
+
+
+def test_an_avatar_of_an_earlier_version_is_to_be_baked_again(data: Path, tmp_path: Path) -> None:
+    old = avatar.folder_of(tmp_path, "old")
+    old.mkdir(parents=True)
+    record = json.loads((avatar.folder_of(data, "anna") / avatar.RECORD).read_text("utf-8"))
+    record = {key: value for key, value in record.items() if key not in ("latents", "outline")}
+    (old / avatar.RECORD).write_text(json.dumps(record), "utf-8")
+    with pytest.raises(MissingError, match="loc avatar remove old"):
+        avatar.listed(tmp_path)
