@@ -30,7 +30,7 @@ from loc.store.workdir import WorkDir
 from stages.dub import loudness
 from stages.dub.speech import CLIP_LUFS
 
-METER_VERSION = 1
+METER_VERSION = 2
 LEVEL_VERSION = 1
 MIX_VERSION = 1
 LOUDNESS_VERSION = 1
@@ -248,7 +248,10 @@ def _in_range(store: WorkDir, clip: Placement, low: int, high: int) -> tuple[int
 
 def _as_stored(audio: Samples) -> Samples:
     """The samples a FLAC block gives back."""
-    return (quantise(audio) / float(1 << 31)).astype(np.float32)
+    # 24 bits and a power of two: exact in single precision.
+    stored: Samples = quantise(audio).astype(np.float32)
+    stored /= np.float32(1 << 31)
+    return stored
 
 
 def _presence(added: Samples, at: int, voice: Samples, amplitudes: Samples) -> tuple[float, float]:

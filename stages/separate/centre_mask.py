@@ -11,7 +11,7 @@ mask: similarity of two panned channels after Avendano and Jot, 2004. Figures: `
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -141,8 +141,7 @@ class CentreMask:
         power = (STEREO_POWER if stereo else MONO_POWER) * parameters["strength"]
         voice = _OverlapAdd(len(audio), audio.shape[1])
         gate = _gate(probability, voice.spectra)[:, None] * _high_pass()
-        signals = np.concatenate([audio, mono[:, None], denoised[:, None]], axis=1)
-        for first, spectra in _spectra(signals, voice.spectra):
+        for first, spectra in _spectra((*audio.T, mono, denoised), voice.spectra):
             *channels, whole, clean = spectra
             mask = gate[first : first + len(whole)] * _ratio(clean, whole) ** power
             if stereo:
@@ -267,19 +266,20 @@ def _window() -> Floats:
     return window
 
 
-def _spectra(signals: Floats, count: int) -> Iterator[tuple[int, list[npt.NDArray[np.complex64]]]]:
-    """Spectra of float32 [n, signals], `SPECTRA_AT_ONCE` at a time: (index of the first, one array
+def _spectra(signals: Sequence[Floats], count: int) -> Iterator[tuple[int, list[npt.NDArray[np.complex64]]]]:
+    """Spectra of signals float32 [n], `SPECTRA_AT_ONCE` at a time: (index of the first, one array
     complex64 [spectra, bins] per signal)."""
     from scipy.fft import rfft
 
     window = _window()
-    padded = np.zeros(((count - 1) * HOP + WINDOW, signals.shape[1]), dtype=np.float32)
-    padded[WINDOW - HOP : WINDOW - HOP + len(signals)] = signals
+    padded = np.zeros(((count - 1) * HOP + WINDOW, len(signals)), dtype=np.float32)
+    for index, signal in enumerate(signals):
+        padded[WINDOW - HOP : WINDOW - HOP + len(signal), index] = signal
     for first in range(0, count, SPECTRA_AT_ONCE):
         last = min(count, first + SPECTRA_AT_ONCE)
         span = padded[first * HOP : (last - 1) * HOP + WINDOW]
         frames = np.lib.stride_tricks.sliding_window_view(span, WINDOW, axis=0)[::HOP]
-        yield first, [rfft(frames[:, index] * window, axis=1) for index in range(signals.shape[1])]
+        yield first, [rfft(frames[:, index] * window, axis=1) for index in range(len(signals))]
 
 
 class _OverlapAdd:
