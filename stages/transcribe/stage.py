@@ -37,6 +37,13 @@ TRIED_WINDOWS = 3
 CLEARER_BY = 0.02
 """How much surer the recogniser must be of the whole sound: less is chance."""
 
+
+class Laughs(Frozen):
+    """What `transcribe.laughs` makes: in samples at 48 kHz from the stretch's start, in order and apart."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+
 Origin = Literal["recognised", "supplied", "cues"]
 
 
@@ -127,14 +134,39 @@ def _kept(ctx: Context, inputs: Inputs, segments: Sequence[Segment]) -> tuple[Ke
 def _laughs(
     ctx: Context, speech: Sound, regions: Sequence[phrases.Range], segments: Sequence[Segment]
 ) -> list[phrases.Range]:
-    """Laughs in the stretches that are spoken. The few seconds beside lines are listened to each time: that
-    takes less than to look up whether it was done."""
-    least = laughter.LEAST * SAMPLE_RATE // 100
+    """Laughs in the stretches that are spoken."""
+    stretches = kept.beside_lines(regions, segments, laughter.LEAST * SAMPLE_RATE // 100)
+    made = ctx.runner.map(
+        [_listened(ctx, speech, stretch, number) for number, stretch in enumerate(stretches, start=1)],
+        parallel=True,
+    )
     return [
         (start + begin, min(stop, start + end))
-        for start, stop in kept.beside_lines(regions, segments, least)
-        for begin, end in laughter.laughs(read_analysis(ctx.store, speech, start, stop))
+        for (start, stop), item in zip(stretches, made, strict=True)
+        for begin, end in item.model("laughs", Laughs).ranges
     ]
+
+
+def _listened(ctx: Context, speech: Sound, stretch: phrases.Range, number: int) -> tuple[Action, Make]:
+    """Look for laughs beside what is said.
+
+    Reads: a stretch of voice beside words and cues.
+    Leaves out: the lines, but for where they leave it.
+    """
+
+    def make(out: Out) -> None:
+        found = laughter.laughs(read_analysis(ctx.store, speech, *stretch))
+        out.detail["laughs"] = len(found)
+        out.model("laughs", Laughs(ranges=tuple(found)))
+
+    action = Action(
+        name="transcribe.laughs",
+        version=1,
+        site=ctx.site(NAME, f"stretch {number}"),
+        inputs={"speech": slice_key(speech, *stretch)},
+        programs={"soxr": packages.version("soxr")},
+    )
+    return action, make
 
 
 def _supplied(

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from cli.graph import load_graph
 from loc.analysis.diarization.pyannote import Pyannote
@@ -26,6 +27,7 @@ from loc.events import ActionDone, Event
 from loc.settings import Settings
 from loc.store.workdir import ActionRecord, WorkDir
 from stages.dub.command import Command
+from stages.separate.centre_mask import CentreMask
 from tests.endpoint import Answered, Asked, chat, serving
 from tests.furnished import furnish
 from tests.lipsync import test_sync as judge
@@ -183,8 +185,8 @@ def draw(folder: Path) -> Rig:
     then spoken by an engine that does not know its phones, then translated by a language model that talks too
     much, then with tiny weights of LatentSync and a judge, then with those of MuseTalk; one picture of it,
     made to talk with its sound; two people in a shot, of whom it is not known who speaks, without a judge and
-    with one, dubbed once more by an engine that imitates a voice of the bank and is listened to; and the film
-    with a line for which its picture has to be slowed."""
+    with one, with a cue that is too short for what is said, and dubbed by an engine that imitates a voice of
+    the bank and is listened to; and the film with a line for which its picture has to be slowed."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -240,8 +242,16 @@ def draw(folder: Path) -> Rig:
     pair.say("ja", JAPANESE[1:], shifts=(0,))
     pair.run(languages=("ja",), until="lipsync")
     pair.run(languages=("ja",), until="lipsync", finals="none", data_dir=folder / "data")
-    # Nobody is matched with a voice of the bank who is heard for less than 4 s.
     [line] = pair.lines
+    # A cue that ends long before the voice does leaves a stretch beside it.
+    brief = replace(
+        pair, lines=(line.model_copy(update={"stop": line.start + SAMPLE_RATE // 2}),), video="brief.mp4"
+    )
+    os.link(pair.path, brief.path)
+    brief.say("en", [line.text for line in TWINS.lines], shifts=(0,))
+    with patch.object(CentreMask, "all_voices", True):
+        brief.run(**HEARD)
+    # Nobody is matched with a voice of the bank who is heard for less than 4 s.
     longer = line.model_copy(update={"stop": line.start + round(4.1 * SAMPLE_RATE)})
     known = replace(pair, lines=(longer,), video="known.mp4")
     os.link(pair.path, known.path)

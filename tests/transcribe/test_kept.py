@@ -122,3 +122,9 @@ def test_a_laugh_that_goes_on_from_a_cue_stays(runner: Runner) -> None:
     assert kept_laugh.start < end * S + S // 2
     assert kept_laugh.stop - kept_laugh.start > S
     assert kept_laugh.stop <= end * S + len(laugh) + S // 4
+    (heard,) = [record for record in runner.store.actions() if record.name == "transcribe.laughs"]
+    assert heard.detail == {"laughs": 1}
+    moved = supplied(runner.store, srt((0.9, end, "In the evening, or at night.")))
+    run(context(runner, transcript=moved), Inputs(Slot("ingest", source), Slot("separate", stems)))
+    again = [record.key for record in runner.store.actions() if record.name == "transcribe.laughs"]
+    assert again == [heard.key], "what lies beside the cue is as it was"
