@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.options import MUSETALK_FIELDS, JsonFlag, with_settings
 from cli.output import say, table, write_json
-from loc.errors import ExitCode, UsageError
+from loc.errors import ExitCode, MissingError, UsageError
 from loc.settings import Settings
+
+if TYPE_CHECKING:
+    from stages.lipsync.musetalk.avatar import Listed
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -112,14 +115,13 @@ def show(settings: Settings, as_json: JsonFlag = False) -> None:
 
     found = listed(settings.data_dir)
     if as_json:
-        write_json([{**record.model_dump(mode="json"), "bytes": size} for record, size in found])
+        write_json([_as_json(one) for one in found])
         return
-    lines = [
-        (record.name, str(record.frames), str(record.rate), f"{size / (1 << 20):.1f} MiB")
-        for record, size in found
-    ]
-    for line in table(lines, ("avatar", "frames", "rate", "size")):
+    for line in table([_row(one) for one in found], ("avatar", "frames", "rate", "size")):
         typer.echo(line)
+    for one in found:
+        if isinstance(one.record, MissingError):
+            say(f"{one.name} cannot be used: {one.record.why} {one.record.fix}")
 
 
 @app.command("remove")
@@ -130,3 +132,16 @@ def drop(name: Name, settings: Settings) -> None:
 
     remove(settings.data_dir, name)
     say(f"{name} removed.")
+
+
+def _row(one: Listed) -> tuple[str, str, str, str]:
+    size = f"{one.size / (1 << 20):.1f} MiB"
+    if isinstance(one.record, MissingError):
+        return one.name, "-", "-", size
+    return one.name, str(one.record.frames), str(one.record.rate), size
+
+
+def _as_json(one: Listed) -> dict[str, Any]:
+    if isinstance(one.record, MissingError):
+        return {"name": one.name, "bytes": one.size, "problem": one.record.why}
+    return {**one.record.model_dump(mode="json"), "bytes": one.size}

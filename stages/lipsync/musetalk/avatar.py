@@ -18,13 +18,14 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from loc.artifacts import SAMPLE_RATE, FrameRange, Frozen, Ratio, VideoStream
 from loc.device import Devices
@@ -84,6 +85,20 @@ class Avatar(Frozen):
     """Digests of the weights that saw the faces."""
 
 
+def _unusable(folder: Path, error: Exception) -> MissingError:
+    if not folder.is_dir():
+        return MissingError(
+            f"There is no avatar {folder.name!r}.",
+            fix="`loc avatar list` names those there are; `loc avatar bake` makes one.",
+        )
+    other_form = isinstance(error, ValidationError)
+    return MissingError(
+        f"The avatar {folder.name!r} cannot be used.",
+        why="Another version of loc made it, or it is damaged." if other_form else f"{error}.",
+        fix=f"`loc avatar remove {folder.name}`, and bake it again.",
+    )
+
+
 class Stage:
     """An avatar opened to speak.
 
@@ -104,14 +119,7 @@ class Stage:
             faces = np.memmap(folder / "faces.raw", dtype=row, mode="r")
             face = np.load(folder / "face.npy", allow_pickle=False)
         except (OSError, ValueError) as error:
-            again = f"`loc avatar remove {folder.name}`, and bake it again."
-            raise MissingError(
-                f"There is no avatar {folder.name!r} that can be used.",
-                why=str(error).splitlines()[0],
-                fix=again
-                if folder.is_dir()
-                else "`loc avatar list` names those there are; `loc avatar bake` makes one.",
-            ) from error
+            raise _unusable(folder, error) from error
         parts = {name: np.asarray(faces[name]) for name in row.names or ()}
         self.baked = Baked({"face": face, **parts})
 
@@ -175,19 +183,35 @@ def folder_of(data_dir: Path, name: str) -> Path:
     return home(data_dir) / name
 
 
-def listed(data_dir: Path) -> list[tuple[Avatar, int]]:
-    """Every avatar, by name, with its bytes.
+@dataclass(frozen=True)
+class Listed:
+    """An avatar that lies in the data folder.
 
-    Raises:
-        MissingError: one is damaged, or of an earlier version.
+    Args:
+        size: bytes of its files.
+        record: what it was made of; the error instead, where it is damaged or of an earlier version.
     """
-    found = []
+
+    name: str
+    size: int
+    record: Avatar | MissingError
+
+
+def listed(data_dir: Path) -> list[Listed]:
+    """Every avatar, by name."""
     folders = sorted(home(data_dir).iterdir()) if home(data_dir).is_dir() else []
-    for folder in folders:
-        if NAME.fullmatch(folder.name) and (folder / RECORD).is_file():
-            size = sum(path.stat().st_size for path in folder.iterdir())
-            found.append((Stage(folder).record, size))
-    return found
+    return [
+        Listed(folder.name, sum(path.stat().st_size for path in folder.iterdir()), _record(folder))
+        for folder in folders
+        if NAME.fullmatch(folder.name) and folder.is_dir()
+    ]
+
+
+def _record(folder: Path) -> Avatar | MissingError:
+    try:
+        return Stage(folder).record
+    except MissingError as error:
+        return error
 
 
 def remove(data_dir: Path, name: str) -> None:
@@ -197,7 +221,7 @@ def remove(data_dir: Path, name: str) -> None:
         MissingError: there is none of this name.
     """
     folder = folder_of(data_dir, name)
-    if not (folder / RECORD).is_file():
+    if not folder.is_dir():
         raise MissingError(f"There is no avatar {name!r}.", fix="`loc avatar list` names those there are.")
     shutil.rmtree(folder)
 

@@ -130,5 +130,13 @@ def test_an_avatar_of_an_earlier_version_is_to_be_baked_again(data: Path, tmp_pa
     record = json.loads((avatar.folder_of(data, "anna") / avatar.RECORD).read_text("utf-8"))
     record = {key: value for key, value in record.items() if key not in ("latents", "outline")}
     (old / avatar.RECORD).write_text(json.dumps(record), "utf-8")
-    with pytest.raises(MissingError, match="loc avatar remove old"):
-        avatar.listed(tmp_path)
+    runner = CliRunner()
+    listed = runner.invoke(app, ["avatar", "list", "--data-dir", str(tmp_path)])
+    assert listed.exit_code == 0
+    assert "old cannot be used: Another version of loc made it" in listed.output
+    assert "`loc avatar remove old`" in listed.output
+    [told] = json.loads(runner.invoke(app, ["avatar", "list", "--json", "--data-dir", str(tmp_path)]).stdout)
+    assert told["name"] == "old"
+    assert "problem" in told
+    assert runner.invoke(app, ["avatar", "remove", "old", "--data-dir", str(tmp_path)]).exit_code == 0
+    assert not old.exists()
