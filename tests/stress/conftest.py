@@ -35,6 +35,8 @@ def reference(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Referenc
     started = time.monotonic()
     ended = job.run()
     assert ended.code == 0, ended.stderr
+    routes = [event["route"] for event in ended.events if event["type"] == "cut-decided"]
+    assert routes == ["passthrough", "draft"], "one chunk is redrawn, one is not"
     return Reference(job, time.monotonic() - started, ended.misses, job.media())
 
 

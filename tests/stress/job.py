@@ -21,11 +21,19 @@ from loc.app.record import RunRecord, events, runs
 from loc.events import ActionDone
 from loc.store.keys import digest_file
 from loc.store.workdir import ActionRecord, WorkDir
-from tests.presenter import SHORT_TWO_SHOTS, render, write_subtitles
+from tests.presenter import MINA, OTTO, Said, Script, Shot, render, write_subtitles
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = replace(SHORT_TWO_SHOTS, size=(256, 144), fps=Fraction(12), music=False)
-"""Two lines in two shots, 3.4 s and 41 frames: one chunk is redrawn, one is not."""
+SCRIPT = Script(
+    lines=(Said(OTTO, "Maybe people move.", pause=0.3), Said(MINA, "Bob saw a papa bear.", pause=0.5)),
+    shots=(Shot(0, "medium", "study", (OTTO,)), Shot(1, "close", "plain", (MINA,))),
+    tail=0.3,
+    size=(256, 144),
+    fps=Fraction(12),
+    music=False,
+)
+"""Two lines in two shots, 3.5 s and 42 frames: one chunk is redrawn, one is not, for its lips are too few
+pixels to be told."""
 
 TEXTS = {
     "ja": ("人が動くかもしれない。", "ボブがパパを見た。"),
@@ -76,9 +84,10 @@ class Running:
 
     process: subprocess.Popen[str]
     mark: str
+    limit_s: int = LIMIT_S
 
     def wait(self) -> Ended:
-        stdout, stderr = self.process.communicate(timeout=LIMIT_S)
+        stdout, stderr = self.process.communicate(timeout=self.limit_s)
         return Ended(self.process.returncode, stdout, stderr)
 
     def family(self) -> list[psutil.Process]:
@@ -118,6 +127,7 @@ class Job:
     supplied: bool = True
     """Whether the translations are given; else they are made."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    limit_s: int = LIMIT_S
 
     def arguments(self) -> list[str]:
         given = self.languages if self.supplied else ()
@@ -141,7 +151,7 @@ class Job:
             start_new_session=True,
             **options,
         )
-        return Running(process, mark)
+        return Running(process, mark, self.limit_s)
 
     def run(self, *more: str, **options: Any) -> Ended:
         return self.start(*more, **options).wait()

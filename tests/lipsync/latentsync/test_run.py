@@ -224,7 +224,7 @@ def test_a_final_that_is_there_stays_until_a_better_model_is_named(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scoring, "scores", planted({}))
-    where = {"data_dir": folder / "later", "work_dir": folder / "stays"}
+    where: dict[str, Any] = {"data_dir": folder / "later", "work_dir": folder / "stays"}
     tiny.register(folder / "later")
     first, _ = run(finals="1", **where)
     assert first.exit_code is ExitCode.DONE, first.error
