@@ -1,7 +1,7 @@
 """The face of a whole film, however long: followed once, kept in a file, and given again in blocks.
 
-Which of several faces is the foremost is known only at a film's end. A frame's face is some 1.6 KB: an hour of
-them fills 140 MB, and smoothing them as a whole several times that.
+Which of several faces is the foremost is known only at a film's end. A frame's face is some 1.6 KB: an hour
+of them fills 140 MB, and smoothing them as a whole several times that.
 """
 
 from __future__ import annotations
