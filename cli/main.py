@@ -55,9 +55,9 @@ class LazyGroup(TyperGroup):
 
 def load_command(name: str) -> Any:
     """Import a command's module and build it. Every thread that it starts shares the process's heap."""
-    from loc.process import share_one_heap
+    from loc.process import keep_heap_small
 
-    share_one_heap()
+    keep_heap_small()
     command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
     command.name = name
     return command

@@ -65,8 +65,8 @@ def test_threads_share_a_heap_once_they_are_told_to() -> None:
     code = """
 import sys, threading
 from cli.main import load_command
-from loc.process import run, share_one_heap
-if sys.argv[1] == "shared": share_one_heap()
+from loc.process import run, keep_heap_small
+if sys.argv[1] == "shared": keep_heap_small()
 if sys.argv[1] == "command": load_command("run")
 run(["true"])
 together, shown = threading.Barrier(9), threading.Event()
@@ -92,6 +92,32 @@ shown.set()
     assert heaps["own"] >= 7
     assert heaps["shared"] <= 1
     assert heaps["command"] <= 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed blocks")
+def test_large_blocks_go_back_at_once_though_one_above_them_is_in_use() -> None:
+    code = """
+import sys, psutil
+from loc.process import LARGE_BLOCK, keep_heap_small
+if sys.argv[1] == "small": keep_heap_small()
+def block(): return bytearray(b"1") * (LARGE_BLOCK + 1)
+block()
+blocks = [block() for _ in range(12)]
+last = blocks.pop()
+full = psutil.Process().memory_info().rss
+del blocks
+print((full - psutil.Process().memory_info().rss) // LARGE_BLOCK)
+"""
+    returned = {
+        mode: int(
+            subprocess.run(
+                [sys.executable, "-c", code, mode], cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for mode in ("own", "small")
+    }
+    assert returned["own"] <= 2
+    assert returned["small"] >= 10
 
 
 def child_of(code: str) -> list[str]:
