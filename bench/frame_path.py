@@ -155,7 +155,7 @@ def blended(material: Material, folder: Path) -> Iterator[Pixels]:
     mask = soft_mask(placement.polygon[0], FEATHER, (PATCH, PATCH))
     names = sorted((folder / "frames").iterdir())
     for name, patch, matrix in zip(names, material.pixels(), placement.matrix, strict=True):
-        picture = cv2.imread(str(name))
+        picture = np.asarray(cv2.imread(str(name)), dtype=np.uint8)
         corners = np.array([(0, 0, 1), (PATCH, 0, 1), (0, PATCH, 1), (PATCH, PATCH, 1)]) @ matrix.T
         left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
         right, bottom = np.ceil(corners.max(axis=0)).astype(int)

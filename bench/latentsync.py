@@ -32,10 +32,12 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from bench.machine import machine, show
@@ -94,7 +96,7 @@ class Film:
         self.vae = eye.Vae(net.eval().requires_grad_(False))
         self.ear = Encoder(shape.audio, 4, 2, 4 * shape.audio).eval().requires_grad_(False).to(device)
 
-    def rgb(self) -> np.ndarray:
+    def rgb(self) -> npt.NDArray[np.uint8]:
         return to_rgb(self.planes, self.stream)
 
     def window(self) -> RedrawWindow:
@@ -181,7 +183,7 @@ def windows(film: Film, steps: int) -> dict[str, float]:
     found = {}
     for reuse in (1, 3):
         sampling = Sampling(steps, 1.5, reuse)
-        found[f"reuse_{reuse}"] = round(seconds(lambda at=sampling: model.latents(given, at, 1)), 3)
+        found[f"reuse_{reuse}"] = round(seconds(partial(model.latents, given, sampling, 1)), 3)
     return found
 
 
@@ -241,7 +243,7 @@ def main() -> None:
         ends = {}
         for reuse in (1, 3):
             sampling = Sampling(asked.steps, 1.5, reuse)
-            a, b = seconds(lambda at=sampling: ours(film, at)), seconds(lambda at=sampling: theirs(film, at))
+            a, b = seconds(partial(ours, film, sampling)), seconds(partial(theirs, film, sampling))
             ends[f"reuse_{reuse}"] = {
                 "ours_s": round(a, 2),
                 "published_s": round(b, 2),

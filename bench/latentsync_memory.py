@@ -40,11 +40,11 @@ VAE = {
 """As published with sd-vae-ft-mse."""
 
 
-class Held(TorchDispatchMode):
+class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of tensors that are alive, beside those that were there before."""
 
     def __init__(self, before: torch.nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._known = {_storage(tensor)._cdata for tensor in (*before.parameters(), *before.buffers())}
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
         self.peak = 0
@@ -55,8 +55,13 @@ class Held(TorchDispatchMode):
             if isinstance(tensor, torch.Tensor):
                 storage = _storage(tensor)
                 if storage._cdata not in self._known:
-                    self._alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
-        self._alive = {key: one for key, one in self._alive.items() if not one[0].expired()}
+                    held = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+                    self._alive[storage._cdata] = (held, storage.nbytes())
+        self._alive = {
+            key: one
+            for key, one in self._alive.items()
+            if not one[0].expired()  # type: ignore[no-untyped-call]
+        }
         self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
         return out
 
@@ -86,7 +91,8 @@ def held(net: torch.nn.Module, work: Callable[[], Any]) -> int:
 
 
 def unet_step(net: UNet3D, resolution: int, passes: int) -> int:
-    side, numbers = resolution // 8, {"device": "meta", "dtype": next(net.parameters()).dtype}
+    side = resolution // 8
+    numbers: dict[str, Any] = {"device": "meta", "dtype": next(net.parameters()).dtype}
     given = torch.empty(passes, net.config.inputs, SIZE, side, side, **numbers)
     heard = torch.empty(passes, SIZE, 50, net.config.audio, **numbers)
     return held(net, lambda: net(given, 951, heard))

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.machine import machine, show
 from stages.lipsync.latentsync import align, mask
@@ -57,13 +58,14 @@ FINE = 3
 """Pixels of the canvas are drawn this many times as large for the mesh."""
 
 
-def mesh_of(picture: np.ndarray) -> np.ndarray | None:
+def mesh_of(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64] | None:
     """Mesh points of a picture uint8 [h, w, 3] BGR, float64 [468, 2] pixels."""
     seen = _mesh().process(np.ascontiguousarray(picture[:, :, ::-1]))
     if not seen.multi_face_landmarks:
         return None
     points = seen.multi_face_landmarks[0].landmark
-    return np.array([(point.x, point.y) for point in points]) * picture.shape[1::-1]
+    places = np.array([(point.x, point.y) for point in points], dtype=np.float64)
+    return places * np.array(picture.shape[1::-1], dtype=np.float64)
 
 
 @cache
@@ -73,7 +75,7 @@ def _mesh() -> Any:
     return mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True)
 
 
-def faces(path: Path) -> np.ndarray:
+def faces(path: Path) -> npt.NDArray[np.float64]:
     """Mesh points of some frames of a clip, float64 [n, 468, 2]."""
     import cv2
 
@@ -82,13 +84,13 @@ def faces(path: Path) -> np.ndarray:
     for index in np.linspace(0, film.get(cv2.CAP_PROP_FRAME_COUNT) - 1, FRAMES).astype(int):
         film.set(cv2.CAP_PROP_POS_FRAMES, int(index))
         there, frame = film.read()
-        points = mesh_of(frame) if there else None
+        points = mesh_of(np.asarray(frame, dtype=np.uint8)) if there else None
         if points is not None:
             found.append(points)
     return np.array(found)
 
 
-def measured(points: np.ndarray, groups: Any) -> dict[str, Any]:
+def measured(points: npt.NDArray[np.float64], groups: Any) -> dict[str, Any]:
     """Figures of one clip."""
     three = align.mean_points(points, groups)
     goal = align.template(SIDE)
@@ -113,13 +115,13 @@ def measured(points: np.ndarray, groups: Any) -> dict[str, Any]:
     }
 
 
-def line(profile: np.ndarray, near: int) -> float:
+def line(profile: npt.NDArray[np.float64], near: int) -> float:
     """The middle of a dark line, by how dark it is."""
     part = np.clip(90 - profile[near - 10 : near + 11].astype(float), 0, None)
     return float(near - 10 + (part * np.arange(len(part))).sum() / part.sum())
 
 
-def border(figure: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+def border(figure: npt.NDArray[np.uint8], box: tuple[int, int, int, int]) -> npt.NDArray[np.float64]:
     """The middles of the lines round a picture: left, top, right, bottom."""
     light = figure.max(axis=2)
     x0, y0, x1, y1 = box
@@ -128,7 +130,7 @@ def border(figure: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     return np.array([line(across, x0), line(down, y0), line(across, x1), line(down, y1)])
 
 
-def inset(figure: np.ndarray) -> np.ndarray:
+def inset(figure: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """How far the corners of a picture lie inside the lines around it, right and down: told by the mask."""
     import cv2
     from scipy.optimize import minimize
@@ -140,7 +142,7 @@ def inset(figure: np.ndarray) -> np.ndarray:
     ours = cv2.GaussianBlur((mask.kept(SIDE) < 1).astype(np.float32), (0, 0), 1.5)
     rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]] + 0.5
 
-    def apart(corners: np.ndarray) -> float:
+    def apart(corners: npt.NDArray[np.float64]) -> float:
         left, top, right, bottom = corners
         across = ((columns - left) * SIDE / (right - left) - 0.5).astype(np.float32)
         down = ((rows - top) * SIDE / (bottom - top) - 0.5).astype(np.float32)
@@ -155,7 +157,7 @@ def beside_published(path: Path) -> dict[str, Any]:
     """Where our points lay the faces that the authors' detector laid."""
     import cv2
 
-    figure = cv2.imread(str(path))
+    figure = np.asarray(cv2.imread(str(path)), dtype=np.uint8)
     inside, found = inset(figure), {}
     goal, (width, height) = align.template(SIDE), align.canvas_size(SIDE)
     for name, box in BORDERS.items():
@@ -164,13 +166,14 @@ def beside_published(path: Path) -> dict[str, Any]:
         onto[:, 2] = -onto[:, 0] * left - onto[:, 1] * top
         laid = cv2.warpAffine(figure, onto * FINE, (width * FINE, height * FINE), flags=cv2.INTER_CUBIC)
         around = width
-        seen = mesh_of(cv2.copyMakeBorder(laid, *[around] * 4, cv2.BORDER_REPLICATE))
+        framed = cv2.copyMakeBorder(laid, around, around, around, around, cv2.BORDER_REPLICATE)
+        seen = mesh_of(np.asarray(framed, dtype=np.uint8))
         assert seen is not None
         found[name] = _apart((seen - around) / FINE, goal)
     return found
 
 
-def _apart(points: np.ndarray, goal: np.ndarray) -> Mapping[str, Any]:
+def _apart(points: npt.NDArray[np.float64], goal: npt.NDArray[np.float64]) -> Mapping[str, Any]:
     (three,) = align.mean_points(points[None], THREE)
     matrix, _ = align.similarity(three, goal)
     middle = points[list(MIDDLE)].mean(axis=0)

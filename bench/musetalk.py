@@ -39,6 +39,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from bench.machine import Result, goal, machine, show
@@ -193,7 +194,7 @@ def ours(scene: Scene, clock: Clock, folder: Path) -> Kept:
 def drawn(scene: Scene, clock: Clock, folder: Path, kept: Kept, tokens: torch.Tensor) -> None:
     """From latents to the encoded film."""
     places, latents = kept
-    faces: list[np.ndarray] = []
+    faces: list[npt.NDArray[np.uint8]] = []
     for start, seen in zip(range(0, len(places), BATCH), latents, strict=True):
         with clock.part("unet"):
             said = predict(scene.unet, seen, tokens[start : start + BATCH])
@@ -249,7 +250,7 @@ def speak_all(scene: Scene, devices: Devices, baked: baking.Arrays, folder: Path
     )
     placed = []
 
-    def pixels() -> Iterator[np.ndarray]:
+    def pixels() -> Iterator[npt.NDArray[np.uint8]]:
         for one in saying.patches(scene.nets, window, Knobs(), BATCH, devices):
             placed.append((one.matrix, one.polygon, one.feather))
             yield one.pixels
@@ -297,7 +298,7 @@ def arithmetic() -> Result:
             ("vae decode", lambda: autoencoder.decode(latents[:, :4])),
         ):
             with FlopCounterMode(display=False) as counted:
-                run()
+                run()  # type: ignore[no-untyped-call]
             work[name] = round(counted.get_total_flops() / 1e9, 1)
     again = work["unet"] + work["vae decode"]
     return {"gflop_per_frame": work, "second audio by the nets alone": round(sum(work.values()) / again, 2)}
@@ -340,7 +341,8 @@ def upstream(scene: Scene, clock: Clock, folder: Path) -> None:
     with clock.part("frames to png"):
         args = ["ffmpeg", "-v", "error", "-i", str(scene.path), "-frames:v", str(count)]
         subprocess.run([*args, "-start_number", "0", str(folder / "%08d.png")], check=True)
-        pictures = [cv2.imread(str(folder / f"{index:08d}.png")) for index in range(count)]
+        names = [str(folder / f"{index:08d}.png") for index in range(count)]
+        pictures = [np.asarray(cv2.imread(name), dtype=np.uint8) for name in names]
     begun = time.process_time()
     true = prepare(foremost(track_range(scene.path, scene.video, scene.timeline, scene.frames), count)).points
     clock.apart += time.process_time() - begun
@@ -352,25 +354,28 @@ def upstream(scene: Scene, clock: Clock, folder: Path) -> None:
             s3fd.candidates(faces, picture)
         # Random nets find nothing: the box is the true one, so that what follows has a face to work on.
         face = boxes.from_mesh(points.astype(np.float64))
-        placed.append(boxes.clamped(face, 0, 10, scene.video.width, scene.video.height))
+        within = boxes.clamped(face, 0, 10, scene.video.width, scene.video.height)
+        assert within is not None
+        placed.append(within)
     latents = []
     for picture, box in zip(pictures, placed, strict=True):
         with clock.part("crop"):
             x1, y1, x2, y2 = box
-            crop = cv2.resize(picture[y1:y2, x1:x2], (256, 256), interpolation=cv2.INTER_LANCZOS4)
+            cut = cv2.resize(picture[y1:y2, x1:x2], (256, 256), interpolation=cv2.INTER_LANCZOS4)
+            crop = np.asarray(cut, dtype=np.uint8)
         with clock.part("vae encode"):
             hidden, whole = model.inputs(crop[None, :, :, ::-1])
             latents.append(torch.cat([scene.vae.encode(hidden), scene.vae.encode(whole)], dim=1))
     with clock.part("hear"):
         tokens = scene.tokens().to(device)
-    made: list[np.ndarray] = []
+    made: list[npt.NDArray[np.uint8]] = []
     for start in range(0, count, BATCH):
         batch = torch.cat(latents[start : start + BATCH])
         with clock.part("unet"):
             said = predict(scene.unet, batch, tokens[start : start + BATCH])
         with clock.part("vae decode"):
             made.extend(face[..., ::-1] for face in scene.nets.decode(said))
-    for index, (picture, box, face) in enumerate(zip(pictures, placed, made, strict=True)):
+    for index, (picture, box, painted) in enumerate(zip(pictures, placed, made, strict=True)):
         with clock.part("parsing"):
             left, top, right, bottom = region.crop_of(box)
             from PIL import Image
@@ -380,7 +385,7 @@ def upstream(scene: Scene, clock: Clock, folder: Path) -> None:
         with clock.part("paste"):
             size = box[2] - box[0], box[3] - box[1]
             mask = region.blurred(region.region(labels, "jaw", 90, 90), box, region.OFFLINE_BLUR)
-            scaled = cv2.resize(np.ascontiguousarray(face), size)
+            scaled = np.asarray(cv2.resize(np.ascontiguousarray(painted), size), dtype=np.uint8)
             out = region.paste(picture, scaled, box, mask)
         with clock.part("frames to png"):
             cv2.imwrite(str(folder / f"out{index:08d}.png"), out)
@@ -419,7 +424,7 @@ def measured(frames: int, full: bool, device: torch.device, theirs_too: bool) ->
 
     whole, again, other = (sum(clock.seconds.values()) for clock in (first, second, theirs))
     nets = ("unet", "vae decode")
-    result = {
+    result: Result = {
         "machine": machine(),
         "device": str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
         "threads": torch.get_num_threads(),

@@ -23,8 +23,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 import torch
 from safetensors.torch import save_file
@@ -153,17 +155,24 @@ def lay_out(folder: Path, scene: Scene, full: bool) -> None:
 def _whisper(folder: Path) -> None:
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
-    shape = {"d_model": EAR_WIDTH, "encoder_layers": 4, "decoder_layers": 1, "vocab_size": 100}
-    heads = {"encoder_attention_heads": 6, "decoder_attention_heads": 6}
-    tokens = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 1)
+    shape: dict[str, Any] = {
+        "d_model": EAR_WIDTH,
+        "encoder_layers": 4,
+        "decoder_layers": 1,
+        "vocab_size": 100,
+    }
+    heads: dict[str, Any] = {"encoder_attention_heads": 6, "decoder_attention_heads": 6}
+    tokens: dict[str, Any] = dict.fromkeys(
+        ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 1
+    )
     config = WhisperConfig(
         **shape, **heads, **tokens, encoder_ffn_dim=4 * EAR_WIDTH, decoder_ffn_dim=EAR_WIDTH
     )
     WhisperModel(config).save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)  # type: ignore[no-untyped-call]
 
 
-def points_of(scene: Scene) -> np.ndarray:
+def points_of(scene: Scene) -> npt.NDArray[np.float64]:
     """Landmarks that make the true boxes, float64 [frames, 133, 2]."""
     count = len(scene.frames)
     seen = foremost(track_range(scene.path, scene.video, scene.timeline, scene.frames), count)

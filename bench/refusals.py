@@ -153,7 +153,8 @@ class Pass:
     @property
     def away(self) -> Flags:
         """Frames free of everything, and not close to one that is not."""
-        return ~binary_dilation(np.maximum(self.covers, self.chin) >= FREE, iterations=APART)
+        near = binary_dilation(np.maximum(self.covers, self.chin) >= FREE, iterations=APART)
+        return np.asarray(~near, dtype=np.bool_)
 
     @property
     def on_chin(self) -> Flags:

@@ -88,7 +88,7 @@ def encode_by_pyav(source: Path, path: Path) -> Path:
             sound.bit_rate = BITRATE
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=48_000)
         for frame in given.decode(*given.streams.video[:1], *given.streams.audio[:1]):
-            if frame.time >= SECONDS:
+            if not isinstance(frame, av.VideoFrame | av.AudioFrame) or (frame.time or 0) >= SECONDS:
                 continue
             if isinstance(frame, av.VideoFrame):
                 made.mux(picture.encode(frame.reformat(format="yuv420p")))

@@ -20,13 +20,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.machine import goal, machine, show
 
 LIMIT_MB_PER_MINUTE = 1.0
 
 
-def sound(minutes: float) -> Iterator[np.ndarray]:
+def sound(minutes: float) -> Iterator[npt.NDArray[np.float32]]:
     """Stereo noise in pieces of a second, float32 [48000, 2]: as loud as a programme, never the same."""
     chance = np.random.default_rng(0)
     for _ in range(round(minutes * 60)):
@@ -75,17 +76,18 @@ def main() -> None:
     if given.one is not None:
         separate(given.one)
         return
-    result = {"what": "peak memory of Demucs by length", "machine": machine(), "runs": []}
+    runs: list[dict[str, float]] = []
     for minutes in given.minutes:
         said = subprocess.run(
             [sys.executable, __file__, "--one", str(minutes)], capture_output=True, text=True, check=True
         ).stdout
         seconds, peak = map(float, said.split()[-2:])
-        result["runs"].append({"minutes": minutes, "seconds": seconds, "peak_mb": peak})
-    first, last = result["runs"][0], result["runs"][-1]
+        runs.append({"minutes": minutes, "seconds": seconds, "peak_mb": peak})
+    first, last = runs[0], runs[-1]
     slope = (last["peak_mb"] - first["peak_mb"]) / (last["minutes"] - first["minutes"])
-    result["goals"] = [goal("MB per minute", slope, LIMIT_MB_PER_MINUTE)]
-    show(result, given.o)
+    goals = [goal("MB per minute", slope, LIMIT_MB_PER_MINUTE)]
+    what = "peak memory of Demucs by length"
+    show({"what": what, "machine": machine(), "runs": runs, "goals": goals}, given.o)
 
 
 if __name__ == "__main__":

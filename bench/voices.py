@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine, show
 from scipy.signal import fftconvolve, lfilter
 
+from bench.machine import machine, show
 from loc.analysis.diarization.contract import Embedder
 from loc.analysis.diarization.grouping import by_vectors
 from loc.analysis.diarization.resemblyzer import Resemblyzer
@@ -112,7 +112,8 @@ def compared(
 ) -> dict[str, Any]:
     """Pieces as they are against the others of the same person, and those of others, on another night."""
     plain = [key for key in points if key[2] == "as it is"]
-    same, other = [], []
+    same: list[float] = []
+    other: list[float] = []
     for one, another in itertools.permutations(plain, 2):
         value = like(points[one], points[another[0], another[1], night])
         (same if one[0] == another[0] else other).append(value)

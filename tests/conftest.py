@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from loc import remote
 from loc.events import EventBus
 from loc.runner import Runner
 from loc.store.workdir import WorkDir
@@ -66,5 +65,5 @@ def two_shot_film(tmp_path_factory: pytest.TempPathFactory) -> Film:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long `loc.remote` would have waited each time."""
     found: list[float] = []
-    monkeypatch.setattr(remote.time, "sleep", found.append)
+    monkeypatch.setattr("loc.remote.time.sleep", found.append)
     return found

@@ -68,6 +68,10 @@ def shouted(asked: Asked) -> Answered:
     return chat(json.dumps({name: f"¡{asked.lines[name].upper()}!" for name in asked.wanted}))
 
 
+def _always(answer: Answered) -> Say:
+    return lambda _: answer
+
+
 @dataclass
 class Endpoint:
     """The endpoint: what it was asked, and what it says to the next requests before it shouts."""
@@ -79,7 +83,7 @@ class Endpoint:
 
     def says(self, *answers: Say | Answered) -> None:
         """Answer the next requests so."""
-        self.next += [answer if callable(answer) else (lambda _, given=answer: given) for answer in answers]
+        self.next += [answer if callable(answer) else _always(answer) for answer in answers]
 
     @property
     def wanted(self) -> list[list[str]]:

@@ -34,7 +34,7 @@ def _grey(number: int) -> Picture:
     inside = ((x - 320 - shift) / 120) ** 2 + ((y - 330) / 150) ** 2 < 1
     shirt = 90 + 90 * (((x - round(shift)) // 6 + y // 6) % 2)
     picture = np.where(inside, shirt, wall) + np.random.default_rng(number).normal(0, 3, (height, width))
-    return picture.clip(0, 255).astype(np.uint8)
+    return np.asarray(picture.clip(0, 255), dtype=np.uint8)
 
 
 def line_at(number: int) -> str | None:

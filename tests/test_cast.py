@@ -123,7 +123,7 @@ def test_manners_are_read_and_told_in_words(tmp_path: Path) -> None:
     )
     said = read_cast(path)
     first, second = said.manners
-    names = {"speaker1": "A", "speaker2": "B"}
+    names: dict[str | None, str] = {"speaker1": "A", "speaker2": "B"}
     assert first.language == "ja"
     assert first.in_words(names) == (
         "A to B: uses polite forms, says 私 of oneself, addresses the other as 先生, "

@@ -31,7 +31,7 @@ from loc.artifacts import SAMPLE_RATE, FrameRange
 from loc.errors import ExitCode, InputError
 from loc.events import Defect, Event, Notice
 from loc.media import ffmpeg
-from loc.media.frames import first_look, scan_frames
+from loc.media.frames import Plane, first_look, scan_frames
 from loc.media.probe import probe_source
 from loc.media.subtitles import Cue, read_cues
 from loc.media.timeline import Timeline
@@ -39,6 +39,7 @@ from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from tests.media import synth
 from tests.media.synth import Recipe
+from tests.pictures import luma_of, time_of
 from tests.presenter.samples import SHORT, write_subtitles
 
 if TYPE_CHECKING:
@@ -113,15 +114,13 @@ def asked(path: Path, *what: str) -> dict[str, Any]:
     return found
 
 
-def pictures(path: Path) -> tuple[list[Fraction], list[npt.NDArray[Any]]]:
+def pictures(path: Path) -> tuple[list[Fraction], list[Plane]]:
     """(seconds from the first picture, luma) of every picture."""
     times, lumas = [], []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            plane = frame.planes[0]
-            kind = np.dtype(np.uint16 if "10" in frame.format.name else np.uint8)
-            lumas.append(np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width].copy())
-            times.append(frame.pts * frame.time_base)
+            lumas.append(luma_of(frame))
+            times.append(time_of(frame))
     return [time - times[0] for time in times], lumas
 
 
@@ -129,11 +128,11 @@ def heard(path: Path, track: int = 0) -> npt.NDArray[np.float32]:
     """What is heard of a track from the first picture on, float32 [n, channels] at 48 kHz."""
     with av.open(str(path)) as container:
         first = next(container.decode(video=0))
-        shown = first.pts * first.time_base
+        shown = time_of(first)
     pieces, begin = [], None
     with av.open(str(path)) as container:
         for frame in container.decode(audio=track):
-            begin = frame.pts * frame.time_base if begin is None else begin
+            begin = time_of(frame) if begin is None else begin
             pieces.append(
                 frame.to_ndarray().reshape(-1, frame.samples)
                 if frame.format.is_planar
@@ -337,7 +336,8 @@ def test_an_encoder_that_is_not_there_is_missed_before_any_work(
     monkeypatch.setattr("loc.media.ffmpeg.listed", lambda _program, _kind: frozenset({"libx264", "aac"}))
     video = hdr_film(tmp_path, "smpte2084")
     video.with_suffix(".ja.srt").write_text(CUE, encoding="utf-8")
-    for changes, encoder in (({}, "libx265"), ({"container": "webm"}, "libvpx-vp9")):
+    cases: tuple[tuple[dict[str, Any], str], ...] = (({}, "libx265"), ({"container": "webm"}, "libvpx-vp9"))
+    for changes, encoder in cases:
         settings = Settings(languages=("ja",), work_dir=store, **changes)
         [outcome] = run_all([video], load_graph(), settings)
         assert (outcome.code, outcome.result) == (ExitCode.MISSING, None)
@@ -493,9 +493,9 @@ def test_sound_that_drifts_is_held_by_its_timestamps(localize: Localize, tmp_pat
     with av.open(str(straight)) as reader, av.open(str(video), "w") as writer:
         streams = {stream.index: writer.add_stream_from_template(stream) for stream in reader.streams}
         for packet in reader.demux():
-            if packet.dts is not None:
+            if packet.pts is not None and packet.dts is not None:
                 if packet.stream.type == "audio":
-                    packet.pts, packet.dts = (round(DRIFT * time) for time in (packet.pts, packet.dts))
+                    packet.pts, packet.dts = round(DRIFT * packet.pts), round(DRIFT * packet.dts)
                 packet.stream = streams[packet.stream.index]
                 writer.mux(packet)
     result = side(heard(localize(video).video))
@@ -725,12 +725,12 @@ def test_two_hours(localize: Localize, tmp_path: Path) -> None:
     assert int(probe(made.video)["video"]["nb_frames"]) == 5 * hours
     assert [cue.start for cue in made.cues()] == [at * SAMPLE_RATE for at in range(300, hours, every)]
     with av.open(str(made.video)) as container:
+        picture = container.streams.video[0]
+        assert picture.time_base is not None
         for second in range(every, hours, every):
-            container.seek(
-                round(second / container.streams.video[0].time_base), stream=container.streams.video[0]
-            )
-            shown = next(f for f in container.decode(video=0) if f.pts * f.time_base >= second)
-            assert shown.pts * shown.time_base == second
+            container.seek(round(second / picture.time_base), stream=picture)
+            shown = next(f for f in container.decode(video=0) if time_of(f) >= second)
+            assert time_of(shown) == second
             assert shown.to_ndarray()[:8, :8].mean() > 200
             piece = ["-ss", str(second - 1), "-t", "2", "-i", str(made.video), "-f", "f32le", "-"]
             raw = subprocess.run(["ffmpeg", "-v", "error", *piece], check=True, capture_output=True).stdout

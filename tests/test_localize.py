@@ -35,6 +35,7 @@ from loc.runner import Runner
 from loc.settings import Settings
 from loc.stage import Context
 from loc.store.workdir import WorkDir
+from tests.pictures import time_of
 from tests.presenter import SHORT_TWO_SHOTS, Truth, shoot, write_subtitles
 
 SPANISH = ("Mi mamá baila bien.", "Papá bebe poca agua.")
@@ -150,8 +151,8 @@ def test_no_text_is_in_the_log(first: tuple[RunResult, list[Event]]) -> None:
 
 def test_frames_and_length_are_the_source_s(output: Seen, job: Job) -> None:
     with av.open(str(job.video)) as source, av.open(str(job.output)) as made:
-        wanted = [frame.pts * frame.time_base for frame in source.decode(video=0)]
-        got = [frame.pts * frame.time_base for frame in made.decode(video=0)]
+        wanted = [time_of(frame) for frame in source.decode(video=0)]
+        got = [time_of(frame) for frame in made.decode(video=0)]
         assert [at - got[0] for at in got] == [at - wanted[0] for at in wanted]
         sizes = {(item.streams.video[0].width, item.streams.video[0].height) for item in (source, made)}
     assert len(sizes) == 1

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pysubs2
 import pytest
 import soxr
@@ -98,9 +99,11 @@ def teach(clip: Path, folder: Path) -> Taught:
         read_sound(context.store, part, 0, part.samples) for part in (stems.speech, stems.background)
     )
     starts = np.arange(0, len(speech) / SAMPLE_RATE, 3.0).tolist()
-    parts = [tiny_demucs.segments(_as_demucs_hears(part), starts) for part in (speech + background, speech)]
+    mix, voice = (
+        tiny_demucs.segments(_as_demucs_hears(part), starts) for part in (speech + background, speech)
+    )
     place(data, registered("parted", "htdemucs", "parted.th"),
-          ("parted.th", tiny_demucs.package(tiny_demucs.overfit(*parts))))  # fmt: skip
+          ("parted.th", tiny_demucs.package(tiny_demucs.overfit(mix, voice))))  # fmt: skip
 
     context, slots = walk(clip, folder, "separate", {"separate": "demucs"})
     heard = slots.value("stems").speech
@@ -121,9 +124,11 @@ def teach(clip: Path, folder: Path) -> Taught:
     return Taught(clip, folder)
 
 
-def _as_demucs_hears(sound: np.ndarray) -> np.ndarray:
+def _as_demucs_hears(sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Two channels at 44.1 kHz."""
-    return np.repeat(soxr.resample(sound, SAMPLE_RATE, 44_100), 3 - sound.shape[1], axis=1)
+    return np.asarray(
+        np.repeat(soxr.resample(sound, SAMPLE_RATE, 44_100), 3 - sound.shape[1], axis=1), dtype=np.float32
+    )
 
 
 def chosen(events: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from cli.graph import load_graph
-from loc.app.batch import overall, run_all
+from loc.app.batch import run_all
+from loc.app.outcome import overall
 from loc.artifacts import SAMPLE_RATE
 from loc.errors import ExitCode
 from loc.events import Defect, Event, Notice

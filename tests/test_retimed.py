@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE
@@ -24,7 +25,7 @@ from loc.store.workdir import WorkDir
 def context(store: WorkDir) -> Iterator[Context]:
     runner = Runner(store, EventBus(), run="test", mode="make")
     job = Job(Path("video.mp4"), "0" * 64, 1, ("de",), "en")
-    yield Context(runner, Settings(work_dir=store.root), job, lambda *_: None)  # type: ignore[arg-type,return-value]
+    yield Context(runner, Settings(work_dir=store.root), job, lambda *_: None)  # type: ignore[arg-type]
     runner.close()
 
 
@@ -38,7 +39,7 @@ def seconds(*bounds: float) -> Clock:
     return Clock(tuple(pieces))
 
 
-def noise(length: float, channels: int = 2) -> np.ndarray:
+def noise(length: float, channels: int = 2) -> npt.NDArray[np.float32]:
     random = np.random.default_rng(5)
     return (0.1 * random.standard_normal((round(length * SAMPLE_RATE), channels))).astype(np.float32)
 

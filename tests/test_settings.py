@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -28,7 +29,7 @@ from loc.settings import Settings, as_flags
     ],
 )
 def test_flags_give_the_settings_back(
-    changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against a file and a variable that say otherwise."""
     import typer

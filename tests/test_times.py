@@ -18,6 +18,7 @@ from loc.app.outcome import overall
 from loc.errors import ExitCode
 from loc.settings import Settings
 from tests.media import synth
+from tests.pictures import luma_of, time_of
 
 FRAMES = 75
 SPOKEN = {"en": "Good day.", "ja": "こんにちは。"}
@@ -49,25 +50,19 @@ def shown(path: Path) -> Shown:
     times, numbers, flashes = [], [], []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            luma = first_plane(frame)
-            times.append(frame.pts * frame.time_base)
+            luma = luma_of(frame)
+            times.append(time_of(frame))
             numbers.append(synth.number_of(luma))
             if synth.has_flash(luma if luma.dtype == np.uint8 else luma // 4):
                 flashes.append(times[-1])
     return Shown(times, numbers, flashes)
 
 
-def first_plane(frame: av.VideoFrame) -> npt.NDArray[np.generic]:
-    plane = frame.planes[0]
-    kind = np.dtype(np.uint16 if "10" in frame.format.name else np.uint8)
-    return np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width]
-
-
 def side(path: Path) -> npt.NDArray[np.float32]:
     """What stereo sound has beside the middle, where no speech is; float32 [n] at 48 kHz."""
     command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a", "-f", "f32le", "-"]
     heard = np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, "<f4")
-    return (heard[::2] - heard[1::2]) / 2
+    return np.asarray((heard[::2] - heard[1::2]) / 2, dtype=np.float32)
 
 
 def localized(video: Path, store: Path, *, lipsync: bool = False) -> Path:
@@ -117,7 +112,7 @@ def _phone(seconds: int) -> npt.NDArray[np.int64]:
     steps = np.where(dark, 3750, 3000) + random.integers(-400, 401, count)
     steps[random.random(count) < 0.01] *= 2
     ticks = np.cumsum(steps) - steps[0]
-    return ticks[ticks < 90_000 * seconds]
+    return np.asarray(ticks[ticks < 90_000 * seconds], dtype=np.int64)
 
 
 def _offsets(ticks: npt.NDArray[np.int64], base: Fraction, store: Path, folder: Path) -> list[float]:
@@ -127,8 +122,8 @@ def _offsets(ticks: npt.NDArray[np.int64], base: Fraction, store: Path, folder: 
     times, flashed = [], []
     with av.open(str(output)) as container:
         for frame in container.decode(video=0):
-            times.append(frame.pts * frame.time_base)
-            if synth.is_bright(first_plane(frame)):
+            times.append(time_of(frame))
+            if synth.is_bright(luma_of(frame)):
                 flashed.append(times[-1])
     assert times == [int(tick) * base for tick in ticks]
     assert tuple(flashed) == made.at

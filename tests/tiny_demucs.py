@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from demucs.htdemucs import HTDemucs
 from safetensors.torch import save as save_safetensors
@@ -34,10 +35,11 @@ STEPS = 45
 def blank(seed: int = 0, **changes: Any) -> HTDemucs:
     """A network that was not taught anything."""
     torch.manual_seed(seed)
-    return HTDemucs(list(SOURCES), **{**SMALL, **changes}).eval()
+    model: HTDemucs = HTDemucs(list(SOURCES), **{**SMALL, **changes}).eval()
+    return model
 
 
-def overfit(mix: np.ndarray, speech: np.ndarray, steps: int = STEPS) -> HTDemucs:
+def overfit(mix: npt.NDArray[np.float32], speech: npt.NDArray[np.float32], steps: int = STEPS) -> HTDemucs:
     """A network that finds the speech in these very seconds.
 
     Args:
@@ -58,9 +60,16 @@ def overfit(mix: np.ndarray, speech: np.ndarray, steps: int = STEPS) -> HTDemucs
     return model.eval()
 
 
+def arguments(model: HTDemucs) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a network was made with, as demucs notes it."""
+    noted: Any = model._init_args_kwargs
+    args, kwargs = noted
+    return args, kwargs
+
+
 def package(model: HTDemucs, **changes: Any) -> bytes:
     """The `.th` file of torch that demucs saved until 4.1: class, arguments, state in half precision."""
-    args, kwargs = model._init_args_kwargs
+    args, kwargs = arguments(model)
     content = {
         "klass": type(model),
         "args": args,
@@ -76,7 +85,7 @@ def package(model: HTDemucs, **changes: Any) -> bytes:
 
 def safetensors(model: HTDemucs, klass: str = "demucs.htdemucs.HTDemucs") -> bytes:
     """The file that demucs 4.1 takes from the hub: arguments as JSON in the metadata."""
-    args, kwargs = model._init_args_kwargs
+    args, kwargs = arguments(model)
     said = {"klass": klass, "args": _json(args), "kwargs": _json(kwargs)}
     state = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
     return save_safetensors(state, metadata=said)
@@ -89,8 +98,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, default=rational)
 
 
-def segments(sound: np.ndarray, seconds: Sequence[float]) -> np.ndarray:
+def segments(sound: npt.NDArray[np.float32], seconds: Sequence[float]) -> npt.NDArray[np.float32]:
     """Segments of float32 [n, 2] at 44.1 kHz that begin at these times, float32 [segments, 44100, 2]."""
     starts = [round(at * 44_100) for at in seconds]
     padded = np.pad(sound, ((0, 44_100), (0, 0)))
-    return np.stack([padded[start : start + 44_100] for start in starts]).astype(np.float32)
+    return np.asarray(np.stack([padded[start : start + 44_100] for start in starts]), dtype=np.float32)

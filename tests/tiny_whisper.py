@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 from whisper.audio import N_FRAMES, log_mel_spectrogram, pad_or_trim
@@ -48,7 +49,7 @@ class Lesson:
         words: text, and start and stop in seconds from the window's start.
     """
 
-    audio: np.ndarray
+    audio: npt.NDArray[np.float32]
     words: Sequence[tuple[str, float, float]]
     language: str = "en"
 
@@ -123,7 +124,7 @@ def overfit(lessons: Sequence[Lesson], seed: int = 0) -> bytes:
         looks = torch.log_softmax(attention[0], dim=-1).mean(dim=1)
         loss = loss - ((looks * places).sum(dim=-1) * heard).sum() / heard.sum()
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     hook.remove()
     with torch.no_grad():
@@ -132,9 +133,11 @@ def overfit(lessons: Sequence[Lesson], seed: int = 0) -> bytes:
     return checkpoint(model)
 
 
-def _mel(audio: np.ndarray) -> torch.Tensor:
+def _mel(audio: npt.NDArray[np.float32]) -> torch.Tensor:
     frames = -(-len(audio) // 160)
-    return pad_or_trim(log_mel_spectrogram(audio, SMALL.n_mels, padding=30 * RATE)[:, :frames], N_FRAMES)
+    mels = log_mel_spectrogram(audio, SMALL.n_mels, padding=30 * RATE)[:, :frames]
+    whole: torch.Tensor = pad_or_trim(mels, N_FRAMES)
+    return whole
 
 
 @torch.no_grad()
@@ -145,7 +148,8 @@ def _spread(model: Whisper, mels: torch.Tensor) -> torch.Tensor:
     gain = 1 / flat.std(0)
     norm.weight.mul_(gain)
     norm.bias.copy_((norm.bias - flat.mean(0)) * gain)
-    return model.encoder(mels)
+    features: torch.Tensor = model.encoder(mels)
+    return features
 
 
 def _row(lesson: Lesson, timed: bool) -> tuple[list[int], list[float | None]]:
@@ -153,7 +157,7 @@ def _row(lesson: Lesson, timed: bool) -> tuple[list[int], list[float | None]]:
     tokenizer: Any = get_tokenizer(True, num_languages=99, language=lesson.language, task="transcribe")
 
     def stamp(seconds: float) -> int:
-        return tokenizer.timestamp_begin + round(seconds * POSITIONS_PER_SECOND)
+        return int(tokenizer.timestamp_begin) + round(seconds * POSITIONS_PER_SECOND)
 
     first, last = lesson.words[0][1], lesson.words[-1][2]
     spaced = lesson.language not in ("ja", "zh")
@@ -186,4 +190,5 @@ def _decode(decoder: Any, embedding: torch.Tensor, tokens: torch.Tensor, heard: 
     state = embedding[tokens] + decoder.positional_embedding[: tokens.shape[1]]
     for block in decoder.blocks:
         state = block(state, heard, mask=decoder.mask)
-    return decoder.ln(state)
+    normed: torch.Tensor = decoder.ln(state)
+    return normed

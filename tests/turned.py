@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from loc.media.frames import Plane, Planes
+from tests.pictures import like
 
 HALF_WIDTH, HALF_HEIGHT = 1.2, 1.6
 """Of the head, face scales."""
 
 
 def turned(
-    planes: Planes, centre: npt.NDArray[np.floating], scale: float, *, yaw: float = 0.0, down: float = 0.0
+    planes: Planes,
+    centre: npt.NDArray[np.floating[Any]],
+    scale: float,
+    *,
+    yaw: float = 0.0,
+    down: float = 0.0,
 ) -> Planes:
     """The picture with the head about `centre` rotated.
 
@@ -47,6 +55,6 @@ def turned(
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        return np.asarray(moved, dtype=plane.dtype)
+        return like(plane, moved)
 
     return Planes(seen(planes.y), seen(planes.u), seen(planes.v))

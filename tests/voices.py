@@ -70,7 +70,7 @@ def speak(text: str, voice: str = "en", rate: int = 160, pitch: int = 50) -> Aud
         [sys.executable, "-c", _CHILD, voice, str(rate), str(pitch), text], stdout=subprocess.PIPE, check=True
     ).stdout
     spoken = np.frombuffer(data, dtype="<i2", offset=4).astype(np.float32) / 32768
-    audio = soxr.resample(spoken, int.from_bytes(data[:4], "little"), SAMPLE_RATE).astype(np.float32)
+    audio: Audio = soxr.resample(spoken, int.from_bytes(data[:4], "little"), SAMPLE_RATE).astype(np.float32)
     loud = np.flatnonzero(np.abs(audio) > 0.005)
     audio = audio[loud[0] : loud[-1] + 1]
     audio *= 0.5 / np.abs(audio).max()

@@ -32,7 +32,7 @@ class WeightFile(_Row):
     """One file, by its path inside the source."""
 
     path: str
-    sha256: str | None = Field(None, pattern=SHA256)
+    sha256: str | None = Field(default=None, pattern=SHA256)
     """None: recorded at the first pull."""
     size: int | None = None
     """Bytes."""

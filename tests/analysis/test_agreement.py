@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis.agreement import (
@@ -37,7 +38,8 @@ SOUNDS = ["p", "b", "m", "f", "s", "t", "k", "n", "l", "r", "w", "a", "e", "i", 
 def line(seed: int, seconds: float = 8.0) -> Phones:
     """A line of random sounds of 50 to 150 ms, consonants and vowels in turn."""
     rng = np.random.default_rng(seed)
-    phones, at = [], 0
+    phones: list[Phone] = []
+    at = 0
     while at < seconds * SAMPLE_RATE:
         symbol = str(rng.choice(SOUNDS[:11] if len(phones) % 2 == 0 else SOUNDS[11:]))
         stop = at + int(rng.uniform(0.05, 0.15) * SAMPLE_RATE)
@@ -46,11 +48,11 @@ def line(seed: int, seconds: float = 8.0) -> Phones:
     return Phones(alphabet="espeak", phones=tuple(phones))
 
 
-def times(seconds: float = 8.0, fps: float = FPS) -> np.ndarray:
+def times(seconds: float = 8.0, fps: float = FPS) -> npt.NDArray[np.int64]:
     return ((np.arange(int(seconds * fps)) + 0.5) * SAMPLE_RATE / fps).astype(np.int64)
 
 
-def mouth(phones: Phones, at: np.ndarray, noise: float = 0.05, seed: int = 0) -> Lips:
+def mouth(phones: Phones, at: npt.NDArray[np.int64], noise: float = 0.05, seed: int = 0) -> Lips:
     """Lips that follow a line, seen through noise, in units of a face."""
     rng = np.random.default_rng(seed)
     expected = expect([Spoken(phones, 0)], at)
@@ -60,7 +62,7 @@ def mouth(phones: Phones, at: np.ndarray, noise: float = 0.05, seed: int = 0) ->
     )
 
 
-def score(seen: Lips, phones: Phones, at: np.ndarray, place: int = 0) -> Score:
+def score(seen: Lips, phones: Phones, at: npt.NDArray[np.int64], place: int = 0) -> Score:
     return speaking_evidence(seen, [Spoken(phones, place)], at)
 
 
@@ -140,11 +142,11 @@ def test_pauses_prove_nothing() -> None:
     assert not is_significant(speaking_evidence(seen, wrong, at))
 
 
-def still(at: np.ndarray) -> Lips:
+def still(at: npt.NDArray[np.int64]) -> Lips:
     return Lips(np.full(len(at), 0.1), np.full(len(at), 0.6))
 
 
-def lost(at: np.ndarray) -> Lips:
+def lost(at: npt.NDArray[np.int64]) -> Lips:
     seen = mouth(line(1), at)
     seen.aperture[::3] = np.nan
     return seen
@@ -206,7 +208,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Film:
     return shoot(SPEECH, tmp_path_factory.mktemp("talk") / "talk.mp4")
 
 
-def seen_in(path: Path) -> tuple[Lips, np.ndarray]:
+def seen_in(path: Path) -> tuple[Lips, npt.NDArray[np.int64]]:
     """The lips of a film as tracked, and its frames' times."""
     video = probe_source(path, Settings()).video
     scan = scan_frames(path, video)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soxr
 
@@ -30,7 +31,7 @@ def espeak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Espeak]:
     engine.close()
 
 
-def said(espeak: Espeak, text: str) -> tuple[np.ndarray, Phones]:
+def said(espeak: Espeak, text: str) -> tuple[npt.NDArray[np.float32], Phones]:
     """(float32 at 16 kHz, phones as the voice spoke them, samples at 48 kHz)."""
     spoken = espeak.speak(text, "en", VoiceRequest("low", 0), 1.0)
     scale = SAMPLE_RATE / spoken.sample_rate
@@ -42,7 +43,7 @@ def said(espeak: Espeak, text: str) -> tuple[np.ndarray, Phones]:
     return audio, Phones(alphabet=spoken.alphabet, phones=phones)
 
 
-def closures(phones: Phones) -> np.ndarray:
+def closures(phones: Phones) -> npt.NDArray[np.float64]:
     """Middles of the sounds for which the lips shut, seconds."""
     found = visemes(phones)
     return (found.starts + found.stops)[found.closed] / 2 / SAMPLE_RATE

@@ -37,6 +37,7 @@ from loc.media.probe import probe_source
 from loc.media.timeline import Timeline
 from loc.runner import Runner, Site
 from loc.settings import Settings
+from tests.pictures import like
 from tests.presenter import SHORT_PAIR, Film, Truth, render
 from tests.streams import video_stream
 
@@ -116,10 +117,7 @@ def test_tracks_agree_where_chunks_join(reel: Reel, tracks: Faces) -> None:
 def test_a_picture_that_lies_on_its_side_is_tracked_upright(reel: Reel, rotation: int) -> None:
     upright = reel.frames(0, 12)
     # A player turns by `rotation` counter-clockwise, so what is coded is turned clockwise.
-    coded = [
-        Planes(*(np.ascontiguousarray(np.rot90(p, -rotation // 90)) for p in (f.y, f.u, f.v)))
-        for f in upright
-    ]
+    coded = [Planes(*(like(p, np.rot90(p, -rotation // 90)) for p in (f.y, f.u, f.v))) for f in upright]
     height, width = coded[0].y.shape
     video = reel.video.model_copy(update={"width": width, "height": height, "rotation": rotation})
     straight, turned = tracked(reel.video, upright), tracked(video, coded)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis import occlusion
@@ -239,8 +240,8 @@ def test_a_drawn_mouth_is_free_in_every_frame(tracks: Faces) -> None:
 
 
 def passes(
-    reel: Reel, tracks: Faces, passing: Passing, outline: np.ndarray = LIP_OUTLINE
-) -> tuple[np.ndarray, np.ndarray]:
+    reel: Reel, tracks: Faces, passing: Passing, outline: npt.NDArray[np.int64] = LIP_OUTLINE
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """(share of the lips, or of another outline, that is covered, which frames are flagged) while something
     passes the drawn face."""
     covers = []

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soxr
 
@@ -20,7 +21,7 @@ from stages.dub.openjtalk import OpenJTalk
 SOUNDS = "paasatiimasoopenasuutaamakissapoose"
 
 
-def built(seed: int = 0) -> tuple[np.ndarray, Phones]:
+def built(seed: int = 0) -> tuple[npt.NDArray[np.float32], Phones]:
     """A clip of tones, hisses and silences of 60 to 140 ms, with its phones."""
     rng = np.random.default_rng(seed)
     parts, phones, at = [], [], 0
@@ -73,7 +74,7 @@ def test_another_line_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize("audio", [np.zeros(0), np.zeros(4800), np.zeros(SAMPLE_RATE)], ids=len)
-def test_silence_has_no_times(audio: np.ndarray) -> None:
+def test_silence_has_no_times(audio: npt.NDArray[np.float32]) -> None:
     found = check_times(audio.astype(np.float32), built()[1])
     assert found.loudness.offset_ms is None
     assert found.friction.offset_ms is None
@@ -119,7 +120,9 @@ def open_jtalk(tmp_path_factory: pytest.TempPathFactory) -> OpenJTalk:
     return OpenJTalk(Host(Settings(), Path(tmp_path_factory.mktemp("jtalk"))))
 
 
-def said(engine: Synthesiser, text: str, language: str, rate: float) -> tuple[np.ndarray, Phones]:
+def said(
+    engine: Synthesiser, text: str, language: str, rate: float
+) -> tuple[npt.NDArray[np.float32], Phones]:
     spoken = engine.speak(text, language, VoiceRequest("low", 0), rate)
     scale = SAMPLE_RATE / spoken.sample_rate
     phones = tuple(

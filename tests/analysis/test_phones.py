@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis.phones import (
@@ -31,7 +32,7 @@ def sequence(alphabet: Alphabet, *sounds: tuple[str, int]) -> Phones:
     return Phones(alphabet=alphabet, phones=tuple(phones))
 
 
-def middle(phones: Phones, index: int) -> np.ndarray:
+def middle(phones: Phones, index: int) -> npt.NDArray[np.int64]:
     """The sample at which the lips are in the middle of a phone: the lead before the sound's own."""
     phone = phones.phones[index]
     return np.array([(phone.start + phone.stop) // 2 - round(LEAD_S * SAMPLE_RATE)])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 import soxr
@@ -32,13 +33,13 @@ def errors(heard: list[str], truth: Sequence[str]) -> int:
 
 
 @pytest.fixture(scope="module")
-def speech(clips: Path) -> np.ndarray:
+def speech(clips: Path) -> npt.NDArray[np.float32]:
     audio, rate = soundfile.read(clips / "jfk.flac", dtype="float32", always_2d=True)
-    return soxr.resample(audio.mean(axis=1), rate, RECOGNISER_RATE)
+    return np.asarray(soxr.resample(audio.mean(axis=1), rate, RECOGNISER_RATE), dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
-def words(speech: np.ndarray) -> list[Heard]:
+def words(speech: npt.NDArray[np.float32]) -> list[Heard]:
     return recognise_english(speech)
 
 
@@ -46,7 +47,9 @@ def test_one_word_in_four_wrong_at_most(words: list[Heard]) -> None:
     assert errors([word.text for word in words], TRUTH) / len(TRUTH) <= 0.25
 
 
-def test_words_are_in_order_on_the_grid_and_within_speech(words: list[Heard], speech: np.ndarray) -> None:
+def test_words_are_in_order_on_the_grid_and_within_speech(
+    words: list[Heard], speech: npt.NDArray[np.float32]
+) -> None:
     regions = detect(speech)
     for word, following in itertools.pairwise(words):
         assert word.start < word.stop <= following.start
@@ -59,7 +62,7 @@ def test_words_are_in_order_on_the_grid_and_within_speech(words: list[Heard], sp
         assert any(start <= middle < stop for start, stop in regions), word
 
 
-def test_what_was_heard_before_does_not_matter(speech: np.ndarray) -> None:
+def test_what_was_heard_before_does_not_matter(speech: npt.NDArray[np.float32]) -> None:
     phrase = speech[: 2 * RECOGNISER_RATE]
     first = recognise_english(phrase)
     assert {"my", "fellow"} <= {word.text for word in first}

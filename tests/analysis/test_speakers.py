@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy.optimize import linear_sum_assignment
 
@@ -15,7 +16,7 @@ from loc.artifacts import SAMPLE_RATE
 from tests.voices import SENTENCES, speak
 
 
-def spoken(audio: np.ndarray) -> Spoken:
+def spoken(audio: npt.NDArray[np.float32]) -> Spoken:
     """A line of float32 [n] at 16 kHz, measured."""
     return Spoken(measure(audio), len(audio) * RATIO)
 
@@ -89,7 +90,7 @@ def test_one_voice_is_one_speaker(voice: str) -> None:
     assert len(group(lines).speakers) == 1
 
 
-def decoded(path: Path) -> np.ndarray:
+def decoded(path: Path) -> npt.NDArray[np.float32]:
     """A file's sound as mono at 16 kHz."""
     pcm = subprocess.run(
         ["ffmpeg", "-v", "error", "-i", str(path), "-ac", "1", "-ar", str(ANALYSIS_RATE), "-f", "f32le", "-"],

@@ -85,8 +85,8 @@ def attempt(video: Path, toy: Toy, settings: Settings) -> tuple[int, str]:
         [outcome] = run_all([video], toy.graph(), settings)
     except StorageError as error:
         return error.code, str(error)
-    error = outcome.error or (outcome.result.error if outcome.result else None)
-    return outcome.code, str(error or "")
+    told = outcome.error or (outcome.result.error if outcome.result else None)
+    return outcome.code, str(told or "")
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from loc.app.feasibility import (
-    SPEAKERS,
     Choices,
     cut_graph,
     decide,
@@ -24,7 +23,7 @@ from loc.backend import Card, Languages, LicensedPart
 from loc.errors import ExitCode, MissingError, RefusedError, UsageError
 from loc.policy.licences import Licence, Purpose, ReadOn, table
 from loc.settings import Settings
-from loc.stage import HEAR, Job, Stage, SuppliedText
+from loc.stage import HEAR, SPEAKERS, Job, Stage, SuppliedText
 from tests.app.toy import NoInputs
 
 Make = Callable[..., Settings]

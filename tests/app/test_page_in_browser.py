@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 import pytest
+from playwright.sync_api import Request
 
 from loc.app import page
 from loc.artifacts import PEAKS_PER_SECOND, Evidence, FrameRange, Ref, Still
@@ -72,14 +73,17 @@ def opened(
 ) -> Iterator[Page]:
     """The page, opened in a window of each size; nothing may have gone wrong by the end of the test."""
     width, height = request.param
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith(("file:", "data:")):
+            troubles.append(request.url)
+
     with browser.new_context(viewport={"width": width, "height": height}) as context:
         tab = context.new_page()
         tab.on("console", lambda message: troubles.append(f"{message.type}: {message.text}"))
         tab.on("pageerror", lambda error: troubles.append(str(error)))
         tab.on("dialog", lambda dialog: troubles.append(f"dialog: {dialog.message}"))
-        tab.on(
-            "request", lambda asked: asked.url.startswith(("file:", "data:")) or troubles.append(asked.url)
-        )
+        tab.on("request", asked)
         tab.on("requestfailed", lambda asked: troubles.append(f"failed: {asked.url[:80]}"))
         tab.goto(written.as_uri())
         yield tab

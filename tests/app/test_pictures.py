@@ -47,7 +47,7 @@ def test_a_picture_with_its_sound(files: Path, store: WorkDir) -> None:
     assert opened is not None
     pictures, digest, size = opened
     assert pictures.paths == (files / "photo.png",)
-    assert (pictures.rate, pictures.motion, pictures.sound) == (25, "gentle", files / "speech.wav")
+    assert (pictures.rate, pictures.motion, pictures.sound) == (Fraction(25), "gentle", files / "speech.wav")
     assert size == len("photo.png") + len("speech.wav")
     (files / "speech.wav").write_bytes(b"other words")
     again = open_pictures(files / "photo.png", store, Settings(audio=files / "speech.wav", motion="gentle"))
@@ -60,7 +60,7 @@ def test_a_folder_at_a_rate(files: Path, store: WorkDir) -> None:
     assert opened is not None
     pictures = opened[0]
     assert len(pictures.paths) == 2
-    assert (pictures.rate, pictures.sound, pictures.motion) == (12, None, "none")
+    assert (pictures.rate, pictures.sound, pictures.motion) == (Fraction(12), None, "none")
 
 
 def test_a_video_is_no_picture(files: Path, store: WorkDir) -> None:

@@ -48,7 +48,9 @@ def log() -> list[str]:
 
 @pytest.fixture
 def pool(log: list[str], tmp_path: Path) -> Pool:
-    resolutions = {(card.stage, None): Resolution(Request(card.stage), card, ()) for card in CARDS}
+    resolutions: dict[tuple[str, str | None], Resolution] = {
+        (card.stage, None): Resolution(Request(card.stage), card, ()) for card in CARDS
+    }
     classes = {card.id: kind(card, log) for card in CARDS}
     return Pool(classes, Choices(resolutions), Host(Settings(), tmp_path))
 

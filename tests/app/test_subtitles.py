@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from loc.app.inputs import open_job
-from loc.app.run import Graph, prepare
+from loc.app.run import Graph, Prepared, prepare
 from loc.app.subtitles import (
     Change,
     Entry,
@@ -197,7 +197,7 @@ class Case:
         self.tell = lambda code, _: self.told.append(code)
 
     @property
-    def arguments(self) -> tuple[Any, ...]:
+    def arguments(self) -> tuple[Prepared, Graph, WorkDir, Settings]:
         prepared = prepare(self.video, self.graph, self.store, self.settings, look=True)
         return prepared, self.graph, self.store, self.settings
 
@@ -275,7 +275,10 @@ def test_the_suffix_tells_the_format() -> None:
     assert form_of(None, None) == "srt"
     assert form_of("ass", None) == "ass"
     assert form_of(None, Path("a.VTT")) == "vtt"
-    for form, name in ((None, "a.txt"), (None, "a"), ("vtt", "a.srt"), ("srt", "a.ssa")):
+    wrong: tuple[tuple[Form | None, str], ...] = (
+        (None, "a.txt"), (None, "a"), ("vtt", "a.srt"), ("srt", "a.ssa"),
+    )  # fmt: skip
+    for form, name in wrong:
         with pytest.raises(UsageError):
             form_of(form, Path(name))
 

@@ -51,8 +51,8 @@ class Office:
             [outcome] = run_all([self.folder / "talk.mp4"], toy.graph(), settings)
         except LocError as error:
             return error.code, str(error), toy.made
-        error = outcome.error or (outcome.result.error if outcome.result else None)
-        return outcome.code, str(error or ""), toy.made
+        told = outcome.error or (outcome.result.error if outcome.result else None)
+        return outcome.code, str(told or ""), toy.made
 
     def open_to_all(self) -> None:
         """As with a umask of 0: every folder may be written by everybody."""

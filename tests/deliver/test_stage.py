@@ -55,6 +55,7 @@ from stages.deliver.contract import Inputs
 from stages.deliver.picture import Layer, composite
 from stages.deliver.stage import run
 from tests.media import synth
+from tests.pictures import luma_of
 
 JOINTS = (0, 30, 31, 50, 75)
 PATCH = 32
@@ -229,11 +230,8 @@ def pictures(path: Path) -> Iterator[tuple[int, int]]:
     """(pts, number drawn into it) of every picture."""
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            depth = 10 if "10" in frame.format.name else 8
-            plane = frame.planes[0]
-            kind = np.uint16 if depth == 10 else np.uint8
-            luma = np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width]
-            yield frame.pts, synth.number_of(luma)
+            assert frame.pts is not None
+            yield frame.pts, synth.number_of(luma_of(frame))
 
 
 def heard(path: Path) -> np.ndarray[Any, Any]:

@@ -52,7 +52,7 @@ class Bank:
             "en",
             cast=CastFile("talk.cast.toml", frozenset(), voices=voices),
         )
-        context = Context(runner, Settings(data_dir=self.folder), job, lambda *_: None, "es")  # type: ignore[arg-type,return-value]
+        context = Context(runner, Settings(data_dir=self.folder), job, lambda *_: None, "es")  # type: ignore[arg-type]
         try:
             return cast_voices(context, Engine(traits), REQUESTS), [  # type: ignore[arg-type]
                 event for event in said if isinstance(event, Notice)

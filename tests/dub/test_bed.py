@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, Kept, Stems
 from loc.media.sound import decode_flac, encode_flac, read_sound, store_sound
@@ -13,7 +14,7 @@ from tests.hearing import context
 S = SAMPLE_RATE
 
 
-def stems(runner: Runner, samples: int) -> tuple[Stems, np.ndarray, np.ndarray]:
+def stems(runner: Runner, samples: int) -> tuple[Stems, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     chance = np.random.default_rng(1)
     parts = [
         decode_flac(encode_flac(chance.uniform(-0.4, 0.4, (samples, 2)).astype(np.float32))) for _ in range(2)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from loc import remote
 from loc.backend import Host, Request, resolve
 from loc.errors import ChildError, InputError, LocError, MissingError, UsageError
 from loc.policy.licences import Purpose
@@ -35,7 +34,7 @@ def sound(kind: str = "WAV") -> bytes:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
+    monkeypatch.setattr("loc.remote.time.sleep", lambda _: None)
     with serving() as found:
         found.always = lambda _: Answered(sound())
         yield found

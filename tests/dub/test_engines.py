@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.backend import Host
@@ -99,7 +100,7 @@ def test_nothing_to_read_is_an_error(
 
 def test_openjtalk_may_be_called_from_threads(engines: dict[str, Synthesiser]) -> None:
     wanted = engines["ja"].speak("はい", "ja", LOW, 1.0).audio
-    heard: list[np.ndarray] = []
+    heard: list[npt.NDArray[np.float32]] = []
     threads = [
         threading.Thread(target=lambda: heard.append(engines["ja"].speak("はい", "ja", LOW, 1.0).audio))
         for _ in range(4)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from cli.graph import load_graph
 from loc.analysis.diarization.contract import Embedding, Scale
 from loc.analysis.recognition import Heard, Passage
 from loc.app.run import Graph, RunResult, prepare, run_job
-from loc.backend import Card, Host, Languages
+from loc.backend import Backend, Card, Host, Languages
 from loc.errors import ChildError, ExitCode
 from loc.events import ActionDone, Event, EventBus, Notice
 from loc.runner import Runner
@@ -61,7 +62,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Espeak]:
 class Says:
     """A recogniser that hears one thing in everything."""
 
-    card = Card(
+    card: ClassVar = Card(
         "transcribe", "says", "1", "", "neural", "good", "in-process", languages=Languages(source=("es",))
     )
     max_window_samples = 10**9
@@ -76,10 +77,10 @@ class Says:
 
     def close(self) -> None: ...
 
-    def recognise(self, audio: np.ndarray, language: str) -> list[Passage]:
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
         return [Passage((Heard(self.text, 0, len(audio), 1.0),))] if self.text else []
 
-    def languages(self, audio: np.ndarray) -> dict[str, float]:
+    def languages(self, audio: npt.NDArray[np.float32]) -> dict[str, float]:
         return self.shares
 
 
@@ -177,7 +178,7 @@ class Windowed(Says):
 
     max_window_samples = 16_000
 
-    def recognise(self, audio: np.ndarray, language: str) -> list[Passage]:
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
         assert len(audio) <= self.max_window_samples
         return super().recognise(audio, language)
 
@@ -202,7 +203,7 @@ class Desk:
 
     def line(self, text: str, reference: Reference | None = None) -> tuple[Context, Line]:
         job = Job(Path("talk.mp4"), "0" * 64, 1, ("es",), "en")
-        context = Context(self.runner, Settings(), job, lambda *_: None, "es")  # type: ignore[arg-type,return-value]
+        context = Context(self.runner, Settings(), job, lambda *_: None, "es")  # type: ignore[arg-type]
         made = self.runner.do(*speech.speak(context, self.reader, "line l1", text, LOW, 1.0))
         return context, Line("line l1", text, speech.speech_of(made), reference)
 
@@ -227,7 +228,7 @@ class HearsPlain(Says):
         super().__init__(text)
         self.next = [other]
 
-    def recognise(self, audio: np.ndarray, language: str) -> list[Passage]:
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
         text = self.next.pop() if self.next else self.text
         return [Passage((Heard(text, 0, len(audio), 1.0),))]
 
@@ -249,7 +250,7 @@ def test_a_recogniser_that_cannot_follow_a_plain_voice_judges_nothing(desk: Desk
 
 
 class Broken(Says):
-    def recognise(self, audio: np.ndarray, language: str) -> list[Passage]:
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
         raise ChildError("It died.")
 
 
@@ -263,8 +264,8 @@ def test_a_recogniser_that_fails_is_told_once_and_judges_nothing(desk: Desk) -> 
 class Tells:
     """Tells two voices: that of the recording, and any other."""
 
-    card = Card("speakers", "tells", "1", "", "neural", "good", "in-process")
-    scale = Scale(joined=0.6, bank=0.75, lead=0.05, other=0.6, unsure=0.05, shortest=16_000)
+    card: ClassVar = Card("speakers", "tells", "1", "", "neural", "good", "in-process")
+    scale: ClassVar = Scale(joined=0.6, bank=0.75, lead=0.05, other=0.6, unsure=0.05, shortest=16_000)
 
     def __init__(self, similarity: float) -> None:
         self.similarity = similarity
@@ -274,7 +275,7 @@ class Tells:
 
     def close(self) -> None: ...
 
-    def embed(self, audio: np.ndarray) -> Embedding:
+    def embed(self, audio: npt.NDArray[np.float32]) -> Embedding:
         recording = len(audio) > 60_000
         x = 1.0 if recording else self.similarity
         whole = np.array([x, np.sqrt(1 - x * x)], np.float32)
@@ -303,13 +304,13 @@ class Knows(Says):
     """Knows sentences by how long they are spoken: those of the engine and of the plain reading."""
 
     known: ClassVar[list[tuple[int, str]]] = []
-    card = replace(Says.card, name="knows")
+    card: ClassVar = replace(Says.card, name="knows")
 
     def __init__(self, host: Host) -> None:
         del host
         super().__init__("")
 
-    def recognise(self, audio: np.ndarray, language: str) -> list[Passage]:
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
         _, text = min(self.known, key=lambda item: abs(item[0] - len(audio)))
         return [Passage((Heard(text, 0, len(audio), 1.0),))]
 
@@ -338,7 +339,7 @@ def dubbed(
     write_subtitles(folder / "film.en.srt", lines, [line.text for line in lines])
     write_subtitles(folder / "film.es.srt", lines, texts)
     found = load_graph()
-    backends = {one.card.id: one for one in (Command, Knows)}
+    backends: dict[str, type[Backend]] = {Command.card.id: Command, Knows.card.id: Knows}
     graph = Graph(found.stages, {**found.backends, **backends})
     store = WorkDir(folder / "store")
     given = Settings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyloudnorm
 import pytest
 from scipy.signal import resample_poly
@@ -23,20 +24,22 @@ from stages.dub.loudness import (
 )
 
 
-def tone(seconds: float, amplitude: float, hertz: float = 997.0, channels: int = 1) -> np.ndarray:
+def tone(
+    seconds: float, amplitude: float, hertz: float = 997.0, channels: int = 1
+) -> npt.NDArray[np.float32]:
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     wave = amplitude * np.sin(2 * np.pi * hertz * time)
     return np.repeat(wave[:, None], channels, axis=1).astype(np.float32)
 
 
-def speech_like(seconds: float, channels: int, seed: int = 1) -> np.ndarray:
+def speech_like(seconds: float, channels: int, seed: int = 1) -> npt.NDArray[np.float32]:
     """Noise that comes and goes, with pauses: both gates have something to do."""
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     envelope = np.clip(np.sin(2 * np.pi * 0.4 * time), 0.001, 1) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
     noise = rng.standard_normal((len(time), channels)).cumsum(axis=0)
     noise -= np.roll(noise, 60, axis=0)
-    return (0.02 * noise * envelope[:, None]).astype(np.float32)
+    return np.asarray(0.02 * noise * envelope[:, None], dtype=np.float32)
 
 
 def test_a_full_scale_sine_in_one_channel_measures_minus_3_01() -> None:
@@ -117,7 +120,7 @@ def test_the_worst_wave_overshoots_no_more_than_is_said() -> None:
     assert OVERSHOOT - 0.02 < worst < OVERSHOOT
 
 
-def oversampled_impulse() -> np.ndarray:
+def oversampled_impulse() -> npt.NDArray[np.float32]:
     impulse = np.zeros(201, np.float32)
     impulse[100] = 1
-    return resample_poly(impulse, 4, 1)
+    return np.asarray(resample_poly(impulse, 4, 1), dtype=np.float32)

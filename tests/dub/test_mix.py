@@ -9,7 +9,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, Sound
+from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, Loudness, Sound
 from loc.errors import MissingError
 from loc.media.sound import Samples, encode_flac, read_sound, store_sound
 from loc.runner import Made, Runner
@@ -19,6 +19,7 @@ from loc.store.keys import digest_value
 from loc.store.workdir import WorkDir
 from stages.dub import loudness, mix
 from stages.dub.mix import CEILING, CONTEXT, Level, Placement, Presence
+from stages.dub.speech import CLIP_LUFS
 
 STEREO = (1.0, 1.0)
 
@@ -171,7 +172,7 @@ def test_gain_matches_the_source(context: Context, level_db: float) -> None:
     measure = pyloudnorm.Meter(SAMPLE_RATE)
     wanted = min(max(measure.integrated_loudness(source), mix.QUIETEST_LUFS), mix.LOUDEST_LUFS)
     clip = noise(4 * SAMPLE_RATE, 0.1, 1, seed=9)
-    clip *= 10 ** ((mix.CLIP_LUFS - measure.integrated_loudness(clip)) / 20)
+    clip *= 10 ** ((CLIP_LUFS - measure.integrated_loudness(clip)) / 20)
     placed = np.repeat(clip, 2, axis=1) * 10 ** (level.gain_db / 20)
     assert measure.integrated_loudness(placed) == pytest.approx(wanted, abs=0.15)
 
@@ -179,7 +180,7 @@ def test_gain_matches_the_source(context: Context, level_db: float) -> None:
 def test_without_speech_to_match_the_dub_has_a_level_of_its_own(context: Context) -> None:
     level = context.runner.do(*mix.level(context, [], STEREO)).model("level", Level)
     assert level.source_speech_lufs is None
-    assert level.gain_db == pytest.approx(mix.SILENT_SOURCE_LUFS - mix.CLIP_LUFS - 3.0, abs=0.06)
+    assert level.gain_db == pytest.approx(mix.SILENT_SOURCE_LUFS - CLIP_LUFS - 3.0, abs=0.06)
 
 
 def test_the_finished_mix_is_measured_across_blocks(context: Context) -> None:
@@ -189,9 +190,7 @@ def test_the_finished_mix_is_measured_across_blocks(context: Context) -> None:
     sound = store_sound(context.store, [audio], 2)
     meters = [context.runner.do(*work) for work in mix.meter(context, "sound", sound, true_peak=True)]
     level = Level(source_speech_lufs=None, gain_db=0.0)
-    report = context.runner.do(*mix.measured(context, meters, [], level, STEREO)).model(
-        "loudness", mix.Loudness
-    )
+    report = context.runner.do(*mix.measured(context, meters, [], level, STEREO)).model("loudness", Loudness)
     assert report.integrated_lufs == pytest.approx(
         pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(audio), abs=0.1
     )
@@ -202,6 +201,6 @@ def test_the_finished_mix_is_measured_across_blocks(context: Context) -> None:
 
 def test_an_empty_programme_has_nothing_to_measure(context: Context) -> None:
     level = Level(source_speech_lufs=None, gain_db=0.0)
-    report = context.runner.do(*mix.measured(context, [], [], level, STEREO)).model("loudness", mix.Loudness)
+    report = context.runner.do(*mix.measured(context, [], [], level, STEREO)).model("loudness", Loudness)
     assert report.integrated_lufs is None
     assert report.true_peak_dbtp is None

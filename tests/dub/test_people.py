@@ -36,7 +36,7 @@ def test_a_name_is_kept_in_one_form_of_unicode() -> None:
 
 
 def test_what_is_told_comes_back(tmp_path: Path) -> None:
-    origin = {"source": "a.mov", "from": 1.5, "added": date(2026, 11, 2)}
+    origin: dict[str, str | float | date] = {"source": "a.mov", "from": 1.5, "added": date(2026, 11, 2)}
     keep(tmp_path, "anna", b"sound", Sidecar(ANNA.own, ANNA.person, ANNA.rights, origin), replace=False)
     assert sidecar(tmp_path, "anna") == Sidecar(ANNA.own, ANNA.person, ANNA.rights, origin)
     assert recording(tmp_path, "anna") == home(tmp_path) / "anna.wav"

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from loc.analysis.speakers import measure
+from loc.analysis.voice_activity import to_analysis
 from loc.artifacts import SAMPLE_RATE, Overlap, Segment, Stems, Transcript
 from loc.media.sound import Samples, store_sound
 from loc.runner import Runner
 from loc.store.workdir import WorkDir
-from stages.dub import reference
 from stages.dub.contract import Reference
 from stages.dub.reference import About, recordings, refusal, spans_of
 from tests.hearing import context
@@ -94,8 +95,8 @@ def test_each_is_cut_from_their_own_lines(runner: Runner, store: WorkDir) -> Non
     for speaker, voice in (("low", LOW), ("high", HIGH)):
         audio = sound_of(runner, found[speaker])
         assert 4 < len(audio) / SAMPLE_RATE < 14
-        own = reference.speakers.measure(reference.to_analysis(audio[:, None])).f0_hz
-        alone = reference.speakers.measure(reference.to_analysis(speak(SENTENCES[0], voice)[:, None])).f0_hz
+        own = measure(to_analysis(audio[:, None])).f0_hz
+        alone = measure(to_analysis(speak(SENTENCES[0], voice)[:, None])).f0_hz
         assert own is not None
         assert alone is not None
         assert abs(12 * np.log2(own / alone)) < 3
@@ -106,7 +107,7 @@ def test_a_line_that_was_given_to_the_wrong_speaker_is_left_out(runner: Runner, 
     stage.say(SENTENCES[7], HIGH, "low")
     found = cut(runner, stage, stage.stems(store))
     pitches = [
-        reference.speakers.measure(reference.to_analysis(part[:, None])).f0_hz
+        measure(to_analysis(part[:, None])).f0_hz
         for part in np.array_split(sound_of(runner, found["low"]), 4)
     ]
     assert max(pitch for pitch in pitches if pitch) < 150

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from stages.dub.retime import MOST_STEPS, carried
@@ -10,7 +11,7 @@ from stages.dub.retime import MOST_STEPS, carried
 RATE = 16_000
 
 
-def reading(lengths_ms: list[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+def reading(lengths_ms: list[int], seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """(sound, edges): a pause first and in the middle, chords that differ between, over a faint noise."""
     rng = np.random.default_rng(seed)
     parts = []
@@ -55,7 +56,7 @@ def test_what_is_far_too_short_keeps_order_and_ends(times_shorter: int) -> None:
 
 
 @pytest.mark.parametrize("other", [np.zeros(0), np.zeros(1), np.zeros(4000)], ids=len)
-def test_nothing_to_follow_keeps_order(other: np.ndarray) -> None:
+def test_nothing_to_follow_keeps_order(other: npt.NDArray[np.float64]) -> None:
     sound, edges = reading(SLOW, 1)
     found = carried(edges, sound, other, RATE)
     assert len(found) == len(edges)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.artifacts import SAMPLE_RATE, Phone
@@ -23,10 +24,10 @@ from stages.dub.speech import (
 )
 
 
-def burst(seconds: float, amplitude: float = 0.3, hertz: float = 220.0) -> np.ndarray:
+def burst(seconds: float, amplitude: float = 0.3, hertz: float = 220.0) -> npt.NDArray[np.float32]:
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     wave = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 9))
-    return (amplitude * wave).astype(np.float32)
+    return np.asarray(amplitude * wave, dtype=np.float32)
 
 
 def test_trim_keeps_a_little_silence() -> None:

@@ -126,7 +126,7 @@ class Bench:
         runner = Runner(self.store, EventBus(), run="test", mode=mode)
         settings = Settings(work_dir=self.store.root, **settings_)
         job = Job(Path("video.mp4"), "0" * 64, 1, ("de",), "en", cast=cast)
-        context = Context(runner, settings, job, lambda *_: self.engine, "de")  # type: ignore[arg-type,return-value]
+        context = Context(runner, settings, job, lambda *_: self.engine, "de")
         translation = Translation(language="de", source_language="en", origin="supplied", lines=tuple(lines))
         inputs = Inputs(
             Slot("ingest", self.source),
@@ -330,7 +330,7 @@ def test_the_rights_to_a_voice_of_the_bank_go_into_the_report(
     slots.fill("transcript", None, Slot("transcribe", transcript()))
     slots.fill("dub", "de", Slot("dub", dub))
     nothing = Ref(sha256="0" * 64, size=0)
-    told = report.build(
+    page = report.build(
         job=Job(Path("video.mp4"), "0" * 64, 1, ("de",), "en"),
         language="de",
         render=Render(language="de", media=nothing, container="mp4", subtitles=nothing),
@@ -343,9 +343,9 @@ def test_the_rights_to_a_voice_of_the_bank_go_into_the_report(
         bytes_kept=0,
         timeline=None,
     ).model_dump(mode="json")
-    noted = {one["id"]: one["bank_voice"] and one["bank_voice"]["rights"] for one in told["speakers"]}
+    noted = {one["id"]: one["bank_voice"] and one["bank_voice"]["rights"] for one in page["speakers"]}
     assert noted == {"s1": "Until 2028", "s2": None, "s3": None}
-    [item] = [item for item in attention(told) if "rights" in item.title]
+    [item] = [item for item in attention(page) if "rights" in item.title]
     assert item.title == "1 voice of the bank without noted rights"
     assert "bert" in item.detail
 

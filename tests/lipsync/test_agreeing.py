@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis.sync.judge import MAX_SHIFT, SyncNetJudge
@@ -102,23 +103,25 @@ def test_of_two_who_both_talk_the_one_is_found_whose_lips_follow(
 class Loud(SyncNetJudge):
     """A judge without a network: mouths are dark where sound is loud."""
 
-    def compare(self, pictures: Iterator[np.ndarray], count: int, sound: np.ndarray) -> np.ndarray:
+    def compare(
+        self, pictures: Iterator[npt.NDArray[np.uint8]], count: int, sound: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
         mouths = [face[110:140, 95:130].mean() for face in pictures]
         assert len(mouths) == count
         power = np.square(sound[: count * 640].reshape(count, 640)).mean(axis=1)
         dark, loud = (_spread(one) for one in (-np.array(mouths), np.log(power + 1e-3)))
         padded = np.pad(loud, MAX_SHIFT)
         columns = [np.abs(dark - padded[step : step + count]) for step in range(2 * MAX_SHIFT + 1)]
-        return np.stack(columns, axis=1).astype(np.float32)
+        return np.asarray(np.stack(columns, axis=1), dtype=np.float32)
 
 
-def _spread(values: np.ndarray) -> np.ndarray:
+def _spread(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     smooth = np.convolve(values, np.ones(3) / 3, "same")
-    return (smooth - smooth.mean()) / smooth.std()
+    return np.asarray((smooth - smooth.mean()) / smooth.std(), dtype=np.float64)
 
 
 class _Nothing:
-    files: ClassVar = {}
+    files: ClassVar[dict[str, str]] = {}
 
     def fingerprint(self) -> dict[str, str]:
         return {"weights none": "0"}
@@ -148,13 +151,13 @@ def test_a_judge_is_shown_each_face_beside_the_sound_and_asked_before_phones_in_
     assert left.value > 1.5 * right.value
 
     monkeypatch.setattr(lipsync, "_hearing", lambda _context: judge)
-    monkeypatch.setitem(select.LIMITS, "syncnet", (left.value + right.value) / 2)  # type: ignore[arg-type]
+    monkeypatch.setitem(select.LIMITS, "syncnet", (left.value + right.value) / 2)
     one, made = cast(both, ingested, tmp_path, HEARD, language="de")
     assert (one.face, one.by, one.certain) == ("1a", "syncnet", True)
     assert one.agreement is not None
     assert one.agreement > 2 * right.value
     assert "analysis.align" not in made
-    monkeypatch.setitem(select.LIMITS, "syncnet", left.value + 1)  # type: ignore[arg-type]
+    monkeypatch.setitem(select.LIMITS, "syncnet", left.value + 1)
     neither, _ = cast(both, ingested, tmp_path, HEARD, language="de")
     assert (neither.face, neither.by) == (None, "unsure")
 

@@ -171,7 +171,7 @@ def test_views_are_lent_by_the_nearest_shots_of_the_same_person() -> None:
         CastPerson(name="person2", faces=("2a",), certain=True),
     ]
     ref = {name: Ref(sha256=f"{number:064x}", size=1) for number, name in enumerate(("1a", "2a", "4a", "9a"))}
-    profiles = {**ref, "3a": LocError("It could not be measured.")}
+    profiles: dict[str, Ref | LocError] = {**ref, "3a": LocError("It could not be measured.")}
     assert stage._lent(face("1a"), profiles, who) == [ref["4a"], ref["9a"]]
     assert stage._lent(face("3a"), profiles, who) == [ref["4a"], ref["1a"]]
     assert stage._lent(face("2a"), profiles, who) == []
@@ -194,7 +194,7 @@ def test_a_judge_settles_what_speeds_leave_open_where_one_face_alone_passes_its_
 ) -> None:
     asked: list[str] = []
 
-    def judged(heard: Sequence[np.ndarray], face: str) -> Score:
+    def judged(heard: Sequence[npt.NDArray[np.bool_]], face: str) -> Score:
         assert [int(one.sum()) for one in heard] == [200]
         asked.append(face)
         return Score(measure="syncnet", value=values[["1a", "1b"].index(face)])

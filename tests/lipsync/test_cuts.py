@@ -210,8 +210,8 @@ def test_only_one_face_with_speech_is_drawn() -> None:
         for dub, source in ((True, False), (False, True)):
             way = route(Situation.ONE_FACE, dub_speaks=dub, source_speaks=source, off_screen=unseen)
             assert way == ("draft", ())
-    way, reasons = route(Situation.SEVERAL_FACES, dub_speaks=False, source_speaks=False, off_screen=False)
-    assert way == "passthrough"
+    passed, reasons = route(Situation.SEVERAL_FACES, dub_speaks=False, source_speaks=False, off_screen=False)
+    assert passed == "passthrough"
     assert [reason.code for reason in reasons] == ["several-faces", "no-speech"]
 
 

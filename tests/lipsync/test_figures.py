@@ -86,7 +86,7 @@ def test_jitter_is_held_against_the_source() -> None:
 
 def test_a_planted_ring_is_measured_in_its_own_eighth() -> None:
     lab = np.full((200, 200, 3), (60, 10, 15), dtype=np.float32)
-    outline = cv2.ellipse2Poly((100, 100), (70, 80), 0, 0, 360, 5).astype(np.float64)
+    outline = np.array(cv2.ellipse2Poly((100, 100), (70, 80), 0, 0, 360, 5), np.float64)
     changed = lab.copy()
     changed[:, 130:] += (3, 0, 0)
     difference = np.linalg.norm(_ring(changed, outline, 14) - _ring(lab, outline, 14), axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis.phones import closed_at
@@ -33,8 +34,8 @@ def phones(symbols: str, length: int = SAMPLE_RATE // 10) -> Phones:
     )
 
 
-def tone(samples: int, level: float = 0.3) -> np.ndarray:
-    return (level * np.sin(np.arange(samples) * 2 * np.pi * 500 / SAMPLE_RATE)).astype(np.float32)
+def tone(samples: int, level: float = 0.3) -> npt.NDArray[np.float32]:
+    return np.asarray(level * np.sin(np.arange(samples) * 2 * np.pi * 500 / SAMPLE_RATE), dtype=np.float32)
 
 
 def test_a_frame_is_judged_in_the_middle_of_its_time() -> None:

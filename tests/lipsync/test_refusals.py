@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis import occlusion
@@ -33,6 +34,7 @@ from stages.lipsync.warp import Warp
 from tests.analysis.test_faces import Reel
 from tests.lipsync.test_stage import FRAME, Rig, dub_of
 from tests.occluders import TUNING, Passing, Placed, cover, lay_over
+from tests.pictures import like
 from tests.presenter import MINA, OTTO, Film, Said, Script, Shot, shoot
 from tests.turned import turned
 
@@ -84,7 +86,7 @@ def shown(video: VideoStream, pictures: Iterator[Planes] | Sequence[Planes]) -> 
     return {cut.situation.code for cut in cut_shot(0, 0, judged(faces, video))}
 
 
-def judged(faces: Faces, video: VideoStream) -> np.ndarray:
+def judged(faces: Faces, video: VideoStream) -> npt.NDArray[np.int8]:
     shares = occlusion.covered(faces.mouth, occlusion.learn(faces.mouth))
     return with_occlusion(situations(faces, video.width, video.height), occlusion.occluded(shares))
 
@@ -93,7 +95,7 @@ def scaled(plane: Plane, factor: float) -> Plane:
     """A plane in another size, its sides even."""
     size = [max(2, 2 * round(side * factor / 2)) for side in plane.shape[::-1]]
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(plane, size, interpolation=way), dtype=plane.dtype)
+    return like(plane, cv2.resize(plane, size, interpolation=way))
 
 
 def test_faces_as_drawn_are_not_refused(mina: Sitter, otto: Sitter) -> None:
@@ -142,9 +144,7 @@ def test_a_huge_face_is_refused(mina: Sitter) -> None:
 def test_a_blurred_face_is_refused(mina: Sitter) -> None:
     def blurred(width: float) -> list[Planes]:
         return mina.each(
-            lambda plane, step: np.asarray(
-                cv2.GaussianBlur(plane, (0, 0), width * mina.scale / step), dtype=plane.dtype
-            )
+            lambda plane, step: like(plane, cv2.GaussianBlur(plane, (0, 0), width * mina.scale / step))
         )
 
     assert shown(mina.video, blurred(0.065)) == {"blurred"}
@@ -158,7 +158,7 @@ def test_a_face_that_the_detector_does_not_know_is_refused(mina: Sitter) -> None
         def plane_of(plane: Plane, step: int) -> Plane:
             matrix = cv2.getRotationMatrix2D((mina.centre / step).tolist(), angle, 1.0)
             moved = cv2.warpAffine(plane, matrix, plane.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-            return np.asarray(moved, dtype=plane.dtype)
+            return like(plane, moved)
 
         return Planes(plane_of(planes.y, 1), plane_of(planes.u, 2), plane_of(planes.v, 2))
 
@@ -190,7 +190,7 @@ def test_every_refusal_fades_outside_itself() -> None:
 
 
 @pytest.fixture(scope="module")
-def waved_at(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+def waved_at(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, npt.NDArray[np.float64]]:
     """A film of a speaker before whose mouth a hand passes; the share of the lips it covers in each frame."""
     folder = tmp_path_factory.mktemp("waved")
     script = Script(
@@ -247,7 +247,9 @@ def waved_at(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray
     return target, np.array(covers)
 
 
-def test_a_hand_that_passes_gets_no_mouth(waved_at: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+def test_a_hand_that_passes_gets_no_mouth(
+    waved_at: tuple[Path, npt.NDArray[np.float64]], tmp_path: Path
+) -> None:
     path, covers = waved_at
     store = WorkDir(tmp_path / "store")
     runner = Runner(store, EventBus(), run="test")

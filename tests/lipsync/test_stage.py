@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.artifacts import (
@@ -38,7 +39,7 @@ from loc.runner import NotMade, Runner
 from loc.settings import Settings
 from loc.stage import Context, Job, Slot
 from loc.store.keys import digest_file
-from loc.store.workdir import WorkDir
+from loc.store.workdir import ActionRecord, WorkDir
 from stages.ingest import stage as ingest
 from stages.ingest.contract import Inputs as IngestInputs
 from stages.lipsync import stage as lipsync
@@ -358,7 +359,9 @@ def split(source: Source, at: int) -> Source:
     return source.model_copy(update={"chunks": (*others, first, second)})
 
 
-def placed(rig: Rig, source: Source, made: LipSync) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def placed(
+    rig: Rig, source: Source, made: LipSync
+) -> dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
     """(patch, its corner) by frame of the source."""
     found = {}
     for track in made.patches:
@@ -366,7 +369,7 @@ def placed(rig: Rig, source: Source, made: LipSync) -> dict[int, tuple[np.ndarra
         pixels = read_patches(rig.store.open_object(track.pixels), track.width, track.height, track.count)
         start = source.chunks[track.chunk].frames.start + track.offset
         for index, patch in enumerate(pixels):
-            found[start + index] = patch.astype(int), placement.matrix[index, :, 2]
+            found[start + index] = patch.astype(np.int64), placement.matrix[index, :, 2]
     return found
 
 
@@ -565,14 +568,19 @@ def test_across_hard_cuts_a_person_lends_its_own_views_and_nobody_elses(montage:
     ]
     assert [(one.faces, one.certain) for one in made.cast.people] == [(("1a", "3a"), False), (("2a",), True)]
     events = [event for event in montage.rig.events if isinstance(event, ActionDone)]
-    record = {event.key: montage.rig.store.find_action(event.key) for event in events}
+
+    def record(event: ActionDone) -> ActionRecord:
+        found = montage.rig.store.find_action(event.key)
+        assert found is not None
+        return found
+
     profiles = {
-        event.unit.removeprefix("face "): record[event.key].outputs["profile"].sha256
+        event.unit.removeprefix("face "): record(event).outputs["profile"].sha256
         for event in events
         if event.action == "lipsync.profile"
     }
     assert set(profiles) == {"1a", "2a", "3a"}
-    draws = [record[event.key].fields["inputs"] for event in events if event.action == "lipsync.draw"]
+    draws = [record(event).fields["inputs"] for event in events if event.action == "lipsync.draw"]
     lent = {one["profile"]: one.get("lent", []) for one in draws}
     assert lent == {
         profiles["1a"]: [profiles["3a"]],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -133,7 +134,7 @@ class KnownStable(torch.nn.Module):
 
     def visual_encoder(self, pictures: torch.Tensor) -> torch.Tensor:
         assert pictures.shape[1:] == (48, 128, 256)
-        shine = pictures.unflatten(1, (16, 3)).mean(dim=(2, 3, 4))
+        shine = pictures.reshape(-1, 16, 3, 128, 256).mean(dim=(2, 3, 4))
         return shine - shine.mean(dim=1, keepdim=True)
 
     def audio_encoder(self, spectra: torch.Tensor) -> torch.Tensor:
@@ -143,7 +144,7 @@ class KnownStable(torch.nn.Module):
         return loud - loud.mean(dim=1, keepdim=True)
 
 
-def talking(planted: int) -> tuple[np.ndarray, Any]:
+def talking(planted: int) -> tuple[npt.NDArray[np.float32], Any]:
     """Sound of 160 pictures whose loudness is drawn by lot, and faces as bright as it is loud, some pictures
     later."""
     from loc.analysis.sync.mel import mel
@@ -228,18 +229,18 @@ def test_no_batch_changes_what_stable_syncnet_says(tmp_path: Path) -> None:
     sound, _ = talking(2)
     # Flat pictures would not do: what normalising leaves of them is rounding, blown up.
     faces = np.random.default_rng(5).integers(0, 256, (160, 256, 256, 3), np.uint8)
-    found = [agreements(net, iter(faces), sound, 6, 15, batch) for batch in (1, 5)]
-    np.testing.assert_allclose(*found, atol=2e-4)
+    one, five = (agreements(net, iter(faces), sound, 6, 15, batch) for batch in (1, 5))
+    np.testing.assert_allclose(one, five, atol=2e-4)
 
 
 class _Files:
-    files: ClassVar = {"syncnet_v2.model": Path("x")}
+    files: ClassVar[dict[str, Path]] = {"syncnet_v2.model": Path("x")}
 
 
 _FILES = _Files()
 
 
-def _mfcc(sound: np.ndarray) -> np.ndarray:
+def _mfcc(sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     from loc.analysis.sync.mfcc import mfcc
 
     return mfcc(np.rint(sound * 32768).astype(np.int16))

@@ -8,6 +8,7 @@ from functools import partial
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis.face_tracker import FaceTracker, follow, track_range
@@ -27,9 +28,10 @@ from stages.lipsync.warp.mouth import fields, mouth_of, own_move, speak, width_f
 from stages.lipsync.warp.recall import Choice, choose, kept_on_chin, matched, recall, recall_mask
 from stages.lipsync.warp.render import Person, choices, draw_patch
 from stages.lipsync.warp.views import View, Weighed, nearest
+from tests.pictures import like
 from tests.presenter import Film
 
-Curve = np.ndarray
+Floats = npt.NDArray[np.float64]
 
 
 class Scene:
@@ -72,7 +74,7 @@ class Scene:
             self.pictures[index], self.video, patch.pixels, patch.matrix, patch.polygon, patch.feather, 1.0
         )
 
-    def measured(self, drawn: Callable[[int], Planes]) -> Curve:
+    def measured(self, drawn: Callable[[int], Planes]) -> Floats:
         """Aperture of the lips in the drawn film, as the tracker sees it."""
         with FaceTracker(self.video) as tracker:
             count = len(self.faces)
@@ -148,7 +150,7 @@ def test_faces_of_one_pose_lie_on_each_other(scene: Scene) -> None:
     np.testing.assert_allclose(points @ affine[:, :2].T + affine[:, 2], turned, atol=1e-9)
 
 
-def view_of(points: np.ndarray, skin: float = 120.0) -> View:
+def view_of(points: Floats, skin: float = 120.0) -> View:
     return View(np.zeros((4, 4, 3), dtype=np.uint8), np.eye(2, 3), points, np.full(3, skin, dtype=np.float32))
 
 
@@ -184,7 +186,7 @@ def test_the_weight_of_views_changes_smoothly_as_a_head_turns(scene: Scene) -> N
     assert min(weights[0][0], weights[-1][2]) > 0.9
 
 
-def opened_by(points: np.ndarray, gap: float) -> np.ndarray:
+def opened_by(points: Floats, gap: float) -> Floats:
     opened = points.copy()
     opened[places((95, 88, 178, 87, 14, 317, 402, 318, 324))] += [0, gap]
     return opened
@@ -195,7 +197,7 @@ def test_views_serve_where_they_are_much_nearer_only(scene: Scene) -> None:
     wide = opened_by(shut, 0.3)
     views = [view_of(shut)]
 
-    def shares(face: np.ndarray, opening: float, of: list[View]) -> list[float]:
+    def shares(face: Floats, opening: float, of: list[View]) -> list[float]:
         return [one.share for one in choose([face] * 9, np.full(9, opening), of, 25)]
 
     assert shares(wide, 0.0, views) == pytest.approx([1.0] * 9)
@@ -380,7 +382,7 @@ def test_a_picture_turned_by_metadata_is_drawn_alike(scene: Scene) -> None:
     height, width = scene.pictures[0].y.shape
     lying = scene.video.model_copy(update={"width": height, "height": width, "rotation": 90})
     pictures = [
-        Planes(*(np.ascontiguousarray(np.rot90(plane, -1)) for plane in (one.y, one.u, one.v)))
+        Planes(*(like(plane, np.rot90(plane, -1)) for plane in (one.y, one.u, one.v)))
         for one in scene.pictures
     ]
     points = np.stack([height - 1 - scene.faces.points[..., 1], scene.faces.points[..., 0]], axis=-1)
@@ -415,7 +417,7 @@ def test_a_mouth_at_the_edge_of_the_picture_can_be_drawn(scene: Scene) -> None:
 
 def test_what_a_shot_never_shows_is_lent_by_others_of_the_same_person(scene: Scene) -> None:
     shut = {name: value for name, value in scene.profile.items() if not name.startswith("open")}
-    shut["range"] = np.float64(0.14)
+    shut["range"] = np.array(0.14)
     alone, lent = person.load(shut), person.load(shut, [scene.profile])
     assert not alone.open
     assert len(lent.open) == len(scene.person.open)

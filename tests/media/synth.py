@@ -90,7 +90,7 @@ def vfr_ticks(count: int) -> npt.NDArray[np.int64]:
 def draw(number: int) -> Luma:
     """The luma of picture `number`, uint8 [HEIGHT, WIDTH]: its bits, a flash on whole seconds, and motion."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
-    luma = (110 + 30 * np.sin(x / 9 + number / 3) + 25 * np.cos(y / 7 - number / 5)).astype(np.uint8)
+    luma: Luma = (110 + 30 * np.sin(x / 9 + number / 3) + 25 * np.cos(y / 7 - number / 5)).astype(np.uint8)
     for bit in range(BITS):
         level = BRIGHT if number >> bit & 1 else DARK
         luma[:CELL, bit * CELL : (bit + 1) * CELL] = level
@@ -283,6 +283,7 @@ def move_edit(path: Path, by: Fraction) -> Path:
         bases = [stream.time_base for stream in container.streams]
     place = 0
     for base in bases:
+        assert base is not None
         place = data.index(b"elst", place) + 16
         (begin,) = struct.unpack_from(">i", data, place)
         struct.pack_into(">i", data, place, begin + round(by / base))
@@ -318,7 +319,8 @@ def pack(source: Path, target: Path) -> Path:
         for stream in reader.streams:
             streams[stream.index] = writer.add_stream_from_template(stream)
         picture = reader.streams.video[0]
-        marked = _USER_DATA.sub(_PACKED_MARK, picture.codec_context.extradata)
+        assert picture.time_base is not None
+        marked = _USER_DATA.sub(_PACKED_MARK, picture.codec_context.extradata or b"")
         streams[picture.index].codec_context.extradata = marked
         coded = [bytes(packet) for packet in reader.demux(picture) if packet.size]
         for place, data in enumerate(_packed(coded)):
@@ -328,8 +330,8 @@ def pack(source: Path, target: Path) -> Path:
             packet.is_keyframe = _kind(data) == "I"
             writer.mux_one(packet)
         reader.seek(0)
-        for packet in reader.demux(reader.streams.audio):
-            if packet.size:
+        for packet in reader.demux():
+            if packet.size and packet.stream.type == "audio":
                 packet.stream = streams[packet.stream.index]
                 writer.mux(packet)
     return target

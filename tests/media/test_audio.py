@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from loc.artifacts import AudioStream
+from loc.artifacts import SAMPLE_RATE, AudioStream
 from loc.errors import InputError
-from loc.media.audio import SAMPLE_RATE, decode_track
+from loc.media.audio import decode_track
 from loc.media.frames import scan_frames
 from loc.media.probe import probe_source
 from loc.settings import Settings
 from tests.media import synth
 from tests.media.synth import Recipe
+from tests.pictures import time_of
 
 SECONDS = 4
 FRAMES = SECONDS * synth.RATE
@@ -210,7 +211,7 @@ def _shifted(folder: Path, suffix: str, sound: Fraction) -> Path:
             for stream in (reader.streams.video[0], reader.streams.audio[0])
         }
         for packet in reader.demux():
-            if packet.dts is None:
+            if packet.pts is None or packet.dts is None:
                 continue
             is_sound = packet.stream.type == "audio"
             delay = max(sound if is_sound else -sound, Fraction(0))
@@ -227,7 +228,7 @@ def _without_sound_between(source: Path, target: Path, start: float, stop: float
         for packet in reader.demux():
             if packet.dts is None:
                 continue
-            if packet.stream.type == "audio" and start < float(packet.pts * packet.time_base) < stop:
+            if packet.stream.type == "audio" and start < float(time_of(packet)) < stop:
                 continue
             packet.stream = streams[packet.stream.index]
             writer.mux(packet)

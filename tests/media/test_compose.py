@@ -31,8 +31,8 @@ def stream(pix_fmt: str, **changes: Any) -> VideoStream:
 def texture(height: int, width: int, low: float, high: float, seed: int) -> np.ndarray[Any, Any]:
     """Noise with detail down to about two pixels, within low..high."""
     noise = np.random.default_rng(seed).random((height, width))
-    noise = cv2.GaussianBlur(noise, (0, 0), 1.0)
-    return low + (high - low) * (noise - noise.min()) / (noise.max() - noise.min())
+    soft = cv2.GaussianBlur(noise, (0, 0), 1.0)
+    return np.asarray(low + (high - low) * (soft - soft.min()) / (soft.max() - soft.min()), dtype=np.float64)
 
 
 def picture(video: VideoStream, width: int = WIDTH, height: int = HEIGHT) -> Planes:
@@ -54,7 +54,7 @@ def shift(x: float, y: float, scale: float = 1.0) -> np.ndarray[Any, Any]:
 def ellipse(width: int, height: int) -> np.ndarray[Any, Any]:
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     points = [(width - 1) / 2 * (1 + 0.9 * np.cos(angle)), (height - 1) / 2 * (1 + 0.9 * np.sin(angle))]
-    return np.stack(points, axis=1).astype(np.float32)
+    return np.asarray(np.stack(points, axis=1), dtype=np.float32)
 
 
 @pytest.mark.parametrize(("pix_fmt", "matrix", "full_range"), KINDS)

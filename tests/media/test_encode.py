@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from loc.media.encode import (
 from loc.media.ffmpeg import first_picture
 from loc.media.frames import Planes
 from tests.media import synth
+from tests.pictures import plane_of
 from tests.streams import BT2020, video_stream
 
 SIZES = {"yuv420p": (2, 2, 8), "yuv422p": (2, 1, 8), "yuv444p": (1, 1, 8), "yuvj420p": (2, 2, 8)}
@@ -44,14 +45,13 @@ def stream(pix_fmt: str = "yuv420p", **changes: Any) -> VideoStream:
 def pictures(video: VideoStream, start: int, stop: int) -> Iterator[Planes]:
     """A textured gradient that drifts: something for motion search to do."""
     sx, sy, depth = SIZES[video.pix_fmt]
-    kind, step = (np.uint8, 1) if depth == 8 else (np.uint16, 4)
     texture = np.random.default_rng(7).integers(40, 200, (video.height, video.width * 2))
     chroma = (-(-video.height // sy), -(-video.width // sx))
     for frame in range(start, stop):
         y = np.roll(texture, frame, axis=1)[:, : video.width]
         u = np.full(chroma, 100 + frame % 50)
         v = np.full(chroma, 150 - frame % 50)
-        yield Planes(*((plane * step).astype(kind) for plane in (y, u, v)))
+        yield Planes(*(plane_of(plane << (depth - 8), deep=depth > 8) for plane in (y, u, v)))
 
 
 def coding(video: VideoStream, codec: Codec = "h264") -> Coding:
@@ -135,7 +135,7 @@ def test_what_is_not_declared_stays_undeclared(tmp_path: Path, codec: Codec) -> 
     assert {"color_primaries", "color_transfer", "color_space"} & set(found) == set()
 
 
-SIDE_DATA = {
+SIDE_DATA: Mapping[str, Mapping[str, str | int]] = {
     "Mastering display metadata": {
         "red_x": "35400/50000",
         "red_y": "14600/50000",

@@ -21,6 +21,7 @@ from loc.media.probe import probe_source
 from loc.media.timeline import Timeline
 from loc.settings import Settings
 from tests.media import synth
+from tests.pictures import plane_of
 
 FRAMES = 75
 
@@ -55,7 +56,8 @@ def undisturbed(path: Path) -> Iterator[Planes]:
         planes = []
         for height, width in shapes:
             size = height * width * kind.itemsize
-            planes.append(np.frombuffer(data[place : place + size], kind).reshape(height, width))
+            values = np.frombuffer(data[place : place + size], kind).reshape(height, width)
+            planes.append(plane_of(values, deep=kind == np.uint16))
             place += size
         yield Planes(*planes)
 

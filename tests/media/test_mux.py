@@ -125,7 +125,8 @@ def edited_length(path: Path) -> float:
     """Seconds that the picture's edit list (ISO 14496-12, 8.6.6) says are shown."""
     data = path.read_bytes()
     entry = data.index(b"elst") + 12
-    return struct.unpack(">I", data[entry : entry + 4])[0] / SAMPLE_RATE
+    (ticks,) = struct.unpack_from(">I", data, entry)
+    return float(ticks / SAMPLE_RATE)
 
 
 def rates() -> dict[str, tuple[npt.NDArray[np.int64], int, Fraction]]:
@@ -259,7 +260,7 @@ def test_sound_in_parts_is_as_if_coded_whole(
     def noise(coded: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Of each packet, in dB."""
         power = ((coded[:full] - sound[:full]).astype(np.float64).reshape(-1, 2 * packet) ** 2).mean(axis=1)
-        return 10 * np.log10(power)
+        return np.asarray(10 * np.log10(power), dtype=np.float64)
 
     more = noise(parts) - noise(whole)
     joints = [joint + around for joint in (40, 80, 120, 160) for around in (-2, -1, 0, 1)]
@@ -298,7 +299,7 @@ def test_colour_is_in_the_container_too(tmp_path: Path, chunks: list[Path], soun
     assert data.index(b"moov") < data.index(b"mdat"), "a player can start before the file has arrived"
 
 
-SIDE_DATA = {
+SIDE_DATA: Mapping[str, Mapping[str, str | int]] = {
     "Mastering display metadata": {
         "red_x": "35400/50000",
         "blue_y": "2300/50000",

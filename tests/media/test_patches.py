@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.errors import StorageError
@@ -15,34 +16,34 @@ WIDTH, HEIGHT, COUNT = 61, 47, 5
 
 
 @pytest.fixture
-def frames() -> list[np.ndarray]:
+def frames() -> list[npt.NDArray[np.uint8]]:
     """Noise: nothing a lossy codec could keep."""
     rng = np.random.default_rng(1)
     return [rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8) for _ in range(COUNT)]
 
 
-def test_patches_come_back_bit_for_bit(tmp_path: Path, frames: list[np.ndarray]) -> None:
+def test_patches_come_back_bit_for_bit(tmp_path: Path, frames: list[npt.NDArray[np.uint8]]) -> None:
     path = tmp_path / "pixels"
     assert write_patches(path, iter(frames)) == COUNT
     for written, read in zip(frames, read_patches(path, WIDTH, HEIGHT, COUNT), strict=True):
         np.testing.assert_array_equal(written, read)
 
 
-def test_the_same_patches_give_the_same_bytes(tmp_path: Path, frames: list[np.ndarray]) -> None:
+def test_the_same_patches_give_the_same_bytes(tmp_path: Path, frames: list[npt.NDArray[np.uint8]]) -> None:
     first, second = tmp_path / "a", tmp_path / "b.mkv"
     write_patches(first, frames)
     write_patches(second, frames)
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_no_frame_and_changing_sizes_are_refused(tmp_path: Path, frames: list[np.ndarray]) -> None:
+def test_no_frame_and_changing_sizes_are_refused(tmp_path: Path, frames: list[npt.NDArray[np.uint8]]) -> None:
     with pytest.raises(ValueError, match="at least one"):
         write_patches(tmp_path / "none", [])
     with pytest.raises(ValueError, match="one size"):
         write_patches(tmp_path / "mixed", [frames[0], frames[1][:-1]])
 
 
-def test_damage_and_wrong_counts_are_errors(tmp_path: Path, frames: list[np.ndarray]) -> None:
+def test_damage_and_wrong_counts_are_errors(tmp_path: Path, frames: list[npt.NDArray[np.uint8]]) -> None:
     path = tmp_path / "pixels"
     write_patches(path, frames)
     with pytest.raises(StorageError, match="5 frames"):

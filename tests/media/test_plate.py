@@ -21,7 +21,7 @@ Pixels = npt.NDArray[np.uint8]
 def gradient(width: int = 64, height: int = 48) -> Pixels:
     """RGB, no two corners alike."""
     x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
-    return np.stack([x, y, 255 - x], axis=-1).astype(np.uint8)
+    return np.asarray(np.stack([x, y, 255 - x], axis=-1), dtype=np.uint8)
 
 
 def save(path: Path, picture: Pixels, *options: int) -> Path:
@@ -49,7 +49,10 @@ def frames(path: Path) -> list[Pixels]:
     """RGB by the stream's own matrix and range."""
     with av.open(str(path)) as opened:
         return [
-            frame.to_ndarray(format="rgb24", src_colorspace="itu709", dst_colorspace="itu709")
+            np.asarray(
+                frame.to_ndarray(format="rgb24", src_colorspace="itu709", dst_colorspace="itu709"),
+                dtype=np.uint8,
+            )
             for frame in opened.decode(video=0)
         ]
 

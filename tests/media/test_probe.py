@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import ffmpeg
@@ -21,6 +21,9 @@ from loc.settings import Settings
 from tests.media import synth
 from tests.media.synth import Recipe
 from tests.streams import BT2020
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 
 def probed(path: Path) -> Facts:
@@ -104,7 +107,7 @@ def test_sample_aspect_tags_and_chapters(tmp_path: Path) -> None:
     with av.open(str(plain)) as reader, av.open(str(path), "w") as writer:
         writer.metadata.update(reader.metadata)
         stream = writer.add_stream_from_template(reader.streams.video[0])
-        chapter = {
+        chapter: Chapter = {
             "id": 1,
             "start": 0,
             "end": 200,
@@ -120,7 +123,7 @@ def test_sample_aspect_tags_and_chapters(tmp_path: Path) -> None:
     assert facts.video.sample_aspect == Fraction(4 * synth.HEIGHT, 3 * synth.WIDTH)
     assert {name.lower(): value for name, value in facts.tags.items()}["title"] == "A title"
     (found,) = facts.chapters
-    assert (found.start, found.stop, found.title) == (0, Fraction(1, 5), "One")
+    assert (found.start, found.stop, found.title) == (Fraction(0), Fraction(1, 5), "One")
 
 
 def tracks_of(folder: Path) -> Facts:

@@ -19,6 +19,7 @@ from loc.media.sound import Samples
 from loc.settings import Settings
 from tests.media import synth
 from tests.media.synth import Recipe
+from tests.pictures import time_of
 
 FRAMES = 75
 X264 = {"vcodec": "libx264", "preset": "ultrafast", "g": 12}
@@ -85,7 +86,7 @@ def test_a_track_with_a_gap_is_not_copied(tmp_path: Path) -> None:
         stream = reader.streams.audio[0]
         copy = writer.add_stream_from_template(stream)
         for packet in reader.demux(stream):
-            if packet.dts is not None and not 1 < packet.pts * packet.time_base < 1.5:
+            if packet.dts is not None and not 1 < time_of(packet) < 1.5:
                 packet.stream = copy
                 writer.mux_one(packet)
     track = probe_source(clip, Settings()).audio[0].model_copy(update={"index": 0})

@@ -18,6 +18,7 @@ from loc.media.fonts import Font, font_for, fonts_for
 from loc.media.frames import Planes
 from loc.media.titles import SAFE, Place, Title, em_of, lay_over, overlay, shown_size
 from loc.media.wrapping import wrap_to
+from tests.pictures import plane_of
 from tests.streams import video_stream
 
 try:
@@ -52,10 +53,10 @@ def _saved(title: Title, folder: Path) -> Path:
 def noise(video: VideoStream, chroma: tuple[int, int]) -> Planes:
     """A picture in which every sample that moves is seen."""
     draw, deep = np.random.default_rng(1), video.bit_depth > 8
-    kind, high = (np.uint16, 1024) if deep else (np.uint8, 256)
+    high = 1024 if deep else 256
     fine = (video.height, video.width)
     coarse = (-(-video.height // chroma[1]), -(-video.width // chroma[0]))
-    return Planes(*(draw.integers(0, high, size).astype(kind) for size in (fine, coarse, coarse)))
+    return Planes(*(plane_of(draw.integers(0, high, size), deep=deep) for size in (fine, coarse, coarse)))
 
 
 def upright(canvas: np.ndarray[Any, Any], video: VideoStream) -> np.ndarray[Any, Any]:

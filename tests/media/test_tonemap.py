@@ -110,7 +110,7 @@ def test_a_coded_picture_is_what_the_formulas_say(tmp_path: Path, transfer: str)
 
 def test_only_h264_turns_hdr_into_sdr() -> None:
     for codec in ("hevc", "vp9"):
-        kept = coding_for(hdr(mastering=BT2020), codec, crf=18, preset="veryfast")  # type: ignore[arg-type]
+        kept = coding_for(hdr(mastering=BT2020), codec, crf=18, preset="veryfast")
         assert (kept.tone_map, kept.coded_pix_fmt, kept.colour.transfer) == (None, "yuv420p10le", PQ)
     turned = coding_for(hdr(mastering=BT2020), "h264", crf=18, preset="veryfast")
     assert (turned.coded_pix_fmt, turned.colour.transfer, turned.colour.mastering) == (

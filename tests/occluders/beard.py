@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +38,7 @@ _STRANDS = _strands()
 
 
 def with_beard(
-    planes: Planes, video: VideoStream, points: npt.NDArray[np.floating], colour: Colour = BROWN
+    planes: Planes, video: VideoStream, points: npt.NDArray[np.floating[Any]], colour: Colour = BROWN
 ) -> Planes:
     """The picture with a full beard and a moustache.
 

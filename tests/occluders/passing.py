@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -200,7 +201,7 @@ def _over(below: Floats, above: Floats) -> Floats:
     return np.asarray(above + below * (1 - above[..., 3:]), dtype=np.float32)
 
 
-def cover(alpha: Floats, lips: npt.NDArray[np.floating]) -> float:
+def cover(alpha: Floats, lips: npt.NDArray[np.floating[Any]]) -> float:
     """Share of the lips that is covered.
 
     Args:

@@ -197,7 +197,7 @@ def mug(
     alpha = np.clip(inside / EDGE + 0.5, 0, 1).astype(np.float32)
     nx = np.clip(grid.x / side, -1, 1)
     shade = _lit(nx, np.zeros_like(nx), np.sqrt(np.clip(1 - nx**2, 0.02, 1)), 0.75)
-    tone = np.broadcast_to(np.float32(colour), (*nx.shape, 3)).copy()
+    tone = np.broadcast_to(np.array(colour, np.float32), (*nx.shape, 3)).copy()
     if band is not None:
         for place in bands:
             tone[np.abs(down - place - bulge * 0.5) < 0.07] = band

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ COMPACT = Path(__file__).resolve().parent / "compact"
 VARIABLE = "LOC_PARITY_DIR"
 
 Array = npt.NDArray[Any]
+Net = TypeVar("Net", bound="torch.nn.Module")
 
 
 def parity_dir() -> Path:
@@ -75,7 +76,7 @@ class Golden:
         fixed = {key for key in shapes if fill.is_fixed(key)}
         return {key: torch.from_numpy(np.asarray(value)) for key, value in made.items() if key not in fixed}
 
-    def filled(self, module: torch.nn.Module, net: str) -> torch.nn.Module:
+    def filled(self, module: Net, net: str) -> Net:
         """A module, ready to run, with the tensors of a net: its own to the last name and shape."""
         state = module.state_dict()
         keys = {key: list(shape) for key, shape in self.meta["keys"][net].items()}

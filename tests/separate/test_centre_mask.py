@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from bench.separate import scene
@@ -24,7 +25,7 @@ SEEDS = 0, 1, 2
 @cache
 def separated(
     snr_db: float, stereo: bool, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, float]]:
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32], dict[str, float]]:
     """Speech, music, estimated speech and the parameters of a scene of about 15 s."""
     speech, background = scene(snr_db, stereo=stereo, sentences=4, seed=seed)
     mix = speech + background

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soxr
 import torch
@@ -35,7 +36,7 @@ from tests.presenter import OTTO, Said, Script, Shot
 from tests.presenter.film import render
 from tests.presenter.samples import write_subtitles
 from tests.presenter.voice import Soundtrack, soundtrack
-from tests.tiny_demucs import SOURCES, blank, overfit, package, safetensors, segments
+from tests.tiny_demucs import SOURCES, arguments, blank, overfit, package, safetensors, segments
 from tests.voices import music
 from tests.weights.shelving import place, registered
 
@@ -53,7 +54,7 @@ def backend(data: Path) -> Demucs:
     return Demucs(Host(Settings(data_dir=data), data, model="mine"))
 
 
-def level(backend: Demucs, audio: np.ndarray) -> dict[str, float]:
+def level(backend: Demucs, audio: npt.NDArray[np.float32]) -> dict[str, float]:
     return backend.combine([backend.survey(audio)])
 
 
@@ -190,7 +191,7 @@ def test_silence_has_no_voice(tmp_path: Path) -> None:
 def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:
     model = blank()
     state = {name: tensor.half() for name, tensor in model.state_dict().items()}
-    _, kwargs = model._init_args_kwargs
+    _, kwargs = arguments(model)
     cases = {
         "missing": (
             package(model, state={k: v for k, v in state.items() if "freq_emb" not in k}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 pytest.importorskip("demucs")
@@ -52,7 +53,9 @@ def test_a_network_that_learned_the_voice_passes(
     assert tried[0].ok, tried
 
 
-def heard(data: Path, said: known.Floats, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, np.ndarray]:
+def heard(
+    data: Path, said: known.Floats, monkeypatch: pytest.MonkeyPatch
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """The segments that a network is given of the mix, and of the voice at the same level."""
     backend = opened(data, package(blank()))
     given: list[known.Floats] = []

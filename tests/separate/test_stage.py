@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.artifacts import BLOCK_SAMPLES, Stems
@@ -24,7 +26,7 @@ from tests.voices import SENTENCES, music, pause, speak
 BACKENDS = {"separate": CentreMask(Host(settings=None, scratch=Path()))}
 
 
-def programme(samples: int, seed: int = 0) -> np.ndarray:
+def programme(samples: int, seed: int = 0) -> npt.NDArray[np.float32]:
     """Speech over music, float32 [samples, 2], holding 24-bit values."""
     lines = [part for text in SENTENCES for part in (speak(text, "en+m3"), pause(0.4))]
     speech = np.resize(np.concatenate(lines), samples) * 0.5
@@ -32,7 +34,7 @@ def programme(samples: int, seed: int = 0) -> np.ndarray:
     return decode_flac(encode_flac(speech[:, None] + background))
 
 
-def separate(runner: Runner, audio: np.ndarray) -> Stems:
+def separate(runner: Runner, audio: npt.NDArray[np.float32]) -> Stems:
     return run(context(runner, BACKENDS), Inputs(Slot("ingest", source_of(runner.store, audio))))
 
 
@@ -57,7 +59,7 @@ def test_stems_sum_to_the_master_and_joints_are_quiet(runner: Runner) -> None:
 class Half:
     """Calls half of everything speech, and hears one second to each side."""
 
-    card = Card("separate", "half", "1", "half", "embedded", "basic", "in-process")
+    card: ClassVar = Card("separate", "half", "1", "half", "embedded", "basic", "in-process")
     context_samples = 48_000
     all_voices = False
 
@@ -69,13 +71,15 @@ class Half:
 
     def close(self) -> None: ...
 
-    def survey(self, audio: np.ndarray) -> dict[str, float]:
+    def survey(self, audio: npt.NDArray[np.float32]) -> dict[str, float]:
         return {"samples": float(len(audio))}
 
     def combine(self, surveys: list[dict[str, float]]) -> dict[str, float]:
         return {"gain": 0.5}
 
-    def separate(self, audio: np.ndarray, parameters: Mapping[str, float], before: int) -> np.ndarray:
+    def separate(
+        self, audio: npt.NDArray[np.float32], parameters: Mapping[str, float], before: int
+    ) -> npt.NDArray[np.float32]:
         return audio * np.float32(parameters["gain"])
 
 
@@ -87,7 +91,7 @@ def test_a_change_costs_its_block_and_the_pieces_that_hear_it(store: WorkDir) ->
     backends = {"separate": Half(Host(settings=None, scratch=Path()))}
     audio = np.random.default_rng(0).uniform(-0.1, 0.1, (3 * BLOCK_SAMPLES, 1)).astype(np.float32)
 
-    def make(sound: np.ndarray) -> set[tuple[str, str]]:
+    def make(sound: npt.NDArray[np.float32]) -> set[tuple[str, str]]:
         events.clear()
         run(context(runner, backends), Inputs(Slot("ingest", source_of(store, sound))))
         return {(event.action, event.unit) for event in events if not event.hit}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soxr
 
@@ -16,7 +17,7 @@ from stages.dub.contract import VoiceRequest
 from stages.dub.espeak import Espeak
 from stages.transcribe.laughter import REPEATS, laughs
 
-Said = Callable[[str, str], np.ndarray]
+Said = Callable[[str, str], npt.NDArray[np.float32]]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def say(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Said]:
     """A text in a low or high voice, mono, 16 kHz."""
     engine = Espeak(Host(settings=Settings(), scratch=tmp_path_factory.mktemp("say")))
 
-    def said(text: str, voice: str) -> np.ndarray:
+    def said(text: str, voice: str) -> npt.NDArray[np.float32]:
         spoken = engine.speak(text, "en", VoiceRequest(voice, 0), 1.0)  # type: ignore[arg-type]
         return np.asarray(soxr.resample(spoken.audio, spoken.sample_rate, ANALYSIS_RATE), dtype=np.float32)
 

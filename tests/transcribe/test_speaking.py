@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis.diarization.pyannote import Pyannote
@@ -82,9 +83,12 @@ def room(tmp_path: Path, store: WorkDir) -> Iterator[Room]:
         backend.close()
 
 
-def said(store: WorkDir, *lines: tuple[str, str] | np.ndarray) -> tuple[Sound, tuple[Segment, ...]]:
+def said(
+    store: WorkDir, *lines: tuple[str, str] | npt.NDArray[np.float32]
+) -> tuple[Sound, tuple[Segment, ...]]:
     """Lines one after the other, each (voice, text) or a sound."""
-    parts, segments, at = [], [], 0
+    parts, at = [], 0
+    segments: list[Segment] = []
     for line in lines:
         audio = line if isinstance(line, np.ndarray) else speak(line[1], line[0])
         segments.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis.recognition import Heard, Passage
@@ -37,7 +38,7 @@ NUMBERS = ("one", "two", "three", "four", "five", "six", "seven")
 class Scripted:
     """Hears one word for each window, in its middle, another each time; counts what it was asked."""
 
-    card = Card("transcribe", "scripted", "1", "scripted", "embedded", "basic", "in-process")
+    card: ClassVar = Card("transcribe", "scripted", "1", "scripted", "embedded", "basic", "in-process")
     max_window_samples = 6 * 16_000
     hears_mixes = False
     asked: ClassVar[list[int]] = []
@@ -51,7 +52,7 @@ class Scripted:
 
     def close(self) -> None: ...
 
-    def recognise(self, audio: np.ndarray, language: str) -> list[Passage]:
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
         assert language == "en"
         self.asked.append(len(audio))
         middle = len(audio) // 2
@@ -71,7 +72,7 @@ def listening(store: WorkDir, events: list[object]) -> Runner:
     return Runner(store, EventBus(events.append), run="test")
 
 
-def heard(store: WorkDir, audio: np.ndarray) -> tuple[Source, Inputs]:
+def heard(store: WorkDir, audio: npt.NDArray[np.float32]) -> tuple[Source, Inputs]:
     """A source whose speech stem is the whole sound, float32 [n]."""
     source = source_of(store, audio)
     stems = Stems(speech=store_sound(store, [audio[:, None]], 1), background=None, speech_snr_db=None)
@@ -92,7 +93,7 @@ def supplied(store: WorkDir, data: bytes, language: str | None = "en") -> Suppli
     return SuppliedText(language=language, ref=store.put_bytes(data), name="film.en.srt")
 
 
-def dialogue() -> tuple[np.ndarray, list[tuple[float, float]]]:
+def dialogue() -> tuple[npt.NDArray[np.float32], list[tuple[float, float]]]:
     """Two voices in turn, 1 s apart, and the places of the six lines in seconds."""
     parts, places, at = [pause(1.0)], [], 1.0
     for index, text in enumerate(SENTENCES[:6]):
@@ -223,10 +224,10 @@ class Fluent(Scripted):
         self.surer_of = surer_of
         self.told: list[str] = []
 
-    def languages(self, audio: np.ndarray) -> dict[str, float]:
+    def languages(self, audio: npt.NDArray[np.float32]) -> dict[str, float]:
         return dict(self.shares)
 
-    def recognise(self, audio: np.ndarray, language: str) -> list[Passage]:
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
         passages = super().recognise(audio, "en")
         loud = float(np.abs(audio).max()) > self.surer_of > 0
         return [
@@ -236,7 +237,7 @@ class Fluent(Scripted):
             for passage in passages
         ]
 
-    def recognise_with(self, audio: np.ndarray, language: str, vocabulary: str) -> list[Passage]:
+    def recognise_with(self, audio: npt.NDArray[np.float32], language: str, vocabulary: str) -> list[Passage]:
         self.told.append(vocabulary)
         return self.recognise(audio, language)
 

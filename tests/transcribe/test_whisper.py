@@ -11,6 +11,7 @@ import dataclasses
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +28,9 @@ from loc.app.plan import plan
 from loc.app.run import RunResult, prepare, run_job, with_language
 from loc.app.walk import Slots, make_stage
 from loc.artifacts import Transcript
-from loc.backend import Host
+from loc.backend import Backend, Host
 from loc.errors import ExitCode, MissingError, UsageError
-from loc.events import EventBus
+from loc.events import ActionDone, Event, EventBus, StageStarted
 from loc.runner import Runner, Site
 from loc.settings import Settings
 from loc.stage import Context
@@ -64,7 +65,7 @@ class Job:
     film: Film
     folder: Path
 
-    def settings(self, data: str, **changes: object) -> Settings:
+    def settings(self, data: str, **changes: Any) -> Settings:
         given = {
             "languages": ("es",),
             "source_language": "en",
@@ -76,9 +77,9 @@ class Job:
         }
         return Settings(**{**given, **changes})
 
-    def run(self, settings: Settings) -> tuple[RunResult, list[object]]:
+    def run(self, settings: Settings) -> tuple[RunResult, list[Event]]:
         store, graph = WorkDir(settings.work_dir), load_graph()
-        events: list[object] = []
+        events: list[Event] = []
         prepared = prepare(self.film.path, graph, store, settings)
         return run_job(prepared, graph, store, settings, [events.append]), events
 
@@ -86,9 +87,9 @@ class Job:
         """The stages up to `last`, made."""
         store, graph = WorkDir(settings.work_dir), load_graph()
         prepared = prepare(self.film.path, graph, store, settings, look=True)
-        made = {}
+        made: dict[str, Backend] = {}
 
-        def backend(stage: str, language: str | None) -> object:
+        def backend(stage: str, language: str | None) -> Backend:
             card = prepared.choices.card(stage, language)
             if card is None:
                 raise MissingError(f"There is no backend for {stage}.")
@@ -133,12 +134,12 @@ def taught(job: Job) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def finished(job: Job, taught: bytes) -> tuple[RunResult, list[object]]:
+def finished(job: Job, taught: bytes) -> tuple[RunResult, list[Event]]:
     return job.run(job.settings("data"))
 
 
 def test_a_film_is_dubbed_from_what_a_fine_tune_heard(
-    job: Job, finished: tuple[RunResult, list[object]]
+    job: Job, finished: tuple[RunResult, list[Event]]
 ) -> None:
     result, _ = finished
     assert result.error is None
@@ -159,7 +160,7 @@ def test_a_film_is_dubbed_from_what_a_fine_tune_heard(
 
 
 def test_other_weights_hear_again_and_the_same_do_not(
-    job: Job, finished: tuple[RunResult, list[object]], taught: bytes
+    job: Job, finished: tuple[RunResult, list[Event]], taught: bytes
 ) -> None:
     again, _ = job.run(job.settings("data"))
     assert again.misses == 0
@@ -169,16 +170,16 @@ def test_other_weights_hear_again_and_the_same_do_not(
     place(job.folder / "changed", FINE_TUNE, ("tiny.pt", (job.folder / "other.pt").read_bytes()))
     changed, events = job.run(job.settings("changed"))
     assert changed.error is None
-    made = {event.action for event in events if type(event).__name__ == "ActionDone" and not event.hit}
+    made = {event.action for event in events if isinstance(event, ActionDone) and not event.hit}
     # It listens to the dub too, where it is good enough.
     assert made == {"transcribe.window", "dub.hear"}
 
 
-def test_the_language_need_not_be_said(job: Job, finished: tuple[RunResult, list[object]]) -> None:
+def test_the_language_need_not_be_said(job: Job, finished: tuple[RunResult, list[Event]]) -> None:
     settings = job.settings("data", source_language=None)
     result, events = job.run(settings)
     assert result.error is None
-    made = {event.action for event in events if type(event).__name__ == "ActionDone" and not event.hit}
+    made = {event.action for event in events if isinstance(event, ActionDone) and not event.hit}
     assert made == {"transcribe.language"}
     translator = result.choices.resolutions["translate", "es"].request
     assert translator.source == "en"
@@ -198,7 +199,7 @@ def test_a_model_that_knows_nothing_is_refused_before_anything_is_spent(job: Job
     assert result.error is not None
     assert "no transcript" in result.error.what
     assert "--transcript" in result.error.fix
-    stages = {event.stage for event in events if type(event).__name__ == "StageStarted"}
+    stages = {event.stage for event in events if isinstance(event, StageStarted)}
     assert "translate" not in stages
 
 

@@ -122,7 +122,8 @@ def test_padding_moves_no_probability(opened: Open, family: str) -> None:
         ids = torch.tensor([row + [pad] * padding])
         mask = torch.tensor([[1] * len(row) + [0] * padding])
         with torch.inference_mode():
-            return model(input_ids=ids, attention_mask=mask, decoder_input_ids=start).logits
+            found: torch.Tensor = model(input_ids=ids, attention_mask=mask, decoder_input_ids=start).logits
+        return found
 
     assert torch.allclose(logits(0), logits(9), atol=1e-4)
 
@@ -192,7 +193,7 @@ def test_an_endless_sentence_is_an_error_of_its_own(opened: Open) -> None:
     """One overlong line beside others that are translated."""
     backend = opened("marian")
     long = "bear " * 400
-    results = {}
+    results: dict[str, Translated | LocError] = {}
     for batch in backend.batches([ENGLISH[0], long], "en", "es"):
         results |= zip(batch, backend.translate_batch(batch, "en", "es"), strict=True)
     assert isinstance(results[long], LocError)

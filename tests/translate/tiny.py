@@ -134,19 +134,22 @@ def madlad(folder: Path, lines: Lines, steps: int = STEPS) -> Tiny:
     tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
     tokenizer.save(str(folder / "tokenizer.json"))
-    config = T5Config(
-        vocab_size=len(vocabulary), d_model=64, d_kv=16, d_ff=128, num_layers=1, num_decoder_layers=1,
-        num_heads=4, dropout_rate=0.0, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
-        pad_token_id=1, eos_token_id=2, decoder_start_token_id=0,
-    )  # fmt: skip
+    shape: dict[str, Any] = {
+        "vocab_size": len(vocabulary), "d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 1,
+        "num_decoder_layers": 1, "num_heads": 4, "dropout_rate": 0.0, "feed_forward_proj": "gated-gelu",
+        "tie_word_embeddings": False, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 0,
+    }  # fmt: skip
+    config = T5Config(**shape)
     config.architectures = ["T5ForConditionalGeneration"]
     torch.manual_seed(0)
     model = T5ForConditionalGeneration(config)
-    rows = [
-        ([tokenizer.token_to_id(f"<2{target}>"), *tokenizer.encode(one).ids], tokenizer.encode(other).ids)
-        for (_, target), pairs in lines.items()
-        for one, other in pairs
-    ]
+    rows: list[tuple[list[int], list[int]]] = []
+    for (_, target), pairs in lines.items():
+        language = tokenizer.token_to_id(f"<2{target}>")
+        assert language is not None
+        rows += [
+            ([language, *tokenizer.encode(one).ids], tokenizer.encode(other).ids) for one, other in pairs
+        ]
     _fit(model, _padded(rows, 1), 1, steps)
     model.save_pretrained(folder)
     return Tiny(folder, "madlad", tuple(lines))
@@ -173,7 +176,9 @@ def instruct(folder: Path, talks: Sequence[Talk], steps: int = STEPS) -> Tiny:
         vocab_size=2000, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )
     tokenizer.train_from_iterator([*texts, *(said for _, said in talks)], trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<pad>")
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<pad>"
+    )
     fast.chat_template = CHAT
     fast.save_pretrained(folder)
     config = Qwen3Config(
@@ -186,7 +191,9 @@ def instruct(folder: Path, talks: Sequence[Talk], steps: int = STEPS) -> Tiny:
     model = Qwen3ForCausalLM(config)
     rows = []
     for messages, said in talks:
-        asked = fast.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        asked = fast.apply_chat_template(
+            [dict(one) for one in messages], tokenize=False, add_generation_prompt=True
+        )
         before = fast(asked, add_special_tokens=False)["input_ids"]
         after = fast(said, add_special_tokens=False)["input_ids"] + [1]
         rows.append((before + after, [0] * len(before) + after))

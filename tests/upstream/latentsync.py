@@ -61,7 +61,7 @@ def restored(frame: Bytes, face: Floats32, matrix: Floats) -> Bytes:
     small = cv2.erode(sure, np.ones((2 * edge, 2 * edge), np.uint8))
     soft = cv2.GaussianBlur(small, (2 * edge + 1, 2 * edge + 1), 0)[..., None]
     mixed = soft * (sure[..., None] * drawn) + (1 - soft) * frame
-    return mixed.astype(np.uint8)
+    return np.asarray(mixed, dtype=np.uint8)
 
 
 @dataclass(frozen=True)

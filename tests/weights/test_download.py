@@ -191,7 +191,7 @@ def test_a_disk_that_is_too_small_is_seen_before(fetcher: Fetcher, monkeypatch: 
     class Usage:
         free = 1000
 
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda _folder: Usage)
+    monkeypatch.setattr("loc.weights.download.shutil.disk_usage", lambda _folder: Usage)
     with pytest.raises(StorageError, match="There is no room"):
         fetcher()
     assert not fetcher.path.exists()
@@ -202,7 +202,7 @@ def test_a_disk_that_fills_keeps_what_came(fetcher: Fetcher, monkeypatch: pytest
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as filled:
-        filled.setattr(download.os, "fsync", full)
+        filled.setattr("loc.weights.download.os.fsync", full)
         with pytest.raises(StorageError, match="no space left"):
             fetcher()
     assert not fetcher.path.exists()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,7 @@ class Diarizer(Backend, Protocol):
 class Embedder(Diarizer, Protocol):
     """Tells voices by vectors, so that a voice is known again in another programme."""
 
-    scale: Scale
+    scale: ClassVar[Scale]
 
     def embed(self, audio: Floats) -> Embedding:
         """The voice in a sound in which one person speaks. Called from several threads.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from loc.analysis.diarization.contract import Embedding, Scale, Turn
@@ -14,7 +15,7 @@ SCALE = Scale(joined=0.6, bank=0.75, lead=0.05, other=0.6, unsure=0.05, shortest
 VOICES = np.eye(8, dtype=np.float32)[:3]
 
 
-def like(*voices: int, seed: int = 0) -> np.ndarray:
+def like(*voices: int, seed: int = 0) -> npt.NDArray[np.float32]:
     """Vectors near those of voices: the cosine of two of one voice is about 0.8, of two voices about 0."""
     rng = np.random.default_rng(seed)
     near = VOICES[list(voices)] + rng.normal(scale=0.18, size=(len(voices), 8))
@@ -62,14 +63,14 @@ def test_two_at_once_are_flagged_from_a_stated_length_on(shared: int, flagged: b
     assert together(turns, (0, 2 * S - shared), "a") == {}
 
 
-def judged(*lines: tuple[int, np.ndarray]) -> tuple[list[int], list[tuple[int, int]]]:
+def judged(*lines: tuple[int, npt.NDArray[np.float32]]) -> tuple[list[int], list[tuple[int, int]]]:
     """Places of doubtful lines, and of mixed ones with whose voice is in them."""
     made = [Embedding(_unit(parts.mean(axis=0)), parts) for _, parts in lines]
     found = judge(made, np.array([label for label, _ in lines]), SCALE)
     return [item.line for item in found.doubts], [(item.line, item.other) for item in found.mixed]
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def _unit(vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -18,9 +19,9 @@ from cli.main import main
 from loc.artifacts import SAMPLE_RATE
 from loc.errors import LocError
 from loc.media import compose, encode
+from loc.media.patches import read_patches
 from loc.media.sound import Samples
-from stages.deliver import picture
-from stages.dub import fit, stage
+from stages.dub import fit
 from stages.lipsync.warp import Warp
 
 SHIFT = SAMPLE_RATE // 5
@@ -42,7 +43,7 @@ def late() -> None:
     def placed(*args: Any) -> list[fit.Placed]:
         return [fit.Placed(one.place + SHIFT, one.samples, one.fit) for one in place_lines(*args)]
 
-    stage.place_lines = placed
+    patch("stages.dub.stage.place_lines", placed).start()
 
 
 def late_sound() -> None:
@@ -85,12 +86,11 @@ def undrawn() -> None:
 
 def blurred() -> None:
     """Patches are put on out of focus."""
-    read_patches = picture.read_patches
 
     def soft(*args: Any) -> Iterator[Any]:
         return (cv2.GaussianBlur(pixels, (0, 0), 4) for pixels in read_patches(*args))
 
-    picture.read_patches = soft
+    patch("stages.deliver.picture.read_patches", soft).start()
 
 
 def undrawable() -> None:

@@ -53,7 +53,7 @@ def speech(shift: float = 0.0, lines: int = 3) -> Samples:
         steps = np.repeat(rng.uniform(0.02, 0.5, 20), SAMPLE_RATE // 10)
         start = round((3 * number + 0.5 + shift) * SAMPLE_RATE)
         audio[start : start + len(steps)] += steps * rng.standard_normal(len(steps)) * 0.3
-    return audio[:, None].astype(np.float32)
+    return np.asarray(audio[:, None], dtype=np.float32)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Request
 
 from loc.app.regress import page
 from loc.app.regress.baseline import Cue
@@ -54,13 +55,16 @@ def opened(browser: Browser, written: Path, request: pytest.FixtureRequest) -> I
     """The page in a window of each size; nothing is asked for beyond it, and nothing complains."""
     width, height = request.param
     troubles: list[str] = []
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith(("file:", "data:")):
+            troubles.append(request.url)
+
     with browser.new_context(viewport={"width": width, "height": height}) as context:
         tab = context.new_page()
         tab.on("console", lambda message: troubles.append(message.text))
         tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.on(
-            "request", lambda asked: asked.url.startswith(("file:", "data:")) or troubles.append(asked.url)
-        )
+        tab.on("request", asked)
         tab.goto(written.as_uri())
         yield tab
         assert troubles == []

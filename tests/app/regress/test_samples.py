@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_no_samples(tmp_path: Path) -> None:
     ],
 )
 def test_languages_are_those_asked_for_or_those_beside(
-    tmp_path: Path, beside: tuple[str, ...], flags: dict[str, object], languages: tuple[str, ...]
+    tmp_path: Path, beside: tuple[str, ...], flags: dict[str, Any], languages: tuple[str, ...]
 ) -> None:
     for language in beside:
         (tmp_path / f"talk.{language}.srt").touch()
@@ -69,7 +70,7 @@ def test_languages_are_those_asked_for_or_those_beside(
     ],
 )
 def test_languages_that_nobody_says(
-    tmp_path: Path, beside: tuple[str, ...], flags: dict[str, object], words: str
+    tmp_path: Path, beside: tuple[str, ...], flags: dict[str, Any], words: str
 ) -> None:
     for language in beside:
         (tmp_path / f"talk.{language}.srt").touch()

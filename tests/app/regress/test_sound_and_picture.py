@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soxr
 
@@ -74,7 +75,7 @@ def test_ssim_of_a_flat_picture() -> None:
 def test_what_was_drawn_is_found_where_it_is() -> None:
     rng = np.random.default_rng(5)
 
-    def pair(strength: int) -> tuple[np.ndarray, np.ndarray]:
+    def pair(strength: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         before = rng.integers(60, 180, (180, 320)).astype(np.uint8)
         noise = rng.integers(-3, 4, before.shape)
         after = before.astype(int) + noise

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -21,6 +22,7 @@ from stages.lipsync.latentsync.drawing import THREE, draw, read_for
 from stages.lipsync.latentsync.model import Given, Model
 from stages.lipsync.latentsync.sampler import Sampling
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
+from stages.lipsync.latentsync.windows import Span
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets.whisper_features import Encoder
 from tests.lipsync.latentsync import tiny
@@ -34,7 +36,7 @@ class Mirror:
 
     resolution = SIDE
 
-    def hear(self, sound: np.ndarray) -> torch.Tensor:
+    def hear(self, sound: npt.NDArray[np.float32]) -> torch.Tensor:
         return torch.zeros(-(-len(sound) // 320), 1, 1)
 
     def at_once(self, _sampling: Any) -> int:
@@ -43,7 +45,7 @@ class Mirror:
     def latents(self, given: Sequence[Given], *_others: Any) -> torch.Tensor:
         return torch.from_numpy(np.stack([mask.pixels(one.squares) for one in given]))
 
-    def decode(self, latents: torch.Tensor) -> np.ndarray:
+    def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
         return latents.numpy()
 
 
@@ -64,7 +66,7 @@ def picture(index: int, stream: VideoStream) -> Planes:
     return Planes(y, u, v)
 
 
-def mesh(count: int, first: int = 0) -> np.ndarray:
+def mesh(count: int, first: int = 0) -> npt.NDArray[np.float32]:
     """Points of a face that sways, float32 [count, POINT_COUNT, 2]."""
     points = np.full((count, POINT_COUNT, 2), 150.0, dtype=np.float32)
     for step in range(count):
@@ -191,7 +193,7 @@ def test_no_seam_every_sixteen_frames(model: Model) -> None:
 def test_high_rates_draw_some_frames_and_fill_in_the_others(rate: int, model: Model) -> None:
     cut = FrameRange(start=3, stop=60)
     drawn = FrameRange(start=10, stop=41)
-    seen = []
+    seen: list[int] = []
 
     class Counted(Mirror):
         def latents(self, given: Sequence[Given], *others: Any) -> torch.Tensor:
@@ -214,27 +216,24 @@ def test_a_cut_shorter_than_a_step_is_drawn(model: Model) -> None:
     assert len(drawn_by(model, window(single, single))) == 1
 
 
-def test_memory_holds_a_few_windows_however_long_the_cut() -> None:
+def test_memory_holds_a_few_windows_however_long_the_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     held = []
 
     class Watched(Mirror):
-        def decode(self, latents: torch.Tensor) -> np.ndarray:
+        def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
             held.append(max(alive))
             return super().decode(latents)
 
     alive = [0]
     original = drawing._Line.window
 
-    def counted(line: drawing._Line, span: drawing.Span) -> list[Any]:
+    def counted(line: drawing._Line, span: Span) -> list[Any]:
         made = original(line, span)
         alive.append(len(line.held))
         return made
 
-    drawing._Line.window = counted  # type: ignore[method-assign]
-    try:
-        cut = FrameRange(start=0, stop=300)
-        assert len(drawn_by(Watched(), window(cut, cut))) == 300
-    finally:
-        drawing._Line.window = original  # type: ignore[method-assign]
+    monkeypatch.setattr(drawing._Line, "window", counted)
+    cut = FrameRange(start=0, stop=300)
+    assert len(drawn_by(Watched(), window(cut, cut))) == 300
     # Two windows of sixteen at once, which overlap by four.
     assert max(held) <= 28

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_an_ear_of_another_width_does_not_fit(files: dict[str, Path], vae: dict[
 def test_where_memory_ends_halves_give_the_same(files: dict[str, Path], vae: dict[str, Path]) -> None:
     asked: list[tuple[str, int]] = []
 
-    def in_halves(what: str, size: int, attempt: nets.Callable[[int], torch.Tensor]) -> torch.Tensor:
+    def in_halves(what: str, size: int, attempt: Callable[[int], torch.Tensor]) -> torch.Tensor:
         asked.append((what, size))
         return attempt(max(1, size // 2))
 
@@ -151,14 +152,15 @@ def test_no_layout_changes_what_comes_out(
 
 
 def test_lent_weights_are_on_the_device_only_while_they_compute() -> None:
-    net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)).eval().requires_grad_(False)
-    home = [part.weight.data_ptr() for part in net]
+    parts = [torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)]
+    net = torch.nn.Sequential(*parts).eval().requires_grad_(False)
+    home = [part.weight.data_ptr() for part in parts]
     there: list[list[int]] = []
 
     def spy(*_: object) -> None:
-        there.append([part.weight.data_ptr() for part in net])
+        there.append([part.weight.data_ptr() for part in parts])
 
-    for part in net:
+    for part in parts:
         lend(part, torch.device("cpu"))
         part.register_forward_hook(spy)
     with torch.inference_mode():
@@ -166,14 +168,14 @@ def test_lent_weights_are_on_the_device_only_while_they_compute() -> None:
     # The spy comes after the weights went home again: so it sees nothing but those of home.
     assert there == [home, home]
     seen: list[bool] = []
-    for part, own in zip(net, home, strict=True):
+    for part, own in zip(parts, home, strict=True):
         part.register_forward_pre_hook(
             lambda module, _, own=own: seen.append(module.weight.data_ptr() != own)
         )
     with torch.inference_mode():
         net(torch.ones(2, 4))
     assert seen == [True, True]
-    assert [part.weight.data_ptr() for part in net] == home
+    assert [part.weight.data_ptr() for part in parts] == home
 
 
 def test_lent_weights_go_home_when_the_call_fails() -> None:

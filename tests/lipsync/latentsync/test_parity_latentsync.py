@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -93,18 +94,18 @@ def test_latentsync_masks() -> None:
     numbers.close("resized_256", mask.pixels(np.clip(resized, 0, 255).astype(np.uint8)[None]), 1.01 / 127.5)
 
 
-def apart(numbers: Golden, array: str, ours: np.ndarray) -> np.ndarray:
-    return np.abs(numbers.part(array, ours).astype(int) - numbers[array])
+def apart(numbers: Golden, array: str, ours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    return np.asarray(np.abs(numbers.part(array, ours).astype(int) - numbers[array]), dtype=np.int64)
 
 
-def same_bytes(numbers: Golden, array: str, ours: np.ndarray) -> None:
+def same_bytes(numbers: Golden, array: str, ours: npt.NDArray[np.uint8]) -> None:
     """Assert that bytes are at most 1 apart, and 99.8 % of them equal."""
     found = apart(numbers, array, ours)
     assert found.max() <= 1, array
     assert (found == 0).mean() >= 0.998, array
 
 
-def same_film(numbers: Golden, array: str, ours: np.ndarray) -> None:
+def same_film(numbers: Golden, array: str, ours: npt.NDArray[np.uint8]) -> None:
     """Assert that bytes are at most 2 apart, and 99.9 % of them at most 1."""
     found = apart(numbers, array, ours)
     assert found.max() <= 2, array
@@ -202,12 +203,14 @@ def test_latentsync_end_to_end(tiny: tuple[Golden, UNet3D, Vae, Encoder]) -> Non
     meta = numbers.meta
     calls: list[tuple[torch.Tensor, int, torch.Tensor, torch.Tensor]] = []
 
-    def spied(latents: torch.Tensor, timestep: int, audio: torch.Tensor, deep: torch.Tensor | None) -> object:
+    def spied(
+        latents: torch.Tensor, timestep: int, audio: torch.Tensor, deep: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         out = UNet3D.forward(unet, latents, timestep, audio, deep)
         calls.append((latents, timestep, audio, out[0]))
         return out
 
-    unet.forward = spied  # type: ignore[method-assign]
+    unet.forward = spied  # type: ignore[assignment, method-assign]
     try:
         with torch.inference_mode():
             made = upstream.run(given(numbers), unet, vae, ear, Sampling(meta["steps"], meta["guidance"]))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from typer.testing import CliRunner
 
@@ -87,7 +88,7 @@ def routes(events: Sequence[Event]) -> list[str]:
     return [cut.route for cut in cuts(events)]
 
 
-def pictures(result: RunResult) -> np.ndarray:
+def pictures(result: RunResult) -> npt.NDArray[np.uint8]:
     """Luma of the output, [n, h, w]."""
     import av
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 from typer.testing import CliRunner
@@ -40,9 +42,18 @@ def noise(path: Path, seconds: float, rate: int = 22_050) -> Path:
     return path
 
 
-def pictures(path: Path) -> list[np.ndarray]:
+def pictures(path: Path) -> list[npt.NDArray[np.uint8]]:
     with av.open(str(path)) as film:
-        return [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+        return [
+            np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8) for frame in film.decode(video=0)
+        ]
+
+
+def lasting(stream: av.VideoStream | av.AudioStream) -> Fraction:
+    """Seconds."""
+    assert stream.duration is not None
+    assert stream.time_base is not None
+    return stream.duration * stream.time_base
 
 
 def test_it_speaks_recordings_of_any_length_to_their_end(data: Path, tmp_path: Path) -> None:
@@ -58,8 +69,8 @@ def test_it_speaks_recordings_of_any_length_to_their_end(data: Path, tmp_path: P
     with av.open(str(out / "long.mp4")) as film:
         video, sound = film.streams.video[0], film.streams.audio[0]
         assert video.frames == 68
-        assert float(video.duration * video.time_base) == pytest.approx(68 / 25)
-        assert float(sound.duration * sound.time_base) == pytest.approx(2.71, abs=0.05)
+        assert float(lasting(video)) == pytest.approx(68 / 25)
+        assert float(lasting(sound)) == pytest.approx(2.71, abs=0.05)
     again = CliRunner().invoke(app, args)
     assert again.exit_code == 8
     assert "exists" in again.stdout
@@ -92,7 +103,7 @@ def test_a_stream_gives_frames_before_its_sound_ends(data: Path) -> None:
     sound = (0.1 * np.random.default_rng(1).standard_normal(16_000 * 2)).astype(np.float32)
     given: list[int] = []
 
-    def chunks() -> Iterator[np.ndarray]:
+    def chunks() -> Iterator[npt.NDArray[np.float32]]:
         for start in range(0, len(sound), 1600):
             given.append(start)
             yield sound[start : start + 1600]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -213,4 +213,5 @@ def test_planes_are_held_for_two_batches_at_most(view: CutView, nets: model.Mode
         next(batches)
         # Two that were given, four in the queue, one in the hands of each side.
         assert taken[0] <= 2 * number + 4 + 2
+    assert isinstance(batches, Generator)
     batches.close()

@@ -11,6 +11,7 @@ import torch
 from loc.errors import LocError
 from loc.weights.shelf import Shelf
 from stages.lipsync.musetalk import model
+from stages.lipsync.musetalk.unet import unet
 from tests.lipsync.musetalk import tiny
 
 
@@ -48,7 +49,7 @@ def test_nets_that_do_not_fit_together_are_refused(files: dict[str, Path]) -> No
         files["unet_config"].read_text().replace('"cross_attention_dim": 32', '"cross_attention_dim": 48')
     )
     files["unet_config"].write_text(config)
-    net = model.unet({**tiny.UNET, "cross_attention_dim": 48})
+    net = unet({**tiny.UNET, "cross_attention_dim": 48})
     torch.save(net.state_dict(), files["unet"])
     with pytest.raises(LocError, match="do not fit") as caught:
         model.load(files, "1.5", "cpu", "auto")

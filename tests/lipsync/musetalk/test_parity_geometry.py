@@ -84,8 +84,8 @@ def test_musetalk_blend_masks() -> None:
 
 def test_musetalk_blend_frames() -> None:
     given = golden("musetalk_blend")
-    cell, height, width = given.meta["frame_cell"], *given.meta["frame"][:2]
-    frame = fill.picture("musetalk_blend/frame", height, width, given.seed, cell=cell)
+    height, width = given.meta["frame"][:2]
+    frame = fill.picture("musetalk_blend/frame", height, width, given.seed, cell=given.meta["frame_cell"])
     pasted = 0
     for labels in _label_maps(given):
         for mode, mask in _masks(given, labels).items():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -24,7 +25,7 @@ RATES = ["24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60",
 MINUTES = 10
 
 
-def edges(rate: Fraction, seconds: int) -> np.ndarray:
+def edges(rate: Fraction, seconds: int) -> npt.NDArray[np.int64]:
     """Samples at which frames of a constant rate appear, and the picture's end."""
     count = int(seconds * rate)
     return np.array([round(index * SAMPLE_RATE / rate) for index in range(count + 1)], dtype=np.int64)
@@ -67,15 +68,15 @@ class Loudness:
         padded = np.pad(sound, (0, rows * ear.ROW - len(sound)))
         return torch.from_numpy(np.abs(padded).reshape(rows, ear.ROW).max(axis=1))[:, None, None]
 
-    def flash(self, tokens: torch.Tensor) -> np.ndarray:
+    def flash(self, tokens: torch.Tensor) -> npt.NDArray[np.float32]:
         near = 1 - (torch.arange(10) - 4.5).abs() / 6
         return (tokens[:, :, 0] * near).amax(dim=1).numpy()
 
 
-def variable(rng: np.random.Generator, seconds: int) -> np.ndarray:
+def variable(rng: np.random.Generator, seconds: int) -> npt.NDArray[np.int64]:
     """Edges of frames that last 20 to 60 ms."""
     lasting = rng.integers(SAMPLE_RATE // 50, SAMPLE_RATE * 3 // 50, seconds * 26)
-    return np.concatenate([[0], np.cumsum(lasting)]).astype(np.int64)
+    return np.asarray(np.concatenate([[0], np.cumsum(lasting)]), dtype=np.int64)
 
 
 @pytest.mark.parametrize("rate", [*RATES, "variable"])

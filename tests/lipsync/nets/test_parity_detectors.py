@@ -88,7 +88,8 @@ def test_rtmpose() -> None:
     given.close("scale", size[None], 1e-3)
     matrix = rtmpose.view_matrix(centre, size)
     given.close("warp_matrix", matrix, 1e-6)
-    crop = cv2.warpAffine(picture, matrix, tuple(given.meta["input_wh"]), flags=cv2.INTER_LINEAR)
+    size_wanted = tuple(given.meta["input_wh"])
+    crop = np.asarray(cv2.warpAffine(picture, matrix, size_wanted, flags=cv2.INTER_LINEAR), dtype=np.uint8)
     given.close("crop", crop, 1)
     assert (given.part("crop", crop) != given["crop"]).mean() < 0.02
     with torch.no_grad():
