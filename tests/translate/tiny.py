@@ -52,7 +52,7 @@ class Tiny:
         """Put it on the shelf of a data folder, as `loc models` does with a fine-tune of the user's."""
         names = sorted(path.name for path in self.folder.iterdir())
         given = {"licence": "apache-2_0", "languages": Spoken(pairs=self.pairs), **changes}
-        row = registered(weights_id, self.architecture, *names, **given)
+        row = registered(weights_id, given.pop("architecture", self.architecture), *names, **given)
         place(data_dir, row, *((name, (self.folder / name).read_bytes()) for name in names))
         return row
 
