@@ -51,7 +51,7 @@ class Tiny:
     def register(self, data_dir: Path, weights_id: str, **changes: Any) -> Row:
         """Put it on the shelf of a data folder, as `loc models` does with a fine-tune of the user's."""
         names = sorted(path.name for path in self.folder.iterdir())
-        given = {"licence": "apache-2_0", "languages": Spoken(pairs=self.pairs), **changes}
+        given: dict[str, Any] = {"licence": "apache-2_0", "languages": Spoken(pairs=self.pairs), **changes}
         row = registered(weights_id, given.pop("architecture", self.architecture), *names, **given)
         place(data_dir, row, *((name, (self.folder / name).read_bytes()) for name in names))
         return row
