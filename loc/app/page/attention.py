@@ -201,7 +201,8 @@ def _rights(report: Data) -> Iterator[Item]:
         yield Item(
             "check",
             f"{len(bare)} voice{'s' if len(bare) > 1 else ''} of the bank without noted rights",
-            f"{', '.join(bare)}: `loc voices add --rights` notes what the person agreed to.",
+            f"{', '.join(bare)}: note what the person agreed to in the voice's .toml file, "
+            'under [rights], as note = "...".',
         )
 
 
