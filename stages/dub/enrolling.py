@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from loc.analysis.diarization.contract import Embedder
-from loc.analysis.voice_activity import detect, to_analysis
+from loc.analysis.voice_activity import RATIO, detect, to_analysis
 from loc.app.finished import finished, not_made
 from loc.app.run import Graph, Prepared
 from loc.artifacts import SAMPLE_RATE, Reason, Stems, Transcript
@@ -275,8 +275,7 @@ def fullest(regions: Sequence[Range], samples: int) -> Range:
 def _regions(audio: Samples) -> list[Range]:
     """Where somebody speaks in mono sound at 48 kHz, in its samples."""
     heard = to_analysis(audio[:, None])
-    scale = SAMPLE_RATE // 16_000
-    return [(start * scale, min(len(audio), stop * scale)) for start, stop in detect(heard)]
+    return [(start * RATIO, min(len(audio), stop * RATIO)) for start, stop in detect(heard)]
 
 
 def _free(settings: Settings, name: str, replace_old: bool) -> str:
