@@ -18,7 +18,7 @@ from cli.graph import load_graph
 from cli.options import JsonFlag, with_settings
 from cli.output import say, table, write_json
 from loc.app import models
-from loc.app.self_check import Tested, self_check
+from loc.app.self_check import Checked, self_check
 from loc.errors import ExitCode
 from loc.settings import Settings
 from loc.weights.keep import Keeper, own_row, spoken
@@ -192,7 +192,7 @@ def check(
         raise typer.Exit(int(ExitCode.MISSING))
 
 
-def _run(settings: Settings, names: list[str]) -> list[Tested]:
+def _run(settings: Settings, names: list[str]) -> list[Checked]:
     """Run models that are whole, and tell of each when it is done."""
     tested = []
     with tempfile.TemporaryDirectory(prefix="loc-verify-") as scratch:
@@ -206,7 +206,7 @@ def _run(settings: Settings, names: list[str]) -> list[Tested]:
     return tested
 
 
-def _as_json(item: Tested) -> dict[str, Any]:
+def _as_json(item: Checked) -> dict[str, Any]:
     return {
         "backend": item.card.choice,
         "ok": item.ok,

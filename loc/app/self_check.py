@@ -36,7 +36,7 @@ from loc.weights.shelf import Shelf
 
 
 @dataclass(frozen=True)
-class Tested:
+class Checked:
     """What a backend did with a model.
 
     `tried` is empty where it brings no check; `fault` is set where it could not be run at all.
@@ -53,7 +53,7 @@ class Tested:
 
 def self_check(
     graph: Graph, settings: Settings, names: Collection[str], scratch: Path, say: Say
-) -> Iterator[Tested]:
+) -> Iterator[Checked]:
     """Run each backend that can be with each of some models, one after the other.
 
     Args:
@@ -69,7 +69,7 @@ def self_check(
             continue
         missing = [need.name for need in card.needs if not installed(need, shelf)]
         if missing:
-            yield Tested(card, fault=f"missing: {', '.join(missing)}")
+            yield Checked(card, fault=f"missing: {', '.join(missing)}")
             continue
         folder = scratch / card.choice.replace("/", "-").replace(":", "-")
         folder.mkdir(parents=True, exist_ok=True)
@@ -78,16 +78,16 @@ def self_check(
     devices.close()
 
 
-def _tested(graph: Graph, card: Card, host: Host, speech: Speech) -> Tested:
+def _tested(graph: Graph, card: Card, host: Host, speech: Speech) -> Checked:
     try:
         backend = graph.backends[card.id](host)
         try:
             tried = backend.self_check(speech) if isinstance(backend, SelfChecking) else ()
-            return Tested(card, tuple(tried))
+            return Checked(card, tuple(tried))
         finally:
             backend.close()
     except LocError as error:
-        return Tested(card, fault=str(error))
+        return Checked(card, fault=str(error))
 
 
 class BuiltInVoices:

@@ -131,6 +131,12 @@ def test_names_on_the_timeline_can_be_read(
         tab = context.new_page()
         tab.goto(written.as_uri())
         found = tab.evaluate(_CONTRAST)
+        # Narrow cuts are named where there is room for it.
+        tab.get_by_role("button", name="Zoom in").click()
+        tab.get_by_role("button", name="Zoom in").click()
+        tab.locator("#scroller").evaluate("box => { box.scrollLeft = box.scrollWidth / 5 }")
+        tab.wait_for_function("document.querySelectorAll('#lanes .cut-passed ~ .label').length > 1")
+        found += tab.evaluate(_CONTRAST)
     assert {"cut-drawn", "cut-partly", "cut-passed", "cut-failed"} <= {under for _, under, _ in found}
     assert [one for one in found if one[2] < 4.5] == []
 
@@ -260,16 +266,7 @@ def test_words_stand_out_from_what_is_behind_them(browser: Browser, written: Pat
                          ".state", ".detail"):  # fmt: skip
             for pair in tab.locator(selector).evaluate_all(_COLOURS):
                 assert contrast(*pair) >= 4.5, (selector, pair)
-        tab.get_by_role("button", name="Zoom in").click()
-        tab.get_by_role("button", name="Zoom in").click()
-        tab.locator("#scroller").evaluate("box => { box.scrollLeft = box.scrollWidth / 5 }")
-        tab.wait_for_function("document.querySelectorAll('#lanes .cut-passed ~ .label').length > 1")
-        for pair in tab.locator("#lanes g[data-cut] .label").evaluate_all(_LABELS):
-            assert contrast(*pair) >= 4.5, pair
 
-
-_LABELS = """all => all.map(one =>
-    [getComputedStyle(one).fill, getComputedStyle(one.parentElement.querySelector('rect')).fill])"""
 
 _COLOURS = """all => all.slice(0, 20).map(one => {
     const painted = (node) => getComputedStyle(node).backgroundColor !== 'rgba(0, 0, 0, 0)';

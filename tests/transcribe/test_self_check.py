@@ -14,14 +14,14 @@ import soxr
 
 from cli.graph import load_graph
 from loc.app.run import Graph
-from loc.app.self_check import BuiltInVoices, Tested, self_check
+from loc.app.self_check import BuiltInVoices, Checked, self_check
 from loc.settings import Settings
 from loc.weights.table import Row, Spoken
 from stages.transcribe.whisper import KNOWN, Whisper
 from tests.tiny_whisper import RATE, Lesson, deaf, evenly, overfit
 from tests.weights.shelving import place, registered
 
-Check = Callable[..., Tested]
+Check = Callable[..., Checked]
 
 
 def row(**changes: object) -> Row:
@@ -32,7 +32,7 @@ def row(**changes: object) -> Row:
 def check(tmp_path: Path) -> Check:
     """Puts a checkpoint on the shelf and runs its check."""
 
-    def run(content: bytes, **changes: object) -> Tested:
+    def run(content: bytes, **changes: object) -> Checked:
         settings = Settings(data_dir=tmp_path / "data", device="cpu")
         place(settings.data_dir, row(**changes), ("tiny.pt", content))
         found = load_graph()

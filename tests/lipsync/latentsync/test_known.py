@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from loc.app.run import Graph
-from loc.app.self_check import Tested, self_check
+from loc.app.self_check import Checked, self_check
 from loc.settings import Settings
 from stages.lipsync.latentsync import LatentSync
 from stages.lipsync.latentsync.known import STEP
@@ -20,7 +20,7 @@ MOST_STEPS, ENOUGH = 300, 0.15
 """Of training, and the mean square of what is left of the noise at which it ends: a correlation of 0.92."""
 
 
-def check(tmp_path: Path) -> Tested:
+def check(tmp_path: Path) -> Checked:
     settings = Settings(data_dir=tmp_path / "data", device="cpu")
     graph = Graph((), {LatentSync.card.id: LatentSync})
     [tested] = self_check(graph, settings, [tiny.ID], tmp_path, lambda *_: None)
