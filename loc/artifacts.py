@@ -422,6 +422,8 @@ class Clip(Frozen):
     fit: Fit
     backend: str | None = None
     """`stage/name` of the engine that says it; None where it is the source's own voice."""
+    model: str | None = None
+    """Id of the weights it spoke by, where its backend loads one of several."""
     take: int = 0
     """Which take of that engine it is."""
     heard_error: float | None = None
@@ -673,6 +675,8 @@ class Cut(Frozen):
     reasons: tuple[Reason, ...]
     """Why it passes through; or why it got a final, or did not get one that was to be."""
     backend: str | None
+    model: str | None = None
+    """Id of the weights that drew it, where its backend loads one of several."""
     face: str | None
     """Name of the face, as in `Cast`; None where there is none. Cuts of two faces of a shot may share
     frames."""

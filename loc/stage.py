@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from loc.artifacts import FrameRange, Reason, Ref, Source
-from loc.backend import Backend
+from loc.backend import Backend, Card
 from loc.cast import CastFile
 from loc.glossary import Glossary
 from loc.runner import NotMade, Runner, Site
@@ -169,7 +169,8 @@ class Context:
     job and the backends for that language."""
     others: Callable[[str, str | None], Sequence[Backend]] = lambda _stage, _language: ()
     """(stage, target language) -> the backends that could do it too, the next best first."""
-
+    card_of: Callable[[Backend], Card] = lambda backend: backend.card
+    """The card of the choice that a backend was made for, which names its model."""
     foresee: Callable[[str | None, Sequence[CutOutlook]], None] = lambda _language, _cuts: None
     """(target language, every cut): told as soon as something is known of cuts, and again when more is."""
 

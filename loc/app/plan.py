@@ -118,6 +118,7 @@ def looking(
                     prepared.job,
                     pool.get,
                     others=pool.others,
+                    card_of=pool.card_of,
                     hear=hear,
                     foresee=foresee,
                 )

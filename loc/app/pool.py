@@ -26,6 +26,7 @@ class Pool:
         self._choices = choices
         self._host = host
         self._made: dict[str, Backend] = {}
+        self._cards: dict[str, Card] = {}
         self._lock = threading.Lock()
 
     def get(self, stage: str, language: str | None) -> Backend:
@@ -45,9 +46,17 @@ class Pool:
         """The backends that could do a stage's work too, the next best first."""
         return [self._make(card) for card in self._choices.others(stage, language)]
 
+    def card_of(self, backend: Backend) -> Card:
+        """The card of the choice that a backend was made for: with its model, as the class's own has none."""
+        with self._lock:
+            return next(
+                (self._cards[choice] for choice, made in self._made.items() if made is backend), backend.card
+            )
+
     def _make(self, card: Card) -> Backend:
         with self._lock:
             if card.choice not in self._made:
+                self._cards[card.choice] = card
                 self._made[card.choice] = self._classes[card.id](replace(self._host, model=card.model))
             return self._made[card.choice]
 

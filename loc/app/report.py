@@ -39,7 +39,7 @@ from loc.media.retiming import Clock
 from loc.media.timeline import Timeline
 from loc.media.titles import shown_size
 from loc.policy.licences import table
-from loc.stage import Job
+from loc.stage import FINALS, Job
 
 
 class _Part(BaseModel):
@@ -58,6 +58,8 @@ class LicenceUsed(_Part):
 class BackendUsed(_Part):
     stage: str
     name: str
+    model: str | None = None
+    """Id of the weights, where the backend loads one of several."""
     version: str
     quality: str
     """basic | good | best: what its technique can reach."""
@@ -121,6 +123,7 @@ class LineFit(_Part):
     one; `shortened`: it was rewritten to fit; `long`: it is longer than is said with ease."""
     backend: str | None = None
     """The engine that says it; null where it is the source's own voice."""
+    model: str | None = None
     take: int = 0
     """Which take of that engine it is."""
     heard_error: float | None = None
@@ -331,6 +334,7 @@ class CutReport(_Part):
     """Why it passes through, got a final, or did not get one that was to be: a code, a colon and words for
     people. `docs/explanation/cut-by-cut.md` lists the codes with their limits."""
     backend: str | None
+    model: str | None = None
     drawn_frames: int
     skipped_frames: int
     score: ScoreReport | None
@@ -448,7 +452,7 @@ def build(
         transcript=transcript.origin if transcript else None,
         source=_source(source, transcript, job) if source else None,
         output_sha256=render.media.sha256,
-        backends=tuple(_backend(stage, card) for stage, card in used(choices, language)),
+        backends=tuple(_backend(*one) for one in contributors(choices, language, dub, lipsync)),
         lines=_lines(dub, translation),
         silent=_silent(dub, translation, clock),
         speakers=_speakers(transcript, dub) if transcript else (),
@@ -484,6 +488,28 @@ def used(choices: Choices, language: str) -> list[tuple[str, Card]]:
         for (name, target), resolution in choices.resolutions.items()
         if resolution.choice is not None and target in (None, language)
     ]
+
+
+def contributors(
+    choices: Choices, language: str, dub: DubTrack | None, lipsync: LipSync | None
+) -> list[tuple[str, Card]]:
+    """The cards behind one language's output, each with what it was asked for.
+
+    Those that were chosen; but of voices and finals those that spoke a line or drew a cut of it, since
+    another may stand in for the chosen one.
+    """
+    spoke = {(clip.backend, clip.model) for clip in dub.clips} if dub else set()
+    drew = {(cut.backend, cut.model) for cut in lipsync.cuts if cut.route == "final"} if lipsync else set()
+    found = []
+    for place, card in used(choices, language):
+        among = (card, *choices.others(place, language))
+        if place == "dub":
+            found += [(place, one) for one in among if (one.id, one.model) in spoke]
+        elif place == FINALS:
+            found += [(place, one) for one in among if (one.name, one.model) in drew]
+        else:
+            found.append((place, card))
+    return found
 
 
 def not_taken(choices: Choices, language: str) -> list[NotTaken]:
@@ -554,6 +580,7 @@ def _backend(stage: str, card: Card) -> BackendUsed:
     return BackendUsed(
         stage=stage,
         name=card.name,
+        model=card.model,
         version=card.version,
         quality=card.quality,
         family=card.family,
@@ -591,6 +618,7 @@ def _line(clip: Clip, line: Line | None) -> LineFit:
         unknown_words=line.unknown_words if line else 0,
         notes=tuple(f"{note.code}: {note.detail}" for note in line.notes) if line else (),
         backend=clip.backend,
+        model=clip.model,
         take=clip.take,
         heard_error=clip.heard_error,
         similarity=clip.similarity,
@@ -705,6 +733,7 @@ def _cut(cut: Cut, timeline: Timeline) -> CutReport:
         route=cut.route,
         reasons=tuple(f"{reason.code}: {reason.detail}" for reason in cut.reasons),
         backend=cut.backend,
+        model=cut.model,
         drawn_frames=cut.drawn_frames,
         skipped_frames=cut.skipped_frames,
         score=_score(cut.score),

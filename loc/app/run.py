@@ -351,6 +351,7 @@ class _Run:
                 self.job,
                 self.pool.get,
                 others=self.pool.others,
+                card_of=self.pool.card_of,
                 hear=partial(self._hear, self.pool),
             )
             self._tell_room(context)

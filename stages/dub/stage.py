@@ -27,6 +27,7 @@ from loc.artifacts import (
     Stems,
     Transcript,
 )
+from loc.backend import Card
 from loc.errors import LocError
 from loc.media.retiming import Clock, clock, steady
 from loc.media.timeline import load_timeline
@@ -59,7 +60,7 @@ class _Spoken:
     natural: Speech
     speech: Speech
     rate: float
-    backend: str
+    card: Card
     take: int
     heard: Judged
 
@@ -269,7 +270,7 @@ def _speak(
             natural[line.id].speech,
             final[line.id].speech,
             rate_of.get(line.id, 1.0),
-            engines[final[line.id].engine].card.id,
+            context.card_of(engines[final[line.id].engine]),
             final[line.id].take,
             final[line.id].heard,
         )
@@ -359,7 +360,8 @@ def _clip(spoken: _Spoken, placed: Placed, made: Made) -> Clip:
         audio=made.ref("audio"),
         phones=made.ref("phones"),
         fit=placed.fit,
-        backend=spoken.backend,
+        backend=spoken.card.id,
+        model=spoken.card.model,
         take=spoken.take,
         heard_error=spoken.heard.error,
         similarity=spoken.heard.similarity,

@@ -86,7 +86,7 @@ def appraise(
         passes = bool(found) and context.settings.unlike == "pass"
         reasons = (*found, *held.reasons)
         worse = any(reason.code.startswith("worse-") for reason in held.reasons)
-        if not passes and not worse and held.backend is None:
+        if not passes and not worse and held.card is None:
             reasons = (*reasons, *proposed(one.number, one.area, stretch_of(context, one.drawn)))
         if found:
             strange.append(one.number)

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 
 from loc.artifacts import Clip, FrameRange, Reason, Score
-from loc.backend import Room, Sized
+from loc.backend import Card, Room, Sized
 from loc.errors import LocError, MissingError, UsageError
 from loc.runner import Action, Make, NotMade, Out
 from loc.stage import FINALS, Context, CutOutlook
@@ -120,14 +120,14 @@ class Decided:
         drawn: what reaches the video.
         score: of that.
         reasons: why it got a final, or none that was wanted.
-        backend: name of the card that drew the final; None where the draft stayed.
+        card: of the backend that drew the final; None where the draft stayed.
         device_seconds: that a device computed for its finals, dropped ones among them.
     """
 
     drawn: tuple[Drawn, ...]
     score: Score | None
     reasons: tuple[Reason, ...] = ()
-    backend: str | None = None
+    card: Card | None = None
     device_seconds: float = 0.0
 
 
@@ -421,7 +421,7 @@ def _upgraded(
             "Its lips do not follow what is heard, in its draft as in two finals.",
             context.language,
         )
-    return Decided(drawn, score, reasons, backend.card.name, spent)
+    return Decided(drawn, score, reasons, context.card_of(backend), spent)
 
 
 def _value(score: Score | None) -> float:

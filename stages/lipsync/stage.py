@@ -35,6 +35,7 @@ from loc.artifacts import (
     Stems,
     Transcript,
 )
+from loc.backend import Card
 from loc.errors import LocError
 from loc.media.retiming import clock, slow_down
 from loc.media.timeline import load_timeline
@@ -167,7 +168,7 @@ def run(context: Context, inputs: Inputs) -> LipSync:
             film,
             cut,
             failures.get(index),
-            backend.card.name,
+            context.card_of(backend),
             clips,
             scores.get(index),
             decided.get(index + 1),
@@ -596,7 +597,7 @@ def _cut_record(
     film: Film,
     cut: _Routed,
     failure: LocError | None,
-    backend: str,
+    card: Card,
     clips: Sequence[Clip],
     score: Score | None,
     decided: Decided | None,
@@ -606,15 +607,16 @@ def _cut_record(
     if failure is not None:
         reasons = (*reasons, Reason(code=FAILED, detail=failure.what))
     drawn = cut.route == "draft" and failure is None and (decided is None or bool(decided.drawn))
-    final = drawn and decided is not None and decided.backend is not None
+    final = drawn and decided is not None and decided.card is not None
     if decided is not None:
-        reasons, backend = (*reasons, *decided.reasons), decided.backend or backend
+        reasons, card = (*reasons, *decided.reasons), decided.card or card
     return Cut(
         shot=cut.stretch.shot,
         frames=cut.stretch.frames,
         route="final" if final else "draft" if drawn else "passthrough",
         reasons=reasons,
-        backend=backend if drawn else None,
+        backend=card.name if drawn else None,
+        model=card.model if drawn else None,
         face=cut.face.name if cut.face else None,
         speaker=_speaker(film, cut.stretch.frames, cut.clips if drawn and cut.clips else clips),
         drawn_frames=planned if drawn else 0,

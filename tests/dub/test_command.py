@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -176,6 +177,10 @@ def test_a_line_that_fails_every_time_is_spoken_by_the_next_engine_with_a_mark(j
         ("other-engine", "dub/command failed it; dub/espeak speaks it.")
     ]
     assert result.languages[0].lines == 2
+    # Both are credited, since both are heard.
+    report = json.loads((job.video.parent / "film.es.report.json").read_bytes())
+    assert [one["name"] for one in report["backends"] if one["stage"] == "dub"] == ["command", "espeak"]
+    assert [one["backend"] for one in report["lines"]] == ["dub/command", "dub/espeak"]
 
 
 def test_a_line_the_engine_refuses_is_not_asked_for_twice(job: Job) -> None:

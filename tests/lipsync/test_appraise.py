@@ -15,6 +15,7 @@ from loc.stage import Context
 from stages.lipsync import appraise
 from stages.lipsync.appraise import proposed, unlike
 from stages.lipsync.finals import Decided, Drafted
+from stages.lipsync.latentsync import LatentSync
 
 LIKE = PictureScore(seam=1, lip_colour=1, sharpness=0.9, jitter=None, outside=0, shape=0.004)
 
@@ -66,7 +67,7 @@ def test_strange_cuts_are_warned_of_or_passed(mode: str, monkeypatch: pytest.Mon
     decided = {
         1: Decided(drafted(1).drawn, Score(measure="viseme-agreement", picture=LIKE)),
         2: Decided(drafted(2).drawn, Score(measure="viseme-agreement", picture=bad)),
-        3: Decided(drafted(3).drawn, Score(measure="viseme-agreement", picture=LIKE), backend="latentsync"),
+        3: Decided(drafted(3).drawn, Score(measure="viseme-agreement", picture=LIKE), card=LatentSync.card),
         4: Decided(drafted(4).drawn, Score(measure="viseme-agreement", picture=LIKE), (worse,)),
     }
     result = appraise.appraise(context, [drafted(number) for number in decided], decided)

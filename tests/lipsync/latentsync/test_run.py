@@ -206,6 +206,7 @@ def test_where_a_model_has_no_room_a_smaller_one_draws_and_where_none_has_drafts
     (told,) = [event for event in events if isinstance(event, Notice) and event.code == "finals-smaller"]
     assert "There is no room for Tiny LatentSync" in told.message
     assert made(events)["lipsync.final"] >= 1
+    assert credited(result) == ["smaller"]
 
     # What is drawn already needs no room.
     again, events = run(finals="1", data_dir=both, work_dir=folder / "room")
@@ -216,6 +217,7 @@ def test_where_a_model_has_no_room_a_smaller_one_draws_and_where_none_has_drafts
     assert [event.code for event in events if isinstance(event, Defect)] == ["no-finals"]
     assert routes(events) == ["draft", "draft"]
     assert cuts(events)[1].reasons == ("asked", "no-finals")
+    assert credited(result) == []
     row = plan_of(folder, work_dir=folder / "room", finals="2", stage="finals")
     assert row.room is not None
     assert "There is no room for" in row.room
@@ -238,12 +240,24 @@ def test_a_final_that_is_there_stays_until_a_better_model_is_named(
     assert second.exit_code is ExitCode.DONE, second.error
     assert routes(events) == ["final", "final"]
     assert {event.unit[:5] for event in drawn_finals(events)} == {"cut 2"}
+    assert credited(second) == ["better", "tiny-latentsync"]
     (told,) = [event for event in events if isinstance(event, Notice) and event.code == "finals-stay"]
     assert told.message.startswith("Finals for cut 1 stay as tiny-latentsync drew them")
 
     named, events = run(finals="all", backend={"finals": "better"}, **where)
     assert named.exit_code is ExitCode.DONE, named.error
     assert {event.unit[:5] for event in drawn_finals(events)} == {"cut 1"}
+    assert credited(named) == ["better"]
+
+
+def credited(result: RunResult) -> list[str]:
+    """The models that the report says drew finals."""
+    (language,) = result.languages
+    report = json.loads(language.targets.report.read_bytes())  # type: ignore[union-attr]
+    models = [one["model"] for one in report["backends"] if one["stage"] == "finals"]
+    drew = {cut["model"] for cut in report["cuts"] if cut["route"] == "final"}
+    assert set(models) == drew
+    return models
 
 
 def drawn_finals(events: Sequence[Event]) -> list[ActionDone]:
