@@ -29,6 +29,8 @@ from loc.store.workdir import WorkDir
 from stages.dub import espeak, openjtalk
 from stages.lipsync.warp import Warp
 from stages.translate.apertium import Apertium
+from tests.actions.ledger import COMMAND
+from tests.actions.page import PAGE, page
 from tests.keys.rig import ENGLISH, HEARD, JAPANESE, Names, Outcome, Rig
 
 PICTURE = ("deliver.encode * chunk *", "deliver.mux *", "deliver.still *")
@@ -92,6 +94,12 @@ def another_program(program: str, folder: Path) -> str:
 
 DRAWING = ("lipsync.profile *", "lipsync.draw *")
 WATCHING = ("lipsync.watch *",)
+
+
+def test_the_page_of_actions_is_current(rig: Rig) -> None:
+    """Another action, another name in a key, another word about it: the page has to follow."""
+    if PAGE.read_text(encoding="utf-8") != page(rig.records()):
+        pytest.fail(f"{PAGE.name} is stale: run `{COMMAND} --page` and commit it.", pytrace=False)
 
 
 def test_nothing_is_made_where_nothing_it_reads_has_changed(copy: Rig, tmp_path: Path) -> None:
