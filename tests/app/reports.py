@@ -6,6 +6,7 @@ from loc.app.page import Said, Subject
 from loc.app.record import StageTime
 from loc.app.report import (
     BackendUsed,
+    BankVoiceReport,
     CastReport,
     CutReport,
     DefectReport,
@@ -20,6 +21,7 @@ from loc.app.report import (
     RunReport,
     ScoreReport,
     SourceFacts,
+    SpeakerReport,
 )
 from loc.artifacts import Evidence
 
@@ -109,6 +111,18 @@ def casting(shot: int, by: str = "only-face", **changes: object) -> CastReport:
     return CastReport.model_validate({**fields, **changes})
 
 
+def speaker(number: int, **changes: object) -> SpeakerReport:
+    """Somebody with six lines."""
+    fields: dict[str, object] = {
+        "id": f"speaker{number}",
+        "seconds": 12.0,
+        "lines": 6,
+        "median_f0_hz": 100.0 * number,
+        "voice_class": "high",
+    }
+    return SpeakerReport.model_validate({**fields, **changes})
+
+
 def troubled() -> Report:
     """One minute with 12 lines and 12 cuts, among them one of every trouble."""
     lines = [line(number) for number in range(12)]
@@ -159,6 +173,12 @@ def troubled() -> Report:
             ),
         ),
         lines=tuple(lines),
+        speakers=(
+            speaker(
+                1, bank_voice=BankVoiceReport(voice="anna", own=None, person=f"Anna {HARM}", rights=None)
+            ),
+            speaker(2),
+        ),
         silent=(LineFailed(line="l0090", reason="no phones", start=49.0, seconds=2.0),),
         cast=(
             casting(1),

@@ -24,7 +24,7 @@ from loc.app.page.attention import (
     picture_words,
     score_words,
 )
-from loc.app.report import ScoreReport, SlowedReport, not_taken
+from loc.app.report import DefectReport, ScoreReport, SlowedReport, not_taken
 from loc.backend import Card, Quality, Rejected, Request, Resolution
 from loc.errors import ExitCode
 from loc.settings import Settings
@@ -129,7 +129,13 @@ def test_better_backends_are_told_once_for_each_reason() -> None:
 def test_nothing_to_look_at() -> None:
     report = troubled().model_dump(mode="json")
     report.update(
-        defects=[], silent=[], backends=[], cast=[], cuts=[], lines=[line(1).model_dump(mode="json")]
+        defects=[],
+        silent=[],
+        backends=[],
+        cast=[],
+        cuts=[],
+        speakers=[],
+        lines=[line(1).model_dump(mode="json")],
     )
     report["run"]["notices"] = []
     assert attention(report) == []
@@ -152,6 +158,31 @@ def test_the_cast_names_the_other_faces_of_a_person(store: WorkDir) -> None:
     assert "by speaker and place" in built
     alone = report.model_copy(update={"people": report.people[1:]})
     assert "by speaker and place" not in page.build(alone, subject(), store).decode()
+
+
+def test_each_speaker_has_its_voices_and_what_stood_in_comes_last() -> None:
+    report = troubled()
+    lines = [
+        line(1, backend="dub/kokoro", model="kokoro-82m", voice="af_heart"),
+        *(line(number, backend="dub/espeak", voice="espeak-ng en") for number in (3, 5)),
+        line(2, voice="original"),
+        line(4, speaker=None, backend="dub/kokoro", model="kokoro-82m", voice="af_heart"),
+    ]
+    failed = [
+        DefectReport(stage="dub", unit=f"line l{n:04}", code="other-engine", message="") for n in (3, 5)
+    ]
+    data = report.model_copy(update={"lines": tuple(lines), "defects": tuple(failed)}).model_dump(mode="json")
+    rows = [
+        (row["speaker"], row["engine"], row["lines"], row["first"], row["stood_in"])
+        for row in page.voices(data)
+    ]
+    assert rows == [
+        (None, "kokoro kokoro-82m", 1, True, False),
+        ("speaker1", "", 1, True, False),
+        ("speaker2", "kokoro kokoro-82m", 1, True, False),
+        ("speaker2", "espeak", 2, False, True),
+    ]
+    assert [bool(row["bank"]) for row in page.voices(data)] == [False, True, False, False]
 
 
 def test_faces_of_one_shot_share_the_lane_of_cuts(store: WorkDir) -> None:

@@ -124,6 +124,7 @@ def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
         exit_code=ExitCode.DEFECTS if report.defects else ExitCode.DONE,
         attention=attention(data),
         speakers=_speakers(data),
+        voices=voices(data),
         most_open=MOST_OPEN,
         timeline=_timeline(data, subject, store),
     )
@@ -131,6 +132,41 @@ def build(report: Report, subject: Subject, store: WorkDir) -> bytes:
 
 def _speakers(data: Mapping[str, Any]) -> list[str]:
     return sorted({line["speaker"] for line in data["lines"] if line["speaker"]})
+
+
+def voices(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who says lines in which voice: one row for each speaker, engine and voice, the most used of a speaker
+    first, and those that stood in for it last.
+
+    Args:
+        data: a report as JSON.
+    """
+    fell = {one["unit"] for one in data["defects"] if one["code"] == "other-engine"}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for line in data["lines"]:
+        stood_in = f"line {line['line']}" in fell
+        named = (line[name] or "" for name in ("backend", "model", "voice"))
+        key = (line["speaker"] or "", stood_in, *named)
+        row = rows.setdefault(key, {"lines": 0, "seconds": 0.0})
+        row["lines"] += 1
+        row["seconds"] += line["seconds"]
+    heard = {one["id"]: one for one in data["speakers"]}
+    found: list[dict[str, Any]] = []
+    for key in sorted(rows, key=lambda key: (*key[:2], -rows[key]["lines"], key)):
+        speaker, stood_in, backend, model, voice = key
+        found.append(
+            {
+                **rows[key],
+                "speaker": speaker or None,
+                "voice": voice,
+                "engine": " ".join(part for part in (backend.partition("/")[2], model) if part),
+                "heard": heard.get(speaker),
+                "bank": heard[speaker]["bank_voice"] if speaker in heard and not stood_in else None,
+                "stood_in": stood_in,
+                "first": not found or found[-1]["speaker"] != (speaker or None),
+            }
+        )
+    return found
 
 
 def _timeline(data: Mapping[str, Any], subject: Subject, store: WorkDir) -> dict[str, Any]:
