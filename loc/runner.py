@@ -254,6 +254,7 @@ class Runner:
         self.hits = 0
         self.misses = 0
         self.defects: list[Defect] = []
+        self._noticed: set[tuple[str, str]] = set()
         self._deadline = deadline
         self._away = away
         self._forced_done: set[str] = set()
@@ -276,8 +277,9 @@ class Runner:
         self.events.emit(event)
 
     def notice(self, code: str, message: str) -> None:
-        """Say a fallback, an assumption or a repair aloud."""
-        if self.mode == "make":
+        """Say a fallback, an assumption or a repair aloud, once."""
+        if self.mode == "make" and (code, message) not in self._noticed:
+            self._noticed.add((code, message))
             self.events.emit(Notice(code=code, message=message))
 
     def do(self, action: Action, make: Make) -> Made:

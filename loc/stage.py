@@ -12,6 +12,7 @@ from loc.artifacts import FrameRange, Reason, Ref, Source
 from loc.backend import Backend, Card
 from loc.cast import CastFile
 from loc.glossary import Glossary
+from loc.media.subtitles import Cue, read_cues, read_said
 from loc.runner import NotMade, Runner, Site
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -185,6 +186,16 @@ class Context:
             DamagedObjectError: the plate is missing or changed.
         """
         return self.job.path if source.plate is None else self.store.open_object(source.plate)
+
+    def cues(self, text: SuppliedText) -> list[Cue]:
+        """What is said in a supplied subtitle file. What an import stored is no more than that, and is taken
+        as it is.
+
+        Raises:
+            InputError: it cannot be read, or nothing in it is said.
+        """
+        read = read_cues if text.ids else read_said
+        return read(self.store.read_bytes(text.ref), text.name, self.runner.notice)
 
     def site(self, stage: str, unit: str = "") -> Site:
         return Site(stage=stage, unit=unit, language=self.language)

@@ -576,6 +576,23 @@ def test_cues_that_overlap_are_out_of_order_and_lie_past_the_end(
     assert shown[-1].stop <= 3 * SAMPLE_RATE
 
 
+def test_subtitles_for_the_deaf_are_spoken_without_what_nobody_says(
+    localize: Localize, clicked: Path, tmp_path: Path
+) -> None:
+    video = tmp_path / "deaf.mp4"
+    video.write_bytes(clicked.read_bytes())
+    cues = [
+        ("00,000", "00,200", "（ドアの音）"),
+        ("00,300", "01,300", f"（アンナ）{LINE}"),
+        ("01,400", "01,700", "♪ ラララ ♪"),
+        ("01,800", "02,900", LINE),
+    ]
+    video.with_suffix(".ja.srt").write_text(srt(*cues), encoding="utf-8")
+    made = localize(video)
+    assert made.said.count("not-said") == 1
+    assert [cue.text for cue in made.cues()] == [LINE, LINE]
+
+
 ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "shift-jis")
 
 

@@ -27,7 +27,7 @@ from loc.media.subtitles import (
     align,
     in_rows,
     name_cues,
-    read_cues,
+    read_said,
     time_unit,
     write_srt,
     write_vtt,
@@ -283,7 +283,7 @@ def import_text(
         raise UsageError("The language of the transcript is not known.", fix="Say it with --from.")
     try:
         data = file.read_bytes()
-        cues = read_cues(data, file.name, tell)
+        cues = read_said(data, file.name, tell)
     except OSError as error:
         raise InputError(
             f"{file} cannot be read.", why=error.strerror or "", fix="Check the name."

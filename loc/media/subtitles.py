@@ -16,11 +16,12 @@ import html
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from loc.artifacts import SAMPLE_RATE
 from loc.errors import InputError
+from loc.media import sdh
 from loc.media.wrapping import join_lines, wrap
 
 SAMPLES_PER_MS = SAMPLE_RATE // 1000
@@ -76,10 +77,44 @@ def read_cues(data: bytes, name: str, tell: Tell = _say_nothing) -> list[Cue]:
     Raises:
         InputError: no such format, no cue in it, or a line that cannot be read, which it names.
     """
-    text = _decode(data, name, tell)
-    cues = list(_parse(text, name))
+    return _shown(_cues(data, name, tell), name, tell)
+
+
+def read_said(data: bytes, name: str, tell: Tell = _say_nothing) -> list[Cue]:
+    """What is said in a subtitle file: as `read_cues`, without the descriptions of sounds, the song and the
+    names of speakers that subtitles for the deaf have.
+
+    Args:
+        data, name: as `read_cues` takes them.
+        tell: hears of what was left out, too.
+
+    Raises:
+        InputError: as in `read_cues`, or nothing in it is said.
+    """
+    cues = _cues(data, name, tell)
+    parts = sdh.said([cue.text for cue in cues])
+    if left_out := sdh.summary(parts):
+        if not any(part.text for part in parts):
+            raise InputError(
+                f"{name} holds nothing that is said.",
+                why=f"There is only what subtitles for the deaf tell besides: {left_out}.",
+                fix="Check that it is the right file.",
+            )
+        tell("not-said", f"{name}: left out {left_out}.")
+    return _shown([replace(cue, text=part.text) for cue, part in zip(cues, parts, strict=True)], name, tell)
+
+
+def _cues(data: bytes, name: str, tell: Tell) -> list[Cue]:
+    """Every cue, its text in rows as written."""
+    cues = list(_parse(_decode(data, name, tell), name))
     if not cues:
         raise InputError(f"{name} holds no subtitles.", fix="Check that it is the right file.")
+    return cues
+
+
+def _shown(cues: Iterable[Cue], name: str, tell: Tell) -> list[Cue]:
+    """Those that have a text and a duration, on one line each, in order."""
+    cues = [replace(cue, text=join_lines(cue.text.split("\n"))) for cue in cues]
     instant = sum(1 for cue in cues if cue.start == cue.stop and cue.text)
     if instant:
         tell("cue-without-duration", f"{name}: left out {instant} cues that end when they begin.")
@@ -177,7 +212,7 @@ def _parse_ass(text: str, name: str) -> Iterator[Cue]:
     for event in events:
         if event.is_text:
             start, stop = event.start * SAMPLES_PER_MS, event.end * SAMPLES_PER_MS
-            yield Cue(start, stop, join_lines(_ass_rows(event.text)))
+            yield Cue(start, stop, "\n".join(_ass_rows(event.text)))
 
 
 def _ass_rows(text: str) -> list[str]:
@@ -235,7 +270,7 @@ def _cue(timing: str, index: int, body: str, name: str) -> Cue:
     start, stop = _samples(*parts[:4]), _samples(*parts[4:])
     if stop < start:
         raise InputError(f"{name}, line {index + 1}: the subtitle ends before it begins.", why=timing.strip())
-    return Cue(start, stop, join_lines(body.split("\n")))
+    return Cue(start, stop, body)
 
 
 def _samples(hours: str | None, minutes: str, seconds: str, fraction: str) -> int:

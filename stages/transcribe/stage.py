@@ -12,7 +12,7 @@ from loc.analysis.voice_activity import FRAME_48K, RATIO, VoiceFrames, read_anal
 from loc.artifacts import SAMPLE_RATE, Dropped, Frozen, Kept, Segment, Sound, Transcript, Word
 from loc.errors import InputError, MissingError
 from loc.media.sound import slice_key
-from loc.media.subtitles import Cue, read_cues
+from loc.media.subtitles import Cue
 from loc.media.wrapping import join_lines
 from loc.runner import Action, Make, Out
 from loc.stage import Context, Job, SuppliedText
@@ -174,7 +174,7 @@ def _supplied(
 ) -> tuple[tuple[Segment, ...], list[Dropped]]:
     """Lines from a subtitle file. They are kept where no voice is found: the author knows better."""
     samples = inputs.source.get().samples
-    cues = read_cues(ctx.store.read_bytes(text.ref), text.name, ctx.runner.notice)
+    cues = ctx.cues(text)
     inside = [cue for cue in cues if cue.start < samples]
     past = [Dropped(start=cue.start, stop=cue.stop, reason=PAST_END) for cue in cues if cue.start >= samples]
     if not inside:

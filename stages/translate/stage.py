@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from loc.artifacts import Frozen, Line, Segment, Spent, Transcript, Translation
 from loc.backend import Backend
 from loc.errors import LocError, MissingError
-from loc.media.subtitles import Cue, Group, align, name_cues, read_cues
+from loc.media.subtitles import Cue, Group, align, name_cues
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context, SuppliedText
 from loc.store.keys import digest_value
@@ -123,7 +123,7 @@ def _as_spoken(segment: Segment) -> Line:
 
 
 def _supplied(ctx: Context, supplied: SuppliedText, transcript: Transcript) -> list[Line]:
-    cues = read_cues(ctx.store.read_bytes(supplied.ref), supplied.name, ctx.runner.notice)
+    cues = ctx.cues(supplied)
     marked = [item for item in transcript.kept if item.by == "marked"]
     stays = [any(item.start <= (cue.start + cue.stop) // 2 < item.stop for item in marked) for cue in cues]
     cues = [cue for cue, as_it_is in zip(cues, stays, strict=True) if not as_it_is]

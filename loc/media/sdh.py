@@ -1,0 +1,153 @@
+"""Subtitles for the deaf and hard of hearing: what of them is said, and what tells of sounds and speakers.
+
+What is told apart, after the guidelines of broadcasters and streaming services, which differ in the signs:
+
+- `[door slams]`, `【...】`, and `(sighs)`, `（...）` where no sentence is around or in them: descriptions;
+- `♪ ... ♪`, and rows that begin with such a note: what is sung;
+- `ANNA:` in capitals before a row, and `>>`: who speaks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_SQUARE = re.compile(r"(?:\[[^\[\]]*\]|［[^［］]*］|【[^【】]*】)[ \t]*:?")
+_ROUND = re.compile(r"\(([^()]*)\)|（([^（）]*)）")
+_ENDS_SENTENCE = re.compile(r"[.!?…。！？♪♫\"”»」』:]\s*\Z")
+_IS_SENTENCE = re.compile(r"[.!?。！？]\s*\Z")
+_DASHES = "-\u2010\u2013\u2014"
+_NOTE = re.compile("[♩♪♫♬]+")
+_LEAD = rf"\s*(?:[{_DASHES}]\s*)?"
+_BEGINS_SONG = re.compile(rf"{_LEAD}[♩♪♫♬]")
+_HASHED = re.compile(rf"{_LEAD}#\s.*\s#\s*\Z")
+_CHANGE = re.compile(rf"\A({_LEAD})>{{2,3}}\s*")
+_NAME = re.compile(rf"({_LEAD})([^\W\d_][^:\n]{{1,31}}):(?:\s+|\Z)")
+
+MOST_WORDS = 4
+"""Of a name: `WOMAN ON THE PHONE` is one, a sentence in capitals is none."""
+
+LEAST_NAMES = 2
+"""Names in a file before one is taken for one: a single `WARNING:` is said."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said in a text.
+
+    Args:
+        text: the rest, in its rows; empty where nothing is said.
+        descriptions: how many were left out.
+        sung: rows with song that were left out.
+        names: who was said to speak, in order.
+    """
+
+    text: str
+    descriptions: int = 0
+    sung: int = 0
+    names: tuple[str, ...] = ()
+
+
+def said(texts: Sequence[str]) -> list[Said]:
+    """What is said in each text of a subtitle file; one in which nothing was found stays to the letter.
+
+    Args:
+        texts: of all its cues, without markup, in rows.
+    """
+    shouted = not any(char.islower() for text in texts for char in text)
+    found = Counter(name for text in texts for row in text.split("\n") if (name := _name(row)))
+    enough = found.total() >= LEAST_NAMES
+    known = {name for name, count in found.items() if enough and (count > 1 or not shouted)}
+    return [_said(text, known) for text in texts]
+
+
+def summary(parts: Iterable[Said]) -> str:
+    """What was left out of a file, in words; empty where nothing was."""
+    parts = list(parts)
+    counts = (
+        (sum(one.descriptions for one in parts), "description"),
+        (sum(one.sung for one in parts), "row of song"),
+        (sum(len(one.names) for one in parts), "name of a speaker"),
+    )
+    words = [f"{count} {_plural(what, count)}" for count, what in counts if count]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _plural(what: str, count: int) -> str:
+    head, *rest = what.split(" ", 1)
+    return " ".join([head if count == 1 else f"{head}s", *rest])
+
+
+def _said(text: str, known: set[str]) -> Said:
+    rest, square = _SQUARE.subn("", text)
+    rest, asides = _without_asides(rest)
+    rows, sung = _without_song(rest.split("\n"))
+    names = []
+    for place, row in enumerate(rows):
+        rows[place] = _CHANGE.sub(r"\1", row, count=1)
+        name = _name(rows[place])
+        if name in known:
+            names.append(name)
+            rows[place] = _NAME.sub(r"\1", rows[place], count=1)
+    if rows == text.split("\n"):
+        return Said(text)
+    tidy = (" ".join(row.split()) for row in rows)
+    rest = "\n".join(row for row in tidy if row.strip(f"{_DASHES}: "))
+    return Said(rest if any(char.isalnum() for char in rest) else "", square + asides, sung, tuple(names))
+
+
+def _name(row: str) -> str | None:
+    """Who a row says that speaks, if it does."""
+    match = _NAME.match(_CHANGE.sub(r"\1", row, count=1))
+    if match is None:
+        return None
+    name = match[2].strip()
+    letters = sum(char.isalpha() for char in name)
+    return name if letters > 1 and name.isupper() and len(name.split()) <= MOST_WORDS else None
+
+
+def _without_asides(text: str) -> tuple[str, int]:
+    """A text without what stands in round brackets outside its sentences, and how much that was.
+
+    What begins a row in full-width brackets is such, too: Chinese and Japanese subtitles end no sentence with
+    a sign.
+    """
+    kept, count, at = "", 0, 0
+    for match in _ROUND.finditer(text):
+        before = kept + text[at : match.start()]
+        inner = match[1] if match[1] is not None else match[2]
+        begins = not before.strip(f"{_DASHES}> \t\n") or _ENDS_SENTENCE.search(before) is not None
+        in_row = match[2] is not None and before.endswith("\n")
+        if inner.strip() and not _IS_SENTENCE.search(inner) and (begins or in_row):
+            kept, count = before, count + 1
+        else:
+            kept = before + match[0]
+        at = match.end()
+    return kept + text[at:], count
+
+
+def _without_song(rows: Sequence[str]) -> tuple[list[str], int]:
+    """Rows without what is sung in them, and in how many of them that was.
+
+    Song goes to its closing note, over rows too; where none closes it, to the end.
+    """
+    kept, sung, singing = [], 0, False
+    for row in rows:
+        notes = list(_NOTE.finditer(row))
+        begins = _BEGINS_SONG.match(row) is not None
+        if _HASHED.match(row):
+            rest = ""
+        elif begins or singing:
+            closing = notes[-1] if len(notes) > begins else None
+            alone = len(notes) == 1 and not _NOTE.sub("", row).strip(f"{_DASHES} ") and len(notes[0][0]) > 1
+            rest = row[closing.end() :] if closing else ""
+            singing = not (closing or alone)
+        elif notes:
+            rest = row[: notes[0].start()] + row[notes[-1].end() :]
+        else:
+            rest = row
+        sung += rest != row
+        kept.append(rest)
+    return kept, sung

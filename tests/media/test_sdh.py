@@ -1,0 +1,81 @@
+"""What of subtitles for the deaf is said."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loc.media.sdh import Said, said, summary
+
+NAMED = ["ANNA: Two.", "BOB: Names."]
+"""So many that names are taken for such."""
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("[door slams]", ""),
+        ("[door\nslams] Who is there?", "Who is there?"),
+        ("[Anna]: Who is there?", "Who is there?"),
+        ("Who is [thunder] there?", "Who is there?"),
+        ("（ドアの音）", ""),
+        ("（アンナ）おはよう\n（トム）やあ", "おはよう\nやあ"),
+        ("【拍手】ありがとう", "ありがとう"),
+        ("(sighs) I know.", "I know."),
+        ("- (sighs)\n- I know.", "- I know."),
+        ("I know. (sighs)", "I know."),
+        ("He came (finally) home.", "He came (finally) home."),
+        ("He came\n(finally) home.", "He came\n(finally) home."),
+        ("I know. (He did not.) So what?", "I know. (He did not.) So what?"),
+        ("田中（たなか）さん", "田中（たなか）さん"),
+        ("[unclosed", "[unclosed"),
+        ("♪ La la la ♪", ""),
+        ("♪ La la la\nla la ♪", ""),
+        ("♪ La la la\n♪ la la", ""),
+        ("- ♪ La la ♪\n- Turn it off!", "- Turn it off!"),
+        ("♪ La la ♪ Turn it off!", "Turn it off!"),
+        ("♪♪\nTurn it off!", "Turn it off!"),
+        ("Listen. ♪ La la ♪", "Listen."),
+        ("# La la la #", ""),
+        ("#1 is here.", "#1 is here."),
+        ("ANNA: Who is there?", "Who is there?"),
+        ("ANNA:\nWho is there?", "Who is there?"),
+        ("- ANNA: Who?\n- MAN ON THE PHONE: Me.", "- Who?\n- Me."),
+        (">> ANNA: Who?", "Who?"),
+        (">>> Good evening.", "Good evening."),
+        ("ÉMILIE: Oui.", "Oui."),
+        ("АННА: Да.", "Да."),
+        ("At 10:30 it begins.", "At 10:30 it begins."),
+        ("Remember: never again.", "Remember: never again."),
+        ("Q: How long?", "Q: How long?"),
+        ("THIS IS WHAT I SAID TO YOU: never.", "THIS IS WHAT I SAID TO YOU: never."),
+        ("...", "..."),
+        ("-  Hi.\n-  Hello.", "-  Hi.\n-  Hello."),
+    ],
+)
+def test_what_is_said(text: str, rest: str) -> None:
+    found = said([text, *NAMED])[0]
+    assert found.text == rest
+
+
+def test_one_name_alone_is_said_and_so_is_one_in_a_file_of_capitals() -> None:
+    assert said(["WARNING: do not enter.", "Why?"])[0] == Said("WARNING: do not enter.")
+    shouted = ["REMEMBER: NEVER AGAIN.", "ANNA: WHO?", "ANNA: YOU?"]
+    assert [one.text for one in said(shouted)] == ["REMEMBER: NEVER AGAIN.", "WHO?", "YOU?"]
+
+
+def test_what_was_left_out_is_counted() -> None:
+    texts = ["[door] [steps]", "(sighs) No.", "♪ La ♪", "ANNA: Yes.", "- ANNA: No?\n- BOB: No."]
+    found = said(texts)
+    assert [one.names for one in found] == [(), (), (), ("ANNA",), ("ANNA", "BOB")]
+    assert summary(found) == "3 descriptions, 1 row of song and 3 names of a speaker"
+    assert summary(found[:1]) == "2 descriptions"
+    assert summary([Said("Yes.")]) == ""
+
+
+@given(st.lists(st.text(alphabet="aB .!?[]()（）♪#>-:\n", max_size=40), max_size=6))
+def test_the_rest_is_in_the_text_in_its_order(texts: list[str]) -> None:
+    for text, one in zip(texts, said(texts), strict=True):
+        left = iter(char for char in text if not char.isspace())
+        assert all(char in left for char in one.text if not char.isspace())
