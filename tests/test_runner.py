@@ -110,15 +110,26 @@ def test_failure_leaves_no_record_and_is_tried_again(runner: Runner) -> None:
     assert not runner.do(action(), write(b"whole")).hit
 
 
-def test_missing_and_truncated_objects_are_made_again_and_said(store: WorkDir) -> None:
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: os.truncate(path, 2)])
+def test_missing_and_truncated_objects_are_made_again_and_said(
+    store: WorkDir, spoil: Callable[[Path], None]
+) -> None:
     seen: list[Event] = []
     runner = Runner(store, EventBus(seen.append))
     ref = runner.do(action(), write(b"data")).ref("out")
-    for spoil in (lambda path: path.unlink(), lambda path: os.truncate(path, 2)):
-        spoil(store.object_path(ref.sha256))
-        assert not runner.do(action(), write(b"data")).hit
-        assert store.read_bytes(ref) == b"data"
-    assert [event.code for event in seen if isinstance(event, Notice)] == ["object-missing"] * 2
+    spoil(store.object_path(ref.sha256))
+    assert not runner.do(action(), write(b"data")).hit
+    assert store.read_bytes(ref) == b"data"
+    assert [event.code for event in seen if isinstance(event, Notice)] == ["object-missing"]
+    runner.close()
+
+
+def test_a_notice_is_given_once(store: WorkDir) -> None:
+    seen: list[Event] = []
+    runner = Runner(store, EventBus(seen.append))
+    for message in ("one", "one", "two"):
+        runner.notice("code", message)
+    assert [event.message for event in seen if isinstance(event, Notice)] == ["one", "two"]
     runner.close()
 
 
