@@ -46,7 +46,8 @@ def print_outcome(outcome: Outcome, *, paths: bool) -> None:
         print_error(result.error, _PREFIXES.get(outcome.state, "error"))
     _print_defects(result)
     made = f"{result.misses} action{'s' if result.misses != 1 else ''} made"
-    say(f"{outcome.path.name}: {made}, {result.hits} found made, {result.seconds:.1f} s.")
+    pace = f", {result.seconds / result.media_seconds:.2f} times its length" if result.media_seconds else ""
+    say(f"{outcome.path.name}: {made}, {result.hits} found made, {result.seconds:.1f} s{pace}.")
 
 
 def _print_language(result: RunResult, item: LanguageResult, *, paths: bool) -> None:

@@ -124,6 +124,8 @@ class InputOutcome(_Told):
     run: str | None = None
     """Id of the run, as in `loc status`."""
     seconds: float = 0.0
+    media_seconds: float | None = None
+    """Length of the input; null where it was not read."""
     hits: int = 0
     misses: int = 0
     """All languages and what they share together."""
@@ -143,6 +145,7 @@ def told(outcome: Outcome) -> InputOutcome:
         error=_trouble(outcome.trouble),
         run=result.run if result else None,
         seconds=result.seconds if result else 0.0,
+        media_seconds=result.media_seconds if result else None,
         hits=result.hits if result else 0,
         misses=result.misses if result else 0,
         defects=result.defects if result else (),

@@ -30,7 +30,17 @@ from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime, was_finished
 from loc.app.room import room_of
 from loc.app.walk import Slots, informed, make_stage
-from loc.artifacts import Cut, DubTrack, LipSync, Ref, Render, Source, Transcript, Translation
+from loc.artifacts import (
+    SAMPLE_RATE,
+    Cut,
+    DubTrack,
+    LipSync,
+    Ref,
+    Render,
+    Source,
+    Transcript,
+    Translation,
+)
 from loc.backend import Backend, Card, Checking, Host, cards_of, installed
 from loc.deadline import Deadline
 from loc.device import Devices
@@ -140,6 +150,8 @@ class RunResult:
     defects: tuple[Defect, ...]
     choices: Choices
     error: LocError | None = None
+    media_seconds: float | None = None
+    """Length of the input; None where it was not read."""
 
 
 def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, look: bool = False) -> Prepared:
@@ -599,6 +611,7 @@ class _Run:
         )
 
     def result(self, code: ExitCode, error: LocError | None) -> RunResult:
+        source: Source | None = self.slots.value("source")
         return RunResult(
             run=self.runner.run_id,
             path=self.job.path,
@@ -611,6 +624,7 @@ class _Run:
             defects=tuple(self.runner.defects),
             choices=self.prepared.choices,
             error=error,
+            media_seconds=round(source.samples / SAMPLE_RATE, 3) if source else None,
         )
 
     def _seconds(self) -> float:

@@ -195,8 +195,8 @@ def to_markdown(summary: Summary) -> str:
         lines += ["", "## Look at these", ""]
     for item in needy:
         lines += [f"- **{_plain(item.input)}**: {_in_words(item)}", *_why(item)]
-    lines += ["", "## All", "", "| input | | code | seconds | made | found made | languages |"]
-    lines += ["|---|---|---|---|---|---|---|", *(_row(item) for item in summary.inputs)]
+    lines += ["", "## All", "", "| input | | code | length | took | made | found made | languages |"]
+    lines += ["|---|---|---|---|---|---|---|---|", *(_row(item) for item in summary.inputs)]
     return "\n".join(lines) + "\n"
 
 
@@ -228,7 +228,8 @@ def _why(item: InputOutcome) -> Iterator[str]:
 def _row(item: InputOutcome) -> str:
     code = "" if item.exit_code is None else str(item.exit_code)
     languages = ", ".join(each.language for each in item.languages if each.video)
-    cells = [_plain(item.input), _in_words(item), code, f"{item.seconds:.0f}", str(item.misses)]
+    length = "" if item.media_seconds is None else f"{item.media_seconds:.0f} s"
+    cells = [_plain(item.input), _in_words(item), code, length, f"{item.seconds:.0f} s", str(item.misses)]
     return "| " + " | ".join([*cells, str(item.hits), languages]) + " |"
 
 

@@ -1,8 +1,8 @@
 """A speech engine of somebody else's: a worker that speaks with espeak-ng, and badly where it is told to.
 
 It plays the part of a neural engine: its takes differ in pitch, it imitates a recording by its name alone,
-and it does not know its phones unless started with `--phones`. Words in brackets within a text make it fail,
-on every take or, with `once`, on the first: `[cut once]`.
+and it does not know its phones unless started with `--phones`. Words between guillemets within a text make it
+fail, on every take or, with `once`, on the first: `«cut once»`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stages.dub.espeak_worker import Engine, in_fork
 
 OTHER = "Esto no tiene nada que ver."
 """What it says in place of a line where it is told to say something wrong."""
-FAULT = re.compile(r"\[(\w+)( once)?\]")
+FAULT = re.compile(r"«(\w+)( once)?»")
 
 
 def digest(path: str) -> str:

@@ -72,7 +72,7 @@ def test_an_answer_that_is_no_speech_is_an_error_and_the_next_line_is_spoken(
 ) -> None:
     backend = engine()
     with pytest.raises(ChildError) as caught:
-        backend.speak(f"Hola. [{fault}]", "es", LOW, 1.0)
+        backend.speak(f"Hola. «{fault}»", "es", LOW, 1.0)
     assert says in str(caught.value) + caught.value.why
     assert len(backend.speak("Hola.", "es", LOW, 1.0).audio)
     assert not list(tmp_path.iterdir())
@@ -80,7 +80,7 @@ def test_an_answer_that_is_no_speech_is_an_error_and_the_next_line_is_spoken(
 
 def test_a_line_it_refuses_is_refused_for_good(engine: Callable[..., Command]) -> None:
     with pytest.raises(InputError, match="does not say that"):
-        engine().speak("[refuse]", "es", LOW, 1.0)
+        engine().speak("«refuse»", "es", LOW, 1.0)
 
 
 def test_a_program_that_is_not_there_or_no_worker_is_named(engine: Callable[..., Command]) -> None:
@@ -138,6 +138,8 @@ def test_a_video_is_dubbed_by_an_engine_of_the_users_own(job: Job) -> None:
     assert result.error is None
     assert not result.defects
     assert (job.video.parent / "film.es.mp4").is_file()
+    report = json.loads((job.video.parent / "film.es.report.json").read_bytes())
+    assert result.media_seconds == pytest.approx(report["source"]["seconds"], abs=0.05)
     own = [event for event in speaks(events) if event.backend == "dub/command"]
     assert len(own) == len(SPANISH)
     assert {event.params["take"] for event in own} == {0}
@@ -161,7 +163,7 @@ def test_an_engine_that_knows_its_phones_needs_no_guide(job: Job) -> None:
 
 @pytest.mark.parametrize("fault", ["cut", "short", "long", "clipped", "silent"])
 def test_a_line_with_a_fault_is_asked_for_again(job: Job, fault: str) -> None:
-    result, events = job.run(SPANISH[0], f"{SPANISH[1]} [{fault} once]")
+    result, events = job.run(SPANISH[0], f"{SPANISH[1]} «{fault} once»")
     assert not result.defects
     told = [event.message for event in events if isinstance(event, Notice) and event.code == "take-failed"]
     assert len(told) == 1
@@ -171,7 +173,7 @@ def test_a_line_with_a_fault_is_asked_for_again(job: Job, fault: str) -> None:
 
 
 def test_a_line_that_fails_every_time_is_spoken_by_the_next_engine_with_a_mark(job: Job) -> None:
-    result, _ = job.run(SPANISH[0], f"{SPANISH[1]} [crash]")
+    result, _ = job.run(SPANISH[0], f"{SPANISH[1]} «crash»")
     assert result.exit_code is ExitCode.DEFECTS
     assert [(item.code, item.message) for item in result.defects] == [
         ("other-engine", "dub/command failed it; dub/espeak speaks it.")
@@ -184,7 +186,7 @@ def test_a_line_that_fails_every_time_is_spoken_by_the_next_engine_with_a_mark(j
 
 
 def test_a_line_the_engine_refuses_is_not_asked_for_twice(job: Job) -> None:
-    result, events = job.run(SPANISH[0], f"{SPANISH[1]} [refuse]")
+    result, events = job.run(SPANISH[0], f"{SPANISH[1]} «refuse»")
     assert [item.code for item in result.defects] == ["other-engine"]
     told = [event.message for event in events if isinstance(event, Notice) and event.code == "take-failed"]
     assert len(told) == 1

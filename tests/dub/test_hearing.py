@@ -370,7 +370,7 @@ def test_lines_that_say_their_text_pass(two_shot_film: Film, tmp_path: Path, rea
 def test_a_take_that_says_something_else_is_asked_for_again(
     two_shot_film: Film, tmp_path: Path, reader: Espeak
 ) -> None:
-    result, events = dubbed(two_shot_film, tmp_path, reader, f"{LINES[0]} [wrong once]", LINES[1])
+    result, events = dubbed(two_shot_film, tmp_path, reader, f"{LINES[0]} «wrong once»", LINES[1])
     assert ("dub/command", 1) in spoken_by(events)
     [failed] = [event for event in events if isinstance(event, Notice) and event.code == "take-failed"]
     assert failed.message.startswith("line l0001, take 0")
@@ -381,7 +381,7 @@ def test_a_take_that_says_something_else_is_asked_for_again(
 def test_an_engine_that_never_says_it_is_replaced_and_that_is_marked(
     two_shot_film: Film, tmp_path: Path, reader: Espeak
 ) -> None:
-    result, events = dubbed(two_shot_film, tmp_path, reader, f"{LINES[0]} [wrong]", LINES[1])
+    result, events = dubbed(two_shot_film, tmp_path, reader, f"{LINES[0]} «wrong»", LINES[1])
     assert {take for backend, take in spoken_by(events) if backend == "dub/command"} >= {0, 1, 2}
     assert [defect.code for defect in result.defects if defect.code != "overrun"][:1] == ["other-engine"]
     assert result.exit_code == ExitCode.DEFECTS
@@ -390,6 +390,6 @@ def test_an_engine_that_never_says_it_is_replaced_and_that_is_marked(
 def test_nobody_listens_where_that_was_turned_off(
     two_shot_film: Film, tmp_path: Path, reader: Espeak
 ) -> None:
-    _, events = dubbed(two_shot_film, tmp_path, reader, f"{LINES[0]} [wrong]", LINES[1], listen=False)
+    _, events = dubbed(two_shot_film, tmp_path, reader, f"{LINES[0]} «wrong»", LINES[1], listen=False)
     assert not [event for event in events if isinstance(event, ActionDone) and event.action == "dub.hear"]
     assert {take for _, take in spoken_by(events)} == {0}
