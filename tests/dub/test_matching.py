@@ -132,7 +132,7 @@ def test_a_person_is_known_again_and_it_is_said(bank: Bank) -> None:
         assert np.corrcoef(heard[speaker], kept[name][: len(heard[speaker])])[0, 1] > 0.99
     assert said == ["voice-matched", "voice-matched"]
     _, again = bank.ask(bank.speaker("speaker1", LOW), bank.speaker("speaker2", HIGH))
-    assert again == said
+    assert not again, "once in a run"
     assert not [one for one in bank.events if isinstance(one, ActionDone) and not one.hit]
 
 
