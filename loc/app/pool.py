@@ -25,8 +25,7 @@ class Pool:
         self._classes = classes
         self._choices = choices
         self._host = host
-        self._made: dict[str, Backend] = {}
-        self._cards: dict[str, Card] = {}
+        self._made: dict[str, tuple[Card, Backend]] = {}
         self._lock = threading.Lock()
 
     def get(self, stage: str, language: str | None) -> Backend:
@@ -49,16 +48,14 @@ class Pool:
     def card_of(self, backend: Backend) -> Card:
         """The card of the choice that a backend was made for: with its model, as the class's own has none."""
         with self._lock:
-            return next(
-                (self._cards[choice] for choice, made in self._made.items() if made is backend), backend.card
-            )
+            return next(card for card, made in self._made.values() if made is backend)
 
     def _make(self, card: Card) -> Backend:
         with self._lock:
             if card.choice not in self._made:
-                self._cards[card.choice] = card
-                self._made[card.choice] = self._classes[card.id](replace(self._host, model=card.model))
-            return self._made[card.choice]
+                made = self._classes[card.id](replace(self._host, model=card.model))
+                self._made[card.choice] = card, made
+            return self._made[card.choice][1]
 
     def end_stage(self, names: Collection[str]) -> None:
         """Close the neural backends of a stage that is over, its own and what it used besides.
@@ -71,11 +68,11 @@ class Pool:
         with self._lock:
             over = [
                 choice
-                for choice, backend in self._made.items()
-                if backend.card.stage in stages and backend.card.family == "neural"
+                for choice, (card, _) in self._made.items()
+                if card.stage in stages and card.family == "neural"
             ]
             for choice in over:
-                self._made.pop(choice).close()
+                self._made.pop(choice)[1].close()
 
     def choose(self, choices: Choices) -> None:
         """Give what was decided anew, from here on; backends that were made stay."""
@@ -84,7 +81,7 @@ class Pool:
     def close(self) -> None:
         """Close every backend that was made."""
         with self._lock:
-            for backend in self._made.values():
+            for _, backend in self._made.values():
                 backend.close()
             self._made.clear()
 

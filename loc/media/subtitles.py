@@ -100,7 +100,8 @@ def read_said(data: bytes, name: str, tell: Tell = _say_nothing) -> list[Cue]:
                 why=f"There is only what subtitles for the deaf tell besides: {left_out}.",
                 fix="Check that it is the right file.",
             )
-        tell("not-said", f"{name}: left out {left_out}.")
+        first = next(cue.text for cue, part in zip(cues, parts, strict=True) if part.text != cue.text)
+        tell("not-said", f"{name}: left out {left_out}, the first in {' '.join(first.split())!r}.")
     return _shown([replace(cue, text=part.text) for cue, part in zip(cues, parts, strict=True)], name, tell)
 
 
