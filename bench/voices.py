@@ -25,7 +25,7 @@ from bench.machine import machine, show
 from loc.analysis.diarization.contract import Embedder
 from loc.analysis.diarization.grouping import by_vectors
 from loc.analysis.diarization.resemblyzer import Resemblyzer
-from loc.analysis.speakers import _points, measure
+from loc.analysis.speakers import measure, placed
 from loc.analysis.voice_activity import ANALYSIS_RATE, detect
 from loc.backend import Host
 from loc.settings import Settings
@@ -140,7 +140,7 @@ def measured(clips: Sequence[Path], embedder: Embedder) -> dict[str, Any]:
         for night, change in NIGHTS.items()
     }
     by_vector = {key: embedder.embed(part).whole for key, part in pieces.items()}
-    by_print = {key: _points([measure(part.astype(np.float32))])[0] for key, part in pieces.items()}
+    by_print = {key: placed([measure(part.astype(np.float32))])[0] for key, part in pieces.items()}
     return {
         "people": len(speech),
         "lines": len(lines),

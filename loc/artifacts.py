@@ -241,6 +241,15 @@ class Word(Frozen):
     """0..1; None where the recogniser gives none."""
 
 
+class Mark(Frozen):
+    """What a subtitle says of who speaks it."""
+
+    name: str | None = None
+    """As the subtitle has it."""
+    changes: bool = False
+    """Whether it is another than who speaks the one before."""
+
+
 class Segment(Frozen):
     """One line of speech in the source."""
 
@@ -253,6 +262,8 @@ class Segment(Frozen):
     """Empty where only its translation was supplied."""
     words: tuple[Word, ...]
     confidence: float | None
+    mark: Mark | None = None
+    """Of the subtitle that was supplied."""
 
 
 class Dropped(Frozen):
@@ -282,6 +293,8 @@ class Speaker(Frozen):
     speech_samples: int
     voice: tuple[float, ...] = ()
     """Vector of the voice, of unit length, by the embedder of the run; empty where there is none."""
+    name: str | None = None
+    """What the supplied subtitles call the speaker; None where they do not."""
 
 
 class Overlap(Frozen):

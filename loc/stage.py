@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from loc.artifacts import FrameRange, Reason, Ref, Source
+from loc.artifacts import FrameRange, Mark, Reason, Ref, Source
 from loc.backend import Backend, Card
 from loc.cast import CastFile
 from loc.glossary import Glossary
@@ -62,6 +62,8 @@ class SuppliedText:
     ids: tuple[str, ...] = ()
     """Stable ids of its cues, in the order in which the file is read, where an import matched them to
     earlier lines; else empty. Never in a key."""
+    marks: tuple[Mark | None, ...] = ()
+    """What is known of who speaks its cues, in that order, where an import knew of any; else empty."""
 
 
 @dataclass(frozen=True)
@@ -188,14 +190,17 @@ class Context:
         return self.job.path if source.plate is None else self.store.open_object(source.plate)
 
     def cues(self, text: SuppliedText) -> list[Cue]:
-        """What is said in a supplied subtitle file. What an import stored is no more than that, and is taken
-        as it is.
+        """What is said in a supplied subtitle file, and by whom as far as it says so. What an import stored
+        is no more than that, and is taken as it is.
 
         Raises:
             InputError: it cannot be read, or nothing in it is said.
         """
-        read = read_cues if text.ids else read_said
-        return read(self.store.read_bytes(text.ref), text.name, self.runner.notice)
+        read = read_cues if text.ids or text.marks else read_said
+        cues = read(self.store.read_bytes(text.ref), text.name, self.runner.notice)
+        if text.marks:
+            cues = [replace(cue, mark=mark) for cue, mark in zip(cues, text.marks, strict=True)]
+        return cues
 
     def site(self, stage: str, unit: str = "") -> Site:
         return Site(stage=stage, unit=unit, language=self.language)

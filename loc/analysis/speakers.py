@@ -10,8 +10,9 @@ Pitch: YIN (de Cheveigne and Kawahara, 2002), all frames at once. Figures: `test
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +40,9 @@ FRAMES_AT_ONCE = 1500
 MEL_BANDS, MEL_RANGE_HZ, FFT_SIZE = 26, (100.0, 7000.0), 1024
 CEPSTRA = 13
 """Coefficients kept, from the first up; the zeroth is loudness."""
+
+POINT_SIZE = CEPSTRA + 1
+"""Numbers that place a line among others: its timbre, and its pitch."""
 
 CEPSTRUM_SCATTER = np.array([1.0, 0.9, 1.0, 1.25, 0.8, 0.75, 0.45, 0.4, 0.45, 0.4, 0.45, 0.35, 0.4])
 """Standard deviation of each mean coefficient from line to line of one speaker; nine drawn and four real
@@ -118,26 +122,27 @@ def group(lines: Sequence[Spoken], *, min_speakers: int = 1, max_speakers: int =
         firm = [i for i, line in enumerate(lines) if line.print.voiced_frames]
     labels = np.zeros(len(lines), dtype=np.int64)
     if firm:
-        points = _points([lines[i].print for i in firm])
+        points = placed([lines[i].print for i in firm])
         weights = np.array([lines[i].print.voiced_frames for i in firm])
         labels = _spread(lines, firm, points, _cut(points, weights, min_speakers, max_speakers))
     return named(lines, labels.tolist())
 
 
-def named(lines: Sequence[Spoken], labels: Sequence[int]) -> Grouping:
+def named(
+    lines: Sequence[Spoken], labels: Sequence[int], names: Mapping[int, str] = MappingProxyType({})
+) -> Grouping:
     """The speakers of lines in order of time, whatever they were told apart by.
 
     Args:
         labels: of each line: equal for those of one speaker.
+        names: of labels, where somebody called them by one.
     """
     order = list(dict.fromkeys(labels))
-    names = {label: f"speaker{place + 1}" for place, label in enumerate(order)}
+    ids = {label: f"speaker{place + 1}" for place, label in enumerate(order)}
+    said = {label: [line for line, own in zip(lines, labels, strict=True) if own == label] for label in order}
     return Grouping(
-        speakers=tuple(
-            _speaker(names[label], [line for line, own in zip(lines, labels, strict=True) if own == label])
-            for label in order
-        ),
-        assignment=tuple(names[label] for label in labels),
+        speakers=tuple(_speaker(ids[label], said[label], names.get(label)) for label in order),
+        assignment=tuple(ids[label] for label in labels),
     )
 
 
@@ -217,8 +222,9 @@ def _mel_bank() -> Floats:
     return np.maximum(0, triangles)
 
 
-def _points(prints: Sequence[VoicePrint]) -> Floats:
-    """Prints in a space where one speaker's lines scatter by about 1 in timbre and 1 in pitch, [n, 14]."""
+def placed(prints: Sequence[VoicePrint]) -> Floats:
+    """Prints of voiced lines in a space where one speaker's scatter by about 1 in timbre and 1 in pitch,
+    [n, POINT_SIZE]."""
     timbre = np.array([item.cepstrum for item in prints]) / CEPSTRUM_SCATTER / np.sqrt(CEPSTRA)
     semitones = np.array([12 * np.log2(item.f0_hz or CLASS_LIMIT_HZ) for item in prints])
     return np.concatenate([timbre, semitones[:, None] / PITCH_SCATTER], axis=1)
@@ -291,20 +297,21 @@ def _spread(
         if index in known:
             last = known[index]
         elif line.print.voiced_frames:
-            point = _points([line.print])[0]
+            point = placed([line.print])[0]
             last = min(centres, key=lambda label: float(np.linalg.norm(centres[label] - point)))
         spread[index] = last
     return spread
 
 
-def _speaker(name: str, lines: Sequence[Spoken]) -> Speaker:
+def _speaker(ident: str, lines: Sequence[Spoken], name: str | None) -> Speaker:
     f0 = _median_f0([line.print for line in lines])
     voice_class: Literal["low", "high"] = "high" if f0 is not None and f0 >= CLASS_LIMIT_HZ else "low"
     return Speaker(
-        id=name,
+        id=ident,
         median_f0_hz=f0,
         voice_class=voice_class,
         speech_samples=sum(line.samples for line in lines),
+        name=name,
     )
 
 

@@ -215,6 +215,8 @@ class SpeakerReport(_Part):
     """Somebody who is heard in the source."""
 
     id: str
+    name: str | None
+    """What the supplied subtitles call the speaker; null where they do not."""
     seconds: float
     """Length of the lines."""
     lines: int
@@ -656,6 +658,7 @@ def _speakers(transcript: Transcript, dub: DubTrack | None) -> tuple[SpeakerRepo
     return tuple(
         SpeakerReport(
             id=speaker.id,
+            name=speaker.name,
             seconds=_seconds(speaker.speech_samples),
             lines=counted[speaker.id],
             median_f0_hz=speaker.median_f0_hz,

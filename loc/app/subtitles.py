@@ -16,7 +16,7 @@ from typing import Literal
 
 from loc.app.finished import finished, not_made
 from loc.app.run import Graph, Prepared
-from loc.artifacts import Source, Transcript, Translation
+from loc.artifacts import Mark, Segment, Source, Transcript, Translation
 from loc.errors import InputError, MissingError, UsageError
 from loc.glossary import proposed
 from loc.media.subtitles import (
@@ -65,6 +65,8 @@ class Entry:
     start: int
     stop: int
     text: str
+    mark: Mark | None = None
+    """What the subtitle that it came from says of its speaker."""
 
 
 @dataclass(frozen=True)
@@ -131,13 +133,19 @@ def lines_of(prepared: Prepared, graph: Graph, store: WorkDir, settings: Setting
     """
     with finished(prepared, graph, store, settings, kind) as (_, slots):
         language = None if kind == "transcript" else prepared.job.languages[0]
-        return list(_entries(slots.value(kind, language)))
+        return list(_entries(slots.value(kind, language), slots.value("transcript")))
 
 
-def _entries(artifact: Transcript | Translation) -> Iterator[Entry]:
+def _entries(artifact: Transcript | Translation, transcript: Transcript) -> Iterator[Entry]:
+    """The lines of an artifact, which may be the transcript itself."""
+    marks: dict[tuple[str, ...], Mark | None] = {
+        (segment.id,): segment.mark for segment in transcript.segments
+    }
     lines = artifact.segments if isinstance(artifact, Transcript) else artifact.lines
     for line in lines:
-        yield Entry(line.id, line.start, line.stop, join_lines(line.text.splitlines()))
+        spoken = (line.id,) if isinstance(line, Segment) else line.segments
+        text = join_lines(line.text.splitlines())
+        yield Entry(line.id, line.start, line.stop, text, marks.get(spoken))
 
 
 def shown_lines(
@@ -165,7 +173,7 @@ def shown_lines(
             with finished(prepared, graph, store, settings, kind) as (_, slots):
                 translation: Translation = slots.value(kind, language)
                 transcript: Transcript = slots.value("transcript")
-                entries = list(_entries(translation))
+                entries = list(_entries(translation, transcript))
                 said = {segment.id: segment.text for segment in transcript.segments}
                 under = {
                     line.id: join_lines(said.get(ident, "") for ident in line.segments)
@@ -296,8 +304,9 @@ def import_text(
         cues = settle(previous, cues, diff(previous, cues), time_unit(data, file.name) // 2)
         edits = diff(previous, cues)
     ids = tuple(name_lines(previous, edits))
+    marks = mark_lines(previous, cues, edits)
     ref = store.put_bytes(write_srt(cues, MICROSECONDS))
-    store.supply(job.digest, SuppliedRecord(kind, language, file.name, ref, ids))
+    store.supply(job.digest, SuppliedRecord(kind, language, file.name, ref, ids, marks))
     return Import(language, len(cues), tuple(entry.id for entry in previous), ids, tuple(edits))
 
 
@@ -329,6 +338,22 @@ def name_lines(previous: Sequence[Entry], edits: Sequence[Edit]) -> list[str]:
         return []
     groups = [(edit.after, edit.before) for edit in edits]
     return name_cues(groups, [entry.id for entry in previous], f"{previous[0].id[:1]}0000")
+
+
+def mark_lines(
+    previous: Sequence[Entry], cues: Sequence[Cue], edits: Sequence[Edit]
+) -> tuple[Mark | None, ...]:
+    """What is known of who speaks each edited cue: what its file says, else what was known of the line it
+    was; empty where nothing is."""
+    marks = [cue.mark for cue in cues]
+    for edit in edits:
+        for place, after in enumerate(edit.after if edit.before else ()):
+            known = previous[edit.before[min(place, len(edit.before) - 1)]].mark
+            if known and place >= len(edit.before):
+                # The rest of a line that was split is by its speaker.
+                known = known.model_copy(update={"changes": False})
+            marks[after] = marks[after] or known
+    return tuple(marks) if any(marks) else ()
 
 
 # What changed

@@ -37,7 +37,7 @@ def imported(store: WorkDir, source: str) -> Imported:
                 why=error.what,
                 fix="Import them again, or drop them with `loc subtitles forget`.",
             ) from error
-        text = SuppliedText(language=record.language, ref=record.ref, name=record.name, ids=record.ids)
+        text = SuppliedText(record.language, record.ref, record.name, record.ids, record.marks)
         if record.kind == "transcript":
             transcript = text
         elif record.language is not None:

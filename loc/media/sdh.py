@@ -1,29 +1,34 @@
-"""Subtitles for the deaf and hard of hearing: what of them is said, and what tells of sounds and speakers.
+"""What of a subtitle is said, and by whom; what of it tells of sounds and speakers, as in subtitles for the
+deaf.
 
 What is told apart, after the guidelines of broadcasters and streaming services, which differ in the signs:
 
 - `[door slams]`, `【...】`, and `(sighs)`, `（...）` where no sentence is around or in them: descriptions;
 - `♪ ... ♪`, and rows that begin with such a note: what is sung;
-- `ANNA:` in capitals before a row, and `>>`: who speaks.
+- `ANNA:` in capitals before a row, and `>>`: who speaks, or that another does;
+- rows that each begin with a dash, and `- Hi. - Hello.`: what one says and another answers.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 _SQUARE = re.compile(r"(?:\[[^\[\]]*\]|［[^［］]*］|【[^【】]*】)[ \t]*:?")
 _ROUND = re.compile(r"\(([^()]*)\)|（([^（）]*)）")
 _ENDS_SENTENCE = re.compile(r"[.!?…。！？♪♫\"”»」』:]\s*\Z")
 _IS_SENTENCE = re.compile(r"[.!?。！？]\s*\Z")
-_DASHES = "-\u2010\u2013\u2014"
+_DASHES = "-\u2010\u2013\u2014\u2015\uff0d"
 _NOTE = re.compile("[♩♪♫♬]+")
 _LEAD = rf"\s*(?:[{_DASHES}]\s*)?"
 _BEGINS_SONG = re.compile(rf"{_LEAD}[♩♪♫♬]")
 _HASHED = re.compile(rf"{_LEAD}#\s.*\s#\s*\Z")
 _CHANGE = re.compile(rf"\A({_LEAD})>{{2,3}}\s*")
+_DASH = re.compile(rf"\A\s*[{_DASHES}](?:\s+|(?!\d))(?=.*\w)")
+_ANSWER = re.compile(rf"(?<=[.!?…。！？\"”»」』])\s+(?=[{_DASHES}]\s?\S*\w)")
+"""Where another answers on the same row."""
 _NAME = re.compile(rf"({_LEAD})([^\W\d_][^:\n]{{1,31}}):(?:\s+|\Z)")
 
 MOST_WORDS = 4
@@ -34,24 +39,45 @@ LEAST_NAMES = 2
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What one speaker says of a text.
+
+    Args:
+        text: in its rows; not empty.
+        name: of the speaker, where the text has it.
+        changes: whether the text says that another spoke before.
+    """
+
+    text: str
+    name: str | None = None
+    changes: bool = False
+
+
+@dataclass(frozen=True)
 class Said:
     """What is said in a text.
 
     Args:
-        text: the rest, in its rows; empty where nothing is said.
+        turns: of its speakers, one after the other; none where nothing is said.
         descriptions: how many were left out.
         sung: rows with song that were left out.
-        names: who was said to speak, in order.
+        names: how many names of speakers were left out.
     """
 
-    text: str
+    turns: tuple[Turn, ...]
     descriptions: int = 0
     sung: int = 0
-    names: tuple[str, ...] = ()
+    names: int = 0
+
+    @property
+    def text(self) -> str:
+        """All of it, in its rows."""
+        return "\n".join(turn.text for turn in self.turns)
 
 
 def said(texts: Sequence[str]) -> list[Said]:
-    """What is said in each text of a subtitle file; one in which nothing was found stays to the letter.
+    """What is said in each text of a subtitle file. Where nothing was found, what one speaker says stays to
+    the letter.
 
     Args:
         texts: of all its cues, without markup, in rows.
@@ -69,7 +95,7 @@ def summary(parts: Iterable[Said]) -> str:
     counts = (
         (sum(one.descriptions for one in parts), "description"),
         (sum(one.sung for one in parts), "row of song"),
-        (sum(len(one.names) for one in parts), "name of a speaker"),
+        (sum(one.names for one in parts), "name of a speaker"),
     )
     words = [f"{count} {_plural(what, count)}" for count, what in counts if count]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
@@ -80,22 +106,72 @@ def _plural(what: str, count: int) -> str:
     return " ".join([head if count == 1 else f"{head}s", *rest])
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A row of a text without what tells of its speaker."""
+
+    text: str
+    name: str | None
+    changes: bool
+
+
 def _said(text: str, known: set[str]) -> Said:
     rest, square = _SQUARE.subn("", text)
     rest, asides = _without_asides(rest)
-    rows, sung = _without_song(rest.split("\n"))
-    names = []
-    for place, row in enumerate(rows):
-        rows[place] = _CHANGE.sub(r"\1", row, count=1)
-        name = _name(rows[place])
-        if name in known:
-            names.append(name)
-            rows[place] = _NAME.sub(r"\1", rows[place], count=1)
-    if rows == text.split("\n"):
-        return Said(text)
-    tidy = (" ".join(row.split()) for row in rows)
-    rest = "\n".join(row for row in tidy if row.strip(f"{_DASHES}: "))
-    return Said(rest if any(char.isalnum() for char in rest) else "", square + asides, sung, tuple(names))
+    written, sung = _without_song(rest.split("\n"))
+    rows = [_row(row, known) for row in written]
+    names = sum(row.name is not None for row in rows)
+    turns = [turn for turn in _turns(rows) if any(char.isalnum() for row in turn for char in row.text)]
+    if [row.text for row in rows] == text.split("\n") and len(turns) < 2:
+        return Said((Turn(text),) if text.strip() else ())
+    found = _answered(_turn(turn, among=len(turns)) for turn in turns)
+    return Said(tuple(found), square + asides, sung, names)
+
+
+def _row(row: str, known: set[str]) -> _Row:
+    rest, changes = _CHANGE.subn(r"\1", row, count=1)
+    name = _name(rest)
+    if name not in known:
+        return _Row(rest, None, changes > 0)
+    return _Row(_NAME.sub(r"\1", rest, count=1), name, changes > 0)
+
+
+def _turns(rows: Sequence[_Row]) -> list[list[_Row]]:
+    """The rows of each speaker."""
+    dashed = next((bool(_DASH.match(row.text)) for row in rows if row.text.strip()), False)
+    if dashed:
+        rows = [
+            _Row(part, row.name, row.changes) if not place else _Row(part, None, changes=True)
+            for row in rows
+            for place, part in enumerate(_ANSWER.split(row.text) if _DASH.match(row.text) else [row.text])
+        ]
+    turns: list[list[_Row]] = []
+    before = ""
+    for row in rows:
+        answers = _DASH.match(row.text) and (dashed or _ENDS_SENTENCE.search(before))
+        if not turns or row.name or row.changes or answers:
+            turns.append([])
+        turns[-1].append(row)
+        before = row.text if row.text.strip() else before
+    return turns
+
+
+def _answered(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Turns with the change of speaker between them, but where both have the same name."""
+    before: Turn | None = None
+    for turn in turns:
+        changes = turn.changes if before is None else turn.name is None or turn.name != before.name
+        yield replace(turn, changes=changes)
+        before = turn
+
+
+def _turn(rows: Sequence[_Row], among: int) -> Turn:
+    """A turn, without its dash where there are others."""
+    texts = [" ".join(row.text.split()) for row in rows]
+    if among > 1:
+        texts[0] = _DASH.sub("", texts[0], count=1)
+    text = "\n".join(row for row in texts if row.strip(f"{_DASHES}: "))
+    return Turn(text, next((row.name for row in rows if row.name), None), rows[0].changes)
 
 
 def _name(row: str) -> str | None:

@@ -19,13 +19,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from loc.artifacts import SAMPLE_RATE
+from loc.artifacts import SAMPLE_RATE, Mark
 from loc.errors import InputError
 from loc.media import sdh
 from loc.media.wrapping import join_lines, wrap
 
 SAMPLES_PER_MS = SAMPLE_RATE // 1000
 """48, without remainder: reading a time and writing it again changes nothing."""
+
+LEAST_TURN_MS = 100
+"""Each speaker's share of a cue, on average, under which it is not divided."""
 
 Tell = Callable[[str, str], None]
 """Takes (code, message) of something a person should know; `Runner.notice` is one."""
@@ -34,12 +37,35 @@ Tell = Callable[[str, str], None]
 @dataclass(frozen=True)
 class Cue:
     """One subtitle, shown over samples `start` <= i < `stop`. `text` is plain, on one line or in the rows of
-    `in_rows`; `below` is the same in another language, shown under it."""
+    `in_rows`; `below` is the same in another language, shown under it; `mark` is what a file says of its
+    speaker."""
 
     start: int
     stop: int
     text: str
     below: str = ""
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a cue's text, in its rows; with the name of who says it, where the format has one for it."""
+
+    text: str
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A cue as a file has it."""
+
+    start: int
+    stop: int
+    parts: tuple[_Part, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(part.text for part in self.parts)
 
 
 def in_rows(cue: Cue, language: str | None, below: str | None = None) -> Cue:
@@ -77,12 +103,16 @@ def read_cues(data: bytes, name: str, tell: Tell = _say_nothing) -> list[Cue]:
     Raises:
         InputError: no such format, no cue in it, or a line that cannot be read, which it names.
     """
-    return _shown(_cues(data, name, tell), name, tell)
+    blocks = _blocks(data, name, tell)
+    return _shown([Cue(block.start, block.stop, block.text) for block in blocks], name, tell)
 
 
 def read_said(data: bytes, name: str, tell: Tell = _say_nothing) -> list[Cue]:
     """What is said in a subtitle file: as `read_cues`, without the descriptions of sounds, the song and the
     names of speakers that subtitles for the deaf have.
+
+    A cue in which two speak becomes two, which share its time by their letters. Names of speakers, in the
+    text, of voices of WebVTT or actors of ASS, go into `mark`.
 
     Args:
         data, name: as `read_cues` takes them.
@@ -91,26 +121,68 @@ def read_said(data: bytes, name: str, tell: Tell = _say_nothing) -> list[Cue]:
     Raises:
         InputError: as in `read_cues`, or nothing in it is said.
     """
-    cues = _cues(data, name, tell)
-    parts = sdh.said([cue.text for cue in cues])
-    if left_out := sdh.summary(parts):
-        if not any(part.text for part in parts):
+    blocks = _blocks(data, name, tell)
+    found = iter(sdh.said([part.text for block in blocks for part in block.parts]))
+    said = [[next(found) for _ in block.parts] for block in blocks]
+    everything = [one for ones in said for one in ones]
+    if left_out := sdh.summary(everything):
+        if not any(one.turns for one in everything):
             raise InputError(
                 f"{name} holds nothing that is said.",
                 why=f"There is only what subtitles for the deaf tell besides: {left_out}.",
                 fix="Check that it is the right file.",
             )
-        first = next(cue.text for cue, part in zip(cues, parts, strict=True) if part.text != cue.text)
+        first = next(
+            block.text
+            for block, ones in zip(blocks, said, strict=True)
+            if any(one.descriptions or one.sung or one.names for one in ones)
+        )
         tell("not-said", f"{name}: left out {left_out}, the first in {' '.join(first.split())!r}.")
-    return _shown([replace(cue, text=part.text) for cue, part in zip(cues, parts, strict=True)], name, tell)
+    named = len({part.name for block in blocks for part in block.parts} - {None}) >= sdh.LEAST_NAMES
+    cues: list[Cue] = []
+    for block, ones in zip(blocks, said, strict=True):
+        turns = [_called(one, part, named) for one, part in zip(ones, block.parts, strict=True)]
+        cues += _shared(block, list(itertools.chain.from_iterable(turns)))
+    return _shown(cues, name, tell)
 
 
-def _cues(data: bytes, name: str, tell: Tell) -> list[Cue]:
-    """Every cue, its text in rows as written."""
-    cues = list(_parse(_decode(data, name, tell), name))
-    if not cues:
+def _called(said: sdh.Said, part: _Part, named: bool) -> list[sdh.Turn]:
+    """The turns of a part, which is one where its format names the speaker.
+
+    Args:
+        named: whether such names are to be believed.
+    """
+    if part.name is None or not named or not said.turns:
+        return list(said.turns)
+    text = "\n".join(turn.text for turn in said.turns)
+    return [sdh.Turn(text, said.turns[0].name or part.name, said.turns[0].changes)]
+
+
+def _shared(block: _Block, turns: Sequence[sdh.Turn]) -> Iterator[Cue]:
+    """The cues of a block: one for each turn, in whole milliseconds. Each is as long as its letters are many,
+    but a quarter of an even share at least."""
+    whole = (block.stop - block.start) // SAMPLES_PER_MS
+    if len(turns) > 1 and whole < LEAST_TURN_MS * len(turns):
+        turns = [replace(turns[0], text="\n".join(turn.text for turn in turns))]
+    letters = [sum(char.isalnum() for char in turn.text) for turn in turns]
+    least = max(1, sum(letters)) / (4 * max(1, len(turns)))
+    upto = [0.0, *itertools.accumulate(max(count, least) for count in letters)]
+    starts = [block.start + round(whole * part / upto[-1]) * SAMPLES_PER_MS for part in upto[:-1]]
+    before: str | None = None
+    for number, turn in enumerate(turns):
+        stop = starts[number + 1] if number + 1 < len(turns) else block.stop
+        changes = turn.changes or (number > 0 and turn.name != before)
+        before = turn.name
+        mark = Mark(name=turn.name, changes=changes) if turn.name or changes else None
+        yield Cue(starts[number], stop, turn.text, mark=mark)
+
+
+def _blocks(data: bytes, name: str, tell: Tell) -> list[_Block]:
+    """Every cue as written."""
+    blocks = list(_parse(_decode(data, name, tell), name))
+    if not blocks:
         raise InputError(f"{name} holds no subtitles.", fix="Check that it is the right file.")
-    return cues
+    return blocks
 
 
 def _shown(cues: Iterable[Cue], name: str, tell: Tell) -> list[Cue]:
@@ -175,6 +247,8 @@ _VTT_ASIDE = re.compile(r"(WEBVTT|NOTE|STYLE|REGION)(\s|$)")
 
 _READING = re.compile(r"<rt>.*?</rt>", re.DOTALL)
 """Ruby text: how a word is read, beside the word itself."""
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)?(?:\s([^>]*))?>|</v>")
+"""Where a voice of WebVTT begins, with its name, or ends."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|\{\\[^}]*\}")
 """HTML-like tags, WebVTT's times inside a cue, and ASS overrides that some SRT files carry."""
 
@@ -191,7 +265,7 @@ def _is_ass(text: str) -> bool:
     return "[Script Info]" in text or head.strip().lower().startswith("[v4")
 
 
-def _parse(text: str, name: str) -> Iterator[Cue]:
+def _parse(text: str, name: str) -> Iterator[_Block]:
     lines = text.splitlines()
     if _is_ass(text):
         return _parse_ass(text, name)
@@ -203,7 +277,7 @@ def _parse(text: str, name: str) -> Iterator[Cue]:
     raise InputError(f"{name} is no subtitle file.", fix="SRT, WebVTT, ASS and SSA are read.")
 
 
-def _parse_ass(text: str, name: str) -> Iterator[Cue]:
+def _parse_ass(text: str, name: str) -> Iterator[_Block]:
     import pysubs2
 
     try:
@@ -213,7 +287,7 @@ def _parse_ass(text: str, name: str) -> Iterator[Cue]:
     for event in events:
         if event.is_text:
             start, stop = event.start * SAMPLES_PER_MS, event.end * SAMPLES_PER_MS
-            yield Cue(start, stop, "\n".join(_ass_rows(event.text)))
+            yield _Block(start, stop, (_Part("\n".join(_ass_rows(event.text)), event.name.strip() or None),))
 
 
 def _ass_rows(text: str) -> list[str]:
@@ -226,7 +300,7 @@ def _ass_rows(text: str) -> list[str]:
     return _ASS_SIGNS.sub(shown, text).replace(f"\\{PARTED}", "\\").splitlines()
 
 
-def _parse_srt(lines: Sequence[str], name: str) -> Iterator[Cue]:
+def _parse_srt(lines: Sequence[str], name: str) -> Iterator[_Block]:
     """Text runs to the next timing line, less the counter right above that: empty lines inside a cue, which
     editors leave behind, lose nothing."""
     timings = [index for index, line in enumerate(lines) if _is_timing(line, index, name)]
@@ -234,10 +308,10 @@ def _parse_srt(lines: Sequence[str], name: str) -> Iterator[Cue]:
         body = list(lines[index + 1 : following])
         if following < len(lines) and body and _COUNTER.match(body[-1]):
             body.pop()
-        yield _cue(lines[index], index, _untag("\n".join(body)), name)
+        yield _block(lines[index], index, (_Part(_untag("\n".join(body))),), name)
 
 
-def _parse_vtt(lines: Sequence[str], name: str) -> Iterator[Cue]:
+def _parse_vtt(lines: Sequence[str], name: str) -> Iterator[_Block]:
     """Blocks stand between empty lines: an optional name, the timing, the text; or an aside to skip."""
     index = 0
     while index < len(lines):
@@ -246,10 +320,19 @@ def _parse_vtt(lines: Sequence[str], name: str) -> Iterator[Cue]:
         if block and not _VTT_ASIDE.match(block[0]):
             for place in range(min(2, len(block))):
                 if _is_timing(block[place], index + place, name):
-                    body = html.unescape(_untag("\n".join(block[place + 1 :])))
-                    yield _cue(block[place], index + place, body, name)
+                    parts = tuple(_voices("\n".join(block[place + 1 :])))
+                    yield _block(block[place], index + place, parts, name)
                     break
         index = stop + 1
+
+
+def _voices(body: str) -> Iterator[_Part]:
+    """The text of a WebVTT cue by its voices, `<v Anna>`; always one part, if an empty one."""
+    edges = [0, *(edge for found in _VOICE.finditer(body) for edge in found.span()), len(body)]
+    texts = [html.unescape(_untag(body[edges[at] : edges[at + 1]])) for at in range(0, len(edges), 2)]
+    names = [None, *(html.unescape(found[1] or "").strip() or None for found in _VOICE.finditer(body))]
+    parts = [_Part(text, name) for text, name in zip(texts, names, strict=True) if text.strip()]
+    yield from parts or [_Part("")]
 
 
 def _is_timing(line: str, index: int, name: str) -> bool:
@@ -264,14 +347,14 @@ def _is_timing(line: str, index: int, name: str) -> bool:
     return False
 
 
-def _cue(timing: str, index: int, body: str, name: str) -> Cue:
+def _block(timing: str, index: int, parts: tuple[_Part, ...], name: str) -> _Block:
     match = _TIMING.match(timing)
     assert match is not None
-    parts = match.groups()
-    start, stop = _samples(*parts[:4]), _samples(*parts[4:])
+    clock = match.groups()
+    start, stop = _samples(*clock[:4]), _samples(*clock[4:])
     if stop < start:
         raise InputError(f"{name}, line {index + 1}: the subtitle ends before it begins.", why=timing.strip())
-    return Cue(start, stop, body)
+    return _Block(start, stop, parts)
 
 
 def _samples(hours: str | None, minutes: str, seconds: str, fraction: str) -> int:
@@ -306,7 +389,9 @@ def write_vtt(cues: Iterable[Cue]) -> bytes:
     blocks = ["WEBVTT\n"]
     for start, stop, cue in timed(cues, 10**MILLISECONDS):
         times = f"{_clock(start, MILLISECONDS, '.')} --> {_clock(stop, MILLISECONDS, '.')}"
-        blocks.append(f"{times}\n{html.escape(_tidy(cue.text), quote=False)}\n")
+        # What begins like a command of ASS would be taken for one.
+        text = html.escape(_tidy(cue.text), quote=False).replace("{\\", "&lcub;\\")
+        blocks.append(f"{times}\n{text}\n")
     return "\n".join(blocks).encode("utf-8")
 
 

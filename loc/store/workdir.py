@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from loc.artifacts import Ref
+from loc.artifacts import Mark, Ref
 from loc.errors import DamagedObjectError, InputError, StorageError
 from loc.store import locks
 from loc.store.keys import canonical_json, digest_bytes, digest_file, digest_value
@@ -108,6 +108,8 @@ class SuppliedRecord:
     ref: Ref
     ids: tuple[str, ...]
     """Stable id of each cue, in the order in which the file is read."""
+    marks: tuple[Mark | None, ...] = ()
+    """What is known of each cue's speaker, in that order; empty where nothing is."""
 
 
 class WorkDir:
@@ -517,6 +519,11 @@ class WorkDir:
                     "name": record.name,
                     "ref": record.ref.model_dump(),
                     "ids": list(record.ids),
+                    **(
+                        {"marks": [mark and mark.model_dump() for mark in record.marks]}
+                        if record.marks
+                        else {}
+                    ),
                 }
             ),
         )
@@ -531,8 +538,9 @@ class WorkDir:
         for path in sorted((self.root / "supplied" / source).glob("*.json")):
             try:
                 raw = unseal(path.read_bytes())
+                marks = tuple(mark and Mark(**mark) for mark in raw.get("marks", ()))
                 record = SuppliedRecord(
-                    raw["kind"], raw["language"], raw["name"], Ref(**raw["ref"]), tuple(raw["ids"])
+                    raw["kind"], raw["language"], raw["name"], Ref(**raw["ref"]), tuple(raw["ids"]), marks
                 )
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise StorageError(

@@ -1,4 +1,5 @@
-"""Who says each line: told apart by the chosen diarizer, or by the next where it fails.
+"""Who says each line: told by what its subtitle says of that, and else by the chosen diarizer, or by the next
+where it fails.
 
 Pitch and timbre of every line are measured in any case: a speaker's voice class is from them. Where an
 embedder is there, vectors of the lines are made too, also where another backend tells the speakers apart: a
@@ -18,6 +19,7 @@ from loc.analysis.diarization import grouping
 from loc.analysis.diarization.chosen import diarizers, embedder
 from loc.analysis.diarization.contract import Embedder, Embedding, Turn, TurnFinder
 from loc.analysis.diarization.grouping import Doubt, Mark, Mixed
+from loc.analysis.marks import hold
 from loc.analysis.voice_activity import read_analysis, write_analysis
 from loc.artifacts import Frozen, Overlap, Segment, Sound, Speaker, Unsure
 from loc.errors import InputError, Interrupted, LocError, StorageError
@@ -79,10 +81,7 @@ def tell(ctx: Context, speech: Sound, segments: tuple[Segment, ...]) -> Telling:
     by = _told_by(ctx, speech, segments, vectors)
     made = _grouped(ctx, segments, prints, vectors, by)
     told = made.grouping
-    named = tuple(
-        segment.model_copy(update={"speaker": speaker})
-        for segment, speaker in zip(segments, told.assignment, strict=True)
-    )
+    named = _by_grouping(segments, told)
     ids = [speaker.id for speaker in told.speakers]
     overlaps = [*_together(named, by), *_mixed(named, made.mixed, ids)]
     unsure = tuple(
@@ -93,8 +92,32 @@ def tell(ctx: Context, speech: Sound, segments: tuple[Segment, ...]) -> Telling:
             margin=item.margin,
         )
         for item in made.doubts
+        if not _has_name(named[item.line])
     )
     return Telling(named, told.speakers, _once(overlaps), unsure)
+
+
+def tell_by_marks(segments: tuple[Segment, ...]) -> Telling:
+    """Say who speaks each line, where there is no sound to tell it by; `speaker` stays None where the
+    subtitles say nothing of it."""
+    if not any(segment.mark for segment in segments):
+        return Telling(segments)
+    silent = speakers.VoicePrint(voiced_frames=0, f0_hz=None, cepstrum=())
+    lines = [speakers.Spoken(silent, segment.stop - segment.start) for segment in segments]
+    held = hold(lines, [0] * len(lines), [segment.mark for segment in segments])
+    told = speakers.named(lines, held.labels, held.names)
+    return Telling(_by_grouping(segments, told), told.speakers)
+
+
+def _by_grouping(segments: Sequence[Segment], told: speakers.Grouping) -> tuple[Segment, ...]:
+    return tuple(
+        segment.model_copy(update={"speaker": speaker})
+        for segment, speaker in zip(segments, told.assignment, strict=True)
+    )
+
+
+def _has_name(segment: Segment) -> bool:
+    return segment.mark is not None and segment.mark.name is not None
 
 
 def say(ctx: Context, told: Telling) -> None:
@@ -171,12 +194,13 @@ def _grouped(
     """`transcribe.speakers`: who speaks each line.
 
     Reads: pitch and timbre, lengths and, where they are there, vectors of all lines, in order; whose turn
-        each line is, where turns were heard.
+        each line is, where turns were heard; what supplied subtitles say of who speaks.
     Leaves out: their texts and times.
     """
     least, most = ctx.settings.min_speakers, ctx.settings.max_speakers
     lengths = [segment.stop - segment.start for segment in segments]
     known = embedder(ctx) if vectors is not None else None
+    marks = [segment.mark for segment in segments]
 
     def make(out: Out) -> None:
         lines = [
@@ -190,6 +214,9 @@ def _grouped(
             told = speakers.named(lines, _by_vectors(embedded, lengths, by.embedder, least, most))
         else:
             told = speakers.group(lines, min_speakers=least, max_speakers=most)
+        if any(marks):
+            held = hold(lines, _labels(told), marks, most)
+            told = speakers.named(lines, held.labels, held.names)
         made = Grouped(grouping=told)
         if known is not None and any(item is not None for item in embedded):
             made = _judged(told, embedded, known)
@@ -198,7 +225,7 @@ def _grouped(
 
     action = Action(
         name="transcribe.speakers",
-        version=2,
+        version=3,
         site=ctx.site(NAME),
         inputs={
             "prints": [item.ref("print") for item in prints],
@@ -209,6 +236,7 @@ def _grouped(
                 else {}
             ),
             **({"turns": list(by.names)} if by.names is not None else {}),
+            **({"marks": [mark and mark.model_dump() for mark in marks]} if any(marks) else {}),
         },
         params={
             "min_speakers": least,
@@ -220,6 +248,11 @@ def _grouped(
         programs={"scipy": packages.version("scipy")},
     )
     return ctx.runner.do(action, make).model("grouped", Grouped)
+
+
+def _labels(told: speakers.Grouping) -> list[int]:
+    places = {speaker.id: place for place, speaker in enumerate(told.speakers)}
+    return [places[ident] for ident in told.assignment]
 
 
 def _by_names(names: Sequence[str | None]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 from loc import packages
@@ -199,6 +200,7 @@ def _supplied(
             text=cue.text if with_text else "",
             words=(),
             confidence=None,
+            mark=cue.mark,
         )
         for index, cue in enumerate(apart)
     )
@@ -214,9 +216,11 @@ def one_after_another(cues: Sequence[Cue]) -> list[Cue]:
         if last is None or cue.start >= last.stop:
             apart.append(cue)
         elif cue.start - last.start < CUE_MERGE:
-            apart[-1] = Cue(last.start, max(last.stop, cue.stop), join_lines([last.text, cue.text]))
+            text = join_lines([last.text, cue.text])
+            mark = last.mark if last.mark == cue.mark else None
+            apart[-1] = Cue(last.start, max(last.stop, cue.stop), text, mark=mark)
         else:
-            apart[-1] = Cue(last.start, cue.start, last.text)
+            apart[-1] = replace(last, stop=cue.start)
             apart.append(cue)
     return apart
 
@@ -504,8 +508,7 @@ def _id(index: int) -> str:
 
 
 def _told(ctx: Context, inputs: Inputs, segments: tuple[Segment, ...]) -> Telling:
-    """Segments with their speakers' ids; without sound nobody is told apart, and `speaker` stays None."""
-    if not segments or inputs.source.get().master is None:
-        return Telling(segments)
-    speech = inputs.stems.get().speech
-    return Telling(segments) if speech is None else speaking.tell(ctx, speech, segments)
+    """Segments with their speakers' ids."""
+    silent = not segments or inputs.source.get().master is None
+    speech = None if silent else inputs.stems.get().speech
+    return speaking.tell_by_marks(segments) if speech is None else speaking.tell(ctx, speech, segments)

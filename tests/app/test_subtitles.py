@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from loc.app.subtitles import (
     form_of,
     import_text,
     lines_of,
+    mark_lines,
     name_lines,
     propose_terms,
     settle,
@@ -29,7 +30,7 @@ from loc.app.subtitles import (
     written,
 )
 from loc.app.supplied import imported
-from loc.artifacts import Segment, Subtitled, Transcript
+from loc.artifacts import Mark, Segment, Subtitled, Transcript
 from loc.backend import Backend, Card, Host
 from loc.errors import InputError, MissingError, StorageError, UsageError
 from loc.events import EventBus
@@ -164,18 +165,20 @@ class Nothing:
 
 
 SPOKEN = ["one", "two", "three"]
+MARKS: list[Mark | None] = [None] * 3
 
 
 def transcribe(context: Context, _inputs: Nothing) -> Transcript:
     """A transcript off the millisecond grid, or the supplied one."""
     supplied = context.job.transcript
     lines = entries(*((2 * i, 2 * i + 2, text) for i, text in enumerate(SPOKEN)))
+    lines = [replace(line, mark=mark) for line, mark in zip(lines, MARKS, strict=False)]
     if supplied is not None and supplied.ids:
         read = read_cues(context.store.read_bytes(supplied.ref), supplied.name)
         lines = [Entry(name, c.start, c.stop, c.text) for name, c in zip(supplied.ids, read, strict=True)]
     segments = tuple(
         Segment(id=f"s{line.id[1:]}", start=line.start, stop=line.stop, speaker=None, text=line.text,
-                words=(), confidence=None)
+                words=(), confidence=None, mark=line.mark)
         for line in lines
     )  # fmt: skip
     return Transcript(language="en", origin="recognised", segments=segments, dropped=(), speakers=())
@@ -246,6 +249,34 @@ def test_out_and_back_in_unchanged_changes_nothing(case: Case) -> None:
     assert case.bring_in(text) == ["kept"] * 3
     assert lines_of(*case.arguments, "translation") == before
     assert case.export() == text
+
+
+def test_who_speaks_stays_known_through_an_edit(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = [Mark(name="ANNA"), None, Mark(name="BOB", changes=True)]
+    monkeypatch.setitem(globals(), "MARKS", named)
+    case.run()
+    text = case.export("transcript").replace("one", "ones")
+    assert case.bring_in(text, "transcript") == ["changed", "kept", "kept"]
+    kept = imported(case.store, case.arguments[0].job.digest).transcript
+    assert kept is not None
+    assert list(kept.marks) == named
+    backend = Shouter(Host(case.settings, case.video.parent))
+    context = Context(
+        Runner(case.store, EventBus()), case.settings, case.arguments[0].job, lambda *_: backend
+    )
+    assert [(cue.text, cue.mark) for cue in context.cues(kept)] == [
+        ("ones", named[0]), ("two", named[1]), ("three", named[2]),
+    ]  # fmt: skip
+
+
+def test_a_line_that_is_split_stays_its_speakers_and_a_name_in_the_edit_counts() -> None:
+    previous = [Entry("s0001", 0, SECOND, "one two", Mark(name="ANNA", changes=True))]
+    cues = [Cue(0, SECOND // 2, "one"), Cue(SECOND // 2, SECOND, "two")]
+    edits = diff(previous, cues)
+    assert mark_lines(previous, cues, edits) == (Mark(name="ANNA", changes=True), Mark(name="ANNA"))
+    cues[1] = replace(cues[1], mark=Mark(name="BOB"))
+    assert mark_lines(previous, cues, edits)[1] == Mark(name="BOB")
+    assert mark_lines([], [Cue(0, SECOND, "one")], []) == ()
 
 
 @pytest.mark.parametrize("form", ["vtt", "ass"])

@@ -255,7 +255,7 @@ def draw(folder: Path) -> Rig:
     longer = line.model_copy(update={"stop": line.start + round(4.1 * SAMPLE_RATE)})
     known = replace(pair, lines=(longer,), video="known.mp4")
     os.link(pair.path, known.path)
-    known.say("en", [line.text for line in TWINS.lines], shifts=(0,))
+    known.say("en", [f">> {line.text}" for line in TWINS.lines], shifts=(0,))
     known.say("es", SPANISH, shifts=(0,))
     place(folder / "voices", DEAF, ("tiny.pt", deaf()))
     (folder / "voices" / "voices").mkdir()

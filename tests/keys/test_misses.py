@@ -174,6 +174,12 @@ def test_one_line_of_the_transcript(copy: Rig) -> None:
     check(copy.run(), "translate.line es l0001", *spoken("es", 1))
 
 
+def test_what_the_transcript_says_of_a_speaker(copy: Rig) -> None:
+    """A change before the first line makes nobody another."""
+    copy.say("en", (f">> {ENGLISH[0]}", ENGLISH[1]))
+    check(copy.run(), "transcribe.speakers")
+
+
 def test_one_line_of_a_translation(copy: Rig) -> None:
     copy.say("ja", ("猫は泳ぎます。", JAPANESE[1]))
     check(copy.run(), *spoken("ja", 1))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loc.media.sdh import Said, said, summary
+from loc.media.sdh import Said, Turn, said, summary
 
 NAMED = ["ANNA: Two.", "BOB: Names."]
 """So many that names are taken for such."""
@@ -41,7 +41,7 @@ NAMED = ["ANNA: Two.", "BOB: Names."]
         ("#1 is here.", "#1 is here."),
         ("ANNA: Who is there?", "Who is there?"),
         ("ANNA:\nWho is there?", "Who is there?"),
-        ("- ANNA: Who?\n- MAN ON THE PHONE: Me.", "- Who?\n- Me."),
+        ("- ANNA: Who?\n- MAN ON THE PHONE: Me.", "Who?\nMe."),
         (">> ANNA: Who?", "Who?"),
         (">>> Good evening.", "Good evening."),
         ("ÉMILIE: Oui.", "Oui."),
@@ -51,7 +51,7 @@ NAMED = ["ANNA: Two.", "BOB: Names."]
         ("Q: How long?", "Q: How long?"),
         ("THIS IS WHAT I SAID TO YOU: never.", "THIS IS WHAT I SAID TO YOU: never."),
         ("...", "..."),
-        ("-  Hi.\n-  Hello.", "-  Hi.\n-  Hello."),
+        ("-  Hi.\nthere.", "-  Hi.\nthere."),
     ],
 )
 def test_what_is_said(text: str, rest: str) -> None:
@@ -60,7 +60,7 @@ def test_what_is_said(text: str, rest: str) -> None:
 
 
 def test_one_name_alone_is_said_and_so_is_one_in_a_file_of_capitals() -> None:
-    assert said(["WARNING: do not enter.", "Why?"])[0] == Said("WARNING: do not enter.")
+    assert said(["WARNING: do not enter.", "Why?"])[0] == Said((Turn("WARNING: do not enter."),))
     shouted = ["REMEMBER: NEVER AGAIN.", "ANNA: WHO?", "ANNA: YOU?"]
     assert [one.text for one in said(shouted)] == ["REMEMBER: NEVER AGAIN.", "WHO?", "YOU?"]
 
@@ -68,10 +68,36 @@ def test_one_name_alone_is_said_and_so_is_one_in_a_file_of_capitals() -> None:
 def test_what_was_left_out_is_counted() -> None:
     texts = ["[door] [steps]", "(sighs) No.", "♪ La ♪", "ANNA: Yes.", "- ANNA: No?\n- BOB: No."]
     found = said(texts)
-    assert [one.names for one in found] == [(), (), (), ("ANNA",), ("ANNA", "BOB")]
+    assert [one.names for one in found] == [0, 0, 0, 1, 2]
     assert summary(found) == "3 descriptions, 1 row of song and 3 names of a speaker"
     assert summary(found[:1]) == "2 descriptions"
-    assert summary([Said("Yes.")]) == ""
+    assert summary([Said((Turn("Yes."),))]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "turns"),
+    [
+        ("- Hi.\n- Hello.", [Turn("Hi."), Turn("Hello.", changes=True)]),
+        ("-Hi.\n-Hello.", [Turn("Hi."), Turn("Hello.", changes=True)]),
+        ("Hi.\n- Hello.", [Turn("Hi."), Turn("Hello.", changes=True)]),
+        ("- Hi. - Hello.", [Turn("Hi."), Turn("Hello.", changes=True)]),
+        ("- ¿Qué? - ¡Nada!", [Turn("¿Qué?"), Turn("¡Nada!", changes=True)]),
+        ("- Who is\nthere?\n- Me.", [Turn("Who is\nthere?"), Turn("Me.", changes=True)]),
+        ("- I said - no.\n- Oh.", [Turn("I said - no."), Turn("Oh.", changes=True)]),
+        ("ANNA: Hi.\nBOB: Hello.", [Turn("Hi.", "ANNA"), Turn("Hello.", "BOB", changes=True)]),
+        ("ANNA: Hi.\n- Hello.", [Turn("Hi.", "ANNA"), Turn("Hello.", changes=True)]),
+        ("ANNA: Hi.\nANNA: Hello.", [Turn("Hi.", "ANNA"), Turn("Hello.", "ANNA")]),
+        ("ANNA:\nHi.", [Turn("Hi.", "ANNA")]),
+        (">> Hi.\n>> Hello.", [Turn("Hi.", changes=True), Turn("Hello.", changes=True)]),
+        ("- (sighs)\n- I know.", [Turn("- I know.")]),
+        ("- Hi.", [Turn("- Hi.")]),
+        ("I thought\n—or did I?", [Turn("I thought\n—or did I?")]),
+        ("Well - no. - Yes.", [Turn("Well - no. - Yes.")]),
+        ("-5 degrees.\n-10 tomorrow.", [Turn("-5 degrees.\n-10 tomorrow.")]),
+    ],
+)
+def test_what_two_say_in_one_text_is_told_apart(text: str, turns: list[Turn]) -> None:
+    assert list(said([text, *NAMED])[0].turns) == turns
 
 
 @given(st.lists(st.text(alphabet="aB .!?[]()（）♪#>-:\n", max_size=40), max_size=6))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loc.artifacts import Mark
 from loc.errors import InputError
 from loc.media.subtitles import (
     MICROSECONDS,
@@ -15,6 +16,7 @@ from loc.media.subtitles import (
     in_rows,
     name_cues,
     read_cues,
+    read_said,
     time_unit,
     write_srt,
     write_vtt,
@@ -158,6 +160,64 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     except InputError:
         return
     assert all(item.text and item.start < item.stop for item in cues)
+
+
+# Who speaks
+
+CHANGE = Mark(changes=True)
+
+
+def marks(data: str, name: str = "a.srt") -> list[tuple[str, Mark | None]]:
+    return [(item.text, item.mark) for item in read_said(data.encode(), name)]
+
+
+def test_what_two_say_in_one_cue_shares_its_time_by_letters() -> None:
+    data = "1\n00:00:01,000 --> 00:00:04,000\n- Good morning, all.\n- Hello.\n"
+    assert read_said(data.encode(), "a.srt") == [
+        Cue(SECOND, SECOND + 2211 * 48, "Good morning, all.", mark=None),
+        Cue(SECOND + 2211 * 48, 4 * SECOND, "Hello.", mark=CHANGE),
+    ]
+    assert read_cues(data.encode(), "a.srt") == [cue(1, 4, "- Good morning, all. - Hello.")]
+
+
+def test_a_cue_too_short_for_two_stays_one() -> None:
+    data = "1\n00:00:01,000 --> 00:00:01,150\n- Hi.\n- Hello.\n"
+    assert read_said(data.encode(), "a.srt") == [cue(1, 1.15, "Hi. Hello.")]
+
+
+def test_names_are_kept_as_marks() -> None:
+    data = f"{EARLY}\nANNA: Who?\n\n{LATER}\n- BOB: Me.\n- Who?\n"
+    assert marks(data) == [
+        ("Who?", Mark(name="ANNA")), ("Me.", Mark(name="BOB")), ("Who?", CHANGE),
+    ]  # fmt: skip
+
+
+def test_voices_of_webvtt_are_names() -> None:
+    data = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\n<v.loud Anna &amp; Co>Who?</v> <v Bob>Me,\nBob.\n\n"
+        "00:03.000 --> 00:04.000\n<v Bob>- He said.\n- I said.</v>\n\n00:05.000 --> 00:06.000\nOh.\n"
+    )
+    assert marks(data, "a.vtt") == [
+        ("Who?", Mark(name="Anna & Co")),
+        ("Me, Bob.", Mark(name="Bob", changes=True)),
+        ("He said. I said.", Mark(name="Bob")),
+        ("Oh.", None),
+    ]
+    assert texts(data, "a.vtt") == ["Who? Me, Bob.", "- He said. - I said.", "Oh."]
+
+
+def test_actors_of_ass_are_names() -> None:
+    subtitles = pysubs2.SSAFile()
+    for place, actor in enumerate(("Anna", "Bob", "")):
+        start = 1000 * place
+        subtitles.append(pysubs2.SSAEvent(start=start, end=start + 900, text=f"Line {place}.", name=actor))
+    told = [Mark(name="Anna"), Mark(name="Bob"), None]
+    assert [mark for _, mark in marks(subtitles.to_string("ass"), "a.ass")] == told
+
+
+def test_one_name_on_every_cue_says_nothing() -> None:
+    data = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v NTP>A.\n\n00:03.000 --> 00:04.000\n<v NTP>B.\n"
+    assert marks(data, "a.vtt") == [("A.", None), ("B.", None)]
 
 
 # Writing

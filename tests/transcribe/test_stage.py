@@ -129,6 +129,42 @@ def test_translations_for_all_languages_give_bare_cues(listening: Runner) -> Non
     assert len(found.segments) == 6
 
 
+def test_who_answers_in_a_cue_is_another_speaker(listening: Runner) -> None:
+    audio, places = dialogue()
+    _, inputs = heard(listening.store, audio)
+    both = (places[1][0], places[2][1], "- Two, which is said.\n- Three, which is.")
+    cues = [(*places[0], "One."), both]
+    text = supplied(listening.store, srt(*cues))
+    found = run(context(listening, transcript=text, source_language=None), inputs)
+    assert [segment.text for segment in found.segments][1:] == ["Two, which is said.", "Three, which is."]
+    assert [segment.speaker for segment in found.segments] == ["speaker1", "speaker2", "speaker1"]
+
+
+def test_speakers_are_those_that_the_subtitles_name(listening: Runner) -> None:
+    audio, places = dialogue()
+    _, inputs = heard(listening.store, audio)
+    said = ["TOM: Nought.", "ANNA: One.", "BOB: Two.", "ANNA: Three.", "Four.", "Five."]
+    cues = [(*place, line) for place, line in zip(places, said, strict=True)]
+    text = supplied(listening.store, srt(*cues))
+    found = run(context(listening, transcript=text, source_language=None), inputs)
+    assert [speaker.name for speaker in found.speakers] == ["TOM", "ANNA", "BOB"]
+    speakers = [segment.speaker for segment in found.segments]
+    assert speakers[:4] == ["speaker1", "speaker2", "speaker3", "speaker2"]
+    assert speakers[4] in ("speaker1", "speaker3"), "the low voice is Tom's or Bob's"
+    assert speakers[5] == "speaker2"
+
+
+def test_without_sound_the_subtitles_tell_the_speakers(listening: Runner) -> None:
+    inputs = Inputs(
+        Slot("ingest", silent_source(10 * S)),
+        Slot("separate", Stems(speech=None, background=None, speech_snr_db=None)),
+    )
+    text = supplied(listening.store, srt((1, 2, "ANNA: One."), (3, 4, "BOB: Two."), (5, 6, "Three.")))
+    found = run(context(listening, transcript=text, source_language=None), inputs)
+    assert [speaker.name for speaker in found.speakers] == ["ANNA", "BOB"]
+    assert [segment.speaker for segment in found.segments] == ["speaker1", "speaker2", "speaker2"]
+
+
 def test_one_language_without_a_translation_needs_recognition(store: WorkDir, runner: Runner) -> None:
     text = supplied(store, srt((0, 1, "x")), "ja")
     job = context(runner, languages=("ja", "es"), translations={"ja": text}).job
