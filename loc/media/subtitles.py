@@ -190,7 +190,10 @@ def _shown(cues: Iterable[Cue], name: str, tell: Tell) -> list[Cue]:
     cues = [replace(cue, text=join_lines(cue.text.split("\n"))) for cue in cues]
     instant = sum(1 for cue in cues if cue.start == cue.stop and cue.text)
     if instant:
-        tell("cue-without-duration", f"{name}: left out {instant} cues that end when they begin.")
+        empty = (
+            f"{instant} cues that end when they begin" if instant > 1 else "a cue that ends when it begins"
+        )
+        tell("cue-without-duration", f"{name}: left out {empty}.")
     kept = [cue for cue in cues if cue.text and cue.start < cue.stop]
     return sorted(kept, key=lambda cue: (cue.start, cue.stop))
 

@@ -185,7 +185,8 @@ def _supplied(
             fix="Name the right file with --transcript or --translation.",
         )
     if past:
-        ctx.runner.notice("cues-past-end", f"{text.name}: left out {len(past)} cues after the video's end.")
+        cues_past = f"{len(past)} cue{'s' if len(past) > 1 else ''}"
+        ctx.runner.notice("cues-past-end", f"{text.name}: left out {cues_past} after the video's end.")
     apart = one_after_another(inside)
     if len(apart) < len(inside):
         ctx.runner.notice("cues-joined", f"{text.name}: joined cues that are shown at the same time.")
