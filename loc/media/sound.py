@@ -93,11 +93,15 @@ def read_sound(store: WorkDir, sound: Sound, start: int = 0, stop: int | None = 
         count = min(high - position, BLOCK_SAMPLES - offset)
         with soundfile.SoundFile(store.open_object(sound.blocks[index])) as stream:
             stream.seek(offset)
-            out[position - start : position - start + count] = stream.read(
-                count, dtype="float32", always_2d=True
-            )
+            stream.read(count, out=out[position - start : position - start + count])
         position += count
     return out
+
+
+def in_parts(store: WorkDir, block: Ref, samples: int) -> Iterator[Samples]:
+    """A block in parts of `samples`, the last one shorter: for who need not hold all of it."""
+    with soundfile.SoundFile(store.open_object(block)) as stream:
+        yield from stream.blocks(samples, dtype="float32", always_2d=True)
 
 
 def iter_blocks(store: WorkDir, sound: Sound) -> Iterator[Samples]:

@@ -31,7 +31,7 @@ from loc.artifacts import (
 from loc.errors import LocError
 from loc.media import ffmpeg
 from loc.media.patches import Placement, load_placement
-from loc.media.sound import decode_flac
+from loc.media.sound import in_parts
 from loc.media.timeline import Timeline
 from loc.runner import Action, Made, Make, Out
 from loc.stage import Context
@@ -204,7 +204,9 @@ def _peaks(ctx: Context, name: str, index: int, block: Ref) -> Work:
     """
 
     def make(out: Out) -> None:
-        out.bytes("peaks", peaks_of(decode_flac(ctx.store.read_bytes(block))).tobytes())
+        out.bytes(
+            "peaks", b"".join(peaks_of(part).tobytes() for part in in_parts(ctx.store, block, PEAKS_PART))
+        )
 
     action = Action(
         name="deliver.peaks",
@@ -214,6 +216,10 @@ def _peaks(ctx: Context, name: str, index: int, block: Ref) -> Work:
         params={"per_second": PEAKS_PER_SECOND},
     )
     return action, make
+
+
+PEAKS_PART = 2 * SAMPLE_RATE
+"""Samples of a block held at once: a multiple of a step."""
 
 
 def peaks_of(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, DubTrack, Render, Slowed, Sound, Source, Transcript
+from loc.artifacts import SAMPLE_RATE, DubTrack, Render, Slowed, Sound, Source, Transcript
 from loc.errors import LocError
 from loc.media import ffmpeg
 from loc.media.probe import Facts, probe_source
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from loc.media.titles import Place
 
 Work = tuple[Action, Make]
+
+SOUND_PIECE = 4 * SAMPLE_RATE
+"""Samples of the mix held at once while it is encoded."""
 
 
 def run(ctx: Context, inputs: Inputs) -> Render:
@@ -177,8 +180,8 @@ def _sound_part(ctx: Context, mix: Sound, number: int, part: SoundPart) -> Work:
     def make(out: Out) -> None:
         # Opus has one part, which may be hours.
         blocks = (
-            read_sound(ctx.store, mix, at, min(at + BLOCK_SAMPLES, part.stop))
-            for at in range(part.start, part.stop, BLOCK_SAMPLES)
+            read_sound(ctx.store, mix, at, min(at + SOUND_PIECE, part.stop))
+            for at in range(part.start, part.stop, SOUND_PIECE)
         )
         path = out.file("sound", ".m4a")
         encode_sound(blocks, mix.channels, settings.audio_bitrate, path, settings.ffmpeg, codec)
