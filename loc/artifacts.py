@@ -294,7 +294,7 @@ class Speaker(Frozen):
     voice: tuple[float, ...] = ()
     """Vector of the voice, of unit length, by the embedder of the run; empty where there is none."""
     name: str | None = None
-    """What the supplied subtitles call the speaker; None where they do not."""
+    """What the cast file calls the speaker, or else the supplied subtitles; None where neither does."""
 
 
 class Overlap(Frozen):

@@ -4,9 +4,11 @@
     face = "nobody"
 
     [speakers.speaker1]
+    name = "Anna"
     face = ["1a", "4b"]
     lead = true
 
+A speaker whom the subtitles name, or another file named so before, goes by that name too: `[speakers.ANNA]`.
 The cuts of a lead get finals before those of others. A speaker whose face is `nobody` is off screen: a
 narrator, or somebody behind the camera. What such a speaker says moves no face. Other faces go by the names
 that a report gives them, or are the `left` or the `right` one of every shot with several.
@@ -35,11 +37,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from loc.artifacts import SAMPLE_RATE
+from loc.artifacts import SAMPLE_RATE, Speaker
 from loc.errors import UsageError
 
 SUFFIX = ".cast.toml"
@@ -51,7 +53,7 @@ REGISTERS = ("plain", "polite")
 
 _FORM = (
     'Write [speakers.speaker2] and below it face = "nobody" for who is not seen, "left" or "right", or names '
-    'of faces as the report has them: ["1a", "4b"]; or voice = "anna", or "none".'
+    'of faces as the report has them: ["1a", "4b"]; or voice = "anna", or "none"; or name = "Anna".'
 )
 
 
@@ -105,6 +107,7 @@ class CastFile:
         faces: by speaker, names of faces or one of `SIDES`.
         manners: how they talk.
         leads: ids of the speakers whose cuts deserve finals.
+        names: by speaker, what to call one.
         voices: by speaker, the name of a voice for each language, or `NO_VOICE`; "" stands for all others.
         keep: what stays as it is.
     """
@@ -117,6 +120,59 @@ class CastFile:
     voices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     keep: tuple[tuple[int, int], ...] = ()
     """Ranges that stay as they are, samples at 48 kHz, in order and apart."""
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def by_ids(self, speakers: Iterable[Speaker]) -> CastFile:
+        """The file with each speaker by id whom it has by name, as the subtitles or the file itself gives it;
+        capitals do not matter.
+
+        Raises:
+            UsageError: two of its entries are one speaker, or a name is that of two.
+        """
+        ids: dict[str, set[str]] = {}
+        for speaker in speakers:
+            for name in {speaker.id, speaker.name or speaker.id}:
+                ids.setdefault(name.casefold(), set()).add(speaker.id)
+        taken: dict[str, str] = {}
+
+        def own(name: str) -> str:
+            found = ids.get(name.casefold(), {name})
+            if len(found) > 1:
+                raise UsageError(
+                    f"{self.name} names the speaker {name!r}, who is {' and '.join(sorted(found))}.",
+                    fix="Name the one that is meant.",
+                )
+            return next(iter(found))
+
+        def entry(name: str) -> str:
+            found = own(name)
+            if taken.setdefault(found, name) != name:
+                raise UsageError(
+                    f"{self.name} has two entries for {found}: {taken[found]!r} and {name!r}.",
+                    fix="Make them one.",
+                )
+            return found
+
+        return replace(
+            self,
+            off_screen=frozenset(map(entry, self.off_screen)),
+            faces={entry(name): faces for name, faces in self.faces.items()},
+            manners=tuple(
+                replace(one, speaker=own(one.speaker), to=own(one.to) if one.to else None)
+                for one in self.manners
+            ),
+            leads=frozenset(map(entry, self.leads)),
+            voices={entry(name): voices for name, voices in self.voices.items()},
+            names={entry(name): called for name, called in self.names.items()},
+        )
+
+    def check_names(self, speakers: Iterable[str]) -> None:
+        """Hold the speakers who are given a name against those of the transcript.
+
+        Raises:
+            UsageError: a speaker nobody knows.
+        """
+        self._known("speaker", self.names, speakers, "No speakers were told apart.")
 
     def check(self, speakers: Iterable[str], faces: Iterable[str]) -> None:
         """Hold what the file names against the speakers of the transcript and the faces of the video.
@@ -189,6 +245,7 @@ def read_cast(path: Path) -> CastFile:
         frozenset(name for name, entry in entries.items() if _leads(path, name, entry)),
         {name: _voices(path, name, entry["voice"]) for name, entry in entries.items() if "voice" in entry},
         _keep(path, said.get("keep", [])),
+        {name: _called(path, name, entry["name"]) for name, entry in entries.items() if "name" in entry},
     )
 
 
@@ -239,6 +296,15 @@ def _keep(path: Path, value: Any) -> tuple[tuple[int, int], ...]:
         else:
             joined.append((start, stop))
     return tuple(joined)
+
+
+def _called(path: Path, name: str, value: Any) -> str:
+    """What an entry calls its speaker."""
+    if isinstance(value, str) and value.strip():
+        return " ".join(value.split())
+    raise UsageError(
+        f"{path}: [speakers.{name}] says {value!r} for `name`.", fix='Write a name, "Anna", or leave it out.'
+    )
 
 
 def _voices(path: Path, name: str, value: Any) -> Mapping[str, str]:
@@ -298,8 +364,8 @@ def _faces(path: Path, name: str, entry: Any) -> tuple[str, ...]:
     """What an entry says of its speaker's face."""
     place = f"speakers.{name}"
     said = _table(path, place, entry)
-    _only(path, place, said, "face", "lead", "voice")
-    if "face" not in said and ("lead" in said or "voice" in said):
+    _only(path, place, said, "face", "lead", "name", "voice")
+    if "face" not in said and said:
         return ()
     value = said.get("face")
     if value in (NOBODY, *SIDES):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loc.artifacts import Speaker
 from loc.cast import read_cast
 from loc.errors import ExitCode, UsageError
 
@@ -112,6 +113,44 @@ def test_an_unknown_face_is_told_which_there_are(tmp_path: Path) -> None:
     cast.check(["S1"], ["1a", "9z"])
     with pytest.raises(UsageError, match=r"the face '9z', which is not in this video.*Faces: 1a, 2b"):
         cast.check(["S1"], ["1a", "2b"])
+
+
+def speaker(ident: str, name: str | None = None) -> Speaker:
+    return Speaker(id=ident, name=name, median_f0_hz=None, voice_class="low", speech_samples=1)
+
+
+def test_speakers_go_by_the_names_that_subtitles_give_them(tmp_path: Path) -> None:
+    text = (
+        '[speakers.anna]\nface = "left"\nlead = true\nvoice = "hana"\n'
+        '[speakers.speaker2]\nface = "nobody"\nname = "The  host"\n'
+        '[[manners]]\nfrom = "ANNA"\nto = "speaker2"\nregister = "polite"\n'
+    )
+    cast = read_cast(written(tmp_path, text)).by_ids([speaker("speaker1", "ANNA"), speaker("speaker2")])
+    assert cast.faces == {"speaker1": ("left",)}
+    assert cast.leads == {"speaker1"}
+    assert cast.voices == {"speaker1": {"": "hana"}}
+    assert cast.off_screen == {"speaker2"}
+    assert cast.names == {"speaker2": "The host"}
+    assert [(one.speaker, one.to) for one in cast.manners] == [("speaker1", "speaker2")]
+    again = cast.by_ids([speaker("speaker1", "ANNA"), speaker("speaker2", "The host")])
+    assert again == cast
+    cast.check_names(["speaker1", "speaker2"])
+    with pytest.raises(UsageError, match="'speaker2', who is not in this video"):
+        cast.check_names(["speaker1"])
+
+
+def test_one_speaker_has_one_entry_and_one_name_means_one(tmp_path: Path) -> None:
+    cast = read_cast(written(tmp_path, "[speakers.speaker1]\nlead = true\n[speakers.Anna]\nlead = true\n"))
+    with pytest.raises(UsageError, match="two entries for speaker1"):
+        cast.by_ids([speaker("speaker1", "ANNA")])
+    with pytest.raises(UsageError, match="'Anna', who is speaker2 and speaker3"):
+        cast.by_ids([speaker("speaker2", "ANNA"), speaker("speaker3", "anna")])
+
+
+@pytest.mark.parametrize("value", ["1", '" "', "[]"])
+def test_a_speaker_is_called_by_a_name(tmp_path: Path, value: str) -> None:
+    with pytest.raises(UsageError, match="for `name`"):
+        read_cast(written(tmp_path, f"[speakers.speaker1]\nname = {value}\n"))
 
 
 def test_manners_are_read_and_told_in_words(tmp_path: Path) -> None:

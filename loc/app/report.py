@@ -216,7 +216,7 @@ class SpeakerReport(_Part):
 
     id: str
     name: str | None
-    """What the supplied subtitles call the speaker; null where they do not."""
+    """What the cast file calls the speaker, or else the supplied subtitles; null where neither does."""
     seconds: float
     """Length of the lines."""
     lines: int

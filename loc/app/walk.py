@@ -61,12 +61,22 @@ def places(stages: Sequence[Stage], languages: Sequence[str]) -> Iterator[tuple[
 
 
 def informed(context: Context, made: Any) -> Context:
-    """The context of what comes after a stage: the language that is spoken is known once it was heard."""
-    if not isinstance(made, Transcript) or made.language is None or made.origin != "recognised":
+    """The context of what comes after a stage: once it was heard, the language that is spoken is known, and
+    who is meant by a name in the cast file.
+
+    Raises:
+        UsageError: that is not clear.
+    """
+    if not isinstance(made, Transcript):
         return context
-    if context.job.source_language is not None or context.hear is None:
+    heard = made.language is not None and made.origin == "recognised" and context.job.source_language is None
+    if heard and context.hear is not None:
+        assert made.language is not None
+        context = context.hear(context, made.language)
+    if context.job.cast is None:
         return context
-    return context.hear(context, made.language)
+    cast = context.job.cast.by_ids(made.speakers)
+    return dataclasses.replace(context, job=dataclasses.replace(context.job, cast=cast))
 
 
 def make_stage(stage: Stage, context: Context, slots: Slots, language: str | None) -> StageTime:

@@ -10,7 +10,7 @@ from typing import Literal, cast
 from loc import packages
 from loc.analysis import voice_activity
 from loc.analysis.voice_activity import FRAME_48K, RATIO, VoiceFrames, read_analysis
-from loc.artifacts import SAMPLE_RATE, Dropped, Frozen, Kept, Segment, Sound, Transcript, Word
+from loc.artifacts import SAMPLE_RATE, Dropped, Frozen, Kept, Segment, Sound, Speaker, Transcript, Word
 from loc.errors import InputError, MissingError
 from loc.media.sound import slice_key
 from loc.media.subtitles import Cue
@@ -92,15 +92,31 @@ def run(ctx: Context, inputs: Inputs) -> Transcript:
     segments, marked = _unmarked(ctx, segments)
     told = _told(ctx, inputs, segments)
     speaking.say(ctx, told)
+    speakers = _called(ctx, told.speakers)
     return Transcript(
         language=language,
         origin=kind,
         segments=told.segments,
         dropped=(*dropped, *marked),
-        speakers=told.speakers,
+        speakers=speakers,
         kept=_kept(ctx, inputs, told.segments),
         overlaps=told.overlaps,
         unsure=told.unsure,
+    )
+
+
+def _called(ctx: Context, speakers: tuple[Speaker, ...]) -> tuple[Speaker, ...]:
+    """Speakers by the names that the cast file gives them.
+
+    Raises:
+        UsageError: it names one nobody knows.
+    """
+    if ctx.job.cast is None or not ctx.job.cast.names:
+        return speakers
+    said = ctx.job.cast.by_ids(speakers)
+    said.check_names(speaker.id for speaker in speakers)
+    return tuple(
+        speaker.model_copy(update={"name": said.names.get(speaker.id, speaker.name)}) for speaker in speakers
     )
 
 

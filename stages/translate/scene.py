@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from loc.artifacts import SAMPLE_RATE, Segment
 from loc.cast import Manner
@@ -27,7 +28,7 @@ BEFORE, AFTER = 4, 2
 
 @dataclass(frozen=True)
 class Said:
-    """A line and who says it. Speakers are letters, in the order in which they appear in the scene."""
+    """A line and who says it: by name, else by a letter, in the order in which they appear in the scene."""
 
     speaker: str
     text: str
@@ -115,6 +116,7 @@ def scene_of(
     target: str,
     manners: Sequence[Manner] = (),
     terms: Terms = (),
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Scene:
     """The scene of some lines.
 
@@ -124,14 +126,15 @@ def scene_of(
         source, target: languages.
         manners: of all speakers, from the cast file.
         terms: of the glossary; those that occur in the scene's lines are shown.
+        names: of speakers, by their ids; each of one alone.
     """
     first, last = max(0, span.start - BEFORE), min(len(segments), span.stop + AFTER)
-    letters: dict[str | None, str] = {}
+    called: dict[str | None, str] = {}
     for segment in segments[first:last]:
-        letters.setdefault(segment.speaker, _letter(len(letters)))
+        called.setdefault(segment.speaker, names.get(segment.speaker or "", _letter(len(called))))
 
     def said(start: int, stop: int) -> tuple[Said, ...]:
-        return tuple(Said(letters[one.speaker], " ".join(one.text.split())) for one in segments[start:stop])
+        return tuple(Said(called[one.speaker], " ".join(one.text.split())) for one in segments[start:stop])
 
     speaking = {segment.speaker for segment in segments[span.start : span.stop]}
     return Scene(
@@ -141,10 +144,10 @@ def scene_of(
         said(first, span.start),
         said(span.stop, last),
         tuple(
-            manner.in_words(letters)
+            manner.in_words(called)
             for manner in manners
             if manner.speaker in speaking
-            and (manner.to is None or manner.to in letters)
+            and (manner.to is None or manner.to in called)
             and manner.language in (None, target)
         ),
         occurring(terms, "\n".join(segment.text for segment in segments[span.start : span.stop])),

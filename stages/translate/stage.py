@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -181,7 +182,7 @@ def _translated(ctx: Context, transcript: Transcript) -> Results:
         assert ctx.language is not None
         translator = ctx.backend(NAME, ctx.language)
         if isinstance(translator, SceneTranslator):
-            made = _by_scene(ctx, translator, spoken, source)
+            made = _by_scene(ctx, translator, spoken, source, _names(transcript))
         elif isinstance(translator, SentenceTranslator):
             made = _by_sentence(ctx, translator, spoken, source)
         else:
@@ -301,7 +302,19 @@ def _lacks(
     return ctx.runner.lacks(_translate(ctx, translator, programs, line)[0])
 
 
-def _by_scene(ctx: Context, translator: SceneTranslator, segments: Sequence[Segment], source: str) -> Results:
+def _names(transcript: Transcript) -> Mapping[str, str]:
+    """Of speakers, by their ids; without those that two have, who could not be told apart by them."""
+    counted = Counter(speaker.name for speaker in transcript.speakers)
+    return {one.id: one.name for one in transcript.speakers if one.name and counted[one.name] == 1}
+
+
+def _by_scene(
+    ctx: Context,
+    translator: SceneTranslator,
+    segments: Sequence[Segment],
+    source: str,
+    names: Mapping[str, str],
+) -> Results:
     """Lines in scenes, those of one scene asked for together."""
     target = ctx.language
     assert target is not None
@@ -312,7 +325,7 @@ def _by_scene(ctx: Context, translator: SceneTranslator, segments: Sequence[Segm
     lines = [
         SceneLine(segments[index], scene, place, nothing)
         for span in scenes.spans(segments)
-        for scene in [scenes.scene_of(segments, span, source, target, manners, terms)]
+        for scene in [scenes.scene_of(segments, span, source, target, manners, terms, names)]
         for place, index in enumerate(span)
     ]
     wanted = [line.asks for line in lines if _lacks(ctx, translator, programs, line)]

@@ -12,9 +12,11 @@ import numpy.typing as npt
 import pytest
 
 from loc.analysis.recognition import Heard, Passage
+from loc.app.walk import informed
 from loc.artifacts import SAMPLE_RATE, Source, Stems, Transcript
 from loc.backend import Card, Host
-from loc.errors import InputError, MissingError
+from loc.cast import CastFile
+from loc.errors import InputError, MissingError, UsageError
 from loc.events import Defect, EventBus, Notice
 from loc.media.sound import store_sound
 from loc.media.subtitles import Cue
@@ -152,6 +154,31 @@ def test_speakers_are_those_that_the_subtitles_name(listening: Runner) -> None:
     assert speakers[:4] == ["speaker1", "speaker2", "speaker3", "speaker2"]
     assert speakers[4] in ("speaker1", "speaker3"), "the low voice is Tom's or Bob's"
     assert speakers[5] == "speaker2"
+
+
+def test_the_cast_file_names_speakers(listening: Runner) -> None:
+    audio, places = dialogue()
+    _, inputs = heard(listening.store, audio)
+    text = supplied(listening.store, srt(*[(a, b, f"Line {i}.") for i, (a, b) in enumerate(places)]))
+    said = CastFile("talk.cast.toml", frozenset(), names={"speaker2": "Anna"})
+    found = run(context(listening, transcript=text, source_language=None, cast=said), inputs)
+    assert [speaker.name for speaker in found.speakers] == [None, "Anna"]
+    nobody = replace(said, names={"speaker3": "Anna"})
+    with pytest.raises(UsageError, match="'speaker3', who is not in this video"):
+        run(context(listening, transcript=text, source_language=None, cast=nobody), inputs)
+
+
+def test_a_name_of_the_subtitles_means_its_speaker_in_the_cast_file(listening: Runner) -> None:
+    audio, places = dialogue()
+    _, inputs = heard(listening.store, audio)
+    said = ["TOM: Nought.", "ANNA: One.", "TOM: Two.", "ANNA: Three.", "Four.", "Five."]
+    cues = [(*place, line) for place, line in zip(places, said, strict=True)]
+    cast = CastFile("talk.cast.toml", frozenset({"Tom"}), voices={"Anna": {"": "hana"}})
+    ctx = context(listening, transcript=supplied(listening.store, srt(*cues)), cast=cast)
+    after = informed(ctx, run(ctx, inputs)).job.cast
+    assert after is not None
+    assert after.off_screen == {"speaker1"}
+    assert after.voices == {"speaker2": {"": "hana"}}
 
 
 def test_without_sound_the_subtitles_tell_the_speakers(listening: Runner) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loc.artifacts import Spent, Translation
+from loc.artifacts import Speaker, Spent, Translation
 from loc.backend import Card, Request, resolve
 from loc.cast import CastFile, Manner
 from loc.device import Devices
@@ -339,6 +339,22 @@ def test_manners_of_the_cast_file_are_told_and_are_in_the_key(endpoint: Endpoint
     elsewhere = CastFile("x", frozenset(), {}, (Manner("a", "b", "ja", register="polite"),))
     dub(context(elsewhere), *LINES)
     assert len(endpoint.asked) == 2
+
+
+def test_speakers_who_have_a_name_of_their_own_are_told_by_it(endpoint: Endpoint, context: Any) -> None:
+    spoken = transcript(*LINES)
+    people = [
+        Speaker(id=ident, name=name, median_f0_hz=None, voice_class="low", speech_samples=1)
+        for ident, name in (("a", "Anna"), ("b", None))
+    ]
+    polite = CastFile("x", frozenset(), {}, (Manner("a", "b", "es", register="polite"),))
+    run(context(polite), Inputs(Slot("transcript", spoken.model_copy(update={"speakers": tuple(people)}))))
+    assert "1. Anna: " in endpoint.asked[0].prompt
+    assert "2. B: " in endpoint.asked[0].prompt
+    assert "Anna to B: uses polite forms." in endpoint.asked[0].prompt
+    both = [one.model_copy(update={"name": "Anna"}) for one in people]
+    run(context(polite), Inputs(Slot("transcript", spoken.model_copy(update={"speakers": tuple(both)}))))
+    assert "1. A: " in endpoint.asked[1].prompt
 
 
 def test_terms_of_the_glossary_are_told_and_asked_for_once_more(endpoint: Endpoint, context: Any) -> None:
