@@ -121,6 +121,8 @@ class CastFile:
     keep: tuple[tuple[int, int], ...] = ()
     """Ranges that stay as they are, samples at 48 kHz, in order and apart."""
     names: Mapping[str, str] = field(default_factory=dict)
+    known_as: Mapping[str, str] = field(default_factory=dict)
+    """Names of speakers, by id, that it was held against; for messages."""
 
     def by_ids(self, speakers: Iterable[Speaker]) -> CastFile:
         """The file with each speaker by id whom it has by name, as the subtitles or the file itself gives it;
@@ -130,6 +132,7 @@ class CastFile:
             UsageError: two of its entries are one speaker, or a name is that of two.
         """
         ids: dict[str, set[str]] = {}
+        speakers = list(speakers)
         for speaker in speakers:
             for name in {speaker.id, speaker.name or speaker.id}:
                 ids.setdefault(name.casefold(), set()).add(speaker.id)
@@ -164,6 +167,7 @@ class CastFile:
             leads=frozenset(map(entry, self.leads)),
             voices={entry(name): voices for name, voices in self.voices.items()},
             names={entry(name): called for name, called in self.names.items()},
+            known_as={speaker.id: speaker.name for speaker in speakers if speaker.name},
         )
 
     def check_names(self, speakers: Iterable[str]) -> None:
@@ -197,6 +201,7 @@ class CastFile:
     def _known(self, what: str, named: Iterable[str], there: Iterable[str], none: str) -> None:
         known = sorted(there)
         unknown = sorted(set(named).difference(known))
+        known = [f"{one} ({self.known_as[one]})" if one in self.known_as else one for one in known]
         if unknown:
             raise UsageError(
                 f"{self.name} names the {what} {unknown[0]!r}, who is not in this video."

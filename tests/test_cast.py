@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -133,7 +133,9 @@ def test_speakers_go_by_the_names_that_subtitles_give_them(tmp_path: Path) -> No
     assert cast.names == {"speaker2": "The host"}
     assert [(one.speaker, one.to) for one in cast.manners] == [("speaker1", "speaker2")]
     again = cast.by_ids([speaker("speaker1", "ANNA"), speaker("speaker2", "The host")])
-    assert again == cast
+    assert replace(again, known_as=cast.known_as) == cast
+    with pytest.raises(UsageError, match=r"'speaker2', who is not.*Speakers: speaker1 \(ANNA\), speaker3"):
+        cast.check(["speaker1", "speaker3"], [])
     cast.check_names(["speaker1", "speaker2"])
     with pytest.raises(UsageError, match="'speaker2', who is not in this video"):
         cast.check_names(["speaker1"])
