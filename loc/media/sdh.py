@@ -27,7 +27,9 @@ _BEGINS_SONG = re.compile(rf"{_LEAD}[♩♪♫♬]")
 _HASHED = re.compile(rf"{_LEAD}#\s.*\s#\s*\Z")
 _CHANGE = re.compile(rf"\A({_LEAD})>{{2,3}}\s*")
 _DASH = re.compile(rf"\A\s*[{_DASHES}](?:\s+|(?!\d))(?=.*\w)")
-_ANSWER = re.compile(rf"(?<=[.!?…。！？\"”»」』])\s+(?=[{_DASHES}]\s?\S*\w)")
+_END = r"[.!?…。！？\"”»」』]"
+_ENDS_TURN = re.compile(rf"{_END}\s*\Z")
+_ANSWER = re.compile(rf"(?<={_END})\s+(?=[{_DASHES}]\s?\S*\w)")
 """Where another answers on the same row."""
 _NAME = re.compile(rf"({_LEAD})([^\W\d_][^:\n]{{1,31}}):(?:\s+|\Z)")
 
@@ -148,7 +150,7 @@ def _turns(rows: Sequence[_Row]) -> list[list[_Row]]:
     turns: list[list[_Row]] = []
     before = ""
     for row in rows:
-        answers = _DASH.match(row.text) and (dashed or _ENDS_SENTENCE.search(before))
+        answers = _DASH.match(row.text) and (dashed or _ENDS_TURN.search(before))
         if not turns or row.name or row.changes or answers:
             turns.append([])
         turns[-1].append(row)

@@ -92,6 +92,7 @@ def test_what_was_left_out_is_counted() -> None:
         ("- (sighs)\n- I know.", [Turn("- I know.")]),
         ("- Hi.", [Turn("- Hi.")]),
         ("I thought\n—or did I?", [Turn("I thought\n—or did I?")]),
+        ("He said:\n- Hello.", [Turn("He said:\n- Hello.")]),
         ("Well - no. - Yes.", [Turn("Well - no. - Yes.")]),
         ("-5 degrees.\n-10 tomorrow.", [Turn("-5 degrees.\n-10 tomorrow.")]),
     ],
