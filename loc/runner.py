@@ -25,6 +25,7 @@ from loc.artifacts import Ref
 from loc.deadline import Deadline
 from loc.errors import ChildError, Interrupted, LocError, StorageError
 from loc.events import ActionDone, Defect, EventBus, Notice, Progress, WorkPlanned
+from loc.process import return_freed_memory
 from loc.store.keys import canonical, digest_value
 from loc.store.workdir import NO_SPACE, ActionRecord, WorkDir, storage_error
 
@@ -361,6 +362,8 @@ class Runner:
                 future.cancel()
             # What is under way is finished and kept: it still needs its backend, and its disk.
             wait(pending)
+        # Else what comes next begins on top of the holes: separation of an hour left 53 MB (measured).
+        return_freed_memory()
         return [future.result() for future in futures]
 
     @staticmethod
