@@ -115,6 +115,7 @@ def speaker(number: int, **changes: object) -> SpeakerReport:
     """Somebody with six lines."""
     fields: dict[str, object] = {
         "id": f"speaker{number}",
+        "name": f"Name {number}",
         "seconds": 12.0,
         "lines": 6,
         "median_f0_hz": 100.0 * number,

@@ -160,6 +160,14 @@ def test_the_cast_names_the_other_faces_of_a_person(store: WorkDir) -> None:
     assert "by speaker and place" not in page.build(alone, subject(), store).decode()
 
 
+def test_a_speaker_who_has_a_name_is_shown_with_it(store: WorkDir) -> None:
+    text = Tags(page.build(troubled(), subject(), store).decode()).text
+    assert "Name 1, 6 lines, 12.0 s" in text
+    unnamed = [one.model_copy(update={"name": None}) for one in troubled().speakers]
+    report = troubled().model_copy(update={"speakers": tuple(unnamed)})
+    assert "Name 1" not in Tags(page.build(report, subject(), store).decode()).text
+
+
 def test_each_speaker_has_its_voices_and_what_stood_in_comes_last() -> None:
     report = troubled()
     lines = [
