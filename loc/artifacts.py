@@ -241,7 +241,7 @@ class Word(Frozen):
     """0..1; None where the recogniser gives none."""
 
 
-class Mark(Frozen):
+class SpeakerMark(Frozen):
     """What a subtitle says of who speaks it."""
 
     name: str | None = None
@@ -262,7 +262,7 @@ class Segment(Frozen):
     """Empty where only its translation was supplied."""
     words: tuple[Word, ...]
     confidence: float | None
-    mark: Mark | None = None
+    mark: SpeakerMark | None = None
     """Of the subtitle that was supplied."""
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from loc.artifacts import FrameRange, Mark, Reason, Ref, Source
+from loc.artifacts import FrameRange, Reason, Ref, Source, SpeakerMark
 from loc.backend import Backend, Card
 from loc.cast import CastFile
 from loc.glossary import Glossary
@@ -62,7 +62,7 @@ class SuppliedText:
     ids: tuple[str, ...] = ()
     """Stable ids of its cues, in the order in which the file is read, where an import matched them to
     earlier lines; else empty. Never in a key."""
-    marks: tuple[Mark | None, ...] = ()
+    marks: tuple[SpeakerMark | None, ...] = ()
     """What is known of who speaks its cues, in that order, where an import knew of any; else empty."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loc.analysis.speakers import POINT_SIZE, Floats, Spoken, placed
-from loc.artifacts import Mark
+from loc.artifacts import SpeakerMark
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,10 @@ class Held:
 
 
 def hold(
-    lines: Sequence[Spoken], labels: Sequence[int], marks: Sequence[Mark | None], most: int | None = None
+    lines: Sequence[Spoken],
+    labels: Sequence[int],
+    marks: Sequence[SpeakerMark | None],
+    most: int | None = None,
 ) -> Held:
     """Labels of lines by what their subtitles say, and where those say nothing, by the labels they have.
 
@@ -102,7 +105,7 @@ class _Room:
         return min(labels, key=far)
 
 
-def _part(room: _Room, free: Sequence[int], marks: Sequence[Mark | None], most: int | None) -> None:
+def _part(room: _Room, free: Sequence[int], marks: Sequence[SpeakerMark | None], most: int | None) -> None:
     """Give one of two lines of one label another.
 
     Args:
@@ -127,7 +130,7 @@ def _part(room: _Room, free: Sequence[int], marks: Sequence[Mark | None], most: 
         room.labels[line] = target
 
 
-def _beside(room: _Room, line: int, marks: Sequence[Mark | None]) -> set[int]:
+def _beside(room: _Room, line: int, marks: Sequence[SpeakerMark | None]) -> set[int]:
     """Labels of the lines that are not by the speaker of this one."""
     mark, after = marks[line], marks[line + 1] if line + 1 < len(marks) else None
     found = [line - 1] if line and mark and mark.changes else []

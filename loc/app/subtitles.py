@@ -16,7 +16,7 @@ from typing import Literal
 
 from loc.app.finished import finished, not_made
 from loc.app.run import Graph, Prepared
-from loc.artifacts import Mark, Segment, Source, Transcript, Translation
+from loc.artifacts import Segment, Source, SpeakerMark, Transcript, Translation
 from loc.errors import InputError, MissingError, UsageError
 from loc.glossary import proposed
 from loc.media.subtitles import (
@@ -65,7 +65,7 @@ class Entry:
     start: int
     stop: int
     text: str
-    mark: Mark | None = None
+    mark: SpeakerMark | None = None
     """What the subtitle that it came from says of its speaker."""
 
 
@@ -138,7 +138,7 @@ def lines_of(prepared: Prepared, graph: Graph, store: WorkDir, settings: Setting
 
 def _entries(artifact: Transcript | Translation, transcript: Transcript) -> Iterator[Entry]:
     """The lines of an artifact, which may be the transcript itself."""
-    marks: dict[tuple[str, ...], Mark | None] = {
+    marks: dict[tuple[str, ...], SpeakerMark | None] = {
         (segment.id,): segment.mark for segment in transcript.segments
     }
     lines = artifact.segments if isinstance(artifact, Transcript) else artifact.lines
@@ -342,7 +342,7 @@ def name_lines(previous: Sequence[Entry], edits: Sequence[Edit]) -> list[str]:
 
 def mark_lines(
     previous: Sequence[Entry], cues: Sequence[Cue], edits: Sequence[Edit]
-) -> tuple[Mark | None, ...]:
+) -> tuple[SpeakerMark | None, ...]:
     """What is known of who speaks each edited cue: what its file says, else what was known of the line it
     was; empty where nothing is."""
     marks = [cue.mark for cue in cues]

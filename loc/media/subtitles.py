@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from loc.artifacts import SAMPLE_RATE, Mark
+from loc.artifacts import SAMPLE_RATE, SpeakerMark
 from loc.errors import InputError
 from loc.media import sdh
 from loc.media.wrapping import join_lines, wrap
@@ -44,7 +44,7 @@ class Cue:
     stop: int
     text: str
     below: str = ""
-    mark: Mark | None = None
+    mark: SpeakerMark | None = None
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,7 @@ def _called(said: sdh.Said, part: _Part, named: bool) -> list[sdh.Turn]:
     """
     if part.name is None or not named or not said.turns:
         return list(said.turns)
-    text = "\n".join(turn.text for turn in said.turns)
-    return [sdh.Turn(text, said.turns[0].name or part.name, said.turns[0].changes)]
+    return [sdh.Turn(said.text, said.turns[0].name or part.name, said.turns[0].changes)]
 
 
 def _shared(block: _Block, turns: Sequence[sdh.Turn]) -> Iterator[Cue]:
@@ -173,7 +172,7 @@ def _shared(block: _Block, turns: Sequence[sdh.Turn]) -> Iterator[Cue]:
         stop = starts[number + 1] if number + 1 < len(turns) else block.stop
         changes = turn.changes or (number > 0 and turn.name != before)
         before = turn.name
-        mark = Mark(name=turn.name, changes=changes) if turn.name or changes else None
+        mark = SpeakerMark(name=turn.name, changes=changes) if turn.name or changes else None
         yield Cue(starts[number], stop, turn.text, mark=mark)
 
 

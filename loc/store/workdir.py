@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from loc.artifacts import Mark, Ref
+from loc.artifacts import Ref, SpeakerMark
 from loc.errors import DamagedObjectError, InputError, StorageError
 from loc.store import locks
 from loc.store.keys import canonical_json, digest_bytes, digest_file, digest_value
@@ -108,7 +108,7 @@ class SuppliedRecord:
     ref: Ref
     ids: tuple[str, ...]
     """Stable id of each cue, in the order in which the file is read."""
-    marks: tuple[Mark | None, ...] = ()
+    marks: tuple[SpeakerMark | None, ...] = ()
     """What is known of each cue's speaker, in that order; empty where nothing is."""
 
 
@@ -538,7 +538,7 @@ class WorkDir:
         for path in sorted((self.root / "supplied" / source).glob("*.json")):
             try:
                 raw = unseal(path.read_bytes())
-                marks = tuple(mark and Mark(**mark) for mark in raw.get("marks", ()))
+                marks = tuple(mark and SpeakerMark(**mark) for mark in raw.get("marks", ()))
                 record = SuppliedRecord(
                     raw["kind"], raw["language"], raw["name"], Ref(**raw["ref"]), tuple(raw["ids"]), marks
                 )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from loc.analysis.marks import hold
 from loc.analysis.speakers import CEPSTRA, Spoken, VoicePrint
-from loc.artifacts import Mark
+from loc.artifacts import SpeakerMark
 
-ANNA, BOB, OTHER = Mark(name="ANNA"), Mark(name="BOB"), Mark(changes=True)
+ANNA, BOB, OTHER = SpeakerMark(name="ANNA"), SpeakerMark(name="BOB"), SpeakerMark(changes=True)
 
 
 def spoken(*pitches: float | None) -> list[Spoken]:
@@ -27,7 +27,7 @@ def spoken(*pitches: float | None) -> list[Spoken]:
 def told(
     pitches: Sequence[float | None],
     labels: Sequence[int],
-    marks: Sequence[Mark | None],
+    marks: Sequence[SpeakerMark | None],
     most: int | None = None,
 ) -> list[str]:
     """The speakers, by name, or by `a`, `b` and so on in order."""
@@ -69,7 +69,7 @@ def test_where_one_voice_was_heard_whoever_is_least_like_it_is_another() -> None
 
 def test_a_name_is_not_taken_away_by_a_change_of_speaker() -> None:
     assert told([200, 200], [0, 0], [ANNA, OTHER]) == ["ANNA", "a"]
-    assert told([200, 200], [0, 0], [None, Mark(name="ANNA", changes=True)]) == ["a", "ANNA"]
+    assert told([200, 200], [0, 0], [None, SpeakerMark(name="ANNA", changes=True)]) == ["a", "ANNA"]
 
 
 def test_without_sound_answers_alternate() -> None:

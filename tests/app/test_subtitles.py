@@ -30,7 +30,7 @@ from loc.app.subtitles import (
     written,
 )
 from loc.app.supplied import imported
-from loc.artifacts import Mark, Segment, Subtitled, Transcript
+from loc.artifacts import Segment, SpeakerMark, Subtitled, Transcript
 from loc.backend import Backend, Card, Host
 from loc.errors import InputError, MissingError, StorageError, UsageError
 from loc.events import EventBus
@@ -165,7 +165,7 @@ class Nothing:
 
 
 SPOKEN = ["one", "two", "three"]
-MARKS: list[Mark | None] = [None] * 3
+MARKS: list[SpeakerMark | None] = [None] * 3
 
 
 def transcribe(context: Context, _inputs: Nothing) -> Transcript:
@@ -252,7 +252,7 @@ def test_out_and_back_in_unchanged_changes_nothing(case: Case) -> None:
 
 
 def test_who_speaks_stays_known_through_an_edit(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    named = [Mark(name="ANNA"), None, Mark(name="BOB", changes=True)]
+    named = [SpeakerMark(name="ANNA"), None, SpeakerMark(name="BOB", changes=True)]
     monkeypatch.setitem(globals(), "MARKS", named)
     case.run()
     text = case.export("transcript").replace("one", "ones")
@@ -270,12 +270,15 @@ def test_who_speaks_stays_known_through_an_edit(case: Case, monkeypatch: pytest.
 
 
 def test_a_line_that_is_split_stays_its_speakers_and_a_name_in_the_edit_counts() -> None:
-    previous = [Entry("s0001", 0, SECOND, "one two", Mark(name="ANNA", changes=True))]
+    previous = [Entry("s0001", 0, SECOND, "one two", SpeakerMark(name="ANNA", changes=True))]
     cues = [Cue(0, SECOND // 2, "one"), Cue(SECOND // 2, SECOND, "two")]
     edits = diff(previous, cues)
-    assert mark_lines(previous, cues, edits) == (Mark(name="ANNA", changes=True), Mark(name="ANNA"))
-    cues[1] = replace(cues[1], mark=Mark(name="BOB"))
-    assert mark_lines(previous, cues, edits)[1] == Mark(name="BOB")
+    assert mark_lines(previous, cues, edits) == (
+        SpeakerMark(name="ANNA", changes=True),
+        SpeakerMark(name="ANNA"),
+    )
+    cues[1] = replace(cues[1], mark=SpeakerMark(name="BOB"))
+    assert mark_lines(previous, cues, edits)[1] == SpeakerMark(name="BOB")
     assert mark_lines([], [Cue(0, SECOND, "one")], []) == ()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loc.artifacts import Mark
+from loc.artifacts import SpeakerMark
 from loc.errors import InputError
 from loc.media.subtitles import (
     MICROSECONDS,
@@ -164,10 +164,10 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 # Who speaks
 
-CHANGE = Mark(changes=True)
+CHANGE = SpeakerMark(changes=True)
 
 
-def marks(data: str, name: str = "a.srt") -> list[tuple[str, Mark | None]]:
+def marks(data: str, name: str = "a.srt") -> list[tuple[str, SpeakerMark | None]]:
     return [(item.text, item.mark) for item in read_said(data.encode(), name)]
 
 
@@ -188,7 +188,7 @@ def test_a_cue_too_short_for_two_stays_one() -> None:
 def test_names_are_kept_as_marks() -> None:
     data = f"{EARLY}\nANNA: Who?\n\n{LATER}\n- BOB: Me.\n- Who?\n"
     assert marks(data) == [
-        ("Who?", Mark(name="ANNA")), ("Me.", Mark(name="BOB")), ("Who?", CHANGE),
+        ("Who?", SpeakerMark(name="ANNA")), ("Me.", SpeakerMark(name="BOB")), ("Who?", CHANGE),
     ]  # fmt: skip
 
 
@@ -198,9 +198,9 @@ def test_voices_of_webvtt_are_names() -> None:
         "00:03.000 --> 00:04.000\n<v Bob>- He said.\n- I said.</v>\n\n00:05.000 --> 00:06.000\nOh.\n"
     )
     assert marks(data, "a.vtt") == [
-        ("Who?", Mark(name="Anna & Co")),
-        ("Me, Bob.", Mark(name="Bob", changes=True)),
-        ("He said. I said.", Mark(name="Bob")),
+        ("Who?", SpeakerMark(name="Anna & Co")),
+        ("Me, Bob.", SpeakerMark(name="Bob", changes=True)),
+        ("He said. I said.", SpeakerMark(name="Bob")),
         ("Oh.", None),
     ]
     assert texts(data, "a.vtt") == ["Who? Me, Bob.", "- He said. - I said.", "Oh."]
@@ -211,7 +211,7 @@ def test_actors_of_ass_are_names() -> None:
     for place, actor in enumerate(("Anna", "Bob", "")):
         start = 1000 * place
         subtitles.append(pysubs2.SSAEvent(start=start, end=start + 900, text=f"Line {place}.", name=actor))
-    told = [Mark(name="Anna"), Mark(name="Bob"), None]
+    told = [SpeakerMark(name="Anna"), SpeakerMark(name="Bob"), None]
     assert [mark for _, mark in marks(subtitles.to_string("ass"), "a.ass")] == told
 
 
