@@ -6,6 +6,7 @@ What is told apart, after the guidelines of broadcasters and streaming services,
 - `[door slams]`, `【...】`, and `(sighs)`, `（...）` where no sentence is around or in them: descriptions;
 - `♪ ... ♪`, and rows that begin with such a note: what is sung;
 - `ANNA:` in capitals before a row, and `>>`: who speaks, or that another does;
+- `[Anna]` before what is said, in a file that writes `[door slams]` small, and `（太郎）`: who speaks, too;
 - rows that each begin with a dash, and `- Hi. - Hello.`: what one says and another answers.
 """
 
@@ -32,6 +33,22 @@ _ENDS_TURN = re.compile(rf"{_END}\s*\Z")
 _ANSWER = re.compile(rf"(?<={_END})\s+(?=[{_DASHES}]\s?\S*\w)")
 """Where another answers on the same row."""
 _NAME = re.compile(rf"({_LEAD})([^\W\d_][^:\n]{{1,31}}):(?:\s+|\Z)")
+
+_BRACKETS = r"\[([^\[\]\n]+)\]|［([^［］\n]+)］|【([^【】\n]+)】|\(([^()\n]+)\)|（([^（）\n]+)）"
+_LABEL = re.compile(rf"({_LEAD}(?:>{{2,3}}\s*)?)(?:{_BRACKETS})[ \t\u3000]*[:：]?[ \t\u3000]*")
+"""What stands in brackets before a row."""
+_SMALL_WORDS = frozenset({"and", "at", "de", "from", "in", "of", "on", "the", "to", "van", "von"})
+_VOICE_OF = re.compile("の声\\Z")
+_TELLS_HOW = re.compile(
+    "(?:て|で|に|ながら|つつ|声|音|息|笑|笑い|泣き|語|口調"
+    "|음|소리|며|면서|서|게|로|어|다"
+    "|声音|哭|泣|着|地|语|語)\\Z"
+)
+"""How what tells of manners and sounds ends, in Japanese, Korean and Chinese: `（泣きながら）`."""
+_SEVERAL = re.compile("(?:たち|達|一同|全員|们|們|众人|眾人|全体|全體|들|모두|일동)\\Z")
+
+MOST_LETTERS = 12
+"""Of a name in a script without capitals."""
 
 MOST_WORDS = 4
 """Of a name: `WOMAN ON THE PHONE` is one, a sentence in capitals is none."""
@@ -88,7 +105,8 @@ def said(texts: Sequence[str]) -> list[Said]:
     found = Counter(name for text in texts for row in text.split("\n") if (name := _name(row)))
     enough = found.total() >= LEAST_NAMES
     known = {name for name, count in found.items() if enough and (count > 1 or not shouted)}
-    return [_said(text, known) for text in texts]
+    labels = _labels(texts)
+    return [_said(text, known, labels) for text in texts]
 
 
 def summary(parts: Iterable[Said]) -> str:
@@ -117,11 +135,75 @@ class _Row:
     changes: bool
 
 
-def _said(text: str, known: set[str]) -> Said:
-    rest, square = _SQUARE.subn("", text)
+def _labels(texts: Iterable[str]) -> set[str]:
+    """What in brackets names a speaker in a file, by how the file writes the rest.
+
+    Such stands before what is said and never alone. With capitals it is told from a description by those that
+    stand alone and begin small, as most must; in scripts without, by its coming twice, being short, and not
+    ending as what tells of sounds or of how something is said.
+    """
+    before, alone = Counter[str](), Counter[str]()
+    for text in texts:
+        rows = text.split("\n")
+        for place, row in enumerate(rows):
+            if (match := _LABEL.match(row)) is None:
+                continue
+            if _speaks(row[match.end() :]):
+                before[_inside(match)] += 1
+            elif not any(map(_speaks, rows[place + 1 :])):
+                alone[_inside(match)] += 1
+    small = sum(count for inside, count in alone.items() if inside[0].islower())
+    capitals = sum(count for inside, count in alone.items() if inside[0].isupper())
+    named = {inside for inside in before if inside not in alone and _is_capital(inside)}
+    if small <= capitals or sum(before[inside] for inside in named) < LEAST_NAMES:
+        named = set()
+    plain = {inside for inside, count in before.items() if count > 1 and _is_plain_name(inside)}
+    return named | (plain - set(alone))
+
+
+def _inside(match: re.Match[str]) -> str:
+    """What stands in the brackets of a label."""
+    return next(group for group in match.groups()[1:] if group is not None).strip() or " "
+
+
+def _speaks(text: str) -> bool:
+    """Whether something is left of a text without its brackets and song."""
+    if _NOTE.search(text):
+        return False
+    return any(char.isalnum() for char in _ROUND.sub("", _SQUARE.sub("", text)))
+
+
+def _is_capital(inside: str) -> bool:
+    """Whether every word begins with a capital but the small ones between: `Man on the Phone`."""
+    words = inside.split()
+    if not 1 <= len(words) <= MOST_WORDS or _IS_SENTENCE.search(inside) or "," in inside:
+        return False
+    return words[0][0].isupper() and all(word[0].isupper() or word in _SMALL_WORDS for word in words)
+
+
+def _is_plain_name(inside: str) -> bool:
+    """Whether this may be a name in a script without capitals."""
+    name = _VOICE_OF.sub("", inside)
+    if any(char.isupper() or char.islower() for char in inside) or not any(map(str.isalpha, inside)):
+        return False
+    told = _TELLS_HOW.search(name) or _SEVERAL.search(name) or re.search(r"[.!?…。！？、,]", name)
+    return len(name) <= MOST_LETTERS and inside != "心の声" and not told
+
+
+def _without_label(row: str, labels: set[str]) -> tuple[str, str | None]:
+    """A row without the name in brackets before it, and that name."""
+    match = _LABEL.match(row)
+    if match is None or (inside := _inside(match)) not in labels:
+        return row, None
+    return match[1] + row[match.end() :], _VOICE_OF.sub("", inside)
+
+
+def _said(text: str, known: set[str], labels: set[str]) -> Said:
+    named = [_without_label(row, labels) for row in text.split("\n")]
+    rest, square = _SQUARE.subn(_rows_of, "\n".join(row for row, _ in named))
     rest, asides = _without_asides(rest)
     written, sung = _without_song(rest.split("\n"))
-    rows = [_row(row, known) for row in written]
+    rows = [_row(row, known, name) for row, (_, name) in zip(written, named, strict=True)]
     names = sum(row.name is not None for row in rows)
     turns = [turn for turn in _turns(rows) if any(char.isalnum() for row in turn for char in row.text)]
     if [row.text for row in rows] == text.split("\n") and len(turns) < 2:
@@ -130,11 +212,16 @@ def _said(text: str, known: set[str]) -> Said:
     return Said(tuple(found), square + asides, sung, names)
 
 
-def _row(row: str, known: set[str]) -> _Row:
+def _rows_of(match: re.Match[str]) -> str:
+    """The ends of rows in what is left out: rows keep their numbers."""
+    return "\n" * match[0].count("\n")
+
+
+def _row(row: str, known: set[str], label: str | None) -> _Row:
     rest, changes = _CHANGE.subn(r"\1", row, count=1)
-    name = _name(rest)
+    name = None if label else _name(rest)
     if name not in known:
-        return _Row(rest, None, changes > 0)
+        return _Row(rest, label, changes > 0)
     return _Row(_NAME.sub(r"\1", rest, count=1), name, changes > 0)
 
 
@@ -199,7 +286,7 @@ def _without_asides(text: str) -> tuple[str, int]:
         begins = not before.strip(f"{_DASHES}> \t\n") or _ENDS_SENTENCE.search(before) is not None
         in_row = match[2] is not None and before.endswith("\n")
         if inner.strip() and not _IS_SENTENCE.search(inner) and (begins or in_row):
-            kept, count = before, count + 1
+            kept, count = before + _rows_of(match), count + 1
         else:
             kept = before + match[0]
         at = match.end()

@@ -65,6 +65,40 @@ def test_one_name_alone_is_said_and_so_is_one_in_a_file_of_capitals() -> None:
     assert [one.text for one in said(shouted)] == ["REMEMBER: NEVER AGAIN.", "WHO?", "YOU?"]
 
 
+SMALL = ["[door slams]", "[thunder]", "[Anna sighs]"]
+"""A file that writes descriptions small."""
+
+
+@pytest.mark.parametrize(
+    ("texts", "turns"),
+    [
+        (["[Anna] Who?", "[Ben] Me.", *SMALL], [Turn("Who?", "Anna")]),
+        (["(Anna) Who?", "(Ben) Me.", *SMALL], [Turn("Who?", "Anna")]),
+        (["-[Anna] Who?\n-[Ben] Me.", *SMALL], [Turn("Who?", "Anna"), Turn("Me.", "Ben", changes=True)]),
+        (["[Woman on TV]\nWho?", "[Woman on TV] Me.", "[Ben] I.", *SMALL], [Turn("Who?", "Woman on TV")]),
+        (["[whispering] Who?", "[Ben] Me.", "[Ben] I.", *SMALL], [Turn("Who?")]),
+        (["[Sighs] Who?", "[Laughs] Me.", "[Door slams]", "[Thunder]"], [Turn("Who?")]),
+        (["[Sighs] Who?", "[Laughs] Me."], [Turn("Who?")]),
+        (["[Sighs] Who?", "[Sighs]", "[Ben] Me.", "[Ben] I.", *SMALL], [Turn("Who?")]),
+        (["[Anna] Who?", *SMALL], [Turn("Who?")]),
+        (["（太郎）誰だ", "（花子）私", "（太郎）そうか", "（足音）"], [Turn("誰だ", "太郎")]),
+        (["（太郎の声）誰だ", "（太郎の声）そうか"], [Turn("誰だ", "太郎")]),
+        (["（太郎）\n誰だ", "（太郎）そうか", "（太郎）え"], [Turn("誰だ", "太郎")]),
+        (["（太郎）誰だ\n（花子）私よ", "（太郎）そうか", "（花子）ええ"],
+         [Turn("誰だ", "太郎"), Turn("私よ", "花子", changes=True)]),
+        (["（泣きながら）誰だ", "（泣きながら）私"], [Turn("誰だ")]),
+        (["（ため息）誰だ", "（ため息）私"], [Turn("誰だ")]),
+        (["（雷鳴）誰だ", "（雷鳴）私", "（雷鳴）"], [Turn("誰だ")]),
+        (["（生徒たち）誰だ", "（生徒たち）先生"], [Turn("誰だ")]),
+        (["(민수) 누구야", "(민수) 나야", "[문 닫히는 소리]"], [Turn("누구야", "민수")]),
+        (["(웃으며) 누구야", "(웃으며) 나야"], [Turn("누구야")]),
+        (["（小明）谁", "（小明）我", "（笑声）"], [Turn("谁", "小明")]),
+    ],
+)  # fmt: skip
+def test_a_name_in_brackets_is_told_from_a_description(texts: list[str], turns: list[Turn]) -> None:
+    assert list(said(texts)[0].turns) == turns
+
+
 def test_what_was_left_out_is_counted() -> None:
     texts = ["[door] [steps]", "(sighs) No.", "♪ La ♪", "ANNA: Yes.", "- ANNA: No?\n- BOB: No."]
     found = said(texts)
