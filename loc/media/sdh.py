@@ -13,6 +13,7 @@ What is told apart, after the guidelines of broadcasters and streaming services,
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -37,15 +38,24 @@ _NAME = re.compile(rf"({_LEAD})([^\W\d_][^:\n]{{1,31}}):(?:\s+|\Z)")
 _BRACKETS = r"\[([^\[\]\n]+)\]|［([^［］\n]+)］|【([^【】\n]+)】|\(([^()\n]+)\)|（([^（）\n]+)）"
 _LABEL = re.compile(rf"({_LEAD}(?:>{{2,3}}\s*)?)(?:{_BRACKETS})[ \t\u3000]*[:：]?[ \t\u3000]*")
 """What stands in brackets before a row."""
+_HALF_ROUND = 5
+"""Its group of `(...)`."""
 _SMALL_WORDS = frozenset({"and", "at", "de", "from", "in", "of", "on", "the", "to", "van", "von"})
 _VOICE_OF = re.compile("の声\\Z")
-_TELLS_HOW = re.compile(
-    "(?:て|で|に|ながら|つつ|声|音|息|笑|笑い|泣き|語|口調"
-    "|음|소리|며|면서|서|게|로|어|다"
-    "|声音|哭|泣|着|地|语|語)\\Z"
+_NUMBERED = re.compile(r"(?<=\w)\s*[A-Z0-9]{1,2}\Z")
+"""What tells two of a kind apart: `男A`."""
+_CJK = re.compile(r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3・ー\s]+\Z")
+_NO_NAME = re.compile(
+    "(?:て|で|に|を|ながら|つつ|げ|そう|声|音|鳴|息|笑|笑い|泣き|叫び|咳|せき|払い|打ち|歌|唄|笛|楽|拍手|歓喜|嗚咽"
+    "|くしゃみ|あくび|いびき|ノック|チャイム|ベル|ブザー|アラーム|着信|爆発|沈黙|無言|独り言|回想|モノローグ"
+    "|手紙|字幕|テロップ|語|口調|訛り|方言|注|註|略|例|中"
+    "|며|고|면서|아서|어서|해서|에서|하게|으로|어|듯|리|박수|환호|비명|음악|노크|정적|침묵|주"
+    "|聲|哭|着|著|地|的|语|气|氣|叹|嘆|咳|嗽|掌|乐|樂|唱|鸣|响|響|默|叫|喊|呼|门|門|白话)\\Z"
 )
-"""How what tells of manners and sounds ends, in Japanese, Korean and Chinese: `（泣きながら）`."""
+"""Ends of what tells of sounds and manners, or is a note, in Japanese, Korean and Chinese."""
 _SEVERAL = re.compile("(?:たち|達|一同|全員|们|們|众人|眾人|全体|全體|들|모두|일동)\\Z")
+_ONE_LETTER = frozenset("男女父母兄姉姐弟妹夫妻娘王")
+"""Who is called by one sign; `（株）` and `(주)` belong to names of firms."""
 
 MOST_LETTERS = 12
 """Of a name in a script without capitals."""
@@ -139,18 +149,18 @@ def _labels(texts: Iterable[str]) -> set[str]:
     """What in brackets names a speaker in a file, by how the file writes the rest.
 
     Such stands before what is said and never alone. With capitals it is told from a description by those that
-    stand alone and begin small, as most must; in scripts without, by its coming twice, being short, and not
-    ending as what tells of sounds or of how something is said.
+    stand alone and begin small, as most must; in Japanese, Korean and Chinese, by its coming twice, being
+    short, and not ending as what tells of sounds or of how something is said. What is no name and is taken
+    for one joins speakers; a name that is missed joins none, so doubt is no name.
     """
     before, alone = Counter[str](), Counter[str]()
     for text in texts:
         rows = text.split("\n")
-        for place, row in enumerate(rows):
-            if (match := _LABEL.match(row)) is None:
-                continue
-            if _speaks(row[match.end() :]):
+        for place, match in _labelled(rows):
+            rest = rows[place][match.end() :]
+            if _speaks(rest):
                 before[_inside(match)] += 1
-            elif not any(map(_speaks, rows[place + 1 :])):
+            elif not any(row.strip() for row in [rest, *rows[place + 1 :]]):
                 alone[_inside(match)] += 1
     small = sum(count for inside, count in alone.items() if inside[0].islower())
     capitals = sum(count for inside, count in alone.items() if inside[0].isupper())
@@ -161,45 +171,64 @@ def _labels(texts: Iterable[str]) -> set[str]:
     return named | (plain - set(alone))
 
 
+def _labelled(rows: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
+    """Rows with something in brackets before them. Half-width round ones stand in sentences too: there, the
+    row before must have ended its own."""
+    before = ""
+    for place, row in enumerate(rows):
+        if match := _LABEL.match(row):
+            within = match[_HALF_ROUND] is not None and not match[1].strip()
+            if not (within and before.strip() and not _ENDS_TURN.search(before)):
+                yield place, match
+        before = row
+
+
 def _inside(match: re.Match[str]) -> str:
     """What stands in the brackets of a label."""
     return next(group for group in match.groups()[1:] if group is not None).strip() or " "
 
 
 def _speaks(text: str) -> bool:
-    """Whether something is left of a text without its brackets and song."""
-    if _NOTE.search(text):
-        return False
-    return any(char.isalnum() for char in _ROUND.sub("", _SQUARE.sub("", text)))
+    """Whether something is left of a text without its brackets; song is not spoken."""
+    return not _NOTE.search(text) and any(map(str.isalnum, _ROUND.sub("", _SQUARE.sub("", text))))
 
 
 def _is_capital(inside: str) -> bool:
-    """Whether every word begins with a capital but the small ones between: `Man on the Phone`."""
+    """Whether every word begins with a capital but the small ones between: `Man 2 on the Phone`."""
     words = inside.split()
     if not 1 <= len(words) <= MOST_WORDS or _IS_SENTENCE.search(inside) or "," in inside:
         return False
-    return words[0][0].isupper() and all(word[0].isupper() or word in _SMALL_WORDS for word in words)
+    rest = (word[0].isupper() or word in _SMALL_WORDS or word.lstrip("#").isdecimal() for word in words[1:])
+    return words[0][0].isupper() and all(rest)
 
 
 def _is_plain_name(inside: str) -> bool:
     """Whether this may be a name in a script without capitals."""
-    name = _VOICE_OF.sub("", inside)
-    if any(char.isupper() or char.islower() for char in inside) or not any(map(str.isalpha, inside)):
+    name = _called(inside)
+    bare = _NUMBERED.sub("", unicodedata.normalize("NFKC", name))
+    if not _CJK.match(bare) or not any(map(str.isalpha, bare)) or len(bare) > MOST_LETTERS:
         return False
-    told = _TELLS_HOW.search(name) or _SEVERAL.search(name) or re.search(r"[.!?…。！？、,]", name)
-    return len(name) <= MOST_LETTERS and inside != "心の声" and not told
+    # The Korean noun of a verb ends in m: a laugh, a sigh, a cough.
+    noun = "\uac00" <= bare[-1] <= "\ud7a3" and (ord(bare[-1]) - 0xAC00) % 28 == 16
+    short = len(bare) == 1 and bare not in _ONE_LETTER
+    return not (noun or short or bare == "心" or _NO_NAME.search(bare) or _SEVERAL.search(bare))
 
 
-def _without_label(row: str, labels: set[str]) -> tuple[str, str | None]:
-    """A row without the name in brackets before it, and that name."""
-    match = _LABEL.match(row)
-    if match is None or (inside := _inside(match)) not in labels:
-        return row, None
-    return match[1] + row[match.end() :], _VOICE_OF.sub("", inside)
+def _called(inside: str) -> str:
+    """Whose a voice is, where that is said: `太郎の声`."""
+    return _VOICE_OF.sub("", inside)
+
+
+def _without_labels(rows: Sequence[str], labels: set[str]) -> Iterator[tuple[str, str | None]]:
+    """Each row without the name in brackets before it, and that name."""
+    found = {place: match for place, match in _labelled(rows) if _inside(match) in labels}
+    for place, row in enumerate(rows):
+        match = found.get(place)
+        yield (match[1] + row[match.end() :], _called(_inside(match))) if match else (row, None)
 
 
 def _said(text: str, known: set[str], labels: set[str]) -> Said:
-    named = [_without_label(row, labels) for row in text.split("\n")]
+    named = list(_without_labels(text.split("\n"), labels))
     rest, square = _SQUARE.subn(_rows_of, "\n".join(row for row, _ in named))
     rest, asides = _without_asides(rest)
     written, sung = _without_song(rest.split("\n"))

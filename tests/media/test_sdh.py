@@ -92,11 +92,30 @@ SMALL = ["[door slams]", "[thunder]", "[Anna sighs]"]
         (["（生徒たち）誰だ", "（生徒たち）先生"], [Turn("誰だ")]),
         (["(민수) 누구야", "(민수) 나야", "[문 닫히는 소리]"], [Turn("누구야", "민수")]),
         (["(웃으며) 누구야", "(웃으며) 나야"], [Turn("누구야")]),
+        (["(민서) 누구야", "(민서) 나야"], [Turn("누구야", "민서")]),
         (["（小明）谁", "（小明）我", "（笑声）"], [Turn("谁", "小明")]),
+        (["（男Ａ）誰だ", "（男Ａ）私", "（男Ｂ）俺"], [Turn("誰だ", "男Ａ")]),
+        (["[Man 1] Who?", "[Man 2] Me.", *SMALL], [Turn("Who?", "Man 1")]),
+        (["[Anna] Who?", "[Anna] ♪ Me ♪", "[Anna] (laughs)", "[Anna]\n♪ Me ♪", "[Ben] I.", *SMALL],
+         [Turn("Who?", "Anna")]),
+        (["우리 회사는\n(주)한국과 함께", "그래서\n(주)한국이"], [Turn("우리 회사는\n(주)한국과 함께")]),
+        (["이 책은\n(김철수)가 썼다", "(김철수) 네", "(김철수) 아"], [Turn("이 책은\n(김철수)가 썼다")]),
     ],
 )  # fmt: skip
 def test_a_name_in_brackets_is_told_from_a_description(texts: list[str], turns: list[Turn]) -> None:
     assert list(said(texts)[0].turns) == turns
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["笑聲", "掌聲", "叹气", "咳嗽", "音乐", "拍手", "悲鳴", "舌打ち", "咳払い", "手紙", "注1", "株",
+     "心の声", "泣いて", "英語", "한숨", "속삭임", "기침", "박수", "웃으면서", "문 닫히는 소리",
+     "يضحك", "צוחק", "หัวเราะ"],
+)  # fmt: skip
+def test_no_sound_no_manner_and_no_note_becomes_a_speaker(what: str) -> None:
+    for signs in ("（{}）", "[{}]", "({})"):
+        texts = [f"{signs.format(what)} {line}" for line in ("一", "二", "三")]
+        assert [turn.name for one in said(texts) for turn in one.turns] == [None] * 3
 
 
 def test_what_was_left_out_is_counted() -> None:
