@@ -268,6 +268,8 @@ def _is_ass(text: str) -> bool:
 
 
 def _parse(text: str, name: str) -> Iterator[_Block]:
+    # Line ends that were converted twice.
+    text = text.replace("\r\r\n", "\n")
     lines = text.splitlines()
     if _is_ass(text):
         return _parse_ass(text, name)
@@ -306,25 +308,41 @@ def _parse_srt(lines: Sequence[str], name: str) -> Iterator[_Block]:
     """Text runs to the next timing line, less the counter right above that: empty lines inside a cue, which
     editors leave behind, lose nothing."""
     timings = [index for index, line in enumerate(lines) if _is_timing(line, index, name)]
-    for index, following in zip(timings, [*timings[1:], len(lines)], strict=True):
+    for index, following in itertools.pairwise([*timings, len(lines)]):
         body = list(lines[index + 1 : following])
-        if following < len(lines) and body and _COUNTER.match(body[-1]):
-            body.pop()
+        if following < len(lines):
+            body = _without_counter(body)
         yield _block(lines[index], index, (_Part(_untag("\n".join(body))),), name)
 
 
+def _without_counter(body: list[str]) -> list[str]:
+    """The lines up to the next timing without the counter of that: a number right above, or between empty
+    lines, as in files whose every line is followed by one."""
+    end = len(body)
+    while end and not body[end - 1].strip():
+        end -= 1
+    parted = end < len(body)
+    counts = end > 0 and _COUNTER.match(body[end - 1]) and not (parted and (end < 2 or body[end - 2].strip()))
+    return body[: end - 1] if counts else body
+
+
 def _parse_vtt(lines: Sequence[str], name: str) -> Iterator[_Block]:
-    """Blocks stand between empty lines: an optional name, the timing, the text; or an aside to skip."""
+    """Blocks stand between empty lines: an optional name, the timing, the text; or an aside to skip. A timing
+    ends the block before it, as the standard's parser has it, and that of the header."""
     index = 0
     while index < len(lines):
         stop = next((i for i in range(index, len(lines)) if not lines[i].strip()), len(lines))
         block = lines[index:stop]
-        if block and not _VTT_ASIDE.match(block[0]):
-            for place in range(min(2, len(block))):
-                if _is_timing(block[place], index + place, name):
-                    parts = tuple(_voices("\n".join(block[place + 1 :])))
-                    yield _block(block[place], index + place, parts, name)
-                    break
+        aside = block and _VTT_ASIDE.match(block[0]) and not block[0].startswith("WEBVTT")
+        if block and not aside:
+            _refuse_likeness(block[:2], index, name)
+            timings = [place for place, line in enumerate(block) if _TIMING.match(line)]
+            for place, following in itertools.pairwise([*timings, len(block)]):
+                body = block[place + 1 : following]
+                if following < len(block):
+                    body = _without_counter(body)
+                parts = tuple(_voices("\n".join(body)))
+                yield _block(block[place], index + place, parts, name)
         index = stop + 1
 
 
@@ -338,15 +356,23 @@ def _voices(body: str) -> Iterator[_Part]:
 
 
 def _is_timing(line: str, index: int, name: str) -> bool:
-    if _TIMING.match(line):
-        return True
-    if _LIKE_TIMING.match(line):
-        raise InputError(
-            f"{name}, line {index + 1}: the times cannot be read.",
-            why=f"It says {line.strip()!r}.",
-            fix="Write them like 00:01:02,345 --> 00:01:04,000.",
-        )
-    return False
+    _refuse_likeness([line], index, name)
+    return _TIMING.match(line) is not None
+
+
+def _refuse_likeness(lines: Sequence[str], first: int, name: str) -> None:
+    """Refuse a line that looks like a timing and is none.
+
+    Args:
+        first: index of the first line in the file.
+    """
+    for index, line in enumerate(lines, start=first + 1):
+        if _LIKE_TIMING.match(line) and not _TIMING.match(line):
+            raise InputError(
+                f"{name}, line {index}: the times cannot be read.",
+                why=f"It says {line.strip()!r}.",
+                fix="Write them like 00:01:02,345 --> 00:01:04,000.",
+            )
 
 
 def _block(timing: str, index: int, parts: tuple[_Part, ...], name: str) -> _Block:

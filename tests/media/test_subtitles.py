@@ -59,6 +59,10 @@ EARLY, LATER = "00:00:01,000 --> 00:00:02,000", "00:00:03,000 --> 00:00:04,000"
         (f"1\n{EARLY}\nno empty line\n2\n{LATER}\nnext", ["no empty line", "next"]),
         (f"1\n{EARLY}\ntwo\n\nparts\n\n2\n{LATER}\nb", ["two parts", "b"]),
         (f"1\n{EARLY}\n\n\n2\n{LATER}\nb", ["b"]),
+        (f"1\n\n{EARLY}\n\na\n\n2\n\n{LATER}\n\nb\n", ["a", "b"]),
+        (f"1\r\r\n{EARLY}\r\r\na\r\r\n\r\r\n2\r\r\n{LATER}\r\r\nb\r\r\n", ["a", "b"]),
+        (f"{EARLY}\n42\n\n{LATER}\nb", ["42", "b"]),
+        (f"{EARLY}\na\n42\n\n{LATER}\nb", ["a 42", "b"]),
         (f"1\n{EARLY}\n{{\\an8}}<i>a</i> <font color=red>b</font> <3 {{c}}", ["a b <3 {c}"]),
         (f"1\n{EARLY}\n日本\n語です\nhello\nworld", ["日本語です hello world"]),
     ],
@@ -98,6 +102,19 @@ intro
         cue(1, 2, "Rock & roll 42"),
         cue(3603, 3604, "karaoke 漢 <b>"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("WEBVTT\n00:01.000 --> 00:02.000\na\n\n00:03.000 --> 00:04.000\nb\n", ["a", "b"]),
+        ("WEBVTT\n\n1\n00:01.000 --> 00:02.000\na\n2\n00:03.000 --> 00:04.000\nb\n", ["a", "b"]),
+        ("WEBVTT\r\r\n\r\r\n00:01.000 --> 00:02.000\r\r\na\r\r\n", ["a"]),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\na --> b\n", ["a --> b"]),
+    ],
+)
+def test_webvtt_as_it_comes(data: str, expected: list[str]) -> None:
+    assert [item.text for item in read_cues(data.encode(), "a.vtt")] == expected
 
 
 def test_ass_without_comments_and_drawings() -> None:
