@@ -135,6 +135,8 @@ class VideoStream(Frozen):
     primaries: str | None
     transfer: str | None
     chroma_location: Literal["left", "center", "topleft"]
+    mirrored: bool = False
+    """Whether a player shows the turned picture with left and right exchanged."""
     first_field: Literal["top", "bottom"] | None = None
     """Of interlaced pictures, the field that is shown first; None for progressive ones."""
     mastering: MasteringDisplay | None = None

@@ -241,8 +241,10 @@ def _grid(codec: Codec, pix_fmt: str, interlaced: bool) -> tuple[int, int]:
 
 
 def _nominal_rate(rate: Fraction) -> Fraction:
-    """A rate whose parts fit x264's and MP4's 32-bit fields."""
-    return rate.limit_denominator(1001) if 0 < rate <= FASTEST_RATE else Fraction(25)
+    """A rate whose parts fit x264's and MP4's 32-bit fields; times come from the frame table, so a picture
+    that is shown for an hour may have any."""
+    slowest = Fraction(1, 1001)
+    return max(slowest, rate.limit_denominator(1001)) if 0 < rate <= FASTEST_RATE else Fraction(25)
 
 
 def _colour(video: VideoStream, pix_fmt: str) -> Colour:

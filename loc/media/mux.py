@@ -96,6 +96,7 @@ class Picture:
         duration: ticks from the first picture to the end of the last.
         time_base: seconds per tick.
         rotation: degrees counter-clockwise that a player turns the picture by.
+        mirrored: whether it then exchanges left and right.
         mastering, content_light: what the container says of an HDR picture.
     """
 
@@ -106,6 +107,7 @@ class Picture:
     rotation: Literal[0, 90, 180, 270] = 0
     mastering: MasteringDisplay | None = None
     content_light: ContentLight | None = None
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ def decode_times(pts: npt.NDArray[np.int64], depth: int, duration: int) -> npt.N
 
 
 def _template(picture: Picture) -> io.BytesIO:
-    """A minimal MP4 with the headers of the first chunk, the rotation in its display matrix, and HDR boxes.
+    """A minimal MP4 with the headers of the first chunk, its display matrix, and HDR boxes.
 
     libavformat copies these from input to output in every container, but PyAV cannot set them.
     """
@@ -236,18 +238,22 @@ def _template(picture: Picture) -> io.BytesIO:
         packet.stream = track
         output.mux_one(packet)
         width, height = stream.codec_context.width, stream.codec_context.height
-    turned = _with_matrix(buffer.getvalue(), picture.rotation, width, height)
+    turned = _with_matrix(buffer.getvalue(), picture.rotation, picture.mirrored, width, height)
     return io.BytesIO(_with_entry_boxes(turned, _light_boxes(picture)))
 
 
-def _with_matrix(mp4: bytes, rotation: int, width: int, height: int) -> bytes:
+def _with_matrix(mp4: bytes, rotation: int, mirrored: bool, width: int, height: int) -> bytes:
     """A one-track MP4 with its display matrix (ISO 14496-12, 8.3.2: a b u c d v x y w) replaced."""
     one = 1 << 16
     cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[rotation]
     # The turned picture is moved back into the quadrant where x and y are positive.
     x = {0: 0, 90: 0, 180: width, 270: height}[rotation]
     y = {0: 0, 90: width, 180: height, 270: 0}[rotation]
-    matrix = (cosine * one, -sine * one, 0, sine * one, cosine * one, 0, x * one, y * one, 1 << 30)
+    across = 1
+    if mirrored:
+        across, x = -1, (width if rotation in (0, 180) else height) - x
+    rows = (across * cosine, -sine, 0, across * sine, cosine, 0, x, y)
+    matrix = (*(value * one for value in rows), 1 << 30)
     header = mp4.rindex(b"tkhd") + 4
     # Version and flags, then times, id and duration (8 or 4 bytes wide), then 16 bytes of layer and volume.
     place = header + 4 + (32 if mp4[header] == 1 else 20) + 16

@@ -6,6 +6,8 @@ that what cannot be worked on is refused here, within a second, and not in the m
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -126,7 +128,7 @@ def probe_source(path: Path, settings: Programs) -> Facts:
         video=video,
         audio=_audio_streams(streams),
         subtitles=sum(stream.get("codec_type") == "subtitle" for stream in streams),
-        duration=_seconds(stream.get("duration")) or _seconds(found["format"].get("duration")),
+        duration=_duration(stream, found["format"]),
         tags=found["format"].get("tags", {}),
         chapters=tuple(_chapter(chapter) for chapter in found.get("chapters", [])),
         assumptions=tuple(assumptions),
@@ -242,6 +244,7 @@ def _video_stream(path: Path, stream: Mapping[str, Any], program: str, assumptio
     transfer = _known(stream.get("color_transfer"))
     first = ffmpeg.first_picture(path, index, program) if look.interlaced or transfer in HDR_TRANSFERS else {}
     light = _light_data(first, stream, assumptions) if transfer in HDR_TRANSFERS else {}
+    rotation, mirrored = _shown(stream, assumptions)
     return VideoStream(
         index=index,
         codec=str(stream.get("codec_name", "unknown")),
@@ -253,7 +256,8 @@ def _video_stream(path: Path, stream: Mapping[str, Any], program: str, assumptio
         time_base=look.time_base,
         average_rate=look.average_rate,
         sample_aspect=_aspect(stream.get("sample_aspect_ratio")),
-        rotation=_rotation(stream, assumptions),
+        rotation=rotation,
+        mirrored=mirrored,
         matrix=matrix,
         matrix_declared=declared,
         full_range=full_range,
@@ -336,16 +340,23 @@ def _siting(
     return "center" if pix_fmt.startswith("yuvj") else "left"
 
 
-def _rotation(stream: Mapping[str, Any], assumptions: list[str]) -> Literal[0, 90, 180, 270]:
-    """Degrees counter-clockwise, from the display matrix."""
+def _shown(stream: Mapping[str, Any], assumptions: list[str]) -> tuple[Literal[0, 90, 180, 270], bool]:
+    """Degrees counter-clockwise that a player turns the picture by, and whether it mirrors it then, from the
+    display matrix (a b u c d v x y w, of which ffprobe's `rotation` reads a and b)."""
     for side in stream.get("side_data_list", []):
         if side.get("side_data_type") == "Display Matrix":
-            degrees = float(side.get("rotation", 0))
+            degrees, mirrored = float(side.get("rotation", 0)), False
+            lines = str(side.get("displaymatrix", "")).strip().split("\n")
+            rows = [line.partition(":")[2].split() for line in lines]
+            if len(rows) == 3 and all(len(row) == 3 for row in rows):
+                (a, b), (c, d) = ([int(value) for value in row[:2]] for row in rows[:2])
+                mirrored = a * d - b * c < 0
+                degrees = math.degrees(math.atan2(-b, -a)) if mirrored else degrees
             turned = round(degrees / 90) * 90
             if abs(degrees - turned) > 1:
                 assumptions.append(f"a rotation of {degrees:g} degrees is handled as {turned}")
-            return _QUARTERS[turned // 90 % 4]
-    return 0
+            return _QUARTERS[turned // 90 % 4], mirrored
+    return 0, False
 
 
 def _audio_streams(streams: Sequence[dict[str, Any]]) -> tuple[AudioStream, ...]:
@@ -380,6 +391,14 @@ def _chapter(chapter: Mapping[str, Any]) -> Chapter:
 
 def _known(value: str | None) -> str | None:
     return None if value is None or value in _UNKNOWN else value
+
+
+def _duration(stream: Mapping[str, Any], whole: Mapping[str, Any]) -> Fraction | None:
+    """Seconds of the picture: by its stream, in Matroska by the stream's tag, else those of the file, whose
+    sound may be longer."""
+    clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.get("tags", {}).get("DURATION", ""))
+    tagged = (int(clock[1]) * 60 + int(clock[2])) * 60 + Fraction(clock[3]) if clock else None
+    return _seconds(stream.get("duration")) or tagged or _seconds(whole.get("duration"))
 
 
 def _seconds(value: str | None) -> Fraction | None:

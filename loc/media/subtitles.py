@@ -309,13 +309,13 @@ def _parse_srt(lines: Sequence[str], name: str) -> Iterator[_Block]:
     editors leave behind, lose nothing."""
     timings = [index for index, line in enumerate(lines) if _is_timing(line, index, name)]
     for index, following in itertools.pairwise([*timings, len(lines)]):
-        body = list(lines[index + 1 : following])
+        body = lines[index + 1 : following]
         if following < len(lines):
             body = _without_counter(body)
         yield _block(lines[index], index, (_Part(_untag("\n".join(body))),), name)
 
 
-def _without_counter(body: list[str]) -> list[str]:
+def _without_counter(body: Sequence[str]) -> Sequence[str]:
     """The lines up to the next timing without the counter of that: a number right above, or between empty
     lines, as in files whose every line is followed by one."""
     end = len(body)

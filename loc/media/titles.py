@@ -307,7 +307,8 @@ def _is_safe(box: Box, size: tuple[int, int]) -> bool:
 
 def _coded(canvas: Coverage, video: VideoStream) -> Title | None:
     """A canvas as it lies in the coded picture."""
-    turned = np.ascontiguousarray(np.rot90(canvas, -video.rotation // 90))
+    shown = canvas[:, ::-1] if video.mirrored else canvas
+    turned = np.ascontiguousarray(np.rot90(shown, -video.rotation // 90))
     if turned.shape[:2] != (video.height, video.width):
         size = (video.width, video.height)
         turned = np.asarray(cv2.resize(turned, size, interpolation=cv2.INTER_AREA), np.uint8)

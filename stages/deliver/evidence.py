@@ -274,6 +274,7 @@ def _still(ctx: Context, source: Source, timeline: Timeline, chunks: Sequence[Ma
             "width": WIDTH,
             "quality": QUALITY,
             "rotation": video.rotation,
+            **({"mirrored": True} if video.mirrored else {}),
             "sample_aspect": video.sample_aspect,
             "chroma_location": video.chroma_location,
             "tone_map": tone_map_for(video) if video.is_hdr else None,
@@ -397,9 +398,10 @@ def upright(rgb: Rgb, video: VideoStream) -> Rgb:
 
     height, width = rgb.shape[:2]
     wide = width * float(video.sample_aspect or 1)
-    turned = video.rotation in (90, 270)
-    scale = WIDTH / (height if turned else wide)
+    upended = video.rotation in (90, 270)
+    scale = WIDTH / (height if upended else wide)
     size = (max(1, round(wide * scale)), max(1, round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = cv2.resize(rgb, size, interpolation=method)
-    return np.ascontiguousarray(np.rot90(scaled, video.rotation // 90))
+    turned = np.rot90(scaled, video.rotation // 90)
+    return np.ascontiguousarray(turned[:, ::-1] if video.mirrored else turned)

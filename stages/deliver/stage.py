@@ -325,6 +325,7 @@ def _mux(
             video.rotation,
             colour.mastering,
             colour.content_light,
+            video.mirrored,
         )
         about = _about(probe_source(ctx.media(source), ctx.settings), programme)
         path = out.file("media", f".{container}")
@@ -358,6 +359,7 @@ def _mux(
             "original_language": spoken if original else None,
             "time_base": video.time_base,
             "rotation": video.rotation,
+            **({"mirrored": True} if video.mirrored else {}),
             "mastering": colour.mastering,
             "content_light": colour.content_light,
         },

@@ -106,6 +106,7 @@ def _set(
             "size": [video.width, video.height],
             "sample_aspect": video.sample_aspect,
             "rotation": video.rotation,
+            **({"mirrored": True} if video.mirrored else {}),
             "place": place,
             "rules": line_rules(languages.text).key(),
             **({"rules below": line_rules(languages.below).key()} if cue.below else {}),

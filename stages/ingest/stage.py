@@ -154,7 +154,7 @@ def _probe(ctx: Context) -> Made:
 
     action = Action(
         name="ingest.probe",
-        version=3,
+        version=4,
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest},
         programs={

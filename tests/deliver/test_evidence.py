@@ -190,6 +190,9 @@ def test_stills_are_upright_with_square_pixels(
     assert seen.shape == shape
     bright = {place for place in ((0, 0), (0, -1), (-1, 0), (-1, -1)) if seen[place] > 150}
     assert bright == {corner}
+    mirrored = evidence.picture(planes, stream(rotation=rotation, sample_aspect=aspect, mirrored=True), None)
+    seen = cv2.imdecode(np.frombuffer(mirrored, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert seen[corner[0], -1 if corner[1] == 0 else 0] > 150
 
 
 def coded(path: Path, count: int) -> Path:

@@ -249,7 +249,9 @@ def test_an_odd_side_gains_a_line(tmp_path: Path, pix_fmt: str) -> None:
     assert (found["width"], found["height"]) == expected
 
 
-@pytest.mark.parametrize("rate", [Fraction(0), Fraction(90000), Fraction(1, 3), Fraction(123457, 4567)])
+@pytest.mark.parametrize(
+    "rate", [Fraction(*parts) for parts in ((0, 1), (90000, 1), (1, 3), (123457, 4567), (1, 3600))]
+)
 def test_any_stated_rate_can_be_coded(tmp_path: Path, rate: Fraction) -> None:
     video = stream(average_rate=rate)
     assert encode_chunk(pictures(video, 0, 4), coding(video), tmp_path / "a.mp4", "ffmpeg") == 4

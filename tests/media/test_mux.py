@@ -27,7 +27,9 @@ from loc.media.encode import Coding, SoundCodec, coding_for, encode_chunk, encod
 from loc.media.frames import Planes
 from loc.media.languages import three_letters
 from loc.media.mux import About, Chapter, Picture, SoundPiece, decode_times, mux
+from loc.media.probe import probe_source
 from loc.media.subtitles import Cue
+from loc.settings import Settings
 from tests.streams import BT2020, video_stream
 
 FRAMES = 100
@@ -89,9 +91,10 @@ def picture(
     duration: int = FRAMES * 512,
     time_base: Fraction = Fraction(1, 12800),
     rotation: Literal[0, 90, 180, 270] = 0,
+    mirrored: bool = False,
 ) -> Picture:
     times = np.arange(FRAMES, dtype=np.int64) * 512 if pts is None else pts
-    return Picture(chunks, times, duration, time_base, rotation)
+    return Picture(chunks, times, duration, time_base, rotation, mirrored=mirrored)
 
 
 def probe(path: Path, *what: str) -> dict[str, Any]:
@@ -288,6 +291,26 @@ def test_rotation_and_aspect_are_kept(
     # VP9 has square pixels only: they were made so.
     shape = ("1:1", 128, 64) if container == "webm" else ("4:3", 96, 64)
     assert (found["sample_aspect_ratio"], found["width"], found["height"]) == shape
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_a_mirrored_picture_is_shown_mirrored(
+    tmp_path: Path, coded: Coded, rotation: Literal[0, 90, 180, 270], container: Container
+) -> None:
+    path = tmp_path / f"out.{container}"
+    chunks, sound = coded[container]
+    shape = picture(chunks, rotation=rotation, mirrored=True)
+    mux(path, shape, [SoundPiece(sound)], [], "ja", About(), container)
+    video = probe_source(path, Settings()).video
+    assert (video.rotation, video.mirrored) == (rotation, True)
+    command = ["-i", str(path), "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    as_coded, shown = (
+        np.frombuffer(subprocess.run([*start, *command], check=True, capture_output=True).stdout, np.uint8)
+        for start in (["ffmpeg", "-noautorotate"], ["ffmpeg"])
+    )
+    expected = np.rot90(as_coded.reshape(video.height, video.width), rotation // 90)[:, ::-1]
+    assert np.array_equal(shown, expected.ravel())
 
 
 def test_colour_is_in_the_container_too(tmp_path: Path, chunks: list[Path], sound: Path) -> None:

@@ -308,3 +308,11 @@ def test_first_field_of_interlaced_pictures(
 
 def test_progressive_pictures_have_no_first_field(video: Path) -> None:
     assert probed(video).video.first_field is None
+
+
+def test_duration_is_the_pictures_where_the_sound_is_longer(tmp_path: Path) -> None:
+    made = tmp_path / "sound.mkv"
+    picture = ffmpeg.input("testsrc2=size=192x128:rate=25:duration=1", f="lavfi")
+    sound = ffmpeg.input("sine=duration=9", f="lavfi")
+    run(ffmpeg.output(picture, sound, file_url(made)), "ffmpeg")
+    assert probed(made).duration == pytest.approx(1, abs=0.05)

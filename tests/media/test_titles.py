@@ -60,7 +60,8 @@ def noise(video: VideoStream, chroma: tuple[int, int]) -> Planes:
 
 
 def upright(canvas: np.ndarray[Any, Any], video: VideoStream) -> np.ndarray[Any, Any]:
-    return np.rot90(canvas, video.rotation // 90)
+    turned = np.rot90(canvas, video.rotation // 90)
+    return turned[:, ::-1] if video.mirrored else turned
 
 
 def whole(title: Title, video: VideoStream) -> np.ndarray[Any, Any]:
@@ -136,10 +137,11 @@ def test_it_looks_as_ffmpeg_draws_it_itself(tmp_path: Path) -> None:
     assert np.abs(ours - theirs).max() <= 4
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_it_stands_upright_where_subtitles_stand(rotation: int, tmp_path: Path) -> None:
+def test_it_stands_upright_where_subtitles_stand(rotation: int, mirrored: bool, tmp_path: Path) -> None:
     sides = (360, 640) if rotation in (90, 270) else (640, 360)
-    video = stream(*sides, rotation=rotation)
+    video = stream(*sides, rotation=rotation, mirrored=mirrored)
     plain = stream(640, 360)
     assert shown_size(video) == (640, 360)
     turned = upright(whole(text(JAPANESE, video, tmp_path / "a"), video), video)

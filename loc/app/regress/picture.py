@@ -266,7 +266,8 @@ def _upright(rgb: Rgb, video: VideoStream) -> Rgb:
     scale = WIDTH / max(width, height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.ascontiguousarray(np.rot90(cv2.resize(rgb, size, interpolation=method), video.rotation // 90))
+    turned = np.rot90(cv2.resize(rgb, size, interpolation=method), video.rotation // 90)
+    return np.ascontiguousarray(turned[:, ::-1] if video.mirrored else turned)
 
 
 def _webp(rgb: Rgb) -> str:
