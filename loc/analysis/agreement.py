@@ -157,12 +157,13 @@ def agree(
     wanted = expected.speech if looked is None else expected.speech & looked
     count, closures = int(compared.sum()), _runs_seen(expected.closed, valid)
     why = _too_little(count, int(wanted.sum()), float(expected.speech.sum()) * step, closures)
-    moves = np.stack([_smoothed(values, valid, step) for values in (seen.aperture, seen.width)])
-    said = np.stack([expected.aperture, expected.width])
-    if why is None and (_still(moves[:, compared]) or _still(said[:, compared])):
-        why = "The lips do not move at all, or nothing lets expect that they do."
     if why is not None:
         return Score(measure=measure, n=count, closures=closures, unscored=why)
+    moves = np.stack([_smoothed(values, valid, step) for values in (seen.aperture, seen.width)])
+    said = np.stack([expected.aperture, expected.width])
+    if _still(moves[:, compared]) or _still(said[:, compared]):
+        still = "The lips do not move at all, or nothing lets expect that they do."
+        return Score(measure=measure, n=count, closures=closures, unscored=still)
     found = _correlations(moves, valid, said[None], expected.speech)[0]
     best = int(found.argmax())
     chance = _chance(moves, valid, said, expected.speech)

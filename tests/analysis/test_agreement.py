@@ -182,6 +182,15 @@ def test_no_frames_are_unscored() -> None:
     assert score(Lips(nothing, nothing), line(1), nothing.astype(np.int64)).unscored
 
 
+def test_a_single_frame_is_unscored() -> None:
+    at = np.array([960])
+    for looked in (None, np.array([True])):
+        seen, expected = Lips(np.array([0.1]), np.array([0.5])), expect([Spoken(line(1), 0)], at)
+        found = agree(seen, expected, at, "renderer-obedience", looked)
+        assert found.unscored is not None
+        assert "0.0 s of speech are under" in found.unscored
+
+
 def test_the_measure_keeps_its_name_and_the_same_input_its_score() -> None:
     at = times()
     first, second = (
