@@ -29,7 +29,7 @@ from loc.backend import Card, Quality, Rejected, Request, Resolution
 from loc.errors import ExitCode
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
-from tests.app.reports import HARM, PICTURE, cut, line, score, subject, troubled, unscored
+from tests.app.reports import HARM, PICTURE, casting, cut, line, score, subject, troubled, unscored
 from tests.app.toy import Toy
 
 
@@ -147,6 +147,16 @@ def test_how_a_face_was_found_is_told_with_its_figures() -> None:
     assert said[1] == (
         "its lips move while the lines are heard (lip speed 0.51, next face 0.05, over 3.2 s, p = 0.004)"
     )
+
+
+def test_a_face_that_a_judge_found_is_told_by_its_confidence(store: WorkDir) -> None:
+    judged = casting(4, "syncnet", runner_up=0.4, p=0.2, agreement=4.25)
+    follows = casting(5, "visemes", runner_up=0.4, p=0.2, agreement=0.62, agreement_p=0.001)
+    said = [how_cast(one.model_dump(mode="json")) for one in (judged, follows)]
+    assert said[0].endswith("over 3.2 s, p = 0.200; SyncNet confidence 4.25)")
+    assert said[1].endswith("over 3.2 s, p = 0.200; agreement with what is said 0.62, p = 0.001)")
+    report = troubled().model_copy(update={"cast": (judged,)})
+    assert "SyncNet confidence 4.25" in page.build(report, subject(), store).decode()
 
 
 def test_the_cast_names_the_other_faces_of_a_person(store: WorkDir) -> None:

@@ -337,7 +337,10 @@ def how_cast(one: Data) -> str:
     figures = f"lip speed {one['lip_speed']:.2f}, next face {one['runner_up']:.2f}, "
     figures += f"over {one['seconds']:.1f} s, p = {one['p']:.3f}"
     if one["agreement"] is not None:
-        figures += f"; agreement with what is said {one['agreement']:.2f}, p = {one['agreement_p']:.3f}"
+        what = "SyncNet confidence" if one["by"] == "syncnet" else "agreement with what is said"
+        figures += f"; {what} {one['agreement']:.2f}"
+    if one["agreement_p"] is not None:
+        figures += f", p = {one['agreement_p']:.3f}"
     return f"{words} ({figures})"
 
 
