@@ -47,7 +47,7 @@ from loc.media.arrays import load_arrays, save_arrays
 from loc.media.colour import to_rgb
 from loc.media.frames import Planes
 from stages.lipsync.cuts import cut_shot
-from stages.lipsync.route import Situation, situations, with_occlusion
+from stages.lipsync.route import Situation, situations
 from stages.lipsync.tracks import prepare
 from tests.occluders import (
     HELD_OUT,
@@ -177,8 +177,8 @@ def reasons(faces: Faces, video: VideoStream) -> list[Situation]:
     """What each frame's cut shows."""
     ready = prepare(faces)
     shares = occlusion.covered(ready.mouth, occlusion.learn(ready.mouth))
-    seen = with_occlusion(situations(ready, video.width, video.height), occlusion.occluded(shares))
-    return [cut.situation for cut in cut_shot(0, 0, seen) for _ in range(len(cut.frames))]
+    seen, hidden = situations(ready, video.width, video.height), occlusion.occluded(shares)
+    return [cut.situation for cut in cut_shot(0, 0, seen, hidden) for _ in range(len(cut.frames))]
 
 
 def pass_over(subject: Subject, passing: Schedule, frames: int, shelf: Shelf, name: str) -> Pass:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loc.artifacts import FrameRange
-from stages.lipsync.route import Situation
+from stages.lipsync.route import Situation, with_occlusion
 
 MIN_FRAMES = 10
 """A situation that lasts less (0.4 s at 25 per second) joins its longer neighbour: switching the drawing on
@@ -42,17 +42,24 @@ class _Run:
         return self.stop - self.start
 
 
-def cut_shot(shot: int, start: int, seen: npt.NDArray[np.int8]) -> list[Stretch]:
-    """The cuts of one shot, in order and without gaps. Every frame of a cut with one face has one.
+def cut_shot(
+    shot: int, start: int, tracked: npt.NDArray[np.int8], hidden: npt.NDArray[np.bool_]
+) -> list[Stretch]:
+    """The cuts of one shot, in order and without gaps. Every frame of a cut with one face has one, with
+    nothing before its mouth.
 
     Args:
         shot: the shot's index.
         start: its first frame.
-        seen: what each of its frames shows, values of `Situation`.
+        tracked: what its tracks tell of each of its frames, values of `Situation`.
+        hidden: which of them have something before the mouth.
     """
+    seen = with_occlusion(tracked, hidden)
+    # A hand before a face turned away leaves it turned away, and is before the mouth all the same.
+    lost = hidden | np.isin(seen, _LOST)
     edges = [0, *(np.flatnonzero(np.diff(seen)) + 1).tolist(), len(seen)]
     found = [
-        _Run(a, b, Situation(int(seen[a])), lost=int(seen[a]) in _LOST)
+        _Run(a, b, Situation(int(seen[a])), lost=bool(lost[a:b].any()))
         for a, b in itertools.pairwise(edges)
         if b > a
     ]

@@ -51,7 +51,7 @@ from stages.lipsync.cuts import Stretch, cut_shot
 from stages.lipsync.finals import Decided, Drafted
 from stages.lipsync.plan import Range
 from stages.lipsync.redraw import STAGE, Film, Redraw
-from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations, with_occlusion
+from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations
 from stages.lipsync.select import LIMITS
 from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces, shot_of
 from stages.lipsync.speaking import Judged
@@ -257,8 +257,8 @@ def _cut(context: Context, film: Film, face: ShotFace, looks: occlusion.Looks) -
         there = film.faces(context, face, index, tracks)
         seen.append(situations(there, video.width, video.height)[first:last])
         shares.append(occlusion.covered(there.mouth[first:last], looks))
-    whole = with_occlusion(np.concatenate(seen), occlusion.occluded(np.concatenate(shares)))
-    return cut_shot(shot, film.source.shots[shot].start, whole)
+    hidden = occlusion.occluded(np.concatenate(shares))
+    return cut_shot(shot, film.source.shots[shot].start, np.concatenate(seen), hidden)
 
 
 def _source_speech(context: Context, stems: Stems, transcript: Transcript) -> list[Range]:

@@ -83,7 +83,8 @@ def spoil(situation: Situation, start: int, stop: int) -> Faces:
 
 def cuts(tracks: Faces, start: int = 100) -> list[tuple[str, int, int]]:
     seen = situations(fill_gaps(tracks), WIDTH, HEIGHT)
-    return [(cut.situation.code, cut.frames.start, cut.frames.stop) for cut in cut_shot(0, start, seen)]
+    found = cut_shot(0, start, seen, np.zeros(len(seen), dtype=bool))
+    return [(cut.situation.code, cut.frames.start, cut.frames.stop) for cut in found]
 
 
 def test_one_face_is_one_cut() -> None:
@@ -121,7 +122,7 @@ def test_what_hides_a_mouth_splits_a_shot_however_briefly() -> None:
     seen = situations(faces(), WIDTH, HEIGHT)
     hidden = np.zeros(COUNT, dtype=bool)
     hidden[20:23] = hidden[40:43] = hidden[48:50] = True
-    found = cut_shot(0, 0, with_occlusion(seen, hidden))
+    found = cut_shot(0, 0, seen, hidden)
     assert [(cut.situation.code, cut.frames.start, cut.frames.stop) for cut in found] == [
         ("one-face", 0, 20),
         ("occluded", 20, 23),
@@ -139,9 +140,19 @@ def test_a_hand_before_a_face_turned_away_leaves_it_turned_away() -> None:
     ]
 
 
+@pytest.mark.parametrize("situation", [item for item in TRACKED if item > Situation.OCCLUDED])
+def test_what_hides_a_mouth_that_could_not_be_drawn_anyway_splits_a_shot_all_the_same(
+    situation: Situation,
+) -> None:
+    seen = np.zeros(COUNT, np.int8)
+    seen[20 : 20 + MIN_FRAMES - 1] = situation
+    hidden = np.zeros(COUNT, dtype=bool)
+    hidden[22:25] = True
+    assert [cut.situation for cut in cut_shot(0, 0, seen, hidden)] == [0, situation, 0]
+
+
 KINDS = (
     *[Situation.ONE_FACE] * 3,
-    Situation.OCCLUDED,
     Situation.PROFILE,
     Situation.SEVERAL_FACES,
     Situation.NO_FACE,
@@ -151,15 +162,17 @@ KINDS = (
 def test_cuts_cover_the_shot_whatever_happens() -> None:
     rng = np.random.default_rng(7)
     for _ in range(50):
-        seen = rng.choice(KINDS, 80).repeat(rng.integers(1, 9, 80)).astype(np.int8)
-        found = cut_shot(3, 40, seen)
+        lengths = rng.integers(1, 9, 80)
+        seen = rng.choice(KINDS, 80).repeat(lengths).astype(np.int8)
+        hidden = (rng.random(80) < 0.2).repeat(lengths)
+        found = cut_shot(3, 40, seen, hidden)
         assert found[0].frames.start == 40
         assert found[-1].frames.stop == 40 + len(seen)
         for before, after in itertools.pairwise(found):
             assert before.frames.stop == after.frames.start
             assert before.situation is not after.situation
         drawn = np.concatenate([np.full(len(cut.frames), cut.situation == 0) for cut in found])
-        assert not (drawn & np.isin(seen, (Situation.NO_FACE, Situation.OCCLUDED))).any()
+        assert not (drawn & (hidden | (seen == Situation.NO_FACE))).any()
 
 
 def test_gaps_are_filled_in_a_straight_line_and_open_ends_stay_open() -> None:

@@ -28,7 +28,7 @@ from stages.ingest import stage as ingest
 from stages.ingest.contract import Inputs as IngestInputs
 from stages.lipsync import plan
 from stages.lipsync.cuts import cut_shot
-from stages.lipsync.route import Situation, situations, with_occlusion
+from stages.lipsync.route import Situation, situations
 from stages.lipsync.tracks import prepare
 from stages.lipsync.warp import Warp
 from tests.analysis.test_faces import Reel
@@ -83,12 +83,13 @@ def shown(video: VideoStream, pictures: Iterator[Planes] | Sequence[Planes]) -> 
     held = list(pictures)
     with FaceTracker(video) as tracker:
         faces = prepare(foremost(follow(tracker, held, 0), len(held)))
-    return {cut.situation.code for cut in cut_shot(0, 0, judged(faces, video))}
+    return {cut.situation.code for cut in cut_shot(0, 0, *judged(faces, video))}
 
 
-def judged(faces: Faces, video: VideoStream) -> npt.NDArray[np.int8]:
+def judged(faces: Faces, video: VideoStream) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
+    """(what the tracks tell of each frame, which have something before the mouth)."""
     shares = occlusion.covered(faces.mouth, occlusion.learn(faces.mouth))
-    return with_occlusion(situations(faces, video.width, video.height), occlusion.occluded(shares))
+    return situations(faces, video.width, video.height), occlusion.occluded(shares)
 
 
 def scaled(plane: Plane, factor: float) -> Plane:
@@ -175,7 +176,7 @@ def test_every_refusal_fades_outside_itself() -> None:
             continue
         seen = np.zeros(60, dtype=np.int8)
         seen[20:40] = situation
-        first, refused, last = cut_shot(0, 0, seen)
+        first, refused, last = cut_shot(0, 0, seen, np.zeros(60, dtype=bool))
         assert (refused.situation, refused.frames) == (situation, FrameRange(start=20, stop=40))
         for cut in (first, last):
             drawn = plan.opacity(
