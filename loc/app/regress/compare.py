@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -295,14 +296,11 @@ def text_changes(was: Dub, now: Dub) -> list[tuple[Sequence[str], Sequence[str]]
 def _scores(was: Dub, now: Dub) -> dict[str, _Pair]:
     """What the scores of the drawn cuts say."""
     before, after = _agreements(was), _agreements(now)
-    if {name for name, _ in before.values()}.isdisjoint(name for name, _ in after.values()):
-        # Two measures of agreement are not to be compared.
-        before = {} if after else before
     unscored = "" if after else "Unscored."
     falls = [
-        (value - after[frames][1], f"cut at frame {frames[0]}")
-        for frames, (_, value) in before.items()
-        if frames in after
+        (value - after[cut][1], _place(*cut))
+        for cut, (measure, value) in before.items()
+        if cut in after and after[cut][0] == measure
     ]
     fall, where = max(falls) if falls else (None, unscored)
     looks: dict[str, _Pair] = {name: (_worst(name, was), _worst(name, now), "") for name in _OF_SCORES}
@@ -310,27 +308,48 @@ def _scores(was: Dub, now: Dub) -> dict[str, _Pair]:
         # Lips that never rest do not tremble at rest.
         looks["picture.jitter"] = (None, None, "No lips rest.")
     return {
-        "agreement": (_mean(before), _mean(after), unscored),
+        "agreement": _agreement(before, after, unscored),
         "agreement.cut": (None, None, unscored) if fall is None else (0.0, round(max(fall, 0.0), 4), where),
         **looks,
     }
 
 
-_Agreements = Mapping[tuple[int, int], tuple[str, float]]
-"""Frames of a cut -> how its agreement was measured, and what it is."""
+_Agreements = Mapping[tuple[tuple[int, int], int], tuple[str, float]]
+"""Frames of a cut, and which of the cuts with the same frames it is (faces of one shot) -> how its agreement
+was measured, and what it is."""
 
 
 def _agreements(dub: Dub) -> _Agreements:
-    return {
-        cut.frames: (cut.score.measure, cut.score.value)
-        for cut in dub.cuts
-        if cut.score is not None and cut.score.value is not None
-    }
+    seen: Counter[tuple[int, int]] = Counter()
+    found = {}
+    for cut in dub.cuts:
+        if cut.score is not None and cut.score.value is not None:
+            found[cut.frames, seen[cut.frames]] = (cut.score.measure, cut.score.value)
+        seen[cut.frames] += 1
+    return found
 
 
-def _mean(agreements: _Agreements) -> float | None:
-    values = [value for _, value in agreements.values()]
-    return round(sum(values) / len(values), 4) if values else None
+def _place(frames: tuple[int, int], number: int) -> str:
+    return f"cut at frame {frames[0]}" + (f", face {number + 1} of it" if number else "")
+
+
+def _agreement(before: _Agreements, after: _Agreements, detail: str) -> _Pair:
+    """The means by the measure that fell farthest of those that both have: they have scales of their own."""
+    was, now = _means(before), _means(after)
+    common = sorted(was.keys() & now.keys())
+    if common:
+        name = max(common, key=lambda name: was[name] - now[name])
+        return was[name], now[name], name if len(was | now) > 1 else detail
+    return None if now else next(iter(was.values()), None), next(iter(now.values()), None), detail
+
+
+def _means(agreements: _Agreements) -> dict[str, float]:
+    """The mean by measure, that of the most cuts first."""
+    by_measure: dict[str, list[float]] = {}
+    for measure, value in agreements.values():
+        by_measure.setdefault(measure, []).append(value)
+    most = sorted(by_measure.items(), key=lambda item: -len(item[1]))
+    return {measure: round(sum(values) / len(values), 4) for measure, values in most}
 
 
 def _worst(name: str, dub: Dub) -> float | None:

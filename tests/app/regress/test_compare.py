@@ -161,6 +161,32 @@ def test_scores_by_another_measure_are_not_compared() -> None:
     assert comparison.code is ExitCode.DONE
 
 
+def faces(first: Score | None, second: Score | None) -> Baseline:
+    """Two faces in the same frames."""
+    return with_dub(cuts=tuple(Cut(frames=(0, 250), drawn_frames=100, score=one) for one in (first, second)))
+
+
+def test_two_faces_in_the_same_frames_are_compared_each_with_itself() -> None:
+    accepted = faces(score(0.3), score(0.6))
+    assert judged(accepted, accepted).code is ExitCode.DONE
+    fallen = judged(faces(score(0.1), score(0.8)), accepted)
+    assert red(fallen) == {("es", "agreement.cut", "worse")}
+    unscored = judged(faces(None, score(0.6)), accepted)
+    assert verdict(unscored, "agreement.cut") == "same"
+
+
+def test_means_and_cuts_are_compared_within_one_measure() -> None:
+    def judge(value: float) -> Score:
+        return score(value, measure="syncnet")
+
+    accepted = scored(judge(6.0), score(0.6))
+    assert judged(accepted, accepted).code is ExitCode.DONE
+    assert judged(scored(score(0.6), score(0.6)), accepted).code is ExitCode.DONE, "no fall from 6 to 0.6"
+    fell = judged(scored(judge(6.5), score(0.4)), accepted)
+    assert red(fell) == {("es", "agreement", "worse"), ("es", "agreement.cut", "worse")}
+    assert next(one.detail for one in fell.red if one.measure == "agreement") == "viseme-agreement"
+
+
 @pytest.mark.parametrize(
     ("work", "measure"),
     [
