@@ -396,8 +396,9 @@ def _upgraded(
         artist = backend.second_try() if again else backend
         made = _take(context, film, artist, one, again)
         if isinstance(made, LocError):
+            what = "Its second take failed; its first is judged alone." if again else "Its draft stays."
             context.runner.defect(
-                STAGE, f"cut {one.number}", "final-failed", f"Its draft stays. {made}", context.language
+                STAGE, f"cut {one.number}", "final-failed", f"{what} {made}", context.language
             )
             break
         takes.append((made, rate(artist, made).get(one.number - 1)))
@@ -413,15 +414,26 @@ def _upgraded(
     if len(takes) > 1:
         tried = Reason(code="second-try", detail="The first take scored under the limit of its measure.")
         reasons = (*reasons, tried)
-    if is_under_limit(score):
+    if score is not None and is_under_limit(score):
         context.runner.defect(
             STAGE,
             f"cut {one.number}",
             "under-limit",
-            "Its lips do not follow what is heard, in its draft as in two finals.",
+            _under_limit(one.score, score, len(takes)),
             context.language,
         )
     return Decided(drawn, score, reasons, context.card_of(backend), spent)
+
+
+def _under_limit(draft: Score | None, final: Score, takes: int) -> str:
+    """In words that the better of some takes is under the limit of its measure, and how its draft was."""
+    drawn = "two finals" if takes > 1 else "its final"
+    if is_under_limit(draft):
+        return f"Its lips do not follow what is heard, in its draft as in {drawn}."
+    what = f"Its lips do not follow what is heard in {drawn}"
+    if draft is None or draft.value is None or draft.measure != final.measure:
+        return f"{what}; its draft has no score to compare."
+    return f"{what}: {final.value:g}; its draft passed with {draft.value:g}, better by no more than noise."
 
 
 def _value(score: Score | None) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from loc.events import ActionDone, CutDecided, Defect, Event, Notice
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from stages.lipsync import score as scoring
+from stages.lipsync.contract import Patch, RedrawWindow
+from stages.lipsync.latentsync import LatentSync
 from stages.lipsync.latentsync import model as nets
 from stages.lipsync.latentsync.room import Takes
 from tests.lipsync.latentsync import tiny
@@ -292,7 +294,46 @@ def test_a_cut_under_the_limit_is_tried_once_more_and_then_told(
     )
     result, events = run(finals="1")
     assert result.exit_code is ExitCode.DEFECTS
-    assert [event.code for event in events if isinstance(event, Defect)] == ["under-limit"]
+    assert [(event.code, event.message) for event in events if isinstance(event, Defect)] == [
+        ("under-limit", "Its lips do not follow what is heard, in its draft as in two finals.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("draft", "final", "route", "said"),
+    [
+        (0.5, 1.0, "final", ["in its draft as in its final."]),
+        (3.2, 2.9, "final", ["in its final: 2.9; its draft passed with 3.2, better by no more than noise."]),
+        (6.0, 1.0, "draft", []),
+    ],
+)
+def test_a_second_take_that_fails_leaves_the_first_to_be_judged(
+    run: Run,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    draft: float,
+    final: float,
+    route: str,
+    said: list[str],
+) -> None:
+    drawn = LatentSync.draw
+
+    def draw(self: LatentSync, window: RedrawWindow) -> Iterator[Patch]:
+        if self._again:
+            raise RuntimeError("no more")
+        return drawn(self, window)
+
+    monkeypatch.setattr(LatentSync, "draw", draw)
+    monkeypatch.setattr(scoring, "scores", planted({("latentsync", 1): final, ("warp", 1): draft}))
+    result, events = run(finals="1", work_dir=folder / "fails")
+    assert result.exit_code is ExitCode.DEFECTS
+    assert routes(events)[0] == route
+    failed, *others = (event for event in events if isinstance(event, Defect))
+    assert failed.code == "final-failed"
+    assert failed.message.startswith("Its second take failed; its first is judged alone. The final could not")
+    assert [event.code for event in others] == ["under-limit"] * len(said)
+    for event, words in zip(others, said, strict=True):
+        assert event.message.endswith(words)
 
 
 def test_a_random_network_is_told_from_a_draft_by_real_scores(run: Run) -> None:
