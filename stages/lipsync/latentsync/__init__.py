@@ -137,8 +137,7 @@ class LatentSync:
         sampling = Sampling(said.finals_steps, said.finals_guidance, said.finals_reuse)
         if not self._again:
             return sampling, said.finals_seed
-        steps = min(50, round(sampling.steps * RETRY_STEPS))
-        return Sampling(steps, sampling.guidance, reuse=1), said.finals_seed + 1
+        return Sampling(round(sampling.steps * RETRY_STEPS), sampling.guidance, reuse=1), said.finals_seed + 1
 
     def _fitted(self) -> tuple[Device, int | None, Layout, int]:
         """(device, MiB that are free there, the fastest layout that fits, MiB that it takes).

@@ -20,6 +20,7 @@ from cli.main import app
 from loc.app.plan import Row, plan
 from loc.app.run import RunResult, prepare, run_job
 from loc.artifacts import PictureScore, Score
+from loc.backend import Host
 from loc.errors import ExitCode, MissingError, UsageError
 from loc.events import ActionDone, CutDecided, Defect, Event, Notice
 from loc.settings import Settings
@@ -297,6 +298,15 @@ def test_a_cut_under_the_limit_is_tried_once_more_and_then_told(
     assert [(event.code, event.message) for event in events if isinstance(event, Defect)] == [
         ("under-limit", "Its lips do not follow what is heard, in its draft as in two finals.")
     ]
+
+
+@pytest.mark.parametrize(("steps", "again"), [(1, 2), (20, 30), (60, 90), (100, 150)])
+def test_a_second_try_takes_more_steps_however_many_the_first_took(
+    folder: Path, steps: int, again: int
+) -> None:
+    settings = Settings(data_dir=folder / "data", finals_steps=steps, finals_reuse=3)
+    second = LatentSync(Host(settings, folder, model=tiny.ID)).second_try()
+    assert second.fingerprint()["sampling"] == f"{again} steps, guidance 1.5, reuse 1"
 
 
 @pytest.mark.parametrize(
