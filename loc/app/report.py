@@ -243,7 +243,7 @@ class OverlapReport(_Part):
     by: str
     """turns (both are heard at the same time) | voices (a part of the line sounds like the other)."""
     together_seconds: float | None
-    """How long both are heard; null where that is not known."""
+    """How long both are heard in the source; null where that is not known."""
 
 
 class UnsureReport(_Part):
@@ -458,8 +458,8 @@ def build(
         lines=_lines(dub, translation),
         silent=_silent(dub, translation, clock),
         speakers=_speakers(transcript, dub) if transcript else (),
-        overlaps=_overlaps(transcript, translation) if transcript else (),
-        unsure=_unsure(transcript, translation) if transcript else (),
+        overlaps=_overlaps(transcript, translation, clock) if transcript else (),
+        unsure=_unsure(transcript, translation, clock) if transcript else (),
         cast=tuple(_casting(one) for one in lipsync.cast.castings) if lipsync else (),
         people=tuple(PersonReport(**one.model_dump()) for one in lipsync.cast.people) if lipsync else (),
         cuts=tuple(_cut(cut, timeline) for cut in lipsync.cuts) if lipsync and timeline else (),
@@ -639,10 +639,15 @@ def _silent(
 def _failed(item: Silent, line: Line | None, clock: Clock | None) -> LineFailed:
     if line is None:
         return LineFailed(line=item.line, reason=item.reason, start=None, seconds=None)
-    start, stop = (clock.shown(at) if clock else at for at in (line.start, line.stop))
+    start, stop = _shown(line.start, line.stop, clock)
     return LineFailed(
         line=item.line, reason=item.reason, start=_seconds(start), seconds=_seconds(stop - start)
     )
+
+
+def _shown(start: int, stop: int, clock: Clock | None) -> tuple[int, int]:
+    """Samples of the source on the output's clock."""
+    return (clock.shown(start), clock.shown(stop)) if clock else (start, stop)
 
 
 def _speakers(transcript: Transcript, dub: DubTrack | None) -> tuple[SpeakerReport, ...]:
@@ -670,10 +675,12 @@ def _speakers(transcript: Transcript, dub: DubTrack | None) -> tuple[SpeakerRepo
     )
 
 
-def _overlaps(transcript: Transcript, translation: Translation | None) -> tuple[OverlapReport, ...]:
+def _overlaps(
+    transcript: Transcript, translation: Translation | None, clock: Clock | None
+) -> tuple[OverlapReport, ...]:
     return tuple(
         OverlapReport(
-            **_heard_at(item.segment, transcript, translation),
+            **_heard_at(item.segment, transcript, translation, clock),
             speakers=item.speakers,
             by=item.by,
             together_seconds=_seconds(item.samples) if item.samples is not None else None,
@@ -682,10 +689,12 @@ def _overlaps(transcript: Transcript, translation: Translation | None) -> tuple[
     )
 
 
-def _unsure(transcript: Transcript, translation: Translation | None) -> tuple[UnsureReport, ...]:
+def _unsure(
+    transcript: Transcript, translation: Translation | None, clock: Clock | None
+) -> tuple[UnsureReport, ...]:
     return tuple(
         UnsureReport(
-            **_heard_at(item.segment, transcript, translation),
+            **_heard_at(item.segment, transcript, translation, clock),
             speaker=item.speaker,
             other=item.other,
             margin=item.margin,
@@ -694,16 +703,19 @@ def _unsure(transcript: Transcript, translation: Translation | None) -> tuple[Un
     )
 
 
-def _heard_at(ident: str, transcript: Transcript, translation: Translation | None) -> dict[str, Any]:
-    """Where a line of the source is heard, and which lines translate it."""
+def _heard_at(
+    ident: str, transcript: Transcript, translation: Translation | None, clock: Clock | None
+) -> dict[str, Any]:
+    """Where in the output a line of the source is spoken, and which lines translate it."""
     segment = next(item for item in transcript.segments if item.id == ident)
+    start, stop = _shown(segment.start, segment.stop, clock)
     return {
         "segment": ident,
         "lines": tuple(line.id for line in translation.lines if ident in line.segments)
         if translation
         else (),
-        "start": _seconds(segment.start),
-        "seconds": _seconds(segment.stop - segment.start),
+        "start": _seconds(start),
+        "seconds": _seconds(stop - start),
     }
 
 
