@@ -68,6 +68,11 @@ class MuseTalk:
         self._lock = Lock()
 
     @property
+    def model(self) -> str:
+        """Id of the UNet's weights."""
+        return self._own().row.id
+
+    @property
     def version(self) -> Version:
         """Of the model, told by the name of its file."""
         return "1.0" if any(Path(path).name == OLD_UNET for path in self._own().files) else "1.5"

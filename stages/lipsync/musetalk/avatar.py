@@ -35,7 +35,7 @@ from stages.lipsync.contract import HEARD_RATE
 from stages.lipsync.musetalk import MuseTalk
 from stages.lipsync.musetalk.ahead import Ahead
 from stages.lipsync.musetalk.cycle import pick
-from stages.lipsync.musetalk.knobs import Knobs
+from stages.lipsync.musetalk.knobs import Knobs, Version
 
 if TYPE_CHECKING:
     from loc.media.frames import Planes
@@ -64,8 +64,10 @@ RECALL = 10 * HEARD_RATE
 class Avatar(Frozen):
     """What an avatar was made of."""
 
-    schema_version: int = 3
+    schema_version: int = 4
     name: str
+    version: Version
+    """Of the MuseTalk it was baked for: boxes and masks depend on it."""
     source: str
     """SHA-256 of the video, or of its pictures one after the other."""
     rate: Ratio
@@ -307,6 +309,7 @@ def _bake(
     np.save(folder / "face.npy", face, allow_pickle=False)
     record = Avatar(
         name=name,
+        version=backend.version,
         source=digest,
         rate=_rate(video.average_rate),
         frames=timeline.count,
@@ -330,9 +333,19 @@ def opened(data_dir: Path, name: str, backend: MuseTalk) -> Stage:
     """An avatar to speak by a backend's nets.
 
     Raises:
-        MissingError: it is not there, or other weights saw its faces.
+        MissingError: it is not there, was baked for another version of MuseTalk, or other weights saw its
+            faces.
     """
     stage = Stage(folder_of(data_dir, name))
+    baked = stage.record.version
+    if baked != backend.version:
+        raise MissingError(
+            f"The avatar {name!r} was baked for MuseTalk {baked}, and {backend.model} is MuseTalk "
+            f"{backend.version}.",
+            why="Boxes and masks differ between the two.",
+            fix=f"Name a model of version {baked} with --backend lipsync=MODEL, or "
+            f"`loc avatar remove {name}`, and bake it again.",
+        )
     if stage.record.vae != dict(backend.sight()):
         raise MissingError(
             f"The avatar {name!r} was baked with another VAE.",

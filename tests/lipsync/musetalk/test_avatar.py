@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -135,11 +136,28 @@ def test_a_picture_becomes_an_avatar_and_goes_again(data: Path, tmp_path: Path) 
         avatar.Stage(avatar.folder_of(data, "still"))
 
 
+def test_an_avatar_is_spoken_by_the_version_it_was_baked_for(data: Path, tmp_path: Path) -> None:
+    for weights_id, seed, old in (("tiny", 0, False), ("another", 5, False), ("first", 0, True)):
+        tiny.register(tmp_path, weights_id, seed=seed, old=old)
+    shutil.copytree(avatar.home(data), avatar.home(tmp_path))
+
+    def opened(model: str) -> avatar.Stage:
+        settings = Settings(data_dir=tmp_path, backend={"lipsync": model})
+        with backend_of("lipsync", settings) as backend:
+            return avatar.opened(tmp_path, "anna", backend)  # type: ignore[arg-type]
+
+    assert opened("another").record.version == "1.5"
+    with pytest.raises(MissingError) as caught:
+        opened("first")
+    assert "was baked for MuseTalk 1.5, and first is MuseTalk 1.0" in caught.value.what
+    assert "--backend lipsync=MODEL" in caught.value.fix
+
+
 def test_an_avatar_of_an_earlier_version_is_to_be_baked_again(data: Path, tmp_path: Path) -> None:
     old = avatar.folder_of(tmp_path, "old")
     old.mkdir(parents=True)
     record = json.loads((avatar.folder_of(data, "anna") / avatar.RECORD).read_text("utf-8"))
-    record = {key: value for key, value in record.items() if key not in ("latents", "outline")}
+    del record["version"]
     (old / avatar.RECORD).write_text(json.dumps(record), "utf-8")
     runner = CliRunner()
     listed = runner.invoke(app, ["avatar", "list", "--data-dir", str(tmp_path)])
