@@ -87,7 +87,8 @@ class Detector(Protocol):
     """A recogniser that can tell which language is spoken. Its card says so: `Languages.detects`."""
 
     def languages(self, audio: npt.NDArray[np.float32]) -> dict[str, float]:
-        """BCP-47 primary tag -> probability that a window, as for `recognise`, is in that language."""
+        """BCP-47 primary tag -> probability that a window, as for `recognise`, is in that language; empty
+        where the model that is loaded cannot tell."""
         ...
 
 

@@ -127,11 +127,14 @@ class Recogniser:
         return [passage for passage in passages if passage.words]
 
     def languages(self, audio: Floats) -> dict[str, float]:
-        """BCP-47 primary tag -> probability that the window, as for `recognise`, is in that language."""
+        """BCP-47 primary tag -> probability that the window, as for `recognise`, is in that language; empty
+        where the model is of English alone, which tells none from another."""
         import torch
         from whisper.audio import N_FRAMES, log_mel_spectrogram, pad_or_trim
 
         with self._net as model, self._turn, torch.inference_mode():
+            if not model.is_multilingual:
+                return {}
             mel = log_mel_spectrogram(audio, model.dims.n_mels, padding=MAX_WINDOW)
             _, found = model.detect_language(pad_or_trim(mel, N_FRAMES).to(model.device))
         return {FROM_WHISPER.get(tag, tag): float(value) for tag, value in found.items()}

@@ -302,6 +302,8 @@ def _other_language(recogniser: Recogniser, audio: Samples, language: str) -> Re
     if not isinstance(recogniser, Detector) or len(audio) < LANGUAGE_S * RECOGNISER_RATE:
         return None
     shares = recogniser.languages(audio[: recogniser.max_window_samples])
+    if not shares:
+        return None
     best = max(shares, key=lambda tag: shares[tag])
     if best == language or shares[best] < OTHER or shares.get(language, 0.0) > OWN:
         return None

@@ -329,16 +329,19 @@ def _language(
         MissingError: the recogniser cannot tell, or is not sure.
     """
     ways_out = "Name it with --from LANG, or put a transcript beside the video: VIDEO.LANG.srt."
+    untold = MissingError(
+        "The language spoken in the source is not known.",
+        why="There is no transcript, and this recogniser must be told what to listen for.",
+        fix=ways_out,
+    )
     if not isinstance(recogniser, Detector):
-        raise MissingError(
-            "The language spoken in the source is not known.",
-            why="There is no transcript, and this recogniser must be told what to listen for.",
-            fix=ways_out,
-        )
+        raise untold
     fullest = _fullest(heard, regions, LANGUAGE_WINDOWS)
     made = ctx.runner.map([_tongue(ctx, recogniser, speech, heard[index], index) for index in fullest])
     weights = [phrases.overlap(heard[index], regions) for index in fullest]
     sure = phrases.likeliest([item.model("languages", Tongues).shares for item in made], weights)
+    if not sure:
+        raise untold
     best, share = sure[0]
     if share < SURE_LANGUAGE:
         said = ", ".join(f"{tag} {value:.0%}" for tag, value in sure[:3])

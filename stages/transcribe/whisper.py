@@ -67,7 +67,7 @@ class Whisper:
         return self._recogniser.recognise(audio, language, vocabulary)
 
     def languages(self, audio: npt.NDArray[np.float32]) -> dict[str, float]:
-        """How likely a window is in each language."""
+        """How likely a window is in each language; empty where the model knows but one."""
         return self._recogniser.languages(audio)
 
     def self_check(self, speech: Speech) -> Iterator[Tried]:
@@ -90,7 +90,6 @@ class Whisper:
             )
             if "*" in only or len(only) > 1:
                 told = self.languages(audio)
-                best = max(told, key=lambda one: told[one])
-                yield Tried(
-                    f"its language, {language!r}", language, f"{best}, {told[best]:.0%}", best == language
-                )
+                best = max(told, key=lambda one: told[one], default=None)
+                found = f"{best}, {told[best]:.0%}" if best else "cannot tell: a model of English alone"
+                yield Tried(f"its language, {language!r}", language, found, best == language)

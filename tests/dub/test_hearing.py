@@ -70,7 +70,7 @@ class Says:
 
     def __init__(self, text: str, shares: Mapping[str, float] | None = None) -> None:
         self.text = text
-        self.shares = dict(shares or {"es": 1.0})
+        self.shares = dict({"es": 1.0} if shares is None else shares)
 
     def fingerprint(self) -> Mapping[str, str]:
         return {}
@@ -163,6 +163,7 @@ def test_right_words_pass_and_others_are_named(reader: Espeak) -> None:
         ({"pt": 0.9, "es": 0.08}, 4.0, []),
         ({"pt": 0.7, "es": 0.02}, 4.0, []),
         ({"es": 0.99}, 4.0, []),
+        ({}, 4.0, []),
     ],
 )
 def test_another_language_must_be_plain(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from loc.app.self_check import BuiltInVoices, Checked, self_check
 from loc.settings import Settings
 from loc.weights.table import Row, Spoken
 from stages.transcribe.whisper import KNOWN, Whisper
-from tests.tiny_whisper import RATE, Lesson, deaf, evenly, overfit
+from tests.tiny_whisper import RATE, SMALL, Lesson, blank, checkpoint, deaf, evenly, overfit
 from tests.weights.shelving import place, registered
 
 Check = Callable[..., Checked]
@@ -55,6 +56,15 @@ def test_a_model_that_was_taught_passes(check: Check, tmp_path: Path) -> None:
     tested = check(overfit([lesson(text, language, tmp_path) for language, text in KNOWN.items()]))
     assert tested.fault is None
     assert [item.ok for item in tested.tried] == [True] * 4, tested.tried
+
+
+def test_a_model_of_english_alone_that_is_said_to_know_all_is_found_out(check: Check) -> None:
+    english = replace(SMALL, n_vocab=SMALL.n_vocab - 1, n_text_ctx=24)
+    tested = check(checkpoint(blank(english)))
+    assert tested.fault is None
+    assert {"cannot tell: a model of English alone"} == {
+        item.found for item in tested.tried if "its language" in item.what
+    }
 
 
 def test_a_model_that_hears_nothing_is_found_out(check: Check) -> None:

@@ -329,6 +329,16 @@ def test_a_language_that_is_not_clear_is_asked_for(listening: Runner) -> None:
     assert backend.asked == []
 
 
+def test_a_model_that_cannot_tell_asks_for_the_language(listening: Runner) -> None:
+    backend = Fluent({})
+    with pytest.raises(MissingError, match="language spoken in the source is not known") as missing:
+        run(
+            context(listening, {"transcribe": backend}, source_language=None),
+            heard(listening.store, dialogue()[0])[1],
+        )
+    assert "--from" in missing.value.fix
+
+
 def test_the_sound_that_is_heard_better_is_heard(listening: Runner, events: list[object]) -> None:
     audio, _ = dialogue()
     _, inputs = heard(listening.store, audio * 0.5)

@@ -221,6 +221,16 @@ def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:
         assert "decoder.extra" in caught.value.why or "decoder.ln.bias" in caught.value.why
 
 
+def test_a_model_of_english_alone_tells_no_language(tmp_path: Path) -> None:
+    english = blank(dataclasses.replace(SMALL, n_vocab=PUBLISHED_DIMS["tiny.en"].n_vocab))
+    place(tmp_path / "data", FINE_TUNE, ("tiny.pt", checkpoint(english)))
+    recogniser = Recogniser(Host(Settings(data_dir=tmp_path / "data"), tmp_path), "mine")
+    assert recogniser.languages(np.ones(16_000, np.float32)) == {}
+    place(tmp_path / "many", FINE_TUNE, ("tiny.pt", checkpoint(blank())))
+    recogniser = Recogniser(Host(Settings(data_dir=tmp_path / "many"), tmp_path), "mine")
+    assert sum(recogniser.languages(np.ones(16_000, np.float32)).values()) == pytest.approx(1.0)
+
+
 def test_every_published_model_has_a_row_with_its_digest() -> None:
     rows = {row.source.place + row.files[0].path: row for row in published().values()
             if row.architecture == "whisper"}  # fmt: skip
