@@ -41,7 +41,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from loc.artifacts import SAMPLE_RATE, Speaker
+from loc.artifacts import SAMPLE_RATE, Segment, Speaker
 from loc.errors import UsageError
 
 SUFFIX = ".cast.toml"
@@ -124,22 +124,26 @@ class CastFile:
     known_as: Mapping[str, str] = field(default_factory=dict)
     """Names of speakers, by id, that it was held against; for messages."""
 
-    def by_ids(self, speakers: Iterable[Speaker]) -> CastFile:
+    def by_ids(self, speakers: Iterable[Speaker], segments: Iterable[Segment] = ()) -> CastFile:
         """The file with each speaker by id whom it has by name, as the subtitles or the file itself gives it;
         capitals do not matter.
+
+        Args:
+            speakers: of the transcript.
+            segments: its lines. What their subtitles call a speaker means that one also where the file calls
+                him or her, or another, something else.
 
         Raises:
             UsageError: two of its entries are one speaker, or a name is that of two.
         """
-        ids: dict[str, set[str]] = {}
         speakers = list(speakers)
-        for speaker in speakers:
-            for name in {speaker.id, speaker.name or speaker.id}:
-                ids.setdefault(name.casefold(), set()).add(speaker.id)
+        marked = [(item.mark.name, item.speaker) for item in segments if item.mark and item.speaker]
+        first = _by_name([*((one.id, one.id) for one in speakers), *marked])
+        then = _by_name((one.name, one.id) for one in speakers)
         taken: dict[str, str] = {}
 
         def own(name: str) -> str:
-            found = ids.get(name.casefold(), {name})
+            found = first.get(name.casefold()) or then.get(name.casefold()) or {name}
             if len(found) > 1:
                 raise UsageError(
                     f"{self.name} names the speaker {name!r}, who is {' and '.join(sorted(found))}.",
@@ -225,6 +229,15 @@ class CastFile:
             across = sorted(faces, key=lambda face: face.box[0] + face.box[2])
             return across[0 if named[0] == SIDES[0] else -1].name
         return None
+
+
+def _by_name(named: Iterable[tuple[str | None, str]]) -> dict[str, set[str]]:
+    """Ids of speakers by names, whatever their capitals."""
+    found: dict[str, set[str]] = {}
+    for name, speaker in named:
+        if name:
+            found.setdefault(name.casefold(), set()).add(speaker)
+    return found
 
 
 def read_cast(path: Path) -> CastFile:

@@ -75,7 +75,7 @@ def informed(context: Context, made: Any) -> Context:
         context = context.hear(context, made.language)
     if context.job.cast is None:
         return context
-    cast = context.job.cast.by_ids(made.speakers)
+    cast = context.job.cast.by_ids(made.speakers, made.segments)
     return dataclasses.replace(context, job=dataclasses.replace(context.job, cast=cast))
 
 

@@ -92,7 +92,7 @@ def run(ctx: Context, inputs: Inputs) -> Transcript:
     segments, marked = _unmarked(ctx, segments)
     told = _told(ctx, inputs, segments)
     speaking.say(ctx, told)
-    speakers = _called(ctx, told.speakers)
+    speakers = _called(ctx, told)
     return Transcript(
         language=language,
         origin=kind,
@@ -105,18 +105,19 @@ def run(ctx: Context, inputs: Inputs) -> Transcript:
     )
 
 
-def _called(ctx: Context, speakers: tuple[Speaker, ...]) -> tuple[Speaker, ...]:
+def _called(ctx: Context, told: Telling) -> tuple[Speaker, ...]:
     """Speakers by the names that the cast file gives them.
 
     Raises:
         UsageError: it names one nobody knows.
     """
     if ctx.job.cast is None or not ctx.job.cast.names:
-        return speakers
-    said = ctx.job.cast.by_ids(speakers)
-    said.check_names(speaker.id for speaker in speakers)
+        return told.speakers
+    said = ctx.job.cast.by_ids(told.speakers, told.segments)
+    said.check_names(speaker.id for speaker in told.speakers)
     return tuple(
-        speaker.model_copy(update={"name": said.names.get(speaker.id, speaker.name)}) for speaker in speakers
+        speaker.model_copy(update={"name": said.names.get(speaker.id, speaker.name)})
+        for speaker in told.speakers
     )
 
 

@@ -15,7 +15,7 @@ from loc.analysis.recognition import Heard, Passage
 from loc.app.walk import informed
 from loc.artifacts import SAMPLE_RATE, Source, Stems, Transcript
 from loc.backend import Card, Host
-from loc.cast import CastFile
+from loc.cast import CastFile, Manner
 from loc.errors import InputError, MissingError, UsageError
 from loc.events import Defect, EventBus, Notice
 from loc.media.sound import store_sound
@@ -179,6 +179,38 @@ def test_a_name_of_the_subtitles_means_its_speaker_in_the_cast_file(listening: R
     assert after is not None
     assert after.off_screen == {"speaker1"}
     assert after.voices == {"speaker2": {"": "hana"}}
+
+
+def test_a_speaker_whom_the_cast_file_renames_still_goes_by_the_name_of_the_subtitles(
+    listening: Runner,
+) -> None:
+    audio, places = dialogue()
+    _, inputs = heard(listening.store, audio)
+    said = ["TOM: Nought.", "ANNA: One.", "TOM: Two.", "ANNA: Three.", "Four.", "Five."]
+    cues = [(*place, line) for place, line in zip(places, said, strict=True)]
+    cast = CastFile(
+        "talk.cast.toml",
+        frozenset({"TOM"}),
+        faces={"ANNA": ("left",)},
+        manners=(Manner("ANNA", "Tom", register="polite"), Manner("Anna Berg", register="plain")),
+        leads=frozenset({"ANNA"}),
+        voices={"ANNA": {"": "hana"}},
+        # Tom is called what the subtitles call her: that still means her.
+        names={"ANNA": "Anna Berg", "TOM": "Anna"},
+    )
+    ctx = context(listening, transcript=supplied(listening.store, srt(*cues)), cast=cast)
+    found = run(ctx, inputs)
+    assert [speaker.name for speaker in found.speakers] == ["Anna", "Anna Berg"]
+    after = informed(ctx, found).job.cast
+    assert after is not None
+    assert after.off_screen == {"speaker1"}
+    assert after.faces == {"speaker2": ("left",)}
+    assert after.leads == {"speaker2"}
+    assert after.voices == {"speaker2": {"": "hana"}}
+    assert [(one.speaker, one.to) for one in after.manners] == [("speaker2", "speaker1"), ("speaker2", None)]
+    ids = [speaker.id for speaker in found.speakers]
+    after.check(ids, [])
+    after.check_voices(ids)
 
 
 def test_without_sound_the_subtitles_tell_the_speakers(listening: Runner) -> None:
