@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -144,10 +145,10 @@ class Keeper:
 
     def _fetch(self, row: Row, file: WeightFile, revision: str | None, http: Any) -> None:
         expected = file.sha256 or self._pins(row.id).files.get(file.path)
-        path = self.shelf.folder / row.id / file.path
+        path, url = self.shelf.folder / row.id / file.path, self.url(row, file, revision)
         sha256 = download.fetch(
             http,
-            download.Wanted(self.url(row, file, revision), expected, file.size, self._token(row)),
+            download.Wanted(url, expected, file.size, self._token(row, url)),
             path,
             lambda done, total: self._progress(f"{row.id}/{file.path}", done, total),
             self._sleep,
@@ -168,8 +169,11 @@ class Keeper:
                 return other + url.removeprefix(prefix)
         return url
 
-    def _token(self, row: Row) -> str | None:
-        return os.environ.get(download.TOKEN_VARIABLE) if row.source.kind == "hub" else None
+    def _token(self, row: Row, url: str) -> str | None:
+        """The key to the hub, for what is asked of the hub itself: a mirror is somebody else."""
+        asked, hub = urlsplit(url), urlsplit(self._settings.hub)
+        own = (asked.scheme, asked.netloc) == (hub.scheme, hub.netloc)
+        return os.environ.get(download.TOKEN_VARIABLE) if row.source.kind == "hub" and own else None
 
     def _revision(self, row: Row, http: Any) -> str | None:
         """The commit to fetch: the table's, the one of the first pull, or the newest, which is recorded."""
@@ -179,7 +183,7 @@ class Keeper:
         if known is not None:
             return known
         url = f"{self._settings.hub.rstrip('/')}/api/models/{row.source.place}/revision/main"
-        found = download.get_json(http, url, self._token(row))
+        found = download.get_json(http, url, self._token(row, url))
         revision = found.get("sha") if isinstance(found, dict) else None
         if not isinstance(revision, str) or not _COMMIT.fullmatch(revision):
             raise MissingError(

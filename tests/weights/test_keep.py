@@ -141,6 +141,19 @@ def test_mirrors_are_asked_instead_and_give_the_published_bytes(desk: Desk, serv
         desk.keeper().pull("pinned")
 
 
+def test_the_key_to_the_hub_goes_to_no_mirror(
+    desk: Desk, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    home = f"/maker/open/resolve/{REVISION}/"
+    with Server(files={"/copy/model.bin": MODEL}) as other:
+        desk.keeper(mirrors={f"{server.url}{home}sub/": f"{other.url}/copy/"}).pull("open")
+        assert [headers.get("authorization") for _, headers in server.seen] == ["Bearer secret"] * 2
+        [(path, headers)] = other.seen
+    assert path == "/copy/model.bin"
+    assert "authorization" not in headers
+
+
 def test_offline_asks_nobody_and_says_what_else_there_is(desk: Desk, server: Server) -> None:
     with pytest.raises(RefusedError, match="adopt"):
         desk.keeper(offline=True).pull("open")
