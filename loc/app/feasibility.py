@@ -18,6 +18,9 @@ LEAST_TO_HEAR: Quality = "good"
 """Of a recogniser that judges what is spoken. The basic one is no judge: of 19 good English lines by
 espeak-ng pocketsphinx heard 12 so wrong that they would have been blamed, as wrong as other lines."""
 
+STAND_INS = frozenset({"dub", SPEAKERS, FINALS})
+"""What is also asked of the runners-up, where the choice fails it or cannot do all of it."""
+
 Place = tuple[str, str | None]
 """(stage, target language or None)."""
 
@@ -253,14 +256,26 @@ def require_fonts(job: Job, settings: Settings) -> None:
 
 
 def restricted(choices: Choices) -> list[str]:
-    """What of the chosen backends may not be used commercially, in words: only `research` chooses such."""
-    cards = {resolution.choice.id: resolution.choice for resolution in choices.resolutions.values()
-             if resolution.choice is not None}  # fmt: skip
+    """What of the chosen backends, and of those that may stand in for them, may not be used commercially, in
+    words: only `research` chooses such."""
+    chosen = [found.choice for found in choices.resolutions.values() if found.choice is not None]
+    others = [card for place, cards in choices.runners_up.items() if place[0] in STAND_INS for card in cards]
+    spare = [card for card in others if card not in chosen]
+    said = [
+        *(f"{card.choice} uses {what}." for card in chosen for what in _not_for_sale(card)),
+        *(
+            f"{card.choice}, which may stand in, uses {what}."
+            for card in spare
+            for what in _not_for_sale(card)
+        ),
+    ]
+    return [f"{words} The output is for research only." for words in dict.fromkeys(said)]
+
+
+def _not_for_sale(card: Card) -> list[str]:
+    """Parts of a backend that may not be used commercially, each with the reason."""
     return [
-        f"{card.id} uses {part.item}: {why}. The output is for research only."
-        for card in cards.values()
-        for part in card.licences
-        if (why := refusal(part.licence, Purpose.INTERNAL))
+        f"{part.item}: {why}" for part in card.licences if (why := refusal(part.licence, Purpose.INTERNAL))
     ]
 
 

@@ -108,12 +108,40 @@ def test_delivery_is_refused_while_its_demands_cannot_be_met(settings: Make) -> 
     assert refused.value.code == ExitCode.REFUSED
 
 
-def test_research_says_what_may_not_be_sold(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _not_for_sale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of licences with one more, `nc`, which forbids commercial use."""
     row = Licence(
         name="NC 1.0", commercial="no", read=ReadOn(source="https://example.org", date="2026-01-01")
     )
     rows = {**table(), "nc": row}
     monkeypatch.setattr("loc.policy.licences.table", lambda: rows)
+
+
+@pytest.mark.usefixtures("_not_for_sale")
+def test_each_model_of_a_backend_is_weighed_and_those_that_may_stand_in(settings: Make) -> None:
+    sold, own = LicensedPart("weights", "sold", "mit"), LicensedPart("weights", "own", "nc")
+    reads = replace(CARD, stage="translate")
+    others = [card for card in CARDS if card.stage not in ("dub", "translate")]
+    cards = [
+        *others,
+        # The first language by one model, the second by another of the same backend.
+        replace(reads, model="ja", licences=(own,), languages=Languages(target=("ja",))),
+        replace(reads, model="es", licences=(sold,), languages=Languages(target=("es",))),
+        replace(reads, model="any", licences=(own,), rank=9),
+        replace(CARD, model="first", licences=(sold,), rank=1),
+        replace(CARD, model="next", licences=(own,), rank=2),
+    ]
+    given = settings(purpose=Purpose.RESEARCH)
+    said = restricted(decide(STAGES, job(), given, cards, lambda need: True))
+    assert [words.partition(" uses ")[0] for words in said] == [
+        "translate/a:ja",
+        "dub/a:next, which may stand in,",
+    ]
+
+
+@pytest.mark.usefixtures("_not_for_sale")
+def test_research_says_what_may_not_be_sold(settings: Make) -> None:
     cards = [replace(card, licences=(LicensedPart("weights", "w.bin", "nc"),)) for card in CARDS]
     given = settings(purpose=Purpose.RESEARCH)
     choices = decide(STAGES, job(), given, cards, lambda need: True)
