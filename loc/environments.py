@@ -1,9 +1,9 @@
 """Environments of workers: what each holds, whether it is there, and how a worker is started in it.
 
 An environment is a folder of the data folder, `envs/NAME`: a virtual environment `venv`, made by the Python
-that runs `loc`; `lock.txt`, every package with version and hash as it was first installed; and
-`environment.json`, which is written last. Nothing of `loc`'s own environment is seen in it but the code of
-`loc` itself. `loc.app.environments` makes them.
+that runs `loc`; `lock.txt`, every package with version and hash as it was first installed, and for which
+requirements; and `environment.json`, which is written last. Nothing of `loc`'s own environment is seen in it
+but the code of `loc` itself. `loc.app.environments` makes them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from loc.store.keys import digest_bytes, digest_value
 
 STATE = "environment.json"
 LOCK = "lock.txt"
+LOCKED_FOR = "# for requirements "
+"""How the first line of a lock begins that says what it is of, by `Row.digest`; a comment to pip."""
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONNOUSERSITE": "1"}
 """A worker's packages must not look for files on a hub: they are given paths."""
@@ -60,7 +62,7 @@ class State(_Frozen):
     requirements: str
     """`Row.digest` it was made for."""
     lock: str
-    """SHA-256 of its lock."""
+    """`Environment.lock_digest`."""
     python: str
 
 
@@ -93,6 +95,28 @@ class Environment:
         """What was installed: pip's requirements with hashes."""
         return self.folder / LOCK
 
+    @property
+    def locked_for(self) -> str | None:
+        """`Row.digest` of what its lock is of; None without a lock."""
+        try:
+            first = self.lock.read_text("utf-8").partition("\n")[0]
+        except (OSError, ValueError):
+            return None
+        if first.startswith(LOCKED_FOR):
+            return first.removeprefix(LOCKED_FOR).strip()
+        # Older locks do not say; where nothing stands beside them either they were copied here, to be used.
+        state = self.state()
+        return self.row.digest if state is None else state.requirements
+
+    def lock_digest(self) -> str:
+        """SHA-256 of the packages in its lock, whatever requirements led to them.
+
+        Raises:
+            OSError: there is none.
+        """
+        lines = self.lock.read_bytes().splitlines(keepends=True)
+        return digest_bytes(b"".join(line for line in lines if not line.startswith(b"#")))
+
     def state(self) -> State | None:
         """What is known of it; None where it was not made to the end."""
         try:
@@ -108,7 +132,7 @@ class Environment:
         if state.requirements != self.row.digest:
             return "made for other requirements"
         try:
-            if digest_bytes(self.lock.read_bytes()) != state.lock:
+            if self.lock_digest() != state.lock:
                 return "its lock was changed"
         except OSError:
             return "its lock is missing"

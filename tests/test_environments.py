@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from loc import environments
+from loc.app import environments as app_environments
 from loc.app.environments import locked_by, make, remove
 from loc.backend import Need, installed
 from loc.environments import Environment, Row
@@ -64,7 +65,8 @@ def test_an_environment_is_made_locked_and_made_again_as_it_was(index: Path, tmp
     make(environment)
     assert installed(need, shelf)
     first = environment.fingerprint()
-    [line] = environment.lock.read_text().splitlines()
+    said, line = environment.lock.read_text().splitlines()
+    assert said == f"# for requirements {ROW.digest}"
     assert line.startswith("tinyspeech==1.0 --hash=sha256:")
     assert asked(environment, scratch, "import tinyspeech; print(tinyspeech.VERSION)") == "1.0"
     # Our own code is there, and none of our packages.
@@ -94,11 +96,50 @@ def test_what_cannot_be_imported_leaves_nothing_usable(index: Path, tmp_path: Pa
     assert environment.lacks() == "not made yet"
 
 
+def test_a_lock_outlasts_an_interruption(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = environments.find(tmp_path, "toy")
+    make(environment)
+    first = environment.fingerprint()
+    wheel(index, "2.0")
+    (environment.folder / "venv/bin/python").unlink()
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app_environments, "run", stop)
+        with pytest.raises(KeyboardInterrupt):
+            make(environment)
+    assert environment.lacks() == "not made yet"
+    make(environment)
+    assert environment.fingerprint() == first
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_lock_that_was_copied_is_kept_to(index: Path, tmp_path: Path, older: bool) -> None:
+    here, there = (environments.find(tmp_path / name, "toy") for name in ("here", "there"))
+    make(here)
+    wheel(index, "2.0")
+    lock = here.lock.read_text()
+    there.folder.mkdir(parents=True)
+    # Locks were written without saying what they are of once.
+    there.lock.write_text(lock.partition("\n")[2] if older else lock)
+    make(there)
+    assert there.fingerprint() == here.fingerprint()
+
+
 def test_other_requirements_make_it_anew(index: Path, tmp_path: Path) -> None:
     environment = environments.find(tmp_path, "toy")
     make(environment)
     newer = Environment(ROW.model_copy(update={"requirements": ("tinyspeech>=1",)}), environment.folder)
     assert newer.lacks() == "made for other requirements"
+    wheel(index, "2.0")
+    said: list[str] = []
+    make(newer, said.append)
+    assert "tinyspeech==2.0" in newer.lock.read_text()
+    assert "Its lock is of other requirements, and not used" in said
 
 
 def test_nothing_is_locked_without_a_hash() -> None:

@@ -16,10 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from loc.environments import LOCK, STATE, Environment, State
+from loc.environments import LOCK, LOCKED_FOR, STATE, Environment, State
 from loc.errors import ChildError, StorageError
 from loc.process import run
-from loc.store.keys import digest_bytes
 
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
 
@@ -55,9 +54,12 @@ def remove(environment: Environment) -> bool:
 
 def _made(environment: Environment, say: Say) -> State:
     row, folder = environment.row, environment.folder
-    before = environment.state()
-    locked = environment.lock.exists() and before is not None and before.requirements == row.digest
+    locked_for = environment.locked_for
+    locked = locked_for == row.digest
     folder.mkdir(parents=True, exist_ok=True)
+    if locked_for is not None and not locked:
+        say("Its lock is of other requirements, and not used")
+        environment.lock.unlink()
     (folder / STATE).unlink(missing_ok=True)
     shutil.rmtree(folder / "venv", ignore_errors=True)
     say(f"Making a virtual environment for {row.title}")
@@ -74,12 +76,12 @@ def _made(environment: Environment, say: Say) -> State:
         lock = _installed(python, folder, *row.requirements)
         if row.alone:
             lock += _installed(python, folder, "--no-deps", *row.alone)
-        _write(folder / LOCK, lock.encode())
+        _write(folder / LOCK, f"{LOCKED_FOR}{row.digest}\n{lock}".encode())
     say("Trying it")
     run([python, "-P", "-c", "; ".join(f"import {module}" for module in row.proof)], env=_clean())
     state = State(
         requirements=row.digest,
-        lock=digest_bytes(environment.lock.read_bytes()),
+        lock=environment.lock_digest(),
         python=platform.python_version(),
     )
     _write(folder / STATE, state.model_dump_json(indent=1).encode() + b"\n")
