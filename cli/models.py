@@ -137,7 +137,8 @@ def register(
     ] = None,
 ) -> None:
     """Register a model of your own, e.g. a fine-tune, where it lies: by digest, with its licence."""
-    models.require_known(load_graph(), architecture, licence, quality)
+    graph = load_graph()
+    models.require_known(graph, architecture, licence, quality)
     facts: dict[str, Any] = {
         "quality": quality, "rank": rank, "memory_mb": memory,
         "languages": spoken(source or (), target or (), pair or ()),
@@ -146,6 +147,7 @@ def register(
         name, folder, title=title or name, architecture=architecture, licence=licence,
         **{key: value for key, value in facts.items() if value is not None},
     )  # fmt: skip
+    models.require_loadable(graph, row)
     with _progress() as progress:
         Keeper(settings, say, progress).register(row, folder)
     typer.echo(f"{name}: {len(row.files)} files, {models.size(row)}")

@@ -100,6 +100,10 @@ class Card:
     architecture: str | None = None
     """Of a backend that loads one of several models: what their rows in the table of weights call it. Such a
     card is no choice; `cards_of` makes one for each row."""
+    checkpoint: tuple[str, ...] = ()
+    """How the one file of a model ends that such a backend loads; empty where it takes several, by name."""
+    beside: tuple[str, ...] = ()
+    """Paths of files that must be beside that one."""
     model: str | None = None
     """Id of the weights of this choice."""
     rank: int = 0

@@ -39,6 +39,9 @@ TO_WHISPER: Mapping[str, str] = {"jv": "jw", "nb": "no"}
 """Tags that Whisper writes otherwise, or does not tell apart."""
 FROM_WHISPER: Mapping[str, str] = {"jw": "jv"}
 
+CHECKPOINT = (".pt", ".pth")
+"""How a file in the form of the `whisper` package ends, among several."""
+
 MAX_WINDOW = 30 * RECOGNISER_RATE
 """Samples that one pass of the encoder hears."""
 
@@ -67,7 +70,8 @@ class Recogniser:
 
     Args:
         host: whose devices it runs on.
-        model: id of its weights: one file as `whisper` publishes them, `dims` and `model_state_dict`.
+        model: id of its weights, of which one file is as `whisper` publishes them: `dims` and
+            `model_state_dict`.
     """
 
     def __init__(self, host: Host, model: str) -> None:
@@ -166,13 +170,14 @@ def _load(weights: Weights) -> Any:
     """The model of a checkpoint, whole, on the CPU in float32.
 
     Raises:
+        InputError: which of its files it is cannot be told.
         MissingError: the file holds something else, or not all of it.
     """
     import whisper
     from whisper.model import ModelDimensions, Whisper
 
-    (path,) = weights.files.values()
-    saved = read_saved(path)
+    name = weights.row.checkpoint(CHECKPOINT)
+    saved = read_saved(weights.files[name])
     try:
         dims = ModelDimensions(**saved["dims"])
         model = Whisper(dims)
@@ -185,7 +190,7 @@ def _load(weights: Weights) -> Any:
     load_strict(model, saved.get("model_state_dict", {}), weights.row.title)
     # Which heads tell times is not in the file; the library knows it of the published ones, by name. A model
     # of another shape under such a name has the library's default, all heads of the upper half.
-    heads = whisper._ALIGNMENT_HEADS.get(PurePosixPath(next(iter(weights.files))).stem)
+    heads = whisper._ALIGNMENT_HEADS.get(PurePosixPath(name).stem)
     if heads and len(gzip.decompress(base64.b85decode(heads))) == dims.n_text_layer * dims.n_text_head:
         model.set_alignment_heads(heads)
     return model.eval()

@@ -126,3 +126,14 @@ def require_known(graph: Graph, architecture: str, licence: str, quality: str | 
         raise UsageError(
             f"--quality: there is no {quality!r}.", fix=f"Known: {', '.join(get_args(Quality))}."
         )
+
+
+def require_loadable(graph: Graph, row: Row) -> None:
+    """See that its backend finds what it loads among a model's files.
+
+    Raises:
+        InputError: it does not.
+    """
+    for card in (backend.card for backend in graph.backends.values()):
+        if card.architecture == row.architecture and card.checkpoint:
+            row.checkpoint(card.checkpoint, card.beside)

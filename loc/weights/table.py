@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from loc.errors import InputError
+
 SHA256 = r"^[0-9a-f]{64}$"
+
+MOST_LISTED = 8
+"""Files that a message names: enough to see what a folder is."""
 
 
 class _Row(BaseModel):
@@ -78,6 +83,29 @@ class Row(_Row):
         if None not in sizes:
             return sum(size or 0 for size in sizes)
         return None if self.about_mb is None else self.about_mb << 20
+
+    def checkpoint(self, suffixes: Sequence[str], beside: Sequence[str] = ()) -> str:
+        """The path of the one file that is loaded: the only one of these suffixes, or the only one at all.
+
+        Args:
+            beside: paths of others that must be there.
+
+        Raises:
+            InputError: there are several such files, or none; or another lacks.
+        """
+        paths = [file.path for file in self.files]
+        ending = paths if len(paths) == 1 else [path for path in paths if path.endswith(tuple(suffixes))]
+        lacking = [path for path in beside if path not in paths]
+        if len(ending) == 1 and not lacking:
+            return ending[0]
+        wanted = " and ".join([f"one file that ends in {' or '.join(suffixes)}", *beside])
+        some = ", ".join(paths[:MOST_LISTED])
+        more = f" and {len(paths) - MOST_LISTED} more" if len(paths) > MOST_LISTED else ""
+        raise InputError(
+            f"{self.title} cannot be loaded.",
+            why=f"Its backend reads {wanted}; its files are {some}{more}.",
+            fix="Register a folder with the files of one model, in the form that its backend reads.",
+        )
 
     @model_validator(mode="after")
     def _safe_paths(self) -> Row:

@@ -52,9 +52,9 @@ class Chatterbox(ModelEngine):
     @cached_property
     def _folder(self) -> Path:
         folder = self.host.scratch / f"chatterbox-{self.model}"
-        folder.mkdir(exist_ok=True)
         for path, file in self.weights.files.items():
             link = folder / path
+            link.parent.mkdir(parents=True, exist_ok=True)
             if not link.is_symlink():
                 link.symlink_to(file.resolve())
         return folder

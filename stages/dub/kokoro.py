@@ -39,6 +39,8 @@ class Kokoro(ModelEngine):
         quality="good",
         runs="subprocess",
         architecture="kokoro",
+        checkpoint=(".pth",),
+        beside=("config.json",),
         needs=(Need("environment", ENVIRONMENT, f"loc models env {ENVIRONMENT}"),),
         languages=Languages(target=frozenset(CODES)),
         licences=(
@@ -58,7 +60,7 @@ class Kokoro(ModelEngine):
         files = self.weights.files
         voices = [PurePosixPath(path).stem for path in files if path.startswith("voices/")]
         chosen = voice_of(voice, language, voices)
-        model = next(path for path in files if path.endswith(".pth"))
+        model = self.weights.row.checkpoint(self.card.checkpoint, self.card.beside)
         return {"config": files["config.json"], "model": files[model], "voice": files[f"voices/{chosen}.pt"]}
 
 

@@ -57,6 +57,7 @@ class Demucs:
         needs=(Need("package", "demucs", "pip install 'loc[neural]'"),),
         licences=(LicensedPart("code", "demucs", "mit"),),
         architecture="htdemucs",
+        checkpoint=(".th", ".safetensors"),
     )
 
     all_voices = True
@@ -163,7 +164,7 @@ class Demucs:
         return self._host.devices.halving("Demucs' segments", 1, lambda _: _vocals(model, piece))
 
     def _load(self, device: str) -> Any:
-        (path,) = self._weights.files.values()
+        path = self._weights.files[self._weights.row.checkpoint(self.card.checkpoint)]
         return load(path, self._weights.row.title).to(device)
 
 

@@ -41,6 +41,7 @@ class Whisper:
         languages=Languages(source=whisper.LANGUAGES, detects=True),
         licences=(LicensedPart("code", "openai-whisper", "mit"),),
         architecture="whisper",
+        checkpoint=whisper.CHECKPOINT,
     )
 
     max_window_samples = whisper.MAX_WINDOW

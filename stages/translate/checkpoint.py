@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def gathered(weights: Weights, scratch: Path) -> Path:
     """A folder with the files of a checkpoint under their own names, wherever they lie, and no others."""
     folder = scratch / "weights" / weights.row.id
-    folder.mkdir(parents=True, exist_ok=True)
     for name, path in weights.files.items():
         link = folder / name
+        link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():
             link.symlink_to(path.resolve())
     return folder

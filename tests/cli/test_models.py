@@ -72,6 +72,18 @@ def test_what_is_said_of_a_model_must_be_so(
     assert said in err
 
 
+def test_a_folder_in_which_no_backend_finds_its_model_is_refused(mine: Path, tmp_path: Path) -> None:
+    add = ("add", "mine", str(mine), "--architecture", "whisper", "--licence", "mit")
+    (mine / "README.md").write_text("A fine-tune.")
+    (mine / "best.pt").write_bytes(b"tensors")
+    code, _, err = models(tmp_path, *add)
+    assert code == ExitCode.INPUT
+    assert "README.md, best.pt, tiny.pt" in err
+    assert json.loads(models(tmp_path, "list", "--json")[1])[0]["id"] != "mine"
+    (mine / "best.pt").unlink()
+    assert models(tmp_path, *add)[0] == ExitCode.DONE
+
+
 def test_offline_pulls_nothing(tmp_path: Path) -> None:
     code, out, err = models(tmp_path, "pull", "whisper-tiny", "--offline")
     assert (code, out) == (ExitCode.REFUSED, "")

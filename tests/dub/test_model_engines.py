@@ -31,6 +31,7 @@ from stages.dub.kokoro_worker import LONGEST, phones_of, pieces
 from tests.furnished import furnish
 from tests.presenter import Film, write_subtitles
 from tests.weights.shelved import shelve
+from tests.weights.shelving import place, registered
 
 LOW, HIGH = VoiceRequest("low", 0), VoiceRequest("high", 0)
 ENGINE = Path(__file__).with_name("speaking_engine.py")
@@ -88,6 +89,25 @@ def test_chatterbox_finds_its_checkpoints_side_by_side_and_takes_differ(
     calls = asked(tmp_path)
     assert [call["take"] for call in calls] == [0, 1]
     assert set(calls[0]["files"]) == {file.path for file in published()["chatterbox-multilingual"].files}
+
+
+def test_files_in_folders_keep_their_places(tmp_path: Path) -> None:
+    files = (("config.json", b"{}"), ("voices/jf_own.pt", b"voice"), ("fine/tuned.pth", b"model"))
+    row = registered("mine", None, *(name for name, _ in files))
+    place(tmp_path, row, *files)
+    host = Host(settings=Settings(data_dir=tmp_path), scratch=tmp_path, model="mine")
+    assert Kokoro(host).paths("ja", HIGH)["model"].read_bytes() == b"model"
+    folder = Chatterbox(host).paths("ja", HIGH)["folder"]
+    assert (folder / "fine/tuned.pth").read_bytes() == b"model"
+
+
+@pytest.mark.parametrize("files", [("a.pth", "b.pth", "config.json"), ("a.pth",), ("a.pth", "b.txt")])
+def test_a_model_that_cannot_be_told_is_named(tmp_path: Path, files: tuple[str, ...]) -> None:
+    names = (*files, "voices/jf_own.pt")
+    place(tmp_path, registered("mine", None, *names), *((name, b"") for name in names))
+    engine = Kokoro(Host(settings=Settings(data_dir=tmp_path), scratch=tmp_path, model="mine"))
+    with pytest.raises(InputError, match=r"one file that ends in \.pth and config\.json.* a\.pth"):
+        engine.paths("ja", HIGH)
 
 
 def test_without_its_environment_an_engine_says_how_to_get_it(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from cli.graph import load_graph
 from loc.app.run import prepare, run_job
 from loc.artifacts import BLOCK_SAMPLES, SAMPLE_RATE, Stems
 from loc.backend import Host
-from loc.errors import MissingError
+from loc.errors import InputError, MissingError
 from loc.media.sound import read_sound
 from loc.runner import Runner
 from loc.settings import Settings
@@ -85,6 +85,16 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         backend={"separate": "demucs"},
     )
     return Job(folder / "film.mp4", sound, settings)
+
+
+def test_the_checkpoint_is_found_among_other_files(tmp_path: Path) -> None:
+    files = (("README.md", b"mine"), ("mine.th", package(blank())))
+    place(tmp_path / "one", registered("mine", "htdemucs", *(name for name, _ in files)), *files)
+    place(tmp_path / "two", registered("mine", "htdemucs", "a.th", "b.th"), ("a.th", b""), ("b.th", b""))
+    audio, whole = np.full((4800, 2), 0.1, np.float32), {"mean": 0.0, "deviation": 1.0}
+    assert backend(tmp_path / "one").separate(audio, whole, 0).shape == audio.shape
+    with pytest.raises(InputError, match=r"its files are a\.th, b\.th"):
+        backend(tmp_path / "two").separate(audio, whole, 0)
 
 
 def test_a_film_is_parted_by_a_fine_tune_and_dubbed(job: Job) -> None:

@@ -29,7 +29,7 @@ from loc.app.run import RunResult, prepare, run_job, with_language
 from loc.app.walk import Slots, make_stage
 from loc.artifacts import Transcript
 from loc.backend import Backend, Host
-from loc.errors import ExitCode, MissingError, UsageError
+from loc.errors import ExitCode, InputError, MissingError, UsageError
 from loc.events import ActionDone, Event, EventBus, StageStarted
 from loc.runner import Runner, Site
 from loc.settings import Settings
@@ -229,6 +229,19 @@ def test_a_model_of_english_alone_tells_no_language(tmp_path: Path) -> None:
     place(tmp_path / "many", FINE_TUNE, ("tiny.pt", checkpoint(blank())))
     recogniser = Recogniser(Host(Settings(data_dir=tmp_path / "many"), tmp_path), "mine")
     assert sum(recogniser.languages(np.ones(16_000, np.float32)).values()) == pytest.approx(1.0)
+
+
+def test_the_checkpoint_is_found_among_other_files(tmp_path: Path) -> None:
+    files = (("README.md", b"mine"), ("config.json", b"{}"), ("sub/mine.pt", checkpoint(blank())))
+    row = registered("mine", "whisper", *(name for name, _ in files), title="My own Whisper")
+    place(tmp_path / "one", row, *files)
+    audio = np.ones(16_000, np.float32)
+    assert Recogniser(Host(Settings(data_dir=tmp_path / "one"), tmp_path), "mine").languages(audio)
+    for folder, names in (("two", ("a.pt", "b.pt")), ("none", ("config.json", "model.safetensors"))):
+        place(tmp_path / folder, registered("mine", "whisper", *names), *((name, b"") for name in names))
+        recogniser = Recogniser(Host(Settings(data_dir=tmp_path / folder), tmp_path), "mine")
+        with pytest.raises(InputError, match=", ".join(names)):
+            recogniser.recognise(audio, "en")
 
 
 def test_every_published_model_has_a_row_with_its_digest() -> None:

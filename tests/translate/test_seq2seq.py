@@ -20,9 +20,11 @@ from loc.errors import InputError, LocError
 from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
 from loc.weights.table import Spoken, published
+from stages.translate.checkpoint import gathered
 from stages.translate.contract import SentenceTranslator, Translated
 from stages.translate.seq2seq import BATCH, M2M100, SPREAD, STEP, Madlad, Marian
 from tests.translate import tiny
+from tests.weights.shelving import place, registered
 
 ENGLISH = ("Dogs move.", "Bob saw a bear.", "And so, my fellow Americans,", "I live in a big house.")
 SPANISH = ("Los perros se mueven.", "Bob vio un oso.", "Y así, compatriotas,", "Vivo en una casa grande.")
@@ -307,6 +309,16 @@ def test_keys_hold_the_weights_and_not_where_they_lie(
 
     assert of("here", "mine") == of("there", "yours")
     assert of("here", "mine2") != of("elsewhere", "mine", changed=True)
+
+
+def test_files_in_folders_are_gathered_where_they_belong(tmp_path: Path) -> None:
+    row = registered("mine", "marian", "config.json", "onnx/model.bin")
+    place(tmp_path / "data", row, ("config.json", b"{}"), ("onnx/model.bin", b"x"))
+    weights = Host(Settings(data_dir=tmp_path / "data"), tmp_path).weights("mine")
+    for _ in range(2):
+        folder = gathered(weights, tmp_path / "scratch")
+        assert (folder / "onnx/model.bin").read_bytes() == b"x"
+        assert (folder / "config.json").read_bytes() == b"{}"
 
 
 def test_every_published_row_names_the_files_that_are_read() -> None:
