@@ -15,11 +15,11 @@ import email.utils
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from loc.errors import ChildError, InputError, LocError, MissingError
+from loc.errors import ChildError, InputError, LocError, MissingError, UsageError
 
 if TYPE_CHECKING:
     import httpx
@@ -36,6 +36,11 @@ one may be at fault itself, three are an endpoint that is down."""
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses after which the same request may be answered: waits, limits and overloads, and 529, which some
 services use for the latter."""
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+"""Variables by which proxies are named, in small letters or capitals."""
+CERTIFICATES = ("SSL_CERT_FILE", "SSLKEYLOGFILE")
+"""Variables by which files are named that must be there: with certificates in PEM form, and for keys."""
 
 OF_THE_REQUEST = frozenset({400, 413, 422})
 """Statuses that turn one request down and say nothing of the next."""
@@ -115,6 +120,7 @@ class Remote:
 
         Raises:
             MissingError: the endpoint is gone, or turns the key, the model or more requests down.
+            UsageError: the environment's key, proxies or certificates cannot be used.
             TurnedDown: it turns this request down.
             ChildError: it does not answer this request.
         """
@@ -122,7 +128,7 @@ class Remote:
             raise self._down
         try:
             answer = self._asked(path, body, read)
-        except MissingError as error:
+        except (MissingError, UsageError) as error:
             self._down = error
             raise
         except ChildError as error:
@@ -192,8 +198,7 @@ class Remote:
     def _send(self, path: str, body: Mapping[str, Any]) -> _Came:
         import httpx
 
-        key = os.environ.get(self._key_variable)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = authorization(os.environ.get(self._key_variable), self._key_variable)
         try:
             with self._opened().stream("POST", self._url + path, json=dict(body), headers=headers) as answer:
                 data = bytearray()
@@ -214,7 +219,7 @@ class Remote:
             if self._client is None:
                 # A redirect would carry the key to another host.
                 timeout = httpx.Timeout(self._patience.answer_s, connect=CONNECT_S)
-                self._client = httpx.Client(timeout=timeout, follow_redirects=False)
+                self._client = client(timeout=timeout, follow_redirects=False)
             return self._client
 
     def _pause(self, attempt: int, asked: str) -> float:
@@ -231,6 +236,84 @@ class Remote:
                 fix="Run again later; what was made is kept.",
             )
         return max(wanted or 0.0, doubled(attempt, self._patience.first_pause_s, longest))
+
+
+def client(**options: Any) -> httpx.Client:
+    """A client that goes by what the environment says of proxies and certificates.
+
+    Args:
+        options: of `httpx.Client`.
+
+    Raises:
+        UsageError: what it says cannot be used.
+        MissingError: a package lacks for it.
+    """
+    import httpx
+
+    try:
+        return httpx.Client(**options)
+    except ImportError as error:
+        raise MissingError(
+            f"A package lacks for the proxy in {_named(PROXIES, _is_socks)}.",
+            why="Its address begins with socks5.",
+            fix="pip install 'httpx[socks]', or name a proxy whose address begins with http://",
+        ) from error
+    except (ValueError, httpx.InvalidURL) as error:
+        names = _named(PROXIES, lambda said: not _is_proxy(said))
+        raise UsageError(
+            f"The proxy in {names} has no address that can be used.",
+            why="Known are http://, https:// and socks5://, with a host, and a number for the port.",
+            fix=f"Set {names} to an address like http://proxy.example:8080, or unset it.",
+        ) from error
+    except OSError as error:
+        names = _named(CERTIFICATES, bool)
+        raise UsageError(
+            f"The file in {names} cannot be used.",
+            why=f"{error.strerror or error}.",
+            fix=f"Set {names} to a file that is there and in the right form, or unset it.",
+        ) from error
+
+
+def _named(variables: Sequence[str], at_fault: Callable[[str], bool]) -> str:
+    """The variables of the environment, of some, whose content is at fault: it may hold passwords, and stands
+    in no message."""
+    known = {name.casefold() for name in variables}
+    found = [name for name, said in sorted(os.environ.items()) if name.casefold() in known and at_fault(said)]
+    return " and ".join(found) or "the settings of the system"
+
+
+def _is_socks(address: str) -> bool:
+    return address.lower().startswith("socks")
+
+
+def _is_proxy(address: str) -> bool:
+    import httpx
+
+    try:
+        httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (ValueError, httpx.InvalidURL):
+        return False
+    return True
+
+
+def authorization(key: str | None, variable: str) -> dict[str, str]:
+    """The header that carries a key, if there is one.
+
+    Args:
+        variable: of the environment, which holds the key.
+
+    Raises:
+        UsageError: no header can carry it.
+    """
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(
+            f"The key in {variable} cannot be sent.",
+            why="It holds a line break, or signs that are not ASCII.",
+            fix=f"Set {variable} to the key and nothing else.",
+        )
+    return {"Authorization": f"Bearer {key}"}
 
 
 def doubled(attempt: int, first_s: float, longest_s: float) -> float:

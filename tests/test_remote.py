@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from loc import remote
-from loc.errors import ChildError, LocError, MissingError
+from loc.errors import ChildError, LocError, MissingError, UsageError
 from loc.remote import MOST_GIVEN_UP, Patience, Remote, TurnedDown, doubled, retry_after
 from tests.endpoint import Answered, Asked, Endpoint, serving
 
@@ -84,6 +85,48 @@ def test_the_key_goes_to_the_endpoint_and_nowhere_else(
     assert f"does not accept the key in {KEY}" in failed.what
     for place in (str(failed), repr(failed), str(vars(one)), caplog.text):
         assert "sk-secret" not in place
+
+
+@pytest.mark.parametrize("key", ["sk-sécret", "sk-secret\n"])
+def test_a_key_that_no_header_carries_is_named_and_not_shown(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv(KEY, key)
+    one = opened()
+    failed = failure(one)
+    assert isinstance(failed, UsageError)
+    assert f"The key in {KEY} cannot be sent" in failed.what
+    assert failure(one) is failed
+    assert "cret" not in str(failed)
+    assert endpoint.asked == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "said", "kind"),
+    [
+        ("ALL_PROXY", "socks5://me:hidden@proxy.example:1080", MissingError),
+        ("https_proxy", "ftp://me:hidden@proxy.example", UsageError),
+        ("HTTP_PROXY", "proxy.example:hidden", UsageError),
+        ("SSL_CERT_FILE", "/hidden/none.pem", UsageError),
+        ("SSL_CERT_FILE", __file__, UsageError),
+    ],
+)
+def test_what_the_environment_says_of_the_network_wrongly_is_named(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, variable: str, said: str, kind: type[LocError]
+) -> None:
+    for name in (*remote.PROXIES, *remote.CERTIFICATES):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    if kind is MissingError:
+        # Whether or not the package is on this machine.
+        monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("no_proxy", "localhost")
+    monkeypatch.setenv(variable, said)
+    failed = failure(opened())
+    assert type(failed) is kind
+    assert f" in {variable} " in f"{failed.what.rstrip('.')} "
+    assert failed.fix
+    assert "hidden" not in str(failed)
 
 
 def test_a_redirect_is_not_followed_with_the_key(endpoint: Endpoint, opened: Open) -> None:

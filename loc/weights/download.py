@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loc import remote
 from loc.errors import LocError, MissingError, StorageError
-from loc.remote import PASSING, doubled, retry_after
+from loc.remote import PASSING, authorization, doubled, retry_after
 from loc.store.keys import HASH_BUFFER
 from loc.store.workdir import storage_error
 
@@ -64,10 +65,14 @@ class _Cut(Exception):  # noqa: N818 - news between two attempts
 
 
 def client() -> httpx.Client:
-    """Follows redirects, to other hosts too; a key goes to the first host alone."""
+    """Follows redirects, to other hosts too; a key goes to the first host alone.
+
+    Raises:
+        UsageError, MissingError: as `remote.client`.
+    """
     import httpx
 
-    return httpx.Client(
+    return remote.client(
         follow_redirects=True,
         timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
         headers={"Accept-Encoding": "identity", "User-Agent": "loc"},
@@ -85,6 +90,7 @@ def fetch(
 
     Raises:
         MissingError: it is not there, may not be had, cannot be reached, or is another file than wanted.
+        UsageError: the token is none.
         StorageError: no space, or the folder cannot be written.
     """
     part = path.with_name(path.name + ".part")
@@ -142,7 +148,7 @@ def _attempt(
     if have and (unknown or (wanted.size is not None and have > wanted.size)):
         _forget(part, tag)
         have = 0
-    headers = {"Authorization": f"Bearer {wanted.token}"} if wanted.token else {}
+    headers = authorization(wanted.token, TOKEN_VARIABLE)
     if have:
         headers["Range"] = f"bytes={have}-"
         with contextlib.suppress(OSError):
@@ -199,7 +205,7 @@ def get_json(http: httpx.Client, url: str, token: str | None = None) -> object:
     import httpx
 
     try:
-        answer = http.get(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+        answer = http.get(url, headers=authorization(token, TOKEN_VARIABLE))
         _check_status(answer, url)
         found: object = answer.json()
     except LocError:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from loc.errors import MissingError, StorageError
+from loc.errors import MissingError, StorageError, UsageError
 from loc.weights import download
 from loc.weights.download import ATTEMPTS, Wanted, fetch
 from tests.weights.server import Server
@@ -133,6 +133,19 @@ def test_a_redirect_to_another_host_is_followed_without_the_key(
         assert fetcher(f"{server.url}/b.bin", token="secret") == SHA256
         assert server.seen[0][1]["authorization"] == "Bearer secret"
         assert "authorization" not in other.seen[0][1]
+
+
+def test_a_key_and_certificates_that_cannot_be_used_are_named(
+    fetcher: Fetcher, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="key in HF_TOKEN cannot be sent"):
+        fetcher(token="sécret")
+    with download.client() as http, pytest.raises(UsageError, match="key in HF_TOKEN cannot be sent"):
+        download.get_json(http, f"{server.url}/api", "sécret")
+    assert server.seen == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(fetcher.path / "none.pem"))
+    with pytest.raises(UsageError, match="file in SSL_CERT_FILE"):
+        fetcher()
 
 
 def test_a_part_that_is_whole_is_taken(fetcher: Fetcher, server: Server) -> None:
