@@ -38,12 +38,15 @@ LINE_VERSION = 1
 
 ECHO_WORDS = 5
 """Source text of at least this many words that comes back unchanged was not translated, whatever the
-translator says; shorter ones may be names, or the same in both languages."""
+translator says; shorter ones, or one word again and again, may be names, or the same in both languages."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 
 _LOOP = re.compile(r"([^\W\d_].{0,30}?\S)(?:\s*\1){7,}", re.DOTALL)
-"""The same again, eight times in a row: what a model says that has lost its way. People stop before."""
+"""The same again, eight times in a row: what a model says that has lost its way. People stop before, unless
+they laugh or call."""
+OFTENER = 2
+"""Times as often as in the source that something may be said in a row: another language laughs otherwise."""
 
 MOST_FAILED = 0.5
 """Share of the lines that may fail; where more do, there is no translation to speak of, and no dub."""
@@ -421,9 +424,17 @@ def _noted(ctx: Context, transcript: Transcript, lines: Sequence[Line]) -> list[
     return found
 
 
-def _loops(text: str) -> bool:
-    """Whether a text repeats itself as no speaker does; a cry of one vowel is none."""
-    return any(len({*loop[1].casefold()}) > 1 for loop in _LOOP.finditer(text))
+def _loops(text: str, source: str) -> bool:
+    """Whether a text repeats itself as no speaker does, and the source not nearly so; a cry of one vowel is
+    no loop."""
+    times = [loop[0].count(loop[1]) for loop in _LOOP.finditer(text) if len({*loop[1].casefold()}) > 1]
+    return bool(times) and not _repeats(source, -(-max(times) // OFTENER))
+
+
+def _repeats(text: str, times: int) -> bool:
+    """Whether something, be it a single letter, is said so many times in a row; capitals do not matter."""
+    pattern = rf"([^\W\d_](?:.{{0,30}}?\S)?)(?:\s*\1){{{times - 1},}}"
+    return re.search(pattern, text.casefold(), re.DOTALL) is not None
 
 
 def failure(source: str, result: TranslatedLine) -> str | None:
@@ -433,12 +444,12 @@ def failure(source: str, result: TranslatedLine) -> str | None:
         return None
     if not result.text.strip():
         return "The translator gave nothing back."
-    if _loops(result.text):
+    if _loops(result.text, source):
         return "The translator repeated itself without end."
     if _WORD.findall(result.text.casefold()) != words:
         return None
     if result.unknown_words >= len(words):
         return "The translator knew none of its words."
-    if len(words) >= ECHO_WORDS:
+    if len(words) >= ECHO_WORDS and len({*words}) > 1:
         return "The translator gave the source back."
     return None

@@ -168,6 +168,12 @@ def test_a_failed_line_is_a_defect_without_text_and_is_tried_again(context: Any,
         ("Aah!", "¡" + "A" * 30 + "h!", 0, False),
         ("It cost a billion...", "Costó 100000000000.............", 0, False),
         ("No, no, no, no!", "¡No, no, no, no!", 0, False),
+        ("No, no, no, no, no!", "¡No, no, no, no, no!", 0, False),
+        ("No, no, no, no!", "no " * 200, 0, True),
+        ("Ha" + " ha" * 8 + "!", "¡Ja" + " ja" * 8 + "!", 0, False),
+        ("Ha ha ha ha ha!", "Jajajajajajajajajaja", 0, False),
+        ("Ha ha ha!", "Jajajajajajajajajaja", 0, True),
+        ("哈哈哈哈哈哈哈哈", "Ha" + " ha" * 8, 0, False),
     ],
 )
 def test_what_counts_as_a_translation(source: str, text: str, unknown: int, fails: bool) -> None:
