@@ -94,7 +94,14 @@ def _fill(template: str, source: Path, language: str, suffix: str) -> str:
         raise UsageError(
             f"-o has an unknown field {{{sorted(unknown)[0]}}}.", fix="Known: {stem}, {lang}, {ext}."
         )
-    return template.format(stem=source.stem, lang=language, ext=suffix)
+    try:
+        return template.format(stem=source.stem, lang=language, ext=suffix)
+    except (ValueError, LookupError, OverflowError, MemoryError) as error:
+        raise UsageError(
+            f"-o {template!r} is not a template.",
+            why=f"What stands behind a field's name, after ! or :, has no meaning for text ({error}).",
+            fix="Write the fields as {stem}, {lang}, {ext}.",
+        ) from error
 
 
 def check_distinct(planned: Sequence[tuple[Path, str, Targets]], summaries: Sequence[Path] = ()) -> None:

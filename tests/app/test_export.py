@@ -45,7 +45,19 @@ def test_container_that_is_named(settings: Make, output: str | None, expected: s
         export.targets_for(Path("talk.mov"), "ja", settings(output="final.mp4", container="mkv"))
 
 
-@pytest.mark.parametrize("output", ["final.avi", "{nam}.mp4", "{stem.mp4"])
+@pytest.mark.parametrize(
+    "output",
+    [
+        "final.avi",
+        "{nam}.mp4",
+        "{stem.mp4",
+        "{stem!z}.mp4",
+        "{stem:d}.mp4",
+        "{stem:>{nam}}.mp4",
+        "{stem:{}}.mp4",
+        "{stem:99999999999999999999}.mp4",
+    ],
+)
 def test_names_that_cannot_be(settings: Make, output: str) -> None:
     with pytest.raises(UsageError):
         export.targets_for(Path("talk.mp4"), "ja", settings(output=output))
