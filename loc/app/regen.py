@@ -7,7 +7,7 @@ from pathlib import Path
 from loc.app import takes
 from loc.app.plan import looking
 from loc.app.run import Graph, Prepared, prepare
-from loc.app.walk import Slots, make_stage, places
+from loc.app.walk import Slots, informed, make_stage, places
 from loc.artifacts import DubTrack, Translation
 from loc.errors import UsageError
 from loc.runner import NotMade
@@ -79,12 +79,14 @@ def _made(
 ) -> tuple[Translation, DubTrack]:
     """Text and dub as they are now, without making anything."""
     slots = Slots()
-    with looking(prepared, graph, store, settings) as context:
+    with looking(prepared, graph, store, settings) as given:
+        context = given
         try:
             for stage, own in places(prepared.stages, (language,)):
                 make_stage(stage, context, slots, own)
                 if stage.makes == "dub":
                     break
+                context = informed(context, slots.value(stage.makes, own))
         except NotMade as missing:
             raise UsageError(
                 f"{prepared.job.path.name} is not dubbed to {language} yet with these settings.",

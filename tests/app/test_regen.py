@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,15 @@ import pytest
 from cli.graph import load_graph
 from loc.app.regen import ask
 from loc.app.run import Graph, RunResult, prepare, run_job
+from loc.artifacts import Speaker, Transcript
 from loc.errors import UsageError
 from loc.events import ActionDone, Event
+from loc.runner import NotMade
 from loc.settings import Settings
+from loc.stage import Context, Stage
 from loc.store.workdir import WorkDir
 from stages.dub.command import Command
+from tests.app.toy import NoInputs
 from tests.dub.test_command import SPANISH, command
 from tests.presenter import Film, write_subtitles
 
@@ -105,3 +110,30 @@ def test_what_cannot_be_said_another_way_is_refused(job: Job) -> None:
     line = next(item.unit for item in spoken if item.action == "dub.speak").removeprefix("line ")
     with pytest.raises(UsageError, match="dub/espeak says line"):
         job.ask(line, engine="espeak")
+
+
+def test_the_dub_is_looked_for_with_what_was_heard(video: Path, settings: Callable[..., Settings]) -> None:
+    """The spoken language is known, and who is meant by a name in the cast file, as in a run."""
+    video.with_name("talk.en.srt").unlink()
+    video.with_name("talk.cast.toml").write_text('[speakers.Anna]\nvoice = "hana"\n')
+    seen: list[object] = []
+
+    def transcribe(_context: Context, _inputs: NoInputs) -> Transcript:
+        anna = Speaker(id="speaker1", name="Anna", median_f0_hz=None, voice_class="high", speech_samples=1)
+        return Transcript(language="en", origin="recognised", segments=(), dropped=(), speakers=(anna,))
+
+    def dub(context: Context, _inputs: NoInputs) -> None:
+        assert context.job.cast is not None
+        seen.extend((context.job.source_language, context.job.cast.voices))
+        raise NotMade("dub")
+
+    graph = Graph(
+        (
+            Stage("transcribe", "transcript", NoInputs, transcribe),
+            Stage("dub", "dub", NoInputs, dub, per_language=True),
+        ),
+        {},
+    )
+    with pytest.raises(UsageError, match="not dubbed to ja yet"):
+        ask(video, graph, settings(), ("l0001",), None)
+    assert seen == ["en", {"speaker1": {"": "hana"}}]
