@@ -107,12 +107,17 @@ def main() -> NoReturn:
 
 
 class _Signals:
-    """Makes every signal that asks for an end a KeyboardInterrupt, which no handler of errors swallows."""
+    """Makes every signal that asks for an end a KeyboardInterrupt, which no handler of errors swallows.
+
+    One that whoever started the process has it ignore stays so: under nohup it goes on when the terminal
+    closes, and in the background of a script (`&`) Ctrl-C is for others.
+    """
 
     def __init__(self) -> None:
         self.came = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._interrupt)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._interrupt)
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self.came = True

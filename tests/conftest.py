@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 # No test is timed: machines are shared. In CI hypothesis takes the same examples every time.
 settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
+
+# Started in the background of a script, they would have every program that they start ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import COMMANDS
+from cli.main import COMMANDS, _Signals
 from loc.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -247,6 +247,24 @@ def test_interrupt_ends_with_130_and_leaves_no_child(folder: Path, tmp_path: Pat
         assert set(alive.read().split()) <= {"started"}
     assert running.returncode == ExitCode.INTERRUPTED
     assert "Traceback" not in words
+
+
+def test_a_signal_that_was_to_be_ignored_stays_so() -> None:
+    """As nohup starts it, and as a script does with `&`."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signals = _Signals()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        assert signals.came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_reference_pages_are_current() -> None:
