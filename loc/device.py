@@ -51,11 +51,41 @@ _OUT_OF_MEMORY = (
 
 _MIB = 1 << 20
 
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """Where a container's memory stands, below `_CGROUPS`.
+
+    Args:
+        most: file of what it may have.
+        taken: file of what it has taken, with what the kernel keeps of files for it.
+        stat: file that tells the kinds of what is taken.
+        given_back: kinds that the kernel gives back when somebody needs memory, as `MemAvailable` counts too.
+    """
+
+    most: str
+    taken: str
+    stat: str
+    given_back: frozenset[str]
+
+
 _LIMITS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    _Limit(
+        "memory.max",
+        "memory.current",
+        "memory.stat",
+        frozenset({"inactive_file", "active_file", "slab_reclaimable"}),
+    ),
+    _Limit(
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        frozenset({"total_inactive_file", "total_active_file"}),
+    ),
 )
-"""Where a container's memory stands: what it may have, and what it has taken."""
+"""Of cgroups of version 2 and 1."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +121,22 @@ def free_host_mb() -> int | None:
         free = int(fields["MemAvailable"].split()[0]) // 1024
     except (KeyError, ValueError, IndexError):
         return None
-    for limit, taken in _LIMITS:
+    for limit in _LIMITS:
         with contextlib.suppress(OSError, ValueError):
-            left = int(Path(limit).read_text()) - int(Path(taken).read_text())
-            free = min(free, max(0, left // _MIB))
+            left = int((_CGROUPS / limit.most).read_text()) - int((_CGROUPS / limit.taken).read_text())
+            free = min(free, max(0, (left + _given_back(limit)) // _MIB))
     return free
+
+
+def _given_back(limit: _Limit) -> int:
+    """Bytes a container has taken that are given back at need: of videos and weights that were read, above
+    all, which fill it within minutes. 0 where the kernel does not tell."""
+    try:
+        lines = (_CGROUPS / limit.stat).read_text().splitlines()
+    except OSError:
+        return 0
+    kinds = (line.split() for line in lines)
+    return sum(int(size) for name, size in kinds if name in limit.given_back)
 
 
 ACCELERATORS = ("mps",) if sys.platform == "darwin" else ("cuda",)

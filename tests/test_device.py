@@ -299,16 +299,59 @@ def test_memory_that_ends_while_loading_is_told_and_lets_go(devices: Devices, tm
     assert is_free(tmp_path)
 
 
-def test_free_memory_is_that_of_the_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+MIB = 1 << 20
+
+
+@pytest.fixture
+def cgroups(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty tree of cgroups in place of the system's."""
+    monkeypatch.setattr("loc.device._CGROUPS", tmp_path)
+    (tmp_path / "memory").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("most", "taken"),
+    [
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ],
+)
+def test_free_memory_is_that_of_the_container(cgroups: Path, most: str, taken: str) -> None:
     free = free_host_mb()
     assert free is not None
     assert free > 0
-    (tmp_path / "max").write_text(str(300 << 20))
-    (tmp_path / "current").write_text(str(299 << 20))
-    monkeypatch.setattr("loc.device._LIMITS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
+    (cgroups / most).write_text(str(300 * MIB))
+    (cgroups / taken).write_text(str(299 * MIB))
     assert free_host_mb() == 1
-    (tmp_path / "max").write_text("max\n")
+    (cgroups / most).write_text("max\n")
     assert free_host_mb() != 1
+
+
+@pytest.mark.parametrize(
+    ("most", "taken", "stat"),
+    [
+        (
+            "memory.max",
+            "memory.current",
+            {"anon": 20, "file": 279, "inactive_file": 200, "active_file": 30, "slab_reclaimable": 6},
+        ),
+        (
+            "memory/memory.limit_in_bytes",
+            "memory/memory.usage_in_bytes",
+            {"cache": 279, "inactive_file": 1, "total_inactive_file": 200, "total_active_file": 36},
+        ),
+    ],
+)
+def test_what_the_kernel_keeps_of_files_is_free(
+    cgroups: Path, most: str, taken: str, stat: dict[str, int]
+) -> None:
+    """Who has read a video of gigabytes has a full container, and may have it all the same."""
+    (cgroups / most).write_text(str(300 * MIB))
+    (cgroups / taken).write_text(str(299 * MIB))
+    kinds = "".join(f"{name} {size * MIB}\n" for name, size in stat.items())
+    (cgroups / taken).with_name("memory.stat").write_text(kinds)
+    assert free_host_mb() == 1 + 236
 
 
 def test_a_process_that_waits_for_anothers_work_lets_it_have_the_device(
