@@ -89,6 +89,10 @@ class Account:
         self._sinks = sinks
         self._files = list(settings.summary)
         self._inputs: dict[Path, InputOutcome] = {}
+        self._written: dict[Path, str] = {}
+        """Digests of what the files hold."""
+        self._replaced: set[str] = set()
+        """Digests of what was replaced in them since all were written."""
         self._started, self._clock = now(), time.monotonic()
 
     def begin(self, paths: Sequence[Path]) -> None:
@@ -99,8 +103,10 @@ class Account:
             StorageError: it cannot be written.
         """
         self._inputs = {path: InputOutcome(input=str(path), state="waiting") for path in paths}
+        summary = self._summary()
         for path in self._files:
-            self._write(path, self._summary())
+            self._write(path, summary)
+        self._forget_replaced()
 
     def working(self, path: Path) -> None:
         """An input begins."""
@@ -134,9 +140,10 @@ class Account:
                 notice = Notice(code="summary-lost", message=f"The summary is not kept any more: {error}")
                 for sink in self._sinks:
                     sink(notice)
+        self._forget_replaced()
 
     def _write(self, path: Path, summary: Summary) -> None:
-        """Replace a summary of ours, and forget it: a night of a thousand videos writes two thousand."""
+        """Write a summary, in place of one of ours."""
         if path.suffix.lower() == ".md":
             data = to_markdown(summary).encode()
         else:
@@ -145,8 +152,16 @@ class Account:
         with export.writing(self._store, path):
             before = self._replaceable(path)
             export.place(self._store, path, sha256, lambda part: part.write_bytes(data))
-        if before not in (None, sha256):
-            self._store.forget_output(before)
+        if before is not None:
+            self._replaced.add(before)
+        self._written[path] = sha256
+
+    def _forget_replaced(self) -> None:
+        """Forget what no file holds any more: a night of a thousand videos writes two thousand summaries. Not
+        before all are written, as two may be the same."""
+        for sha256 in self._replaced - set(self._written.values()):
+            self._store.forget_output(sha256)
+        self._replaced.clear()
 
     def _replaceable(self, path: Path) -> str | None:
         """The digest of what stands at a path, None for nothing.

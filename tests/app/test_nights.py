@@ -104,6 +104,21 @@ def test_summary_is_whole_at_any_instant(toy: Toy, three: list[Path], settings: 
     assert len(outputs) == 1 + len({path.read_bytes() for path in three[0].parent.glob("*.ja.*")})
 
 
+def test_two_summaries_of_one_kind_are_both_kept(
+    toy: Toy, three: list[Path], settings: Make, tmp_path: Path
+) -> None:
+    files = (tmp_path / "here.json", tmp_path / "there.json", tmp_path / "page.md")
+    seen: list[Event] = []
+    run_all(three, toy.graph(), settings(summary=files), [seen.append])
+    assert not [event for event in seen if isinstance(event, Notice) and event.code == "summary-lost"]
+    assert [item.state for item in read(files[1]).inputs] == ["done"] * 3
+    assert files[0].read_bytes() == files[1].read_bytes()
+    outputs = list((settings().work_dir / "outputs").iterdir())
+    assert len(outputs) == 2 + len({path.read_bytes() for path in three[0].parent.glob("*.ja.*")})
+    # The next night replaces them.
+    run_all(three, toy.graph(), settings(summary=files))
+
+
 def test_summary_of_an_interrupted_night(toy: Toy, three: list[Path], settings: Make, tmp_path: Path) -> None:
     def interrupt(name: str) -> None:
         if len(toy.made) == 4:
