@@ -58,7 +58,8 @@ PRESETS = (
 )
 
 
-FINALS_FORM = re.compile(r"none|auto|all|(auto,)?[1-9][0-9]*(-[1-9][0-9]*)?(,[1-9][0-9]*(-[1-9][0-9]*)?)*")
+_CUTS = "[1-9][0-9]*(-[1-9][0-9]*)?"
+FINALS_FORM = re.compile(f"none|auto|all|((auto|all),)?{_CUTS}(,{_CUTS})*")
 """What `--finals` takes."""
 
 
@@ -218,7 +219,11 @@ class Settings(BaseSettings):
         topic="Job",
     )
     finals_limit: int | None = _setting(
-        None, "At most this many cuts get finals.", "--finals-limit", topic="Job", ge=0
+        None,
+        "At most this many cuts get finals, besides those that --finals names by number.",
+        "--finals-limit",
+        topic="Job",
+        ge=0,
     )
     unlike: Literal["warn", "pass"] = _setting(
         "warn",

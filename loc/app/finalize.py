@@ -13,6 +13,10 @@ from loc.store.workdir import WorkDir
 HERE = ("work_dir", "data_dir", "workers", "device", "nice")
 """Settings that belong to the machine and the moment, not to the run that goes on."""
 
+NOT_AGAIN = ("summary", "overwrite", "force", "deadline")
+"""Settings that were said for one command and hold for no other: they would have files replaced that nobody
+named now."""
+
 
 def settings_for(store: WorkDir, video: Path, cuts: str, settings: Settings) -> Settings:
     """The settings of the newest finished run of a video, with finals for some more of its cuts.
@@ -31,9 +35,13 @@ def settings_for(store: WorkDir, video: Path, cuts: str, settings: Settings) -> 
             f"--cuts: {cuts!r} names no cuts.", fix="Say numbers as in the report, e.g. 2 or 1,4-7."
         )
     record = _newest(store, video)
-    known = {name: value for name, value in record.given.items() if name in Settings.model_fields}
+    known = {
+        name: value
+        for name, value in record.given.items()
+        if name in Settings.model_fields and name not in NOT_AGAIN
+    }
     given = {**known, **{name: getattr(settings, name) for name in HERE}}
-    return Settings(**{**given, "finals": _more(given, wanted), "finals_limit": None})
+    return Settings(**{**given, "finals": _more(given, wanted)})
 
 
 def _newest(store: WorkDir, video: Path) -> RunRecord:
@@ -52,6 +60,6 @@ def _more(given: dict[str, Any], wanted: str) -> str:
     """What `--finals` comes to: what the run had, and the cuts that are named now."""
     quality = given.get("quality", "standard")
     had = given.get("finals") or {"draft": "none", "standard": "auto", "max": "all"}[quality]
-    if had == "all":
+    if had == "all" and given.get("finals_limit") is None:
         return "all"
     return wanted if had == "none" else f"{had},{wanted}"

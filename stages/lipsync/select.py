@@ -41,6 +41,8 @@ COLOUR_NOISE = 4.6
 """Of lips: twice what is just noticeable, since what is drawn opens to other colours."""
 
 ALL, AUTO, NONE = "all", "auto", "none"
+ASKED = "asked"
+"""The reason of a cut that is named."""
 BY_QUALITY: Mapping[Quality, str] = {"draft": NONE, "standard": AUTO, "max": ALL}
 
 _LIST = re.compile(r"[1-9][0-9]*(-[1-9][0-9]*)?(,[1-9][0-9]*(-[1-9][0-9]*)?)*")
@@ -80,7 +82,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which cuts are to get finals: none, those that deserve them (auto) or all; and those that are named."""
+    """Which cuts are to get finals: none, those that deserve them (auto) or all; and those that are named,
+    whatever the limit."""
 
     mode: str = NONE
     named: frozenset[int] = frozenset()
@@ -90,13 +93,14 @@ def wanted_finals(quality: Quality, finals: str | None) -> Wanted:
     """What `--quality` and `--finals` come to.
 
     Raises:
-        UsageError: `finals` is none of none, auto, all, numbers of cuts, or auto and numbers.
+        UsageError: `finals` is none of none, auto, all, numbers of cuts, or auto or all and numbers.
     """
     said = (finals if finals is not None else BY_QUALITY[quality]).replace(" ", "")
     if said in (ALL, AUTO, NONE):
         return Wanted(said)
-    if said.startswith(f"{AUTO},"):
-        return Wanted(AUTO, numbers(said.removeprefix(f"{AUTO},")))
+    mode, _, named = said.partition(",")
+    if mode in (ALL, AUTO):
+        return Wanted(mode, numbers(named))
     return Wanted(NONE, numbers(said))
 
 
@@ -135,14 +139,20 @@ def select(candidates: Sequence[Candidate], wanted: Wanted, limit: int | None = 
     too, or the texture of a face would change within it; a list of numbers is taken as it is. Under a limit,
     those with the strongest reason come first, and a face in a shot is taken whole or not at all.
 
+    Naming a cut neither gives another one a final nor takes one from it, with a limit or without.
+
     Args:
         candidates: every drawn cut.
         wanted: as `wanted_finals` says.
-        limit: the most cuts.
+        limit: the most cuts besides those that are named.
     """
     own = {one.cut: _reasons(one, wanted) for one in candidates}
-    groups = _groups(candidates, own)
-    groups.sort(key=lambda group: min(_rank(one, own[one.cut]) for one in group))
+    named = {one.cut for one in candidates} & wanted.named
+    deserved = {
+        cut: tuple(reason for reason in reasons if reason.code != ASKED) for cut, reasons in own.items()
+    }
+    groups = _groups(candidates, deserved)
+    groups.sort(key=lambda group: min(_rank(one, deserved[one.cut]) for one in group))
     taken: set[int] = set()
     left_out: set[int] = set()
     for group in groups:
@@ -150,12 +160,14 @@ def select(candidates: Sequence[Candidate], wanted: Wanted, limit: int | None = 
             taken |= {one.cut for one in group}
         else:
             left_out |= {one.cut for one in group}
+    taken |= named
+    left_out -= named
     return [
         _choice(one.cut, own[one.cut], one.cut in taken, one.cut in left_out, limit) for one in candidates
     ]
 
 
-_ALONE = {"asked", "all"}
+_ALONE = {"all"}
 """Reasons that say nothing of the other cuts of a face in its shot."""
 
 
@@ -174,18 +186,19 @@ def _groups(candidates: Sequence[Candidate], own: Mapping[int, tuple[Reason, ...
 
 
 def _reasons(one: Candidate, wanted: Wanted) -> tuple[Reason, ...]:
-    if wanted.mode == ALL:
-        return (Reason(code="all", detail="Every drawn cut is to get a final."),)
-    asked = (one.cut in wanted.named, "asked", "Its number was named.")
-    if wanted.mode == NONE:
-        return (Reason(code=asked[1], detail=asked[2]),) if asked[0] else ()
+    auto = wanted.mode == AUTO
     found = (
-        asked,
-        (one.lead, "lead", "The cast file calls who speaks a lead."),
-        (is_under_limit(one.score), "low-score", "Its draft scored under the limit of its measure."),
-        (one.area > LARGE_FACE, "large-face", f"The face fills over {LARGE_FACE:.0%} of the picture."),
+        (one.cut in wanted.named, ASKED, "Its number was named."),
+        (wanted.mode == ALL, "all", "Every drawn cut is to get a final."),
+        (auto and one.lead, "lead", "The cast file calls who speaks a lead."),
+        (auto and is_under_limit(one.score), "low-score", "Its draft scored under the limit of its measure."),
         (
-            one.stretch > MAX_STRETCH,
+            auto and one.area > LARGE_FACE,
+            "large-face",
+            f"The face fills over {LARGE_FACE:.0%} of the picture.",
+        ),
+        (
+            auto and one.stretch > MAX_STRETCH,
             "over-resolution",
             "The face has more pixels than the draft was drawn with.",
         ),
@@ -193,7 +206,7 @@ def _reasons(one: Candidate, wanted: Wanted) -> tuple[Reason, ...]:
     return tuple(Reason(code=code, detail=detail) for holds, code, detail in found if holds)
 
 
-_STRENGTH = ("asked", "lead", "low-score", "large-face", "over-resolution", "all")
+_STRENGTH = ("lead", "low-score", "large-face", "over-resolution", "all")
 
 
 def _rank(one: Candidate, reasons: tuple[Reason, ...]) -> tuple[int, float, int]:

@@ -52,7 +52,7 @@ MANY = st.lists(ONE, max_size=12).map(
 NUMBERS = st.frozensets(st.integers(1, 14))
 WANTED = st.one_of(
     st.sampled_from([Wanted(NONE), Wanted(AUTO), Wanted(ALL)]),
-    st.builds(Wanted, mode=st.sampled_from([NONE, AUTO]), named=NUMBERS),
+    st.builds(Wanted, mode=st.sampled_from([NONE, AUTO, ALL]), named=NUMBERS),
 )
 
 
@@ -78,7 +78,16 @@ def test_every_candidate_is_decided_once_and_every_final_has_a_reason(
     assert all(one.reasons for one in choices if one.final)
     assert all("over-limit" in codes(one) for one in choices if one.reasons and not one.final)
     if limit is not None:
-        assert len(finals(choices)) <= limit
+        assert len(finals(choices) - wanted.named) <= limit
+
+
+@given(MANY, st.sampled_from([NONE, AUTO, ALL]), NUMBERS, st.one_of(st.none(), st.integers(0, 6)))
+def test_naming_cuts_changes_nothing_for_the_others(
+    candidates: list[Candidate], mode: str, named: frozenset[int], limit: int | None
+) -> None:
+    there = {one.cut for one in candidates}
+    before = finals(select(candidates, Wanted(mode), limit))
+    assert finals(select(candidates, Wanted(mode, named), limit)) == before | (there & named)
 
 
 @given(MANY, WANTED)
@@ -123,13 +132,13 @@ def test_a_limit_chooses_alike_in_any_order(
     assert finals(select(shuffled, wanted, limit)) == finals(select(candidates, wanted, limit))
 
 
-@given(MANY, WANTED, st.integers(0, 6))
+@given(MANY, st.sampled_from([AUTO, ALL]), st.integers(0, 6))
 def test_under_a_limit_nobody_waits_for_a_weaker_one(
-    candidates: list[Candidate], wanted: Wanted, limit: int
+    candidates: list[Candidate], mode: str, limit: int
 ) -> None:
     """Of cuts that stand alone: each that was left out is no stronger than any that was taken."""
     alone = [Candidate(**{**vars(one), "shot": one.cut}) for one in candidates]
-    choices = {one.cut: one for one in select(alone, wanted, limit)}
+    choices = {one.cut: one for one in select(alone, Wanted(mode), limit)}
     left = [one for one in alone if "over-limit" in codes(choices[one.cut])]
     taken = [one for one in alone if choices[one.cut].final]
     assert len(taken) == limit or not left
@@ -140,7 +149,7 @@ def test_under_a_limit_nobody_waits_for_a_weaker_one(
 
 def strength(one: Candidate, choice: Choice) -> tuple[int, float]:
     """How strong a candidate's best reason is, as the docs list them, then how large its face is."""
-    order = ("all", "over-resolution", "large-face", "low-score", "lead", "asked")
+    order = ("all", "over-resolution", "large-face", "low-score", "lead")
     return max(order.index(code) for code in codes(choice) - {"over-limit"}), one.area
 
 
@@ -157,8 +166,8 @@ def test_a_cut_that_deserves_nothing_changes_nothing_for_the_others(
 
 
 @given(MANY, WANTED)
-def test_no_budget_leaves_every_draft(candidates: list[Candidate], wanted: Wanted) -> None:
-    assert not finals(select(candidates, wanted, 0))
+def test_no_budget_leaves_every_draft_that_is_not_named(candidates: list[Candidate], wanted: Wanted) -> None:
+    assert finals(select(candidates, wanted, 0)) == {one.cut for one in candidates} & wanted.named
     assert not finals(select(candidates, Wanted(NONE)))
 
 
@@ -193,7 +202,7 @@ def test_each_reason_stands_alone(other: dict[str, object], code: str) -> None:
     assert not plain.reasons
 
 
-def test_who_was_named_comes_before_who_is_large() -> None:
+def test_a_lead_comes_before_who_is_large() -> None:
     made = select([small(1, area=0.9), small(2, lead=True), small(3, area=0.5)], Wanted(AUTO), limit=2)
     assert finals(made) == {1, 2}
     assert codes(made[2]) == {"large-face", "over-limit"}
@@ -215,13 +224,14 @@ def test_a_cut_of_the_same_face_in_the_same_shot_comes_along() -> None:
         ("max", "none", Wanted(NONE)),
         ("standard", "1,4-7", Wanted(NONE, frozenset({1, 4, 5, 6, 7}))),
         ("draft", "auto, 3", Wanted(AUTO, frozenset({3}))),
+        ("draft", "all,3-4", Wanted(ALL, frozenset({3, 4}))),
     ],
 )
 def test_finals_say_more_than_quality(quality: str, said: str | None, expected: object) -> None:
     assert wanted_finals(quality, said) == expected  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("said", ["", "some", "0", "1,", "3-", "-3", "1..4", "7-4"])
+@pytest.mark.parametrize("said", ["", "some", "0", "1,", "3-", "-3", "1..4", "7-4", "auto", "all,"])
 def test_what_is_no_list_of_cuts_is_refused(said: str) -> None:
     with pytest.raises(UsageError):
         numbers(said)
