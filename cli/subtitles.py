@@ -20,6 +20,7 @@ from loc.app.subtitles import (
     Import,
     Kind,
     drawn_as_titles,
+    forget_text,
     form_of,
     import_text,
     propose_terms,
@@ -145,13 +146,15 @@ def import_(
 
 
 @app.command("forget")
-@with_settings("languages", "work_dir")
+@with_settings("languages", "source_language", "audio", "work_dir")
 def forget(video: Video, settings: Settings, source: SourceFlag = False) -> None:
-    """Forget imported subtitles; a file beside the video counts again."""
+    """Forget imported subtitles; a file beside the video counts again.
+
+    Of pictures --audio says beside which sound; without it, those of their newest run are meant.
+    """
     language = None if source else _one_language(settings)
     store = WorkDir(settings.work_dir)
-    digest, _ = store.input_digest(video)
-    if not store.withdraw(digest, _kind(source), language):
+    if not forget_text(store, video, _kind(source), language, settings.audio):
         raise UsageError(
             f"No {_kind(source)} was imported for {video.name}.", fix="`loc status` shows the runs."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from loc.app.record import FINISHED, RunRecord, runs
+from loc.app.record import FINISHED, RunRecord, runs, runs_of
 from loc.errors import UsageError
 from loc.settings import FINALS_FORM, Settings
 from loc.store.workdir import WorkDir
@@ -45,9 +45,9 @@ def settings_for(store: WorkDir, video: Path, cuts: str, settings: Settings) -> 
 
 
 def _newest(store: WorkDir, video: Path) -> RunRecord:
-    digest = store.input_digest(video)[0]
+    is_one = runs_of(store, video)
     for record in runs(store):
-        if record.source == digest and record.exit_code in FINISHED and record.given:
+        if record.exit_code in FINISHED and record.given and is_one(record):
             return record
     raise UsageError(
         f"There is no finished run of {video} in {store.root}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,5 +106,23 @@ def open_pictures(path: Path, store: WorkDir, settings: Settings) -> tuple[Pictu
         rate=rate or DEFAULT_RATE,
         motion=settings.motion if len(paths) == 1 else "none",
     )
-    digest = digest_value({"pictures": pictures.digests, "sound": pictures.sound_digest})
+    digest = _together(pictures.digests, pictures.sound_digest)
     return pictures, digest, sum(size for _, size in held) + sound[1]
+
+
+def _together(pictures: Sequence[str], sound: str | None) -> str:
+    return digest_value({"pictures": pictures, "sound": sound})
+
+
+def digest_beside(path: Path, store: WorkDir) -> Callable[[Path | None], str]:
+    """What stands for an input beside each sound: the digest of a video, which has its own, or of pictures.
+
+    Raises:
+        InputError: it cannot be read; also by what is given, where the sound cannot be.
+    """
+    paths = [path] if is_picture(path) else pictures_in(path) if path.is_dir() else []
+    if not paths:
+        video = store.input_digest(path)[0]
+        return lambda _: video
+    pictures = [store.input_digest(picture)[0] for picture in paths]
+    return lambda sound: _together(pictures, None if sound is None else store.input_digest(sound)[0])

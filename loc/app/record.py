@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +20,8 @@ from typing import IO, Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 import loc
-from loc.errors import ExitCode, StorageError
+from loc.app.pictures import digest_beside
+from loc.errors import ExitCode, InputError, StorageError
 from loc.events import Event, Progress
 from loc.settings import Settings
 from loc.stage import Job
@@ -197,6 +198,25 @@ def runs(store: WorkDir) -> Iterator[RunRecord]:
         record = read_run(store, run)
         if record is not None:
             yield record
+
+
+def runs_of(store: WorkDir, path: Path) -> Callable[[RunRecord], bool]:
+    """Tells runs of an input as it is now from all others, whatever it was called then. Pictures are one
+    input with the sound that the run had.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    beside = digest_beside(path, store)
+
+    def is_one(record: RunRecord) -> bool:
+        sound = record.given.get("audio")
+        # A sound that is gone or empty is not the one it was.
+        with contextlib.suppress(InputError):
+            return beside(None if sound is None else Path(sound)) == record.source
+        return False
+
+    return is_one
 
 
 def run_ids(store: WorkDir) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from loc.app.record import RunRecord, events, is_alive, runs
+from loc.app.record import RunRecord, events, is_alive, runs, runs_of
 from loc.errors import ExitCode
 from loc.events import ActionDone, StageDone, StageStarted, WorkPlanned
 from loc.store.workdir import WorkDir
@@ -36,11 +36,11 @@ class RunStatus:
 
 
 def status(store: WorkDir, path: Path | None = None) -> Iterator[RunStatus]:
-    """Every run, newest first; with `path` only those of that file, by name or by content."""
-    digest = store.input_digest(path)[0] if path is not None else None
+    """Every run, newest first; with `path` only those of that input, by name or by content."""
+    is_one = runs_of(store, path) if path is not None else None
     for record in runs(store):
         same_name = path is not None and Path(record.input).resolve() == path.resolve()
-        if path is None or same_name or record.source == digest:
+        if is_one is None or same_name or is_one(record):
             yield RunStatus(record, _state(store, record), tuple(_stages(store, record.id)))
 
 

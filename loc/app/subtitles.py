@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from loc.app.finished import finished, not_made
+from loc.app.pictures import digest_beside
+from loc.app.record import runs, runs_of
 from loc.app.run import Graph, Prepared
 from loc.artifacts import Segment, Source, SpeakerMark, Transcript, Translation
 from loc.errors import InputError, MissingError, UsageError
@@ -308,6 +310,24 @@ def import_text(
     ref = store.put_bytes(write_srt(cues, MICROSECONDS))
     store.supply(job.digest, SuppliedRecord(kind, language, file.name, ref, ids, marks))
     return Import(language, len(cues), tuple(entry.id for entry in previous), ids, tuple(edits))
+
+
+def forget_text(store: WorkDir, path: Path, kind: Kind, language: str | None, sound: Path | None) -> bool:
+    """Forget what was imported for an input; False where nothing was.
+
+    Args:
+        sound: beside which pictures are meant; None: that of their newest run for which there is something.
+
+    Raises:
+        InputError: the input cannot be read.
+    """
+    first = digest_beside(path, store)(sound)
+    if store.withdraw(first, kind, language):
+        return True
+    if sound is not None:
+        return False
+    is_one = runs_of(store, path)
+    return any(store.withdraw(run.source, kind, language) for run in runs(store) if is_one(run))
 
 
 def settle(

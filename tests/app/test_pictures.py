@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from loc.app.finalize import settings_for
+from loc.app.inputs import open_job
 from loc.app.pictures import open_pictures, pictures_in, read_rate
+from loc.app.record import Recorder
+from loc.app.status import status
+from loc.app.subtitles import forget_text
 from loc.errors import ExitCode, InputError, LocError, UsageError
 from loc.settings import Settings
-from loc.store.workdir import WorkDir
+from loc.stage import Job
+from loc.store.workdir import SuppliedRecord, WorkDir
 
 
 @pytest.mark.parametrize(
@@ -91,3 +97,49 @@ def test_an_empty_picture_is_refused(files: Path, store: WorkDir) -> None:
     (files / "photo.png").write_bytes(b"")
     with pytest.raises(InputError, match="is empty"):
         open_pictures(files / "photo.png", store, Settings(audio=files / "speech.wav"))
+
+
+def was_run(store: WorkDir, path: Path, **said: object) -> Job:
+    """Leave the record of a finished run of pictures, which Spanish subtitles were imported for."""
+    settings = Settings(languages=("es",), work_dir=store.root, **said)  # type: ignore[arg-type]
+    job = open_job(path, store, settings, lambda _code, _message: None)
+    with Recorder(store, job, settings) as recorder:
+        recorder.finish(exit_code=0)
+    imported = SuppliedRecord("translation", "es", "es.srt", store.put_bytes(b"1"), ())
+    store.supply(job.digest, imported)
+    return job
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("photo.png", {"audio": "speech.wav"}), ("frames", {"rate": "12"})]
+)
+def test_a_finished_run_of_pictures_is_found_again(
+    files: Path, store: WorkDir, name: str, said: dict[str, str]
+) -> None:
+    """By what they are: they have another name now."""
+    given = {key: files / value if key == "audio" else value for key, value in said.items()}
+    was_run(store, files / name, **given)
+    path = (files / name).rename(files / f"new-{name}")
+    again = settings_for(store, path, "2", Settings(work_dir=store.root))
+    assert (again.finals, again.audio, again.rate) == ("auto,2", given.get("audio"), given.get("rate"))
+    assert len(list(status(store, path))) == 1
+    assert forget_text(store, path, "translation", "es", None)
+    assert not forget_text(store, path, "translation", "es", None)
+
+
+def test_a_picture_beside_another_sound_is_another_input(files: Path, store: WorkDir) -> None:
+    photo, speech, other = files / "photo.png", files / "speech.wav", files / "other.wav"
+    was_run(store, photo, audio=speech)
+    other.write_bytes(b"other words")
+    job = was_run(store, photo, audio=other)
+    assert settings_for(store, photo, "2", Settings(work_dir=store.root)).audio == other
+    assert forget_text(store, photo, "translation", "es", speech)
+    assert not forget_text(store, photo, "translation", "es", speech)
+    assert [record.name for record in store.supplied(job.digest)] == ["es.srt"]
+    other.write_bytes(b"words that were never run")
+    assert settings_for(store, photo, "2", Settings(work_dir=store.root)).audio == speech
+    speech.unlink()
+    with pytest.raises(UsageError, match="no finished run"):
+        settings_for(store, photo, "2", Settings(work_dir=store.root))
+    # By its name it is known still.
+    assert len(list(status(store, photo))) == 2
