@@ -30,6 +30,8 @@ from loc.store.workdir import WorkDir, storage_error
 DEFAULT_TEMPLATE = "{stem}.{lang}{ext}"
 TEMPLATE_FIELDS = frozenset({"stem", "lang", "ext"})
 COPY_BUFFER = 1 << 20
+LONGEST_NAME = 255
+"""Bytes of a file's or folder's name that Linux and its file systems take."""
 _NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 """What `copy_file_range` answers where the kernel or the file systems cannot do it."""
 
@@ -73,7 +75,7 @@ def _video_path(source: Path, language: str, settings: Settings) -> Path:
     wanted, suffix = settings.output, f".{settings.file_type}"
     if wanted is None:
         return source.with_name(_fill(DEFAULT_TEMPLATE, source, language, suffix))
-    if wanted.endswith("/") or (Path(wanted).is_dir() and "{" not in wanted):
+    if wanted.endswith("/") or ("{" not in wanted and _is_folder(Path(wanted))):
         return Path(wanted) / _fill(DEFAULT_TEMPLATE, source, language, suffix)
     path = Path(_fill(wanted, source, language, suffix))
     if path.suffix.lower() != suffix:
@@ -83,6 +85,12 @@ def _video_path(source: Path, language: str, settings: Settings) -> Path:
             fix=f"End the name in {suffix} or {{ext}}, or name a folder with a slash at its end.",
         )
     return path
+
+
+def _is_folder(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.is_dir()
+    return False
 
 
 def _fill(template: str, source: Path, language: str, suffix: str) -> str:
@@ -138,7 +146,7 @@ def check_writable(store: WorkDir, targets: Targets, settings: Settings) -> None
     """Find out before any work whether the outputs could be written.
 
     Raises:
-        UsageError: a file is in the way that this store did not write.
+        UsageError: a file is in the way that this store did not write, or a name is too long.
         StorageError: the folder cannot be written.
     """
     for path in targets.all:
@@ -154,11 +162,18 @@ def check_writable(store: WorkDir, targets: Targets, settings: Settings) -> None
 
 
 def check_replaceable(store: WorkDir, path: Path, settings: Settings) -> None:
-    """Refuse to replace a file that is not a recorded output of this store.
+    """Refuse to replace a file that is not a recorded output of this store, and a name that no file can have.
 
     Raises:
         UsageError.
     """
+    for name in path.parts:
+        if (length := len(os.fsencode(name))) > LONGEST_NAME:
+            raise UsageError(
+                f"The output {path} cannot be written.",
+                why=f"{name} is {length} bytes long; names take {LONGEST_NAME}.",
+                fix="Choose a shorter name with -o, e.g. -o 'out/{lang}{ext}'.",
+            )
     if settings.overwrite or not path.exists():
         return
     if path.is_file() and path.stat().st_size and store.is_output(store.input_digest(path)[0]):
@@ -211,7 +226,9 @@ def place(store: WorkDir, path: Path, sha256: str, write: Callable[[Path], objec
     Raises:
         StorageError: no space or not writable; what was there is still there.
     """
-    part = path.with_name(f".{path.name}.{digest_value(str(store.root))[:8]}.part")
+    # Of one length, so that whatever name the file may have, this one may be had too.
+    whose = digest_bytes(os.fsencode(store.root) + b"/" + os.fsencode(path.name))
+    part = path.with_name(f".loc-{whose[:16]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)

@@ -128,7 +128,11 @@ def _cast(video: Path, settings: Settings, say: Say) -> CastFile | None:
     if settings.cast is not None:
         return read_cast(settings.cast)
     beside = video.with_name(f"{video.stem}{SUFFIX}")
-    if not beside.is_file():
+    try:
+        if not beside.is_file():
+            return None
+    except OSError:
+        # The name is too long for there to be one.
         return None
     say("sidecar", f"{beside.name} says who is not seen.")
     return read_cast(beside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,53 @@ def test_folder_that_cannot_be_written_is_found_before_work(
     targets = export.targets_for(tmp_path / "talk.mp4", "ja", settings(output=str(blocker / "x.{lang}.mp4")))
     with pytest.raises(StorageError, match="cannot be written"):
         export.check_writable(store, targets, settings())
+
+
+@pytest.mark.parametrize("stem", ["動" * 76, "x" * 239])
+def test_the_longest_names_can_be_written(store: WorkDir, tmp_path: Path, settings: Make, stem: str) -> None:
+    targets = export.targets_for(tmp_path / f"{stem}.mp4", "ja", settings())
+    export.check_writable(store, targets, settings())
+    assert max(len(os.fsencode(path.name)) for path in targets.all) in range(240, 256)
+    for path in targets.all:
+        assert export.put_bytes(store, b"data", path, settings())
+    assert {*tmp_path.iterdir()} == {store.root, *targets.all}
+
+
+def test_what_a_kill_left_goes_with_the_next(
+    store: WorkDir, tmp_path: Path, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "o" / "a.mp4"
+
+    def die(part: Path) -> None:
+        part.write_bytes(b"ne")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda _path, **_: None)
+        with pytest.raises(KeyboardInterrupt):
+            export.place(store, path, "0" * 64, die)
+    assert len(list(path.parent.iterdir())) == 1
+    export.put_bytes(store, b"new", path, settings())
+    assert [item.name for item in path.parent.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("stem", ["動" * 83, "x" * 241, "x" * 251])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_name_that_is_too_long_is_refused_before_work(
+    store: WorkDir, tmp_path: Path, settings: Make, stem: str, overwrite: bool
+) -> None:
+    video = tmp_path / f"{stem}.mp4"
+    given = settings(overwrite=overwrite)
+    with pytest.raises(UsageError, match="cannot be written") as caught:
+        export.check_writable(store, export.targets_for(video, "ja", given), given)
+    assert "names take 255" in caught.value.why
+    assert "-o" in caught.value.fix
+    short = settings(output=f"{tmp_path}/out/{{lang}}{{ext}}")
+    export.check_writable(store, export.targets_for(video, "ja", short), short)
+    for output in ("x" * 300 + ".mp4", "x" * 300 + "/"):
+        given = settings(output=output, overwrite=overwrite)
+        with pytest.raises(UsageError, match="cannot be written"):
+            export.check_writable(store, export.targets_for(video, "ja", given), given)
 
 
 def test_read_only_folder_is_found_before_work(store: WorkDir, tmp_path: Path, settings: Make) -> None:

@@ -161,6 +161,18 @@ def test_summary_replaces_nothing_but_summaries_of_ours(
         run_all([video], toy.graph(), settings(summary=(file,)))
 
 
+def test_a_name_with_no_room_for_more_is_refused_in_its_turn(
+    toy: Toy, three: list[Path], settings: Make
+) -> None:
+    long = three[2].rename(three[2].with_name("x" * 251 + ".mp4"))
+    outcomes = run_all([long, *three[:2]], toy.graph(), settings(source_language="en"))
+    assert [outcome.code for outcome in outcomes] == [ExitCode.USAGE, ExitCode.DONE, ExitCode.DONE]
+    toy.made.clear()
+    named = settings(source_language="en", output=f"{long.parent}/{{lang}}{{ext}}")
+    [outcome] = run_all([long], toy.graph(), named)
+    assert (outcome.code, toy.made[-1]) == (ExitCode.DONE, "deliver.mux")
+
+
 def test_summary_may_not_be_an_input_or_an_output(toy: Toy, video: Path, settings: Make) -> None:
     odd = video.with_name("talk.json")
     odd.write_bytes(video.read_bytes())
