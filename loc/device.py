@@ -313,6 +313,8 @@ class Devices:
         self._device: Device | None = None
         self._changed = threading.Condition(threading.RLock())
         self._seated: Resident[Any] | None = None
+        self._loading: tuple[Resident[Any], int] | None = None
+        """What is to be seated next, and the thread that waits for the device and loads it."""
         self._users: list[int] = []
         """Threads inside the block of the model that is seated."""
         self._away = 0
@@ -378,24 +380,44 @@ class Devices:
                 self._away -= 1
 
     def close(self) -> None:
-        """Unload whatever is loaded and not at work."""
+        """Unload whatever is loaded and not at work. What a thread is about to load goes when it is left: no
+        waiting for it, it may be another process's turn for hours."""
         with self._changed:
+            if self._loading is not None:
+                self._loading[0].closed = True
             self._unload_idle()
 
     def enter(self, resident: Resident[Model]) -> Model:
         """See `Resident.__enter__`."""
         me = threading.get_ident()
         with self._changed:
-            if me in self._users and self._seated is not resident:
+            inside = me in self._users and self._seated is not resident
+            if inside or (self._loading is not None and self._loading[1] == me):
                 raise RuntimeError(
                     f"{resident.title} inside the block of another model: each needs the device"
                 )
-            self._changed.wait_for(lambda: self._seated is resident or not self._users)
-            if self._seated is not resident:
-                self._unload_idle()
-                resident.load(self.device, self._data_dir)
-                self._seated = resident
+            self._changed.wait_for(
+                lambda: self._loading is None and (self._seated is resident or not self._users)
+            )
+            if self._seated is resident:
+                self._users.append(me)
+                return resident.model
+            self._unload_idle()
+            resident.closed = False
+            self._loading = resident, me
+        # Not within the condition, which whoever ends the run needs.
+        try:
+            resident.load(self.device, self._data_dir)
+        except BaseException:
+            with self._changed:
+                self._loading = None
+                self._changed.notify_all()
+            raise
+        with self._changed:
+            self._loading = None
+            self._seated = resident
             self._users.append(me)
+            self._changed.notify_all()
             return resident.model
 
     def leave(self, resident: Resident[Any]) -> None:
@@ -478,7 +500,6 @@ class Resident(Generic[Model]):
 
     def load(self, device: Device, data_dir: Path) -> None:
         """Take the lease, see that there is room, and load. Called by `Devices` alone."""
-        self.closed = False
         with ExitStack() as held:
 
             def waiting() -> None:

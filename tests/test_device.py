@@ -257,6 +257,81 @@ def test_one_model_inside_another_is_a_fault_and_no_standstill(devices: Devices)
         pass
 
 
+def test_closing_waits_for_nobody_who_waits_for_the_device(devices: Devices, tmp_path: Path) -> None:
+    """A thread of an interrupted run waits for the device that another process has for the night."""
+    log: list[str] = []
+    one = a_model(devices, "one", log)
+    waits, inside = threading.Event(), threading.Event()
+    devices.say = lambda _code, _message: waits.set()
+
+    def use() -> None:
+        with one:
+            inside.set()
+
+    thread = threading.Thread(target=use)
+    with lease(tmp_path, "cpu"):
+        thread.start()
+        waits.wait()
+        free = devices._changed.acquire(blocking=False)
+        assert free, "closing would wait until the other process lets go"
+        devices._changed.release()
+        devices.close()
+        with devices.away():
+            pass
+        assert not inside.is_set()
+    thread.join()
+    assert log == ["load one on cpu", "unload one"]
+    assert is_free(tmp_path)
+
+
+def test_who_wants_a_model_that_is_being_loaded_waits_for_it(devices: Devices) -> None:
+    """Where it cannot be loaded, the next one tries."""
+    tried: list[str] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def load(device: str) -> str:
+        tried.append(device)
+        begun.set()
+        go.wait()
+        if len(tried) == 1:
+            raise ValueError("not today")
+        return "model"
+
+    one = devices.resident("one", 0, load)
+    ends: list[str] = []
+
+    def use() -> None:
+        try:
+            with one as model:
+                ends.append(model)
+        except ValueError as error:
+            ends.append(str(error))
+
+    threads = [threading.Thread(target=use) for _ in range(3)]
+    threads[0].start()
+    begun.wait()
+    for thread in threads[1:]:
+        thread.start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends) == ["model", "model", "not today"]
+    assert len(tried) == 2
+
+
+def test_a_model_entered_while_another_is_loaded_by_the_same_thread_is_a_fault(devices: Devices) -> None:
+    one = a_model(devices, "one", [])
+
+    def load(_device: str) -> str:
+        with one as model:
+            return model
+
+    with pytest.raises(RuntimeError, match="one inside the block"), devices.resident("two", 0, load):
+        pass
+    with one:
+        pass
+
+
 def test_a_model_closed_while_it_is_used_goes_when_it_is_left(devices: Devices) -> None:
     log: list[str] = []
     one = a_model(devices, "one", log)
