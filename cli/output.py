@@ -13,6 +13,7 @@ from cli.main import print_error
 from loc.app.outcome import Outcome, State
 from loc.app.report import used
 from loc.app.run import LanguageResult, RunResult
+from loc.errors import printable
 
 MAX_DEFECTS_SHOWN = 20
 """More are in the report; a wall of text hides the first ones."""
@@ -81,11 +82,12 @@ def _print_defects(result: RunResult) -> None:
 
 def print_summary(outcomes: Sequence[Outcome]) -> None:
     """The table at the end of several inputs."""
-    width = max(len(outcome.path.name) for outcome in outcomes)
+    names = [printable(outcome.path.name) for outcome in outcomes]
+    width = max(map(len, names))
     say()
-    for outcome in outcomes:
+    for name, outcome in zip(names, outcomes, strict=True):
         state = "skipped: written by loc" if outcome.skipped else _state(outcome)
-        say(f"{outcome.path.name:{width}}  {int(outcome.code):3}  {state}")
+        say(f"{name:{width}}  {int(outcome.code):3}  {state}")
 
 
 def _state(outcome: Outcome) -> str:

@@ -45,8 +45,18 @@ _MEANINGS = {
 }
 
 
+def printable(text: object) -> str:
+    """Text that may be written as UTF-8: `caf\\xe9.mp4` for a file name that is none."""
+    try:
+        data = str(text).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half a character of UTF-16, which no file name is read as.
+        data = str(text).encode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
+
+
 class LocError(Exception):
-    """Root of every error a user sees.
+    """Root of every error a user sees. What it says may be written as UTF-8.
 
     Args:
         what: what failed, one sentence.
@@ -57,10 +67,10 @@ class LocError(Exception):
     code: ExitCode = ExitCode.INTERNAL
 
     def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.why = why
-        self.fix = fix
+        super().__init__(printable(what))
+        self.what = printable(what)
+        self.why = printable(why)
+        self.fix = printable(fix)
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.why, self.fix) if part)

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from loc.artifacts import Fit, FrameRange, Score
+from loc.errors import printable
 
 
 class _Event(BaseModel):
@@ -107,12 +108,16 @@ class CutDecided(_Event):
     """None where nothing was drawn."""
 
 
+Words = Annotated[str, BeforeValidator(printable)]
+"""What is told to a person; names of files may stand in it."""
+
+
 class Notice(_Event):
     """Something a person should know: a fallback, an assumption, a repair."""
 
     type: Literal["notice"] = "notice"
     code: str
-    message: str
+    message: Words
 
 
 class Defect(_Event):
@@ -123,7 +128,7 @@ class Defect(_Event):
     unit: str
     language: str | None = None
     code: str
-    message: str
+    message: Words
 
 
 class OutputWritten(_Event):

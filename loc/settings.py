@@ -6,6 +6,7 @@ and `--help` are generated from the fields' descriptions.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -27,7 +28,7 @@ from pydantic_settings import (
 
 from loc.artifacts import Codec, Container
 from loc.deadline import check_form
-from loc.errors import UsageError
+from loc.errors import UsageError, printable
 from loc.policy.licences import Purpose
 
 SETTINGS_FILE = "loc.toml"
@@ -527,6 +528,16 @@ class Settings(BaseSettings):
         "--overwrite",
         topic="Output",
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        """Records, keys and reports are UTF-8: a name that is not could be written into none of them."""
+        try:
+            json.dumps(value, default=str, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{printable(value)} is not UTF-8") from error
+        return value
 
     @field_validator("languages", "force", "summary", "glossary", "vocabulary", mode="before")
     @classmethod

@@ -8,9 +8,9 @@ from pathlib import Path
 from loc import process
 from loc.app import export
 from loc.app.feasibility import cut_graph
-from loc.app.inputs import VIDEO_SUFFIXES, OwnOutputError, found_in, target_languages
+from loc.app.inputs import VIDEO_SUFFIXES, OwnOutputError, check_name, found_in, target_languages
 from loc.app.outcome import Outcome, overall
-from loc.app.pictures import pictures_in
+from loc.app.pictures import is_folder, pictures_in
 from loc.app.run import Graph, Prepared, prepare, run_job
 from loc.app.summary import Account
 from loc.deadline import Deadline, deadline
@@ -99,7 +99,8 @@ class _Batch:
     def _look_at(self, path: Path) -> Prepared | Outcome:
         try:
             self._check_time()
-            if path.is_dir() and not pictures_in(path):
+            check_name(path)
+            if is_folder(path) and not pictures_in(path):
                 found_in(path)
                 raise InputError(
                     f"There is no video in {path}.",
@@ -169,7 +170,7 @@ def _inputs(paths: Sequence[Path], sinks: Sequence[Sink]) -> list[Path]:
     """Every input once, folders opened. One without videos stays, to be refused in its turn."""
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not is_folder(path):
             found.append(path)
             continue
         try:

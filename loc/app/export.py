@@ -20,10 +20,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loc.app.pictures import is_folder
 from loc.artifacts import Ref
 from loc.errors import UsageError
 from loc.settings import Settings
-from loc.store.keys import digest_bytes, digest_value
+from loc.store.keys import digest_bytes
 from loc.store.locks import Lock
 from loc.store.workdir import WorkDir, storage_error
 
@@ -75,7 +76,7 @@ def _video_path(source: Path, language: str, settings: Settings) -> Path:
     wanted, suffix = settings.output, f".{settings.file_type}"
     if wanted is None:
         return source.with_name(_fill(DEFAULT_TEMPLATE, source, language, suffix))
-    if wanted.endswith("/") or ("{" not in wanted and _is_folder(Path(wanted))):
+    if wanted.endswith("/") or ("{" not in wanted and is_folder(Path(wanted))):
         return Path(wanted) / _fill(DEFAULT_TEMPLATE, source, language, suffix)
     path = Path(_fill(wanted, source, language, suffix))
     if path.suffix.lower() != suffix:
@@ -85,12 +86,6 @@ def _video_path(source: Path, language: str, settings: Settings) -> Path:
             fix=f"End the name in {suffix} or {{ext}}, or name a folder with a slash at its end.",
         )
     return path
-
-
-def _is_folder(path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return path.is_dir()
-    return False
 
 
 def _fill(template: str, source: Path, language: str, suffix: str) -> str:
@@ -122,14 +117,14 @@ def check_distinct(planned: Sequence[tuple[Path, str, Targets]], summaries: Sequ
     Raises:
         UsageError.
     """
-    inputs = {source.resolve() for source, _, _ in planned}
-    taken: dict[Path, str] = {path.resolve(): "The summary" for path in summaries}
+    inputs = {os.path.realpath(source) for source, _, _ in planned}
+    taken = {os.path.realpath(path): "The summary" for path in summaries}
     if clash := inputs & set(taken):
         raise UsageError(f"The summary {clash.pop()} would replace an input.", fix="Choose another name.")
     for source, language, targets in planned:
         name = f"{source.name} in {language}"
         for path in targets.all:
-            resolved = path.resolve()
+            resolved = os.path.realpath(path)
             if resolved in inputs:
                 raise UsageError(
                     f"The output {path} would replace an input.", fix="Choose another name with -o."
@@ -246,7 +241,7 @@ def place(store: WorkDir, path: Path, sha256: str, write: Callable[[Path], objec
 
 def writing(store: WorkDir, path: Path) -> contextlib.AbstractContextManager[Lock]:
     """The right to write one output."""
-    return store.lock(f"output-{digest_value(str(path.resolve()))}")
+    return store.lock(f"output-{digest_bytes(os.fsencode(os.path.realpath(path)))}")
 
 
 def _holds(store: WorkDir, path: Path, sha256: str, size: int) -> bool:

@@ -17,7 +17,7 @@ from loc.app.languages import check_language, is_language, primary, suggestion
 from loc.app.pictures import open_pictures
 from loc.app.supplied import Imported, imported
 from loc.cast import SUFFIX, CastFile, read_cast
-from loc.errors import InputError, UsageError
+from loc.errors import InputError, UsageError, printable
 from loc.glossary import layered
 from loc.settings import Settings
 from loc.stage import Job, SuppliedText
@@ -73,22 +73,45 @@ def found_in(folder: Path) -> tuple[list[Path], int]:
         InputError: it cannot be read.
     """
     try:
-        files = sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.name[0] != ".")
+        files = sorted(entry for entry in folder.iterdir() if entry.name[0] != "." and _may_be_file(entry))
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be read.", why=error.strerror or "") from error
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     return videos, len(files) - len(videos)
 
 
+def _may_be_file(path: Path) -> bool:
+    """Whether a path is a file, or cannot be looked at: it is refused in its turn then, not its folder."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
+
+
+def check_name(path: Path) -> None:
+    """Refuse an input whose path is not UTF-8: records and reports, which name it, could not be written.
+
+    Raises:
+        InputError.
+    """
+    if printable(path) != str(path):
+        raise InputError(
+            f"{path} cannot be used.",
+            why="Its name is not UTF-8.",
+            fix="Rename it, or the folder it is in.",
+        )
+
+
 def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
     """Open one input and gather what the user supplied with it.
 
     Raises:
-        InputError: missing, empty, unreadable, still growing, an output of this store, or a picture without
-            sound.
+        InputError: missing, empty, unreadable, still growing, not UTF-8 by name, an output of this store, or
+            a picture without sound.
         UsageError: languages or supplied files that contradict one another, or a wrong cast file or glossary.
     """
     languages = target_languages(settings)
+    check_name(path)
     still = open_pictures(path, store, settings)
     pictures, (digest, size) = (still[0], still[1:]) if still else (None, store.input_digest(path))
     if store.is_output(digest):

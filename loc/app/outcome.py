@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from loc.app.run import LanguageResult, RunResult
-from loc.errors import DeadlinePassed, ExitCode, LocError
+from loc.errors import DeadlinePassed, ExitCode, LocError, printable
 from loc.events import Defect
 
 State = Literal["waiting", "working", "done", "defects", "failed", "stopped", "skipped"]
@@ -112,7 +112,7 @@ class InputOutcome(_Told):
     """What became of one input."""
 
     input: str
-    """Path as given, or as found in a folder that was given."""
+    """Path as given, or as found in a folder that was given; bytes that are not UTF-8 as `\\xe9`."""
     state: State
     """`waiting`: not reached. `working`: at work when this was written; a killed run leaves it so. `stopped`:
     begun, the next run goes on from there."""
@@ -138,7 +138,7 @@ def told(outcome: Outcome) -> InputOutcome:
     result = outcome.result
     reason: Reason | None = "own-output" if outcome.skipped else "deadline" if outcome.late else None
     return InputOutcome(
-        input=str(outcome.path),
+        input=printable(outcome.path),
         state=outcome.state,
         reason=reason,
         exit_code=int(outcome.code),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -25,6 +26,13 @@ _NTSC = {"23.976": 24, "23.98": 24, "29.97": 30, "47.952": 48, "59.94": 60, "119
 def is_picture(path: Path) -> bool:
     """Whether a file goes by the name of a picture."""
     return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder. One that cannot be looked at is none: who reads it says why."""
+    with contextlib.suppress(OSError):
+        return path.is_dir()
+    return False
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -73,7 +81,7 @@ def open_pictures(path: Path, store: WorkDir, settings: Settings) -> tuple[Pictu
         UsageError: a setting for pictures beside a video, or a rate that is none.
     """
     rate = None if settings.rate is None else read_rate(settings.rate)
-    if path.is_dir():
+    if is_folder(path):
         paths = pictures_in(path)
         if rate is None:
             raise InputError(
@@ -120,7 +128,7 @@ def digest_beside(path: Path, store: WorkDir) -> Callable[[Path | None], str]:
     Raises:
         InputError: it cannot be read; also by what is given, where the sound cannot be.
     """
-    paths = [path] if is_picture(path) else pictures_in(path) if path.is_dir() else []
+    paths = [path] if is_picture(path) else pictures_in(path) if is_folder(path) else []
     if not paths:
         video = store.input_digest(path)[0]
         return lambda _: video

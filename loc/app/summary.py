@@ -20,7 +20,7 @@ from loc.app import export
 from loc.app.outcome import InputOutcome, Outcome, Reason, State, told
 from loc.app.record import now
 from loc.deadline import Deadline
-from loc.errors import ExitCode, LocError, UsageError
+from loc.errors import ExitCode, LocError, UsageError, printable
 from loc.events import Notice, Sink
 from loc.settings import Settings
 from loc.store.keys import digest_bytes, digest_file
@@ -102,7 +102,7 @@ class Account:
             UsageError: a summary would replace a file that is not one of ours.
             StorageError: it cannot be written.
         """
-        self._inputs = {path: InputOutcome(input=str(path), state="waiting") for path in paths}
+        self._inputs = {path: InputOutcome(input=printable(path), state="waiting") for path in paths}
         summary = self._summary()
         for path in self._files:
             self._write(path, summary)
@@ -110,7 +110,7 @@ class Account:
 
     def working(self, path: Path) -> None:
         """An input begins."""
-        self._inputs[path] = InputOutcome(input=str(path), state="working")
+        self._inputs[path] = InputOutcome(input=printable(path), state="working")
         self._update(self._summary())
 
     def ended(self, *outcomes: Outcome) -> None:

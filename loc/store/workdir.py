@@ -476,8 +476,9 @@ class WorkDir:
             after = path.stat()
         except FileNotFoundError as error:
             raise InputError(f"{path} does not exist.", fix="Check the name.") from error
-        except PermissionError as error:
-            raise InputError(f"{path} cannot be read.", why=str(error)) from error
+        except OSError as error:
+            # No right, no folder where one is named, a name too long, a failing disk, a share that is gone.
+            raise InputError(f"{path} cannot be read.", why=error.strerror or str(error)) from error
         if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise InputError(
                 f"{path} is still growing.",

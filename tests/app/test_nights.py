@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,12 +17,21 @@ from loc.app import export
 from loc.app.batch import run_all
 from loc.app.outcome import Outcome, overall
 from loc.app.record import runs
+from loc.app.run import prepare
 from loc.app.status import status
 from loc.app.summary import Summary
 from loc.deadline import Deadline
-from loc.errors import DeadlinePassed, ExitCode, Interrupted, LocError, StorageError, UsageError
+from loc.errors import (
+    DeadlinePassed,
+    ExitCode,
+    InputError,
+    Interrupted,
+    LocError,
+    StorageError,
+    UsageError,
+)
 from loc.events import Event, Notice
-from loc.settings import Settings
+from loc.settings import Settings, load_settings
 from loc.store.workdir import WorkDir
 from tests.app.toy import Toy
 
@@ -171,6 +181,75 @@ def test_a_name_with_no_room_for_more_is_refused_in_its_turn(
     named = settings(source_language="en", output=f"{long.parent}/{{lang}}{{ext}}")
     [outcome] = run_all([long], toy.graph(), named)
     assert (outcome.code, toy.made[-1]) == (ExitCode.DONE, "deliver.mux")
+
+
+def odd_paths(folder: Path) -> list[Path]:
+    """Inputs of which each cannot be read for another reason."""
+    latin = Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.mp4"))
+    latin.write_bytes(b"x")
+    loop = folder / "loop.mp4"
+    loop.symlink_to("loop.mp4")
+    return [folder / "talk.mp4" / "deeper.mp4", folder / ("x" * 300 + ".mp4"), loop, latin]
+
+
+def test_an_odd_path_is_refused_in_its_turn_and_the_rest_goes_on(
+    toy: Toy, three: list[Path], settings: Make, tmp_path: Path
+) -> None:
+    odd = odd_paths(three[0].parent)
+    files = (tmp_path / "night.json", tmp_path / "night.md")
+    seen: list[Event] = []
+    outcomes = run_all([*odd, *three], toy.graph(), settings(summary=files), [seen.append])
+    assert overall(outcomes) == ExitCode.SOME_FAILED
+    assert [outcome.code for outcome in outcomes] == [ExitCode.INPUT] * len(odd) + [ExitCode.DONE] * 3
+    assert "caf\\xe9.mp4" in [Path(item.input).name for item in read(files[0]).inputs]
+    assert all(event.model_dump_json() for event in seen)
+    for path in odd:
+        with pytest.raises(InputError):
+            prepare(path, toy.graph(), WorkDir(settings().work_dir), settings())
+        [outcome] = run_all([path], toy.graph(), settings())
+        assert outcome.code == ExitCode.INPUT
+
+
+def test_odd_names_in_a_folder_and_beside_a_video(
+    toy: Toy, three: list[Path], settings: Make, tmp_path: Path
+) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/vid\xe9os"))
+    three[0].parent.rename(folder)
+    seen: list[Event] = []
+    outcomes = run_all([folder], toy.graph(), settings(), [seen.append])
+    assert [outcome.code for outcome in outcomes] == [ExitCode.INPUT] * 3
+    folder.rename(three[0].parent)
+    sidecar = os.fsencode(three[0].parent) + b"/talk.caf\xe9.srt"
+    Path(os.fsdecode(sidecar)).write_bytes(three[0].with_name("talk.en.srt").read_bytes())
+    outcomes = run_all([three[0]], toy.graph(), settings(), [seen.append])
+    assert [outcome.code for outcome in outcomes] == [ExitCode.DONE]
+    assert all(event.model_dump_json() for event in seen)
+    with pytest.raises(UsageError, match="transcript"):
+        load_settings({"transcript": Path(os.fsdecode(sidecar))})
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_a_path_that_the_system_cannot_look_at_is_refused_in_its_turn(
+    toy: Toy, three: list[Path], settings: Make, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = Path.stat
+
+    def fail(path: Path, **more: Any) -> os.stat_result:
+        if path.name == "tell.mp4":
+            raise OSError(number, os.strerror(number), str(path))
+        return stat(path, **more)
+
+    monkeypatch.setattr(Path, "stat", fail)
+    for inputs in (three, [three[0].parent]):
+        outcomes = run_all(inputs, toy.graph(), settings())
+        codes = {outcome.path.name: outcome.code for outcome in outcomes if not outcome.skipped}
+        assert codes == {
+            "talk.mp4": ExitCode.DONE,
+            "tell.mp4": ExitCode.INPUT,
+            "told.mp4": ExitCode.DONE,
+        }
+        [error] = [outcome.error for outcome in outcomes if outcome.code == ExitCode.INPUT]
+        assert os.strerror(number) in str(error)
 
 
 def test_summary_may_not_be_an_input_or_an_output(toy: Toy, video: Path, settings: Make) -> None:
