@@ -88,6 +88,11 @@ class InputError(LocError):
     code = ExitCode.INPUT
 
 
+class InputChangedError(InputError):
+    """An input is not what it was when its digest was taken. It ends the run: what is made of it now would
+    stand under the digest of the other."""
+
+
 class MissingError(LocError):
     """A tool, package, weight file, language pair or the source language is missing."""
 

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from loc.artifacts import Ref
 from loc.deadline import Deadline
-from loc.errors import ChildError, Interrupted, LocError, StorageError
+from loc.errors import ChildError, InputChangedError, Interrupted, LocError, StorageError
 from loc.events import ActionDone, Defect, EventBus, Notice, Progress, WorkPlanned
 from loc.process import return_freed_memory
 from loc.store.keys import canonical, digest_value
@@ -232,6 +232,8 @@ class Runner:
         workers: threads for batches whose actions spend their time in children or in numpy.
         deadline: after it no action is made any more; what is made already is still found.
         away: its block is entered while an action waits for another process that makes it.
+        unchanged: called before an action is recorded, and where one failed; raises where what it may have
+            read is not what its key says any more.
     """
 
     def __init__(
@@ -245,6 +247,7 @@ class Runner:
         workers: int = 2,
         deadline: Deadline | None = None,
         away: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
+        unchanged: Callable[[], None] = lambda: None,
     ) -> None:
         self.store = store
         self.events = events
@@ -258,6 +261,7 @@ class Runner:
         self._noticed: set[tuple[str, str]] = set()
         self._deadline = deadline
         self._away = away
+        self._unchanged = unchanged
         self._forced_done: set[str] = set()
         self._count = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="action")
@@ -331,14 +335,14 @@ class Runner:
     ) -> list[Made | LocError]:
         """As `map`, where one unit may fail without the others: its error is handed back in its place.
 
-        An interrupt and a failure of the store still end the run.
+        An interrupt, a failure of the store and an input that changed still end the run.
         """
         return self._batch(work, self._contained, parallel)
 
     def _contained(self, action: Action, make: Make) -> Made | LocError:
         try:
             return self.do(action, make)
-        except (Interrupted, StorageError):
+        except (Interrupted, StorageError, InputChangedError):
             raise
         except LocError as error:
             return error
@@ -415,7 +419,15 @@ class Runner:
 
         with self.store.scratch() as folder, _space_errors(action.name, folder):
             out = Out(folder, self.store, report)
-            make(out)
+            try:
+                make(out)
+            except Interrupted:
+                raise
+            except Exception:
+                # That the input changed is the cause then, not what was met for it.
+                self._unchanged()
+                raise
+            self._unchanged()
             outputs = out.collect()
         record = ActionRecord(
             key=key,

@@ -11,11 +11,12 @@ from typing import Any, Generic, Literal, TypeVar
 from loc.artifacts import FrameRange, Reason, Ref, Source, SpeakerMark
 from loc.backend import Backend, Card
 from loc.cast import CastFile
+from loc.errors import InputChangedError
 from loc.glossary import Glossary
 from loc.media.subtitles import Cue, read_cues, read_said
 from loc.runner import NotMade, Runner, Site
 from loc.settings import Settings
-from loc.store.workdir import WorkDir
+from loc.store.workdir import InputFile, WorkDir
 
 Artifact = TypeVar("Artifact")
 
@@ -77,6 +78,7 @@ class Pictures:
         sound_digest: of that.
         rate: frames per second.
         motion: of a single picture.
+        files: all of these as they were when their digests were taken.
     """
 
     paths: tuple[Path, ...]
@@ -85,6 +87,7 @@ class Pictures:
     sound_digest: str | None
     rate: Fraction
     motion: Literal["none", "gentle"]
+    files: tuple[InputFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,28 @@ class Job:
     """Language -> line -> the take that was asked for, where one was."""
     as_spoken: bool = False
     """Nothing is to be translated: the mouth follows the sound as it is. `languages` is the one it is in."""
+    files: tuple[InputFile, ...] = ()
+    """What is read where it lies, as it was when its digest was taken."""
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether something of it is not what `digest` says any more."""
+        return any(file.has_changed for file in self.files)
+
+    def require_unchanged(self) -> None:
+        """To be called once something of it was read, and before what was made of that is recorded.
+
+        Raises:
+            InputChangedError: something of it is not what `digest` says any more.
+        """
+        for file in self.files:
+            if file.has_changed:
+                raise InputChangedError(
+                    f"{file.path} changed while it was worked on.",
+                    why="It was replaced, written to or removed after its digest was taken; nothing made of "
+                    "it since is kept.",
+                    fix="Leave it as it is while it is worked on, and run the same command again.",
+                )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loc.artifacts import Ref
-from loc.errors import ChildError, LocError, StorageError
+from loc.errors import ChildError, InputChangedError, LocError, StorageError
 from loc.events import ActionDone, Event, EventBus, Notice, WorkPlanned
 from loc.runner import Action, NotMade, Out, Runner, Site
 from loc.store.keys import digest_value
@@ -196,6 +196,16 @@ def test_attempt_hands_back_what_failed(runner: Runner) -> None:
     work = [(action(n=0), write(b"x")), (action(n=1), fail), (action(n=2), write(b"y"))]
     results = runner.attempt(work, parallel=True)
     assert [isinstance(item, LocError) for item in results] == [False, True, False]
+
+
+def test_an_input_that_changed_is_no_failure_of_one_unit(store: WorkDir) -> None:
+    def changed() -> None:
+        raise InputChangedError("talk.mp4 changed")
+
+    runner = Runner(store, EventBus(), unchanged=changed)
+    with pytest.raises(InputChangedError):
+        runner.attempt([(action(n=0), write(b"x"))])
+    assert not list(store.actions())
 
 
 def test_threads_that_want_the_same_action_make_it_once(runner: Runner) -> None:

@@ -125,9 +125,23 @@ class _Batch:
             outcome = Outcome(path, error=late)
         else:
             self._account.working(path)
-            outcome = self._run(prepared)
+            now = self._as_it_is_now(prepared)
+            outcome = now if isinstance(now, Outcome) else self._run(now)
         self._account.ended(outcome)
         return outcome
+
+    def _as_it_is_now(self, prepared: Prepared) -> Prepared | Outcome:
+        """An input whose turn has come, looked at again where it changed since: hours may have passed."""
+        if not prepared.job.has_changed:
+            return prepared
+        path = prepared.job.path
+        again = self._look_at(path)
+        if isinstance(again, Outcome):
+            if not self._alone:
+                self._say(again)
+        else:
+            self._tell("input-changed", f"{path} changed since this command began; it is taken as it is now.")
+        return again
 
     def _run(self, prepared: Prepared) -> Outcome:
         """The work of one input. Of several, a fault in loc is the end of its own alone."""
@@ -162,8 +176,11 @@ class _Batch:
             return
         code = "input-skipped" if outcome.skipped else "input-refused"
         verb = "Skipped" if outcome.skipped else "Cannot be used"
+        self._tell(code, f"{verb}: {outcome.error}")
+
+    def _tell(self, code: str, message: str) -> None:
         for sink in self._sinks:
-            sink(Notice(code=code, message=f"{verb}: {outcome.error}"))
+            sink(Notice(code=code, message=message))
 
 
 def _inputs(paths: Sequence[Path], sinks: Sequence[Sink]) -> list[Path]:

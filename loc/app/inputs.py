@@ -113,7 +113,12 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
     languages = target_languages(settings)
     check_name(path)
     still = open_pictures(path, store, settings)
-    pictures, (digest, size) = (still[0], still[1:]) if still else (None, store.input_digest(path))
+    if still:
+        pictures, digest, size = still
+        files = pictures.files
+    else:
+        video = store.open_input(path)
+        pictures, digest, size, files = None, video.sha256, video.size, (video,)
     if store.is_output(digest):
         raise OwnOutputError(
             f"{path} was written by loc and is not taken as an input.",
@@ -144,6 +149,7 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
         pictures=pictures,
         takes={language: takes.read(store, digest, language) for language in languages},
         as_spoken=as_spoken,
+        files=files,
     )
 
 

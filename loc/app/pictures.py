@@ -104,18 +104,20 @@ def open_pictures(path: Path, store: WorkDir, settings: Settings) -> tuple[Pictu
                     fix="Leave it out, or run pictures by themselves.",
                 )
         return None
-    held = [store.input_digest(picture) for picture in paths]
-    sound = store.input_digest(settings.audio) if settings.audio is not None else (None, 0)
+    held = [store.open_input(picture) for picture in paths]
+    sound = store.open_input(settings.audio) if settings.audio is not None else None
+    files = (*held, sound) if sound is not None else tuple(held)
     pictures = Pictures(
         paths=tuple(paths),
-        digests=tuple(digest for digest, _ in held),
+        digests=tuple(picture.sha256 for picture in held),
         sound=settings.audio,
-        sound_digest=sound[0],
+        sound_digest=sound.sha256 if sound is not None else None,
         rate=rate or DEFAULT_RATE,
         motion=settings.motion if len(paths) == 1 else "none",
+        files=files,
     )
     digest = _together(pictures.digests, pictures.sound_digest)
-    return pictures, digest, sum(size for _, size in held) + sound[1]
+    return pictures, digest, sum(file.size for file in files)
 
 
 def _together(pictures: Sequence[str], sound: str | None) -> str:

@@ -48,6 +48,7 @@ from loc.errors import (
     DamagedObjectError,
     DeadlinePassed,
     ExitCode,
+    InputChangedError,
     InputError,
     Interrupted,
     LocError,
@@ -277,6 +278,8 @@ def run_job(
             workers=settings.workers,
             deadline=deadline,
             away=devices.away,
+            # Of pictures nothing but the plate is made, which sees to it.
+            unchanged=(lambda: None) if prepared.job.pictures else prepared.job.require_unchanged,
         )
         run = _Run(prepared, graph, settings, runner, notices, devices)
         finished = False
@@ -430,13 +433,13 @@ class _Run:
         return errors[0] if len(errors) == len(self.job.languages) else None
 
     def _language(self, context: Context, language: str) -> LanguageResult:
-        """One language, from its text to its files. Its failure is its own, unless the store failed."""
+        """One language, from its text to its files. Its failure is its own, unless store or input failed."""
         try:
             for stage in self.prepared.stages:
                 if stage.per_language:
                     self._stage(stage, context, language)
             return self._deliver(language)
-        except (StorageError, Interrupted):
+        except (StorageError, Interrupted, InputChangedError):
             raise
         except LocError as error:
             if len(self.job.languages) > 1:

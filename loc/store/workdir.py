@@ -25,7 +25,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,6 +110,47 @@ class SuppliedRecord:
     """Stable id of each cue, in the order in which the file is read."""
     marks: tuple[SpeakerMark | None, ...] = ()
     """What is known of each cue's speaker, in that order; empty where nothing is."""
+
+
+Identity = tuple[int, int, int, int]
+"""Of a file: device, inode, size, mtime in ns."""
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that is read where it lies, as it was when its digest was taken."""
+
+    path: Path
+    sha256: str
+    identity: Identity
+    _same: set[Identity] = field(default_factory=set, repr=False, compare=False)
+    """Under which the same bytes were found since."""
+
+    @property
+    def size(self) -> int:
+        return self.identity[2]
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether it is another file now, was written to, or is gone.
+
+        Where device or inode alone differ it is read again: some network file systems give a file new ones
+        at times, and a whole night of work is not to fail by that.
+        """
+        try:
+            now = identity_of(self.path.stat())
+            if now == self.identity or now in self._same:
+                return False
+            if now[2:] != self.identity[2:] or digest_file(self.path) != self.sha256:
+                return True
+        except OSError:
+            return True
+        self._same.add(now)
+        return False
+
+
+def identity_of(found: os.stat_result) -> Identity:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class WorkDir:
@@ -457,7 +498,12 @@ class WorkDir:
     # Inputs and outputs
 
     def input_digest(self, path: Path) -> tuple[str, int]:
-        """(SHA-256, size) of an input, remembered by (device, inode, size, mtime).
+        """(SHA-256, size) of an input, as `open_input`."""
+        found = self.open_input(path)
+        return found.sha256, found.size
+
+    def open_input(self, path: Path) -> InputFile:
+        """An input with its digest, which is remembered by (device, inode, size, mtime).
 
         Raises:
             InputError: missing, unreadable, empty, or it changed while it was being hashed.
@@ -468,10 +514,10 @@ class WorkDir:
                 raise InputError(f"{path} is not a file.", fix="Name a video file.")
             if before.st_size == 0:
                 raise InputError(f"{path} is empty.", why="It has 0 bytes.")
-            identity = f"{before.st_dev}:{before.st_ino}:{before.st_size}:{before.st_mtime_ns}"
-            note = self.root / "inputs" / f"{digest_bytes(identity.encode())}.json"
+            identity = identity_of(before)
+            note = self.root / "inputs" / f"{digest_bytes(':'.join(map(str, identity)).encode())}.json"
             with contextlib.suppress(OSError, ValueError, KeyError):
-                return unseal(note.read_bytes())["sha256"], before.st_size
+                return InputFile(path, unseal(note.read_bytes())["sha256"], identity)
             sha256 = digest_file(path)
             after = path.stat()
         except FileNotFoundError as error:
@@ -486,7 +532,7 @@ class WorkDir:
                 fix="Wait until it is complete, then run again.",
             )
         self.write(note, seal({"sha256": sha256, "size": before.st_size}))
-        return sha256, before.st_size
+        return InputFile(path, sha256, identity)
 
     def record_output(self, sha256: str) -> None:
         """Remember that a file with this digest was written for the user: it may be replaced, and is

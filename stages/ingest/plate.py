@@ -20,7 +20,7 @@ def make_plate(ctx: Context, pictures: Pictures) -> Ref:
     Leaves out: names and dates.
 
     Raises:
-        InputError: a picture or the sound cannot be used.
+        InputError: a picture or the sound cannot be used, or changed meanwhile.
     """
     from loc.media.plate import make_plate as write
 
@@ -37,6 +37,7 @@ def make_plate(ctx: Context, pictures: Pictures) -> Ref:
             target,
             ctx.settings.ffmpeg,
         )
+        ctx.job.require_unchanged()
 
     action = Action(
         name="ingest.plate",

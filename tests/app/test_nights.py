@@ -32,6 +32,7 @@ from loc.errors import (
 )
 from loc.events import Event, Notice
 from loc.settings import Settings, load_settings
+from loc.store.keys import digest_bytes
 from loc.store.workdir import WorkDir
 from tests.app.toy import Toy
 
@@ -250,6 +251,85 @@ def test_a_path_that_the_system_cannot_look_at_is_refused_in_its_turn(
         }
         [error] = [outcome.error for outcome in outcomes if outcome.code == ExitCode.INPUT]
         assert os.strerror(number) in str(error)
+
+
+def replaced(path: Path, data: bytes) -> None:
+    """Put another file in a file's place, as an export does."""
+    new = path.with_suffix(".new")
+    new.write_bytes(data)
+    new.replace(path)
+
+
+def test_an_input_that_changed_before_its_turn_is_taken_as_it_is_then(
+    toy: Toy, three: list[Path], settings: Make
+) -> None:
+    other = three[0].read_bytes() + b"exported once more"
+
+    def change(name: str) -> None:
+        if len(toy.made) == 1:
+            replaced(three[1], other)
+            three[2].unlink()
+
+    toy.before_make = change
+    seen: list[Event] = []
+    outcomes = run_all(three, toy.graph(), settings(), [seen.append])
+    assert [outcome.code for outcome in outcomes] == [ExitCode.DONE, ExitCode.DONE, ExitCode.INPUT]
+    told = {event.code: event.message for event in seen if isinstance(event, Notice)}
+    assert "tell.mp4 changed since" in told["input-changed"]
+    assert "told.mp4 does not exist" in told["input-refused"]
+    store = WorkDir(settings().work_dir)
+    assert next(runs(store)).source == digest_bytes(other)
+
+
+@pytest.mark.parametrize("languages", [("ja",), ("ja", "es")])
+@pytest.mark.parametrize("at", ["ingest.read", "deliver.mux"])
+def test_nothing_is_recorded_of_an_input_that_changed_while_it_was_read(
+    toy: Toy, three: list[Path], settings: Make, languages: tuple[str, ...], at: str
+) -> None:
+    before, after = three[0].read_bytes(), three[0].read_bytes() + b"other"
+
+    def change(name: str) -> None:
+        if name == at:
+            replaced(three[0], after)
+
+    toy.before_make = change
+    outcomes = run_all(three[:2], toy.graph(), settings(languages=languages))
+    assert [outcome.code for outcome in outcomes] == [ExitCode.INPUT, ExitCode.DONE]
+    assert "talk.mp4 changed while it was worked on" in str(outcomes[0].trouble)
+    assert not list(three[0].parent.glob("talk.*.mp4"))
+    # What was there before is made when it is back.
+    toy.before_make = lambda _: None
+    replaced(three[0], before)
+    toy.made.clear()
+    [outcome] = run_all(three[:1], toy.graph(), settings(languages=languages))
+    assert outcome.code == ExitCode.DONE
+    assert at in toy.made
+
+
+def test_that_an_input_changed_is_told_before_what_was_met_for_it(
+    toy: Toy, video: Path, settings: Make
+) -> None:
+    def change(_name: str) -> None:
+        replaced(video, b"other")
+        raise ValueError("no packet")
+
+    toy.before_make = change
+    [outcome] = run_all([video], toy.graph(), settings())
+    assert "changed while it was worked on" in str(outcome.trouble)
+
+
+def test_another_inode_of_the_same_bytes_is_no_change(toy: Toy, video: Path, settings: Make) -> None:
+    """Some network file systems give a file new numbers at times."""
+    old, data = video.stat(), video.read_bytes()
+
+    def renumber(_name: str) -> None:
+        replaced(video, data)
+        os.utime(video, ns=(old.st_atime_ns, old.st_mtime_ns))
+
+    toy.before_make = renumber
+    [outcome] = run_all([video], toy.graph(), settings())
+    assert outcome.code == ExitCode.DONE
+    assert video.stat().st_ino != old.st_ino
 
 
 def test_summary_may_not_be_an_input_or_an_output(toy: Toy, video: Path, settings: Make) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,12 @@ from loc.app.pictures import open_pictures, pictures_in, read_rate
 from loc.app.record import Recorder
 from loc.app.status import status
 from loc.app.subtitles import forget_text
-from loc.errors import ExitCode, InputError, LocError, UsageError
+from loc.errors import ExitCode, InputChangedError, InputError, LocError, UsageError
+from loc.runner import Runner
 from loc.settings import Settings
-from loc.stage import Job
+from loc.stage import Context, Job
 from loc.store.workdir import SuppliedRecord, WorkDir
+from stages.ingest.plate import make_plate
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,27 @@ def test_an_empty_picture_is_refused(files: Path, store: WorkDir) -> None:
     (files / "photo.png").write_bytes(b"")
     with pytest.raises(InputError, match="is empty"):
         open_pictures(files / "photo.png", store, Settings(audio=files / "speech.wav"))
+
+
+@pytest.mark.parametrize("name", ["photo.png", "speech.wav"])
+def test_no_plate_is_kept_of_pictures_that_changed_while_it_was_made(
+    files: Path, runner: Runner, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(languages=("es",), source_language="en", audio=files / "speech.wav")
+    job = open_job(files / "photo.png", runner.store, settings, lambda _code, _message: None)
+    assert job.pictures is not None
+
+    def write(*given: Any) -> int:
+        target: Path = given[5]
+        target.write_bytes(b"plate")
+        (files / name).write_bytes(b"another")
+        return 1
+
+    monkeypatch.setattr("loc.media.plate.make_plate", write)
+    context = Context(runner, settings, job, lambda *_: pytest.fail("needs no backend"))
+    with pytest.raises(InputChangedError, match=name):
+        make_plate(context, job.pictures)
+    assert not list(runner.store.actions())
 
 
 def was_run(store: WorkDir, path: Path, **said: object) -> Job:
