@@ -240,7 +240,7 @@ class Stage:
         self.runner = Runner(self.store, EventBus(self._note), run="bench")
         self.context = Context(
             runner=self.runner,
-            settings=Settings(),
+            settings=Settings(quality="draft"),
             job=Job(path, self.digest, path.stat().st_size, ("es",), "en"),
             backend=lambda _stage, _language: self.backend,
             language="es",

@@ -50,13 +50,20 @@ def slow_picture(lines: Lines, timeline: Timeline, samples: int) -> tuple[Slowed
         for slot, end in zip(lines.slots, ends, strict=True)
     ]
     factors = [Fraction(1)] * len(lines.slots)
-    while True:
+    slowed: tuple[Slowed, ...] = ()
+    before = placed = _placed(lines, clock(timeline, slowed, samples))
+    while (short := _first_short(placed, factors, reach)) is not None:
+        factors[short] = _more(placed[short], factors[short])
         slowed = _stretches(reach, factors)
         placed = _placed(lines, clock(timeline, slowed, samples))
-        short = _first_short(placed, factors, reach)
-        if short is None:
-            return slowed
-        factors[short] = _more(placed[short], factors[short])
+    return slowed if _gains(before, placed) else ()
+
+
+def _gains(before: Sequence[Placed], after: Sequence[Placed]) -> bool:
+    """Whether slowing helped: not where lines that begin with one another wait in the same row as before."""
+    if any(one.fit.stretch > MAX_STRETCH for one in before):
+        return True
+    return sum(one.fit.overrun for one in after) < sum(one.fit.overrun for one in before)
 
 
 def in_programme(slots: Sequence[Slot], heard: Clock) -> list[Slot]:
