@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def find_samples(place: Path, say: Say) -> list[SampleFile]:
         raise InputError(f"{place} does not exist.", fix="Name a folder of videos, or a video.")
     found = []
     for path in found_in(place)[0]:
-        if path.with_name(f"{path.stem}.report.json").exists():
+        if _has_report(path):
             say("sample-skipped", f"{path.name} was written by loc and is no sample.")
         else:
             found.append(SampleFile(path.name, path))
@@ -45,6 +46,13 @@ def find_samples(place: Path, say: Say) -> list[SampleFile]:
             f"There is no video in {place}.", why=f"Known by their names: {' '.join(VIDEO_SUFFIXES)}."
         )
     return found
+
+
+def _has_report(path: Path) -> bool:
+    """Whether a report lies beside a video. None can beside a name that leaves no room for its own."""
+    with contextlib.suppress(OSError):
+        return path.with_name(f"{path.stem}.report.json").exists()
+    return False
 
 
 def languages_of(video: Path, settings: Settings) -> tuple[str, ...]:

@@ -76,3 +76,9 @@ def test_languages_that_nobody_says(
         (tmp_path / f"talk.{language}.srt").touch()
     with pytest.raises(UsageError, match=words):
         languages_of(tmp_path / "talk.mp4", Settings(**flags))
+
+
+def test_a_sample_whose_name_leaves_no_room_for_a_report_is_one(tmp_path: Path) -> None:
+    name = f"{'n' * 248}.mp4"
+    (tmp_path / name).write_bytes(b"film")
+    assert [sample.name for sample in find_samples(tmp_path, print)] == [name]
