@@ -238,64 +238,6 @@ def _square(centre: npt.NDArray[np.float64], side: float, stretch: float) -> _Sq
     return _Square(x - half_x, y - half_y, x + half_x, y + half_y)
 
 
-MOST_IDLE = 2
-"""Networks of one kind that wait for the next tracker: one for each of two workers. A shot with many faces
-takes more, of 40 MB each, which the next shots are not to pay for."""
-
-
-class Networks:
-    """The networks that trackers of one piece of work hand on to each other, closed with it. Thread-safe.
-
-    A detector has no memory, and a mesh network is reset where it begins on a face, so who had them before is
-    nothing to who has them next. Each that is made and closed leaves small blocks behind that hold 33 kB of
-    pages (measured over 120): 19 MB for an hour of video in chunks of 6 s.
-
-    Use as a context manager.
-    """
-
-    def __init__(self) -> None:
-        self._detectors: list[Any] = []
-        self._meshers: list[Any] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for idle in (self._detectors, self._meshers):
-            while idle:
-                idle.pop().close()
-        return_freed_memory()
-
-    @contextlib.contextmanager
-    def detector(self) -> Iterator[Any]:
-        """A detector for as long as its block."""
-        with self._lent(self._detectors, _new_detector) as network:
-            yield network
-
-    @contextlib.contextmanager
-    def mesher(self) -> Iterator[Any]:
-        """A mesh network for one face at a time, for as long as its block. To be reset before it is used."""
-        with self._lent(self._meshers, _new_mesher) as network:
-            yield network
-
-    @staticmethod
-    @contextlib.contextmanager
-    def _lent(idle: list[Any], make: Callable[[], Any]) -> Iterator[Any]:
-        try:
-            network = idle.pop()
-        except IndexError:
-            network = make()
-        try:
-            yield network
-        except BaseException:
-            network.close()
-            raise
-        if len(idle) < MOST_IDLE:
-            idle.append(network)
-        else:
-            network.close()
-
-
 class FaceTracker:
     """Follows the prominent faces through consecutive frames. Not thread-safe; one per range of frames.
 
@@ -303,26 +245,32 @@ class FaceTracker:
 
     Args:
         video: the stream; gives size, rotation, sample aspect and colour.
-        networks: where its networks come from and go back to; None: its own.
     """
 
-    def __init__(self, video: VideoStream, networks: Networks | None = None) -> None:
+    def __init__(self, video: VideoStream) -> None:
         self._lens = _Lens(video)
         self._followed: list[_Follower] = []
         self._missed: list[_Follower] = []
         self._idle: list[Any] = []
+        self._networks: list[Any] = []
         self._numbers = 0
         # The first picture of a range is looked at whole, or a shot would begin without its faces.
         self._fresh = True
-        self._held = contextlib.ExitStack()
-        self._networks = self._held.enter_context(Networks()) if networks is None else networks
+        with _native_stderr_filtered():
+            from mediapipe.python.solutions.face_detection import FaceDetection
+
+            self._detector = FaceDetection(model_selection=1, min_detection_confidence=MIN_DETECTION)
+            _start(self._detector)
+        self._networks.append(self._detector)
+        self._idle.append(self._new_mesher())
 
     def __enter__(self) -> Self:
-        self._detector = self._held.enter_context(self._networks.detector())
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._held.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        for network in self._networks:
+            network.close()
+        return_freed_memory()
 
     def track(self, planes: Planes, index: int) -> dict[int, Faces]:
         """The faces in the next frame: track number -> its track of one frame.
@@ -372,7 +320,7 @@ class FaceTracker:
         again = [item for item in self._missed if _near(item, detection)]
         follower = min(again, key=lambda item: _distance(item, detection), default=None)
         if follower is None:
-            mesher = self._idle.pop() if self._idle else self._held.enter_context(self._networks.mesher())
+            mesher = self._idle.pop() if self._idle else self._new_mesher()
             square = _square(detection.centre, detection.side * DETECTION_MARGIN, self._lens.stretch)
             follower = _Follower(self._lens, mesher, self._numbers, square)
         else:
@@ -418,6 +366,11 @@ class FaceTracker:
         """Of the face, as a detection has it."""
         return (follower.square.y1 - follower.square.y0) / MESH_MARGIN
 
+    def _new_mesher(self) -> Any:
+        mesher = _mesher()
+        self._networks.append(mesher)
+        return mesher
+
     def _detect(self, planes: Planes) -> list[Detection]:
         """Every face in the picture."""
         lens, whole = self._lens, self._lens.whole()
@@ -459,21 +412,19 @@ class KnownFace:
 
     Args:
         video: the stream; gives size, rotation, sample aspect and colour.
-        networks: where its network comes from and goes back to.
     """
 
-    def __init__(self, video: VideoStream, networks: Networks) -> None:
+    def __init__(self, video: VideoStream) -> None:
         self._lens = _Lens(video)
-        self._networks = networks
         self._follower: _Follower | None = None
+        self._mesher = _mesher()
 
     def __enter__(self) -> KnownFace:
-        self._held = contextlib.ExitStack()
-        self._mesher = self._held.enter_context(self._networks.mesher())
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._held.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self._mesher.close()
+        return_freed_memory()
 
     def find(self, planes: Planes, box: Floats) -> Floats | None:
         """Its mesh points in the next frame, float32 [POINT_COUNT, 2], coded pixels; None if it is not there.
@@ -497,16 +448,8 @@ class KnownFace:
         return mesh.coded[list(MESH_IDS)]
 
 
-def _new_detector() -> Any:
-    with _native_stderr_filtered():
-        from mediapipe.python.solutions.face_detection import FaceDetection
-
-        detector = FaceDetection(model_selection=1, min_detection_confidence=MIN_DETECTION)
-        _start(detector)
-    return detector
-
-
-def _new_mesher() -> Any:
+def _mesher() -> Any:
+    """A new mesh network for one face."""
     with _native_stderr_filtered():
         from mediapipe.python.solutions.face_mesh import FaceMesh
 
@@ -608,15 +551,13 @@ def track_range(
     timeline: Timeline,
     frames: FrameRange,
     progress: Callable[[int], None] = lambda _: None,
-    networks: Networks | None = None,
 ) -> tuple[Faces, ...]:
     """The faces of a range of frames, the most prominent first: by their size summed over the frames.
 
     Args:
         progress: told after each frame how many are done.
-        networks: as `FaceTracker` takes them.
     """
-    with FaceTracker(video, networks) as tracker:
+    with FaceTracker(video) as tracker:
         pictures = read_frames(path, video, timeline, frames)
         return follow(tracker, pictures, frames.start, progress)
 
@@ -651,14 +592,10 @@ def track_faces(runner: Runner, site: Site, source: Source, path: Path, timeline
         NotMade: in look mode, when a chunk has not been tracked.
     """
     spans = [_with_context(source, chunk) for chunk in source.chunks]
-    with Networks() as networks:
-        made = runner.map(
-            [
-                _tracking(site, source, path, timeline, index, frames, networks)
-                for index, frames in enumerate(spans)
-            ],
-            parallel=True,
-        )
+    made = runner.map(
+        [_tracking(site, source, path, timeline, index, frames) for index, frames in enumerate(spans)],
+        parallel=True,
+    )
     return FaceTracks(
         chunks=tuple(
             ChunkTracks(chunk=index, frames=frames, arrays=item.ref("faces"))
@@ -685,13 +622,7 @@ def _with_context(source: Source, chunk: Chunk) -> FrameRange:
 
 
 def _tracking(
-    site: Site,
-    source: Source,
-    path: Path,
-    timeline: Timeline,
-    index: int,
-    frames: FrameRange,
-    networks: Networks,
+    site: Site, source: Source, path: Path, timeline: Timeline, index: int, frames: FrameRange
 ) -> tuple[Action, Make]:
     """Track one chunk.
 
@@ -701,7 +632,7 @@ def _tracking(
 
     def make(out: Out) -> None:
         faces = track_range(
-            path, source.video, timeline, frames, lambda done: out.progress(done, len(frames)), networks
+            path, source.video, timeline, frames, lambda done: out.progress(done, len(frames))
         )
         out.bytes("faces", save_faces(faces, len(frames)))
         out.detail["frames"] = len(frames)

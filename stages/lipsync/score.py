@@ -63,10 +63,7 @@ def scores(
         drawn: in order.
         clips: of each cut, those that move its mouth.
     """
-    from loc.analysis.face_tracker import Networks
-
-    with Networks() as networks:
-        seen = context.runner.attempt([watch(context, film, one, networks) for one in drawn], parallel=True)
+    seen = context.runner.attempt([watch(context, film, one) for one in drawn], parallel=True)
     measure: ScoreMeasure = "renderer-obedience" if backend.follows_phones else "viseme-agreement"
     by_cut: dict[int, list[tuple[Redraw, Made]]] = defaultdict(list)
     failed: dict[int, LocError] = {}

@@ -21,7 +21,6 @@ from loc.stage import Context
 from stages.lipsync.redraw import PROGRESS_FRAMES, STAGE, Film, Redraw
 
 if TYPE_CHECKING:
-    from loc.analysis.face_tracker import Networks
     from loc.media.frames import Planes
 
 Floats = npt.NDArray[np.float64]
@@ -64,8 +63,8 @@ class Drawn:
     """How long a device computed for it, when it was made."""
 
 
-def watch(context: Context, film: Film, one: Drawn, networks: Networks) -> tuple[Action, Make]:
-    """`lipsync.watch`: look at one redraw as it reaches the video, by one of these networks.
+def watch(context: Context, film: Film, one: Drawn) -> tuple[Action, Make]:
+    """`lipsync.watch`: look at one redraw as it reaches the video.
 
     Reads: the frames of the redraw and its patches; the face's tracks in its chunk.
     Leaves out: the dub and its language; what drew the patches; the numbers of cut and chunk, and
@@ -77,7 +76,7 @@ def watch(context: Context, film: Film, one: Drawn, networks: Networks) -> tuple
         from loc.media.arrays import save_arrays
 
         with _contained():
-            watched = _watch(context, film, one, networks, out)
+            watched = _watch(context, film, one, out)
         out.bytes("seen", save_arrays(watched))
         out.detail |= {
             "frames": len(redraw.frames),
@@ -124,9 +123,7 @@ def _contained() -> Iterator[None]:
         ) from error
 
 
-def _watch(
-    context: Context, film: Film, one: Drawn, networks: Networks, out: Out
-) -> dict[str, npt.NDArray[Any]]:
+def _watch(context: Context, film: Film, one: Drawn, out: Out) -> dict[str, npt.NDArray[Any]]:
     """Arrays over the n frames of the redraw.
 
     `looked`: bool [n], whether the frame was looked at. `aperture`, `width`: float64 [n], as in
@@ -161,7 +158,7 @@ def _watch(
     looked = np.zeros(len(frames), dtype=bool)
     measured: list[tuple[int, dict[str, float]]] = []
     rests = False
-    with KnownFace(video, networks) as face:
+    with KnownFace(video) as face:
         for index, (planes, pixels) in enumerate(zip(film.pictures(frames), skimmed, strict=True)):
             if not rests and (frames.start + index) % every:
                 continue

@@ -16,7 +16,6 @@ from loc.analysis.face_tracker import (
     PROMINENCE,
     Detection,
     FaceTracker,
-    Networks,
     follow,
     track_faces,
     track_range,
@@ -305,16 +304,3 @@ def test_places_follow_the_order_asked_for() -> None:
 def test_real_faces_are_never_lost(clips: Path) -> None:
     reel = Reel(clips / "address.mp4")
     assert reel.track(0, 60).found.all()
-
-
-def test_who_had_the_networks_before_is_nothing_to_who_has_them_next(reel: Reel) -> None:
-    ranges = [FrameRange(start=start, stop=start + 12) for start in (0, 12, 24)]
-    alone = [track_range(reel.path, reel.video, reel.timeline, part) for part in ranges]
-    with Networks() as networks:
-        for order in (slice(None), slice(None, None, -1)):
-            handed = [
-                track_range(reel.path, reel.video, reel.timeline, part, networks=networks)
-                for part in ranges[order]
-            ]
-            for before, after, part in zip(alone[order], handed, ranges[order], strict=True):
-                assert save_faces(before, len(part)) == save_faces(after, len(part))
