@@ -172,12 +172,45 @@ class _Lens:
         return np.stack([x, y], axis=1)
 
 
+class _Mesher:
+    """A mesh network for one face at a time."""
+
+    def __init__(self) -> None:
+        with _native_stderr_filtered():
+            from mediapipe.python.solutions.face_mesh import FaceMesh
+
+            self._network = FaceMesh(
+                max_num_faces=1,
+                refine_landmarks=True,
+                min_detection_confidence=MIN_MESH,
+                min_tracking_confidence=MIN_MESH,
+            )
+        self._is_new = True
+
+    def begin(self, view: Rgb) -> None:
+        """Forget what was seen, and settle on what is now."""
+        # Networks report themselves on their first picture.
+        with _native_stderr_filtered():
+            if not self._is_new:
+                self._network.reset()
+            self._is_new = False
+            for _ in range(SETTLING_PASSES):
+                self._network.process(view)
+
+    def process(self, view: Rgb) -> Any:
+        """What mediapipe finds in the next view."""
+        return self._network.process(view)
+
+    def close(self) -> None:
+        self._network.close()
+
+
 @dataclass(eq=False)
 class _Follower:
     """One face being followed by a mesh network of its own, or missed for a while."""
 
     lens: _Lens
-    mesher: Any
+    mesher: _Mesher
     number: int
     """Of the track."""
     square: _Square
@@ -215,10 +248,7 @@ class _Follower:
         view = self.lens.view(planes, square, side, side)
         if self.new_crop:
             self.new_crop = False
-            with _native_stderr_filtered():
-                self.mesher.reset()
-                for _ in range(SETTLING_PASSES):
-                    self.mesher.process(view)
+            self.mesher.begin(view)
         result = self.mesher.process(view)
         if not result.multi_face_landmarks:
             return None
@@ -251,7 +281,7 @@ class FaceTracker:
         self._lens = _Lens(video)
         self._followed: list[_Follower] = []
         self._missed: list[_Follower] = []
-        self._idle: list[Any] = []
+        self._idle: list[_Mesher] = []
         self._networks: list[Any] = []
         self._numbers = 0
         # The first picture of a range is looked at whole, or a shot would begin without its faces.
@@ -262,7 +292,6 @@ class FaceTracker:
             self._detector = FaceDetection(model_selection=1, min_detection_confidence=MIN_DETECTION)
             _start(self._detector)
         self._networks.append(self._detector)
-        self._idle.append(self._new_mesher())
 
     def __enter__(self) -> Self:
         return self
@@ -366,8 +395,8 @@ class FaceTracker:
         """Of the face, as a detection has it."""
         return (follower.square.y1 - follower.square.y0) / MESH_MARGIN
 
-    def _new_mesher(self) -> Any:
-        mesher = _mesher()
+    def _new_mesher(self) -> _Mesher:
+        mesher = _Mesher()
         self._networks.append(mesher)
         return mesher
 
@@ -417,7 +446,7 @@ class KnownFace:
     def __init__(self, video: VideoStream) -> None:
         self._lens = _Lens(video)
         self._follower: _Follower | None = None
-        self._mesher = _mesher()
+        self._mesher = _Mesher()
 
     def __enter__(self) -> KnownFace:
         return self
@@ -446,21 +475,6 @@ class KnownFace:
             follower.new_crop = True
             return None
         return mesh.coded[list(MESH_IDS)]
-
-
-def _mesher() -> Any:
-    """A new mesh network for one face."""
-    with _native_stderr_filtered():
-        from mediapipe.python.solutions.face_mesh import FaceMesh
-
-        mesher = FaceMesh(
-            max_num_faces=1,
-            refine_landmarks=True,
-            min_detection_confidence=MIN_MESH,
-            min_tracking_confidence=MIN_MESH,
-        )
-        _start(mesher)
-    return mesher
 
 
 def _start(network: Any) -> None:
