@@ -176,33 +176,26 @@ class _Mesher:
     """A mesh network for one face at a time."""
 
     def __init__(self) -> None:
-        with _native_stderr_filtered():
-            from mediapipe.python.solutions.face_mesh import FaceMesh
-
-            self._network = FaceMesh(
-                max_num_faces=1,
-                refine_landmarks=True,
-                min_detection_confidence=MIN_MESH,
-                min_tracking_confidence=MIN_MESH,
-            )
-        self._is_new = True
+        self._network: Any = None
 
     def begin(self, view: Rgb) -> None:
         """Forget what was seen, and settle on what is now."""
-        # Networks report themselves on their first picture.
+        # A network reports itself, from threads of its own, until its first picture is through.
         with _native_stderr_filtered():
-            if not self._is_new:
+            if self._network is None:
+                self._network = _mesh_network()
+            else:
                 self._network.reset()
-            self._is_new = False
             for _ in range(SETTLING_PASSES):
                 self._network.process(view)
 
     def process(self, view: Rgb) -> Any:
-        """What mediapipe finds in the next view."""
+        """What mediapipe finds in the next view, once it has begun."""
         return self._network.process(view)
 
     def close(self) -> None:
-        self._network.close()
+        if self._network is not None:
+            self._network.close()
 
 
 @dataclass(eq=False)
@@ -290,7 +283,8 @@ class FaceTracker:
             from mediapipe.python.solutions.face_detection import FaceDetection
 
             self._detector = FaceDetection(model_selection=1, min_detection_confidence=MIN_DETECTION)
-            _start(self._detector)
+            # It reports itself until its first picture is through.
+            self._detector.process(np.zeros((64, 64, 3), dtype=np.uint8))
         self._networks.append(self._detector)
 
     def __enter__(self) -> Self:
@@ -477,9 +471,15 @@ class KnownFace:
         return mesh.coded[list(MESH_IDS)]
 
 
-def _start(network: Any) -> None:
-    """The networks report themselves on their first picture."""
-    network.process(np.zeros((64, 64, 3), dtype=np.uint8))
+def _mesh_network() -> Any:
+    from mediapipe.python.solutions.face_mesh import FaceMesh
+
+    return FaceMesh(
+        max_num_faces=1,
+        refine_landmarks=True,
+        min_detection_confidence=MIN_MESH,
+        min_tracking_confidence=MIN_MESH,
+    )
 
 
 def _distance(missed: _Follower, seen: Detection) -> float:
