@@ -66,7 +66,8 @@ class Rig:
         self.runners.append(runner)
         return Context(
             runner=runner,
-            settings=Settings(**settings),
+            # A rig has a drafter, and nothing that makes finals.
+            settings=Settings(**{"quality": "draft", **settings}),
             job=Job(self.path, self.source.digest, self.source.size, ("es",), "en"),
             backend=lambda _stage, _language: self.backend,
             language="es",
