@@ -179,7 +179,7 @@ def profile(
 
     action = Action(
         name="lipsync.profile",
-        version=3,
+        version=4,
         site=context.site(STAGE, f"face {face.name}"),
         inputs={
             "pictures": [film.key(stretch.frames) for stretch in stretches],
@@ -228,7 +228,7 @@ def draw(
 
     action = Action(
         name="lipsync.draw",
-        version=3,
+        version=4,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             **_seen(film, redraw, ready),

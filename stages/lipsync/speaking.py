@@ -93,7 +93,7 @@ def _judging(
 
     action = Action(
         name="lipsync.speaks",
-        version=1,
+        version=2,
         site=context.site(STAGE, f"face {face.name}"),
         inputs={
             "spans": [

@@ -51,7 +51,7 @@ def judge_cut(
 
     action = Action(
         name="lipsync.sync",
-        version=1,
+        version=2,
         site=context.site(STAGE, f"cut {index + 1}, {judge.measure}"),
         inputs={
             "runs": [

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from loc.analysis import occlusion
-from loc.analysis.faces import LIP_INNER_LOWER, LIP_OUTER_LOWER, MESH_IDS, POINT_COUNT, Faces, places
+from loc.analysis.faces import (
+    BROW_LEFT,
+    BROW_RIGHT,
+    LIP_INNER_LOWER,
+    LIP_OUTER_LOWER,
+    MESH_IDS,
+    NOSE,
+    POINT_COUNT,
+    Faces,
+    places,
+)
 from stages.lipsync.cuts import MIN_FRAMES, cut_shot
 from stages.lipsync.route import (
     MAX_DOWN,
@@ -209,6 +219,43 @@ def test_smoothing_leaves_lips_where_they_are_for_one_frame() -> None:
     points[30, places(LIP_INNER_LOWER)] += [0, 6]
     smoothed = smooth_points(points)
     np.testing.assert_allclose(smoothed[29:32], points[29:32], atol=0.1)
+
+
+def test_brows_and_nose_are_calmed_while_lips_speak() -> None:
+    """They are what a face is aligned by, and speech is when it is drawn."""
+    rng = np.random.default_rng(5)
+    tracks = faces()
+    speaking = tracks.points.copy()
+    for ids in (LIP_OUTER_LOWER, LIP_INNER_LOWER):
+        speaking[:, places(ids), 1] += (4 * np.sin(np.arange(COUNT) * 1.5))[:, None]
+    trembling = speaking + rng.normal(0, 0.06, speaking.shape).astype(np.float32)
+    smoothed = smooth_points(trembling)
+    aligning = places((*BROW_LEFT, *BROW_RIGHT, *NOSE))
+    before = np.diff(trembling - speaking, axis=0)[:, aligning].std()
+    after = np.diff(smoothed - speaking, axis=0)[:, aligning].std()
+    assert after < 0.5 * before
+    np.testing.assert_allclose(
+        smoothed[:, places(LIP_OUTER_LOWER)], trembling[:, places(LIP_OUTER_LOWER)], atol=0.05
+    )
+
+
+@pytest.mark.parametrize("hertz", [0.5, 1.0, 2.0, 4.0])
+def test_smoothing_does_not_flatten_a_nod(hertz: float) -> None:
+    nodding = faces().points
+    extent = np.ptp(nodding[0], axis=0).max()
+    nodding[..., 1] += (0.1 * extent * np.sin(np.arange(COUNT) * (2 * np.pi * hertz / 25)))[:, None]
+    assert np.abs(smooth_points(nodding) - nodding).max() < 0.0015 * extent
+
+
+@pytest.mark.parametrize("hertz", [0.5, 1.0, 2.0, 4.0])
+def test_smoothing_does_not_flatten_a_roll_of_the_head(hertz: float) -> None:
+    points = faces().points
+    extent = np.ptp(points[0], axis=0).max()
+    angles = np.radians(10) * np.sin(np.arange(COUNT) * (2 * np.pi * hertz / 25))
+    turns = np.array([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]])
+    middle = points.mean(axis=1, keepdims=True)
+    rolled = (np.einsum("ijn,nkj->nki", turns, points - middle) + middle).astype(np.float32)
+    assert np.abs(smooth_points(rolled) - rolled).max() < 0.006 * extent
 
 
 def test_a_slice_smooths_as_the_whole_does() -> None:
