@@ -56,12 +56,13 @@ from loc.media.probe import probe_source
 from loc.media.timeline import Timeline
 from loc.settings import Settings
 from stages.lipsync.contract import CutView, Heard, MouthPlan, RedrawWindow
-from stages.lipsync.musetalk import baking, boxes, drawing, model, region, saying, windows
+from stages.lipsync.musetalk import baking, boxes, drawing, model, region, saying
 from stages.lipsync.musetalk.knobs import Knobs
 from stages.lipsync.musetalk.unet import predict, unet
 from stages.lipsync.nets import bisenet, rtmpose, s3fd
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
+from stages.lipsync.nets.rows import rows_at
 from stages.lipsync.tracks import prepare
 from tests.presenter import SHORT, shoot
 
@@ -165,7 +166,7 @@ class Scene:
 
     def tokens(self) -> torch.Tensor:
         middles = (2 * np.arange(len(self.frames)) + 1) * 16_000 // 50
-        return model.tokens_of(self.nets.hear(self.sound), windows.rows_at(middles, 16_000, 2, 2))
+        return model.tokens_of(self.nets.hear(self.sound), rows_at(middles, 16_000, 2, 2))
 
 
 def ours(scene: Scene, clock: Clock, folder: Path) -> Kept:

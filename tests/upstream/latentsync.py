@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stages.lipsync.latentsync import align, window
 from stages.lipsync.latentsync.align import OUTSIDE, Bytes, Floats, canvas_size, inverse, warped
-from stages.lipsync.latentsync.heard import rows_heard, tokens
+from stages.lipsync.latentsync.heard import tokens
 from stages.lipsync.latentsync.sampler import Sampling, denoise
 from stages.lipsync.latentsync.unet import UNet3D
 from stages.lipsync.nets.vae import Vae
@@ -104,7 +104,7 @@ def chunk_rows(total: int, fps: float) -> npt.NDArray[np.int64]:
     places: list[int] = []
     while not places or places[-1] <= total:
         places.append(int(len(places) * 50 / fps))
-    return rows_heard(np.array(places), total)
+    return np.asarray(np.clip(np.array(places)[:, None] + np.arange(-4, 6), 0, total - 1))
 
 
 def looped(count: int, wanted: int) -> npt.NDArray[np.int64]:
@@ -141,7 +141,9 @@ def run(given: Given, unet: UNet3D, vae: Vae, ear: Encoder, sampling: Sampling) 
             sampling,
             given.noise.expand(-1, -1, len(part), -1, -1),
             window.conditions(vae, squares, draws),
-            tokens(features, rows[start : start + given.window])[None],
+            tokens(features, rows[start : start + given.window])[None].to(
+                given.noise.device, given.noise.dtype
+            ),
         )
         result.latents.append(latents)
         faces.append(window.composed(vae.decode(latents[0].transpose(0, 1)), squares))

@@ -16,10 +16,12 @@ from loc.media.colour import to_rgb
 from loc.media.frames import Planes
 from stages.lipsync.contract import HEARD_RATE, Heard, Meter, Patch, RedrawWindow
 from stages.lipsync.latentsync import align, mask
-from stages.lipsync.latentsync.heard import ROW, Rows, rows_heard
+from stages.lipsync.latentsync.heard import Rows, rows_heard
 from stages.lipsync.latentsync.model import Given, Model
 from stages.lipsync.latentsync.sampler import Sampling
 from stages.lipsync.latentsync.windows import Span, divisor, reach, shares, steps_of, windows
+from stages.lipsync.nets.light import lit, mean_colour, ring_round
+from stages.lipsync.nets.whisper_features import ROW
 
 THREE = (BROW_LEFT[:5], BROW_RIGHT[:5], NOSE)
 """Mesh points whose middles are left brow, right brow and nose: of each brow the upper edge. Versions 1.0 and
@@ -78,18 +80,12 @@ def matched(drawn: npt.NDArray[np.float32], whole: npt.NDArray[np.float32]) -> n
     Args:
         drawn, whole: float32 [3, r, r], what was decoded and what is in the source, -1..1.
     """
-    ring = _ring(drawn.shape[-1])
-    shift = (whole[:, ring] - drawn[:, ring]).mean(axis=1)
-    moved = np.clip(shift, -MAX_SHIFT, MAX_SHIFT).astype(np.float32)
-    return np.asarray(drawn + moved[:, None, None])
-
-
-def _ring(resolution: int) -> npt.NDArray[np.bool_]:
-    import cv2
-
-    inside = (mask.kept(resolution) < 1).astype(np.uint8)
-    size = 2 * max(1, round(RING * resolution)) + 1
-    return np.asarray((cv2.dilate(inside, np.ones((size, size), np.uint8)) > inside), dtype=bool)
+    resolution = drawn.shape[-1]
+    # All round: the square is aligned by the face, and what its mask's edge crosses is face.
+    ring = ring_round(mask.kept(resolution) < 1, max(1, round(RING * resolution)))
+    there = mean_colour(np.moveaxis(whole, 0, -1), ring)
+    moved = lit(np.moveaxis(drawn, 0, -1), ring, there, MAX_SHIFT)
+    return np.ascontiguousarray(np.moveaxis(moved, -1, 0), dtype=np.float32)
 
 
 @dataclass
@@ -290,9 +286,7 @@ def hearing(heard: Heard, middles: list[int]) -> tuple[Rows, npt.NDArray[np.floa
     """
     start = max(0, middles[0] - HEARD_RATE)
     sound = heard.sound[start : middles[-1] + HEARD_RATE]
-    # The ten rows lie evenly round the middle of a picture's time.
-    places = (np.array(middles) - start) // ROW - 1
-    return rows_heard(places, -(-len(sound) // ROW)), sound
+    return rows_heard(np.array(middles) - start, -(-len(sound) // ROW)), sound
 
 
 def _mouths(

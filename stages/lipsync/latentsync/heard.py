@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from stages.lipsync.contract import HEARD_RATE
+from stages.lipsync.nets.rows import rows_at
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 Rows = npt.NDArray[np.int64]
 
-ROW = 320
-"""Samples of a row, at 16 kHz."""
-BEFORE, AFTER = 4, 6
-"""Rows: two pictures at 25 per second before, the picture's own two, and two pictures after."""
+AROUND = 2
+"""Pictures at 25 per second that are heard before a picture's own two rows, and after them."""
 
 
-def rows_heard(places: Rows, total: int) -> Rows:
+def rows_heard(middles: npt.NDArray[np.int64], total: int) -> Rows:
     """Numbers of the rows that pictures hear, int64 [n, 10]. Beyond either end its last row stands.
 
     Args:
-        places: int64 [n], the row that begins with each picture.
+        middles: int64 [n], the sample in the middle of each picture's time on screen, at `HEARD_RATE`.
         total: how many rows there are.
     """
-    return np.clip(places[:, None] + np.arange(-BEFORE, AFTER), 0, total - 1)
+    return np.clip(rows_at(middles, HEARD_RATE, AROUND, AROUND), 0, total - 1)
 
 
 def tokens(features: Tensor, rows: Rows) -> Tensor:

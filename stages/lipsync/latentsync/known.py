@@ -15,8 +15,9 @@ import numpy as np
 from loc.backend import Tried
 from stages.lipsync import known
 from stages.lipsync.contract import HEARD_RATE
-from stages.lipsync.latentsync.heard import ROW, rows_heard
+from stages.lipsync.latentsync.heard import rows_heard
 from stages.lipsync.latentsync.model import Given, Model
+from stages.lipsync.nets.whisper_features import ROW
 
 FRAMES = 16
 """Pictures of a window, as it was trained with."""
@@ -41,7 +42,7 @@ def tried(nets: Model) -> Iterator[Tried]:
     lost = known.apart((again * 255).astype(np.uint8), seen)
     yield known.under("a drawn face into latents and back", lost, MOST_LOST)
     sounds = np.zeros(HEARD_RATE, dtype=np.float32), known.vowel()
-    rows = rows_heard(np.arange(FRAMES) * 2 + 4, HEARD_RATE // ROW)
+    rows = rows_heard((np.arange(FRAMES) * 2 + 5) * ROW, HEARD_RATE // ROW)
     (there, silent), (_, spoken) = (
         nets.noticed(Given(squares, nets.hear(sound), rows), STEP, SEED) for sound in sounds
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from stages.lipsync.latentsync.sampler import Sampling, denoise, kept_signal
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig, parts
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
+from stages.lipsync.nets.config import read_config
 from stages.lipsync.nets.lending import lend
 
 Net = TypeVar("Net", bound=torch.nn.Module)
@@ -66,7 +66,7 @@ def shape_of(model: str, files: Mapping[str, Path]) -> Shape:
             why="Nothing in its tensors tells it, and at another one its mouths are blurred.",
             fix=f'Register it with a {CONFIG}: {{"data": {{"resolution": 512}}, "model": {{...}}}}.',
         )
-    said = _read_config(files[CONFIG])
+    said = read_config(files[CONFIG])
     try:
         resolution = int(said["data"]["resolution"])
         unet = UNetConfig.read(said["model"]) if "model" in said else UNetConfig()
@@ -261,7 +261,7 @@ def load(
     shape = shape_of(model, files)
     dtype = torch.float16 if device.startswith(HALF) else torch.float32
     home = "cpu" if layout.offload else device
-    config = _read_config(vae[CONFIG])
+    config = read_config(vae[CONFIG])
     weights = next(path for name, path in vae.items() if name != CONFIG)
     unet = _filled(lambda: UNet3D(shape.unet), read_state(files[UNET]), f"{model}: {UNET}", home, dtype)
     autoencoder = _filled(
@@ -289,7 +289,7 @@ def load(
 def taken_by(model: str, files: Mapping[str, Path], vae: Mapping[str, Path], device: str) -> room.Takes:
     """What the nets of published files take on a device; see `load`. No weights are read."""
     half = device.startswith(HALF)
-    return taken(shape_of(model, files), _read_config(vae[CONFIG]), half=half)
+    return taken(shape_of(model, files), read_config(vae[CONFIG]), half=half)
 
 
 def taken(shape: Shape, vae: Mapping[str, Any], *, half: bool) -> room.Takes:
@@ -327,18 +327,3 @@ def _filled(
     net.to_empty(device=device)
     load_strict(net, state, what)
     return net.eval().requires_grad_(False)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """The object of a JSON file.
-
-    Raises:
-        LocError: it is none.
-    """
-    try:
-        said = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise LocError(f"{path} cannot be read.", why=str(error)) from error
-    if not isinstance(said, dict):
-        raise LocError(f"{path} cannot be read.", why="It holds no object.")
-    return said

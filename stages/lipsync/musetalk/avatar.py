@@ -433,7 +433,7 @@ def stream(stage: Stage, chunks: Iterable[Sound], backend: MuseTalk) -> Iterator
 
 
 def _rows_of(stage: Stage, first: int, count: int) -> npt.NDArray[np.int64]:
-    from stages.lipsync.musetalk.windows import rows_at
+    from stages.lipsync.nets.rows import rows_at
 
     knobs = stage.knobs
     middles = stage.middles(first, count)

@@ -17,6 +17,7 @@ from loc.media.frames import Planes
 from stages.lipsync.contract import Patch
 from stages.lipsync.musetalk import boxes, model, outline
 from stages.lipsync.musetalk.knobs import Knobs
+from stages.lipsync.nets.light import Ring, lit, mean_colour, ring_round
 
 Matrix = npt.NDArray[np.float64]
 
@@ -118,19 +119,17 @@ def patch(place: Place, drawn: npt.NDArray[np.uint8], knobs: Knobs) -> Patch:
 
 def matched(drawn: npt.NDArray[np.uint8], place: Place) -> npt.NDArray[np.uint8]:
     """A drawn face with the light that the picture has round its mask, where both show the same skin."""
-    here = light(drawn, place.polygon)
-    if here is None or place.light is None:
-        return drawn
-    moved = drawn + np.clip(place.light - here, -MOST_SHIFT, MOST_SHIFT)
+    moved = lit(drawn, _ring(place.polygon, drawn.shape), place.light, MOST_SHIFT)
     return np.asarray(np.clip(np.rint(moved), 0, 255), dtype=np.uint8)
 
 
 def light(pixels: npt.NDArray[np.uint8], polygon: npt.NDArray[np.float32]) -> npt.NDArray[np.float64] | None:
     """Mean colour of a face in the ring round its mask, float64 [3]; None where there is no such ring."""
-    mask = (soft_mask(polygon, 1.0, pixels.shape) > 0).astype(np.uint8)
-    reach = 2 * RING_WIDTH + 1
-    near = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    ring = (near > 0) & (mask == 0)
+    return mean_colour(pixels, _ring(polygon, pixels.shape))
+
+
+def _ring(polygon: npt.NDArray[np.float32], shape: tuple[int, ...]) -> Ring:
+    ring = ring_round(soft_mask(polygon, 1.0, shape) > 0, RING_WIDTH)
     # Above the middle both show the same picture; below the jaw's line background may lie.
     ring[model.SIDE // 2 :] = False
-    return pixels[ring].mean(axis=0) if ring.any() else None
+    return ring

@@ -15,7 +15,8 @@ import numpy as np
 from loc.backend import Tried
 from stages.lipsync import known
 from stages.lipsync.contract import HEARD_RATE
-from stages.lipsync.musetalk import model, windows
+from stages.lipsync.musetalk import model
+from stages.lipsync.nets.rows import rows_at
 
 MOST_LOST = 20.0
 """Levels by which the VAE alone, and the upper half of a drawn face, may be off on the average."""
@@ -34,7 +35,7 @@ def tried(nets: model.Model) -> Iterator[Tried]:
     again = nets.decode(latents[:, latents.shape[1] // 2 :])[0]
     yield known.under("a drawn face into latents and back", known.apart(again, seen), MOST_LOST)
     middle = np.array([(2 * FRAME + 1) * HEARD_RATE // 50], dtype=np.int64)
-    table = windows.rows_at(middle, HEARD_RATE, 2, 2)
+    table = rows_at(middle, HEARD_RATE, 2, 2)
     silent, spoken = (
         nets.draw(latents, model.tokens_of(nets.hear(sound), table))[0]
         for sound in (np.zeros(HEARD_RATE, dtype=np.float32), known.vowel())

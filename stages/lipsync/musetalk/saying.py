@@ -14,11 +14,12 @@ from torch import Tensor
 from loc.device import Devices
 from loc.errors import LocError
 from stages.lipsync.contract import HEARD_RATE, Patch, RedrawWindow
-from stages.lipsync.musetalk import drawing, model, windows
+from stages.lipsync.musetalk import drawing, model
 from stages.lipsync.musetalk.ahead import Ahead
 from stages.lipsync.musetalk.baking import Baked
 from stages.lipsync.musetalk.knobs import Knobs
 from stages.lipsync.musetalk.smoothing import PIXEL_CUTOFF, PIXEL_RISE, OneEuro
+from stages.lipsync.nets.rows import rows_at
 
 AHEAD = 2
 """Batches that are drawn while an earlier one is matched and coded."""
@@ -41,7 +42,7 @@ def patches(
     if len(there) < len(numbers):
         raise LocError("A face is too small or has left the picture.")
     rows = nets.hear(heard.sound)
-    table = windows.rows_at(heard.middles, HEARD_RATE, knobs.audio_padding_left, knobs.audio_padding_right)
+    table = rows_at(heard.middles, HEARD_RATE, knobs.audio_padding_left, knobs.audio_padding_right)
     gaps = np.maximum(np.diff(heard.middles), 1) / HEARD_RATE
     passing = OneEuro(PIXEL_CUTOFF, PIXEL_RISE) if knobs.smoothing else None
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from loc.errors import MissingError
+from stages.lipsync.nets.rows import ROWS_PER_SECOND
 
 Floats = npt.NDArray[np.float32]
 
@@ -33,7 +34,6 @@ MELS = 80
 FFT, HOP = 400, 160
 ROW = 2 * HOP
 """Samples of one row of features: the encoder halves the mel's 100 columns a second."""
-ROWS_PER_SECOND = RATE // ROW
 WINDOW_ROWS = 1500
 WINDOW = WINDOW_ROWS * ROW
 """Samples that the encoder hears at once: 30 s, the only length it was trained on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,20 +14,22 @@ import torch
 
 from loc.analysis.faces import MESH_IDS, POINT_COUNT, places
 from loc.artifacts import FrameRange, VideoStream
-from loc.media.colour import rgb_to_yuv
+from loc.media.colour import rgb_to_yuv, to_rgb
 from loc.media.compose import apply_patch
 from loc.media.frames import Planes
 from stages.lipsync.contract import HEARD_RATE, Heard, MouthPlan, Patch, RedrawWindow
 from stages.lipsync.latentsync import align, drawing, mask
-from stages.lipsync.latentsync.drawing import THREE, draw, read_for
+from stages.lipsync.latentsync.drawing import MAX_SHIFT, THREE, draw, read_for
 from stages.lipsync.latentsync.model import Given, Model
 from stages.lipsync.latentsync.sampler import Sampling
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
+from stages.lipsync.latentsync.window import noise
 from stages.lipsync.latentsync.windows import Span
 from stages.lipsync.nets import vae as eye
-from stages.lipsync.nets.whisper_features import Encoder
+from stages.lipsync.nets.whisper_features import ROW, Encoder
 from tests.lipsync.latentsync import tiny
 from tests.parity import fill
+from tests.upstream import latentsync as upstream
 
 WIDTH, HEIGHT, SIDE = 320, 240, 128
 
@@ -45,7 +48,7 @@ class Mirror:
     def latents(self, given: Sequence[Given], *_others: Any) -> torch.Tensor:
         return torch.from_numpy(np.stack([mask.pixels(one.squares) for one in given]))
 
-    def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
+    def decode(self, latents: torch.Tensor) -> npt.NDArray[np.float32]:
         return latents.numpy()
 
 
@@ -132,6 +135,34 @@ def test_what_the_net_gives_back_unchanged_lies_where_it_was() -> None:
         assert (apart > 0).sum() > 500
 
 
+class Tinted(Mirror):
+    """Its autoencoder gives all colours back moved."""
+
+    def __init__(self, tint: npt.NDArray[np.float32]) -> None:
+        self._tint = tint[:, None, None]
+
+    def decode(self, latents: torch.Tensor) -> npt.NDArray[np.float32]:
+        return np.asarray(latents.numpy() + self._tint)
+
+
+@pytest.mark.parametrize("size", [0.06, 2 * MAX_SHIFT])
+def test_what_the_autoencoder_does_to_colours_is_taken_back_up_to_a_limit(size: float) -> None:
+    frames = FrameRange(start=0, stop=2)
+    tint = size * np.array([1, -0.5, 0.25], dtype=np.float32)
+    left = (tint - np.clip(tint, -MAX_SHIFT, MAX_SHIFT)) * 127.5
+    assert (left[0] == 0) == (size < MAX_SHIFT)
+    one = window(frames, frames)
+    for plain, tinted in zip(drawn_by(Mirror(), one), drawn_by(Tinted(tint), one), strict=True):
+        expected = np.clip(plain.pixels + left, 0, 255)
+        assert np.abs(tinted.pixels - expected).max() <= 1
+
+
+def test_colours_are_compared_round_the_mask_and_not_in_it() -> None:
+    whole = np.zeros((3, SIDE, SIDE), np.float32)
+    drawn = whole + np.where(mask.kept(SIDE) < 1, np.float32(0.5), np.float32(0.02))
+    np.testing.assert_allclose(drawing.matched(drawn, whole), drawn - 0.02, atol=1e-6)
+
+
 def test_the_outline_is_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     import cv2
 
@@ -168,6 +199,50 @@ def test_two_redraws_of_a_cut_agree_where_they_meet_and_with_one_over_both(model
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_allclose(a.matrix, b.matrix, atol=1e-9)
         assert np.abs(a.pixels.astype(int) - b.pixels).max() <= 1
+
+
+def test_a_window_is_drawn_as_upstream_draws_it(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but what is ours: faces aligned without upstream's offset, and colours matched."""
+    decoded: list[npt.NDArray[np.float32]] = []
+
+    def kept(drawn: npt.NDArray[np.float32], _whole: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        decoded.append(drawn)
+        return drawn
+
+    monkeypatch.setattr(drawing, "matched", kept)
+    frames, side, sampling = FrameRange(start=0, stop=16), model.resolution, Sampling(3, 1.5)
+    middles = (2 * np.arange(16) + 1) * ROW
+    sound = fill.speech("drawing", 32 * ROW, 3).astype(np.float32) / 32768
+    one = replace(window(frames, frames), heard=Heard(sound, middles))
+    patches = list(draw(one, model, sampling, seed=7))
+    points, planes = drawing.points_of(one.points, one.video), list(one.pictures())
+    given = upstream.Given(
+        frames=np.stack([to_rgb(each, one.video) for each in planes]),
+        points=points,
+        sound=sound,
+        noise=noise(side, 1, 7, torch.device("cpu"), torch.float32),
+        draws=None,
+        resolution=side,
+        aligned=np.stack(
+            [
+                drawing.square_of(each, one.video, drawing.matrix_of(three, one.video, side), side)
+                for each, three in zip(planes, points, strict=True)
+            ]
+        ),
+    )
+    with torch.inference_mode():
+        made = upstream.run(given, model._unet, model._vae, model._encoder, sampling)
+    inside = mask.kept(side) == 0
+    ours, theirs = np.stack(decoded)[:, :, inside], made.faces[:16][:, :, inside]
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    there = drawing.Frame.of(side)
+    for patch, face in zip(patches, decoded, strict=True):
+        levels = (np.clip(face, -1, 1) / 2 + 0.5) * 255
+        shown = levels[:, there.y0 : there.y1, there.x0 : there.x1].transpose(1, 2, 0)
+        assert np.abs(patch.pixels - shown).max() <= 0.51
+    decoded.clear()
+    list(draw(replace(one, heard=Heard(sound, middles + ROW)), model, sampling, seed=7))
+    assert np.abs(np.stack(decoded)[:, :, inside] - theirs).max() > 1e-2, "a row late would be seen"
 
 
 def test_no_seam_every_sixteen_frames(model: Model) -> None:
@@ -220,7 +295,7 @@ def test_memory_holds_a_few_windows_however_long_the_cut(monkeypatch: pytest.Mon
     held = []
 
     class Watched(Mirror):
-        def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
+        def decode(self, latents: torch.Tensor) -> npt.NDArray[np.float32]:
             held.append(max(alive))
             return super().decode(latents)
 

@@ -102,10 +102,10 @@ def test_faces_drawn_from_what_was_baked_are_those_drawn_at_once(
     asked = window(view, held, 2, 4)
     made = list(saying.patches(nets, asked, Knobs(colour_match=False), 3, devices))
     assert asked.heard is not None
-    from stages.lipsync.musetalk import windows
+    from stages.lipsync.nets.rows import rows_at
 
     rows = nets.hear(asked.heard.sound)
-    tokens = model.tokens_of(rows, windows.rows_at(asked.heard.middles, 16_000, 2, 2))
+    tokens = model.tokens_of(rows, rows_at(asked.heard.middles, 16_000, 2, 2))
     planes = list(view.pictures())
     for index, patch in enumerate(made):
         cutting = drawing.cut(planes[2 + index], view.video, view.points[2 + index], Knobs())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stages.lipsync.musetalk import boxes, cycle, region, windows
+from stages.lipsync.nets.rows import rows_at
 from tests.parity import Golden, fill, golden
 
 pytestmark = pytest.mark.parity
@@ -37,7 +38,7 @@ def test_musetalk_audio_index() -> None:
         given.same(case["table"], rows + 1)
         if case["fps"] == 25:
             middles = (2 * np.arange(case["frames"]) + 1) * 16_000 // 50
-            ours = windows.rows_at(middles, 16_000, case["left"], case["right"])
+            ours = rows_at(middles, 16_000, case["left"], case["right"])
             outside = (ours < 0) | (ours >= case["samples"] * 50 // 16_000)
             given.same(case["table"], np.where(outside, 0, ours + 1))
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from fractions import Fraction
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-import torch
 
 from loc.artifacts import SAMPLE_RATE, Clip, FrameRange
 from loc.media.sound import encode_flac
@@ -19,23 +17,15 @@ from loc.store.workdir import WorkDir
 from stages.lipsync import plan, redraw
 from stages.lipsync.contract import HEARD_RATE
 from stages.lipsync.musetalk import model, windows
-from stages.lipsync.nets import whisper_features as ear
-
-RATES = ["24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60", "12"]
-MINUTES = 10
-
-
-def edges(rate: Fraction, seconds: int) -> npt.NDArray[np.int64]:
-    """Samples at which frames of a constant rate appear, and the picture's end."""
-    count = int(seconds * rate)
-    return np.array([round(index * SAMPLE_RATE / rate) for index in range(count + 1)], dtype=np.int64)
+from stages.lipsync.nets.rows import rows_at
+from tests.lipsync.clicks import MINUTES, RATES, Loudness, edges, film_of, variable
 
 
 @pytest.mark.parametrize("rate", RATES)
 def test_every_frame_hears_the_rows_about_its_own_middle(rate: str) -> None:
     there = edges(Fraction(rate), 60 * MINUTES)
     middles = (there[:-1] + there[1:]) // 2 * HEARD_RATE // SAMPLE_RATE
-    table = windows.rows_at(middles, HEARD_RATE, 2, 2)
+    table = rows_at(middles, HEARD_RATE, 2, 2)
     assert table.shape == (len(middles), 10)
     # The middle of ten rows is where the sixth begins.
     off = table[:, 5] / 50 - middles / HEARD_RATE
@@ -46,7 +36,7 @@ def test_every_frame_hears_the_rows_about_its_own_middle(rate: str) -> None:
 def test_at_25_frames_the_rows_are_upstreams_to_the_end() -> None:
     middles = (2 * np.arange(25 * 600) + 1) * HEARD_RATE // 50
     rows = windows.upstream_rows(600 * HEARD_RATE, 25, 2, 2)
-    ours = windows.rows_at(middles, HEARD_RATE, 2, 2)
+    ours = rows_at(middles, HEARD_RATE, 2, 2)
     np.testing.assert_array_equal(np.where((ours < 0) | (ours >= 30_000), -1, ours), rows)
 
 
@@ -59,32 +49,11 @@ def test_upstreams_rows_drift_where_ours_do_not() -> None:
     assert rows[-1, 0] / 50 - middle > 0.8
 
 
-class Loudness:
-    """In place of the nets: a row is how loud its 20 ms are, and a face is as bright as the rows in the
-    middle of what it hears are loud, those further off counting less."""
-
-    def hear(self, sound: ear.Floats) -> torch.Tensor:
-        rows = -(-len(sound) // ear.ROW)
-        padded = np.pad(sound, (0, rows * ear.ROW - len(sound)))
-        return torch.from_numpy(np.abs(padded).reshape(rows, ear.ROW).max(axis=1))[:, None, None]
-
-    def flash(self, tokens: torch.Tensor) -> npt.NDArray[np.float32]:
-        near = 1 - (torch.arange(10) - 4.5).abs() / 6
-        return (tokens[:, :, 0] * near).amax(dim=1).numpy()
-
-
-def variable(rng: np.random.Generator, seconds: int) -> npt.NDArray[np.int64]:
-    """Edges of frames that last 20 to 60 ms."""
-    lasting = rng.integers(SAMPLE_RATE // 50, SAMPLE_RATE * 3 // 50, seconds * 26)
-    return np.asarray(np.concatenate([[0], np.cumsum(lasting)]), dtype=np.int64)
-
-
 @pytest.mark.parametrize("rate", [*RATES, "variable"])
 def test_click_and_flash_fall_together_for_ten_minutes(rate: str, store: WorkDir) -> None:
     rng = np.random.default_rng(7)
     there = variable(rng, 60 * MINUTES) if rate == "variable" else edges(Fraction(rate), 60 * MINUTES)
-    film = cast(Any, SimpleNamespace(edges=there))
-    film.times = lambda frames: redraw.Film.times(film, frames)
+    film = film_of(there)
     context = cast(Context, SimpleNamespace(store=store))
     nets = Loudness()
     apart = defaultdict[int, list[float]](list)
@@ -98,7 +67,7 @@ def test_click_and_flash_fall_together_for_ten_minutes(rate: str, store: WorkDir
             ref = store.put_bytes(encode_flac(sound))
             clip = Clip.model_construct(place=int(there[start]), samples=len(sound), audio=ref)
             heard = redraw.heard(context, film, frames, [clip])
-            rows = windows.rows_at(heard.middles, HEARD_RATE, 2, 2)
+            rows = rows_at(heard.middles, HEARD_RATE, 2, 2)
             bright = nets.flash(model.tokens_of(nets.hear(heard.sound), rows))
             flashes = np.flatnonzero(bright > 0.999 * bright.max())
             shown = (there[start + flashes] + there[start + flashes + 1]) / 2
@@ -114,8 +83,7 @@ def test_click_and_flash_fall_together_for_ten_minutes(rate: str, store: WorkDir
 
 def test_hearing_ends_a_second_outside(store: WorkDir) -> None:
     there = edges(Fraction(25), 20)
-    film = cast(Any, SimpleNamespace(edges=there))
-    film.times = lambda frames: redraw.Film.times(film, frames)
+    film = film_of(there)
     context = cast(Context, SimpleNamespace(store=store))
     loud = store.put_bytes(encode_flac(np.full(20 * SAMPLE_RATE, 0.25, dtype=np.float32)))
     clip = Clip.model_construct(place=0, samples=20 * SAMPLE_RATE, audio=loud)
