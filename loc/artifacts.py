@@ -565,9 +565,20 @@ class Casting(Frozen):
     """Ids of the transcript's lines."""
     face: str | None
     """Name of a face of this shot; None where nobody in view says it, or where it is not known."""
-    by: Literal["cast-file", "only-face", "lips", "syncnet", "visemes", "framing", "listener", "unsure"]
+    by: Literal[
+        "cast-file",
+        "only-face",
+        "lips",
+        "syncnet",
+        "stable-syncnet",
+        "visemes",
+        "framing",
+        "listener",
+        "unsure",
+    ]
     """`cast-file`: the user said so. `only-face`: no other is in view. `lips`: its lips move while the lines
-    are heard, and the others' do not. `visemes`: others' move as well, but only its follow what is said.
+    are heard, and the others' do not. `syncnet`, `stable-syncnet`: others' move as well, but this judge finds
+    that only it says what is said. `visemes`: likewise, by the phones of what is said.
     `framing`: the speaker is seen in this place in shots that are framed alike. `listener`: nobody; the only
     face rests its lips, which move for another speaker, or the speaker's move in other shots. `unsure`: not
     known."""
@@ -582,8 +593,8 @@ class Casting(Frozen):
     p: float | None
     """How often chance gives as large a difference of the two faces; None where nothing was compared."""
     agreement: float | None = None
-    """How well the face's lips follow what is said, -1..1 (`loc.analysis.agreement`); of an unsure one, the
-    best of any face. None where it was not asked, or cannot be told."""
+    """How well the face's lips follow what is said, -1..1 (`loc.analysis.agreement`), or what the judge says;
+    of an unsure one, the best of any face. None where it was not asked, or cannot be told."""
     agreement_p: float | None = None
     """How often chance does as well."""
 

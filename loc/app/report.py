@@ -164,8 +164,8 @@ class CastReport(_Part):
     face: str | None
     """`3b` is the second face from the left in shot 3; null where nobody in view says it or it is unknown."""
     by: str
-    """cast-file | only-face | lips | syncnet (others' lips move as well, but SyncNet finds that only it says
-    what is said) | visemes (likewise, by the phones of what is said) |
+    """cast-file | only-face | lips | syncnet, stable-syncnet (others' lips move as well, but this judge finds
+    that only it says what is said) | visemes (likewise, by the phones of what is said) |
     framing (where the speaker is seen in shots framed alike) | listener
     (the only face rests its lips, but not for others, or the speaker's move in other shots) | unsure."""
     certain: bool
@@ -179,7 +179,7 @@ class CastReport(_Part):
     """How often chance gives as large a difference of the two."""
     agreement: float | None = None
     """How well the face's lips, or the best of any, follow what is said; where `by` is syncnet, its
-    confidence. Null where that is not known."""
+    confidence, where it is stable-syncnet, its cosine. Null where that is not known."""
     agreement_p: float | None = None
     """How often chance does as well."""
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import Casting, CastPerson, FrameRange, Score
-from stages.lipsync.select import is_under_limit
+from loc.artifacts import Casting, CastPerson, FrameRange, Score, ScoreMeasure
+from stages.lipsync.select import NOISE, is_under_limit
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Affine, Faces
@@ -45,6 +45,11 @@ FOLLOWS = 0.01
 """A face follows what is said where the evidence of its lips' speed and of their agreement with the phones,
 combined, is reached by chance less often than this. Of 180 wrong lines under three real faces 0.6 to 2.2 %
 agreed as well by agreement alone."""
+SEEN = ("cast-file", "lips", "syncnet", "stable-syncnet", "visemes")
+"""How a face was found in its own shot, for sure."""
+ABSOLUTE: frozenset[ScoreMeasure] = frozenset({"syncnet"})
+"""Measures whose limit tells that nobody in view speaks. That of StableSyncNet was set by clips like those it
+is trained on: of other clips a face that speaks may stay under it."""
 MAX_SIGNS = 4096
 """Sign patterns tried: all of them up to 12 blocks, as many random ones beyond."""
 
@@ -98,7 +103,7 @@ class _Found:
     runner_up: float
     blocks: int
     p: float | None
-    by: Literal["lips", "syncnet", "visemes"] = "lips"
+    by: Literal["lips", "syncnet", "stable-syncnet", "visemes"] = "lips"
     score: Score | None = None
 
 
@@ -211,10 +216,11 @@ def _compared(scene: ShotScene, group: Sequence[Heard]) -> _Found:
     found = _Found(first if stands_out else None, speed, runner_up, len(blocks), round(p, 4))
     if stands_out:
         return found
-    heard = _by_judge(scene, group)
+    heard = _by_judge(scene, group, speeds)
     if heard is not None:
         name, score = heard
-        return replace(found, face=name, by="syncnet", score=score)
+        stable = score.measure == "stable-syncnet"
+        return replace(found, face=name, by="stable-syncnet" if stable else "syncnet", score=score)
     scores = _agreements(scene, group)
     if not scores:
         return found
@@ -226,14 +232,29 @@ def _compared(scene: ShotScene, group: Sequence[Heard]) -> _Found:
     return replace(found, face=best if follows else None, by="visemes", score=scores[best])
 
 
-def _by_judge(scene: ShotScene, group: Sequence[Heard]) -> tuple[str, Score] | None:
-    """The only face that a judge finds to say a group of lines, by the limit of its measure."""
+def _by_judge(
+    scene: ShotScene, group: Sequence[Heard], speeds: Mapping[str, Floats]
+) -> tuple[str, Score] | None:
+    """The only face that a judge finds to say a group of lines.
+
+    By the limit of its measure where that is absolute, or where one face alone is judged; else the face that
+    leads every other by more than the measure's noise, if its lips move.
+    """
     if scene.judged is None:
         return None
     where = [one.frames for one in group]
     scores = {face.name: scene.judged(where, face.name) for face in scene.faces}
-    said = [name for name, score in scores.items() if score.value is not None and not is_under_limit(score)]
-    return (said[0], scores[said[0]]) if len(said) == 1 else None
+    values = {name: score.value for name, score in scores.items() if score.value is not None}
+    ranked = sorted(values, key=lambda name: (-values[name], name))
+    if not ranked:
+        return None
+    first = scores[ranked[0]]
+    if len(ranked) == 1 or first.measure in ABSOLUTE:
+        over = [name for name in ranked if not is_under_limit(scores[name])]
+        return (over[0], scores[over[0]]) if len(over) == 1 else None
+    leads = values[ranked[0]] - values[ranked[1]] > NOISE[first.measure]
+    moves = float(speeds[ranked[0]].mean()) >= MOVING
+    return (ranked[0], first) if leads and moves else None
 
 
 def _agreements(scene: ShotScene, group: Sequence[Heard]) -> dict[str, Score]:
@@ -314,7 +335,7 @@ def _by_framing(castings: Sequence[Casting], faces: Mapping[str, ShotFace]) -> l
     """What is unsure, settled by where the same speaker is seen in shots framed alike."""
     places: dict[str | None, list[ShotFace]] = {}
     for one in castings:
-        if one.face is not None and one.certain and one.by in ("lips", "syncnet", "visemes", "cast-file"):
+        if one.face is not None and one.certain and one.by in SEEN:
             places.setdefault(one.speaker, []).append(faces[one.face])
     settled = []
     for one in castings:

@@ -1,6 +1,6 @@
 """Scores of drawn cuts: what was seen of each (`stages.lipsync.watch`) beside its phones.
 
-Nothing is decided by a score: `docs/explanation/scores.md` says why.
+What is decided by a score, and by which: `docs/explanation/scores.md`.
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ LARGE_FACE = 0.18
 MAX_STRETCH = 1.0
 """Pixels of the source per pixel of the draft: above, the draft is softer than the picture around it."""
 
-LIMITS: Mapping[ScoreMeasure, float] = {"syncnet": 3.0}
+LIMITS: Mapping[ScoreMeasure, float] = {"syncnet": 3.0, "stable-syncnet": 0.5}
 """Under which a score says that lips do not follow, by measure. Measures that are not here gate nothing. A
-confidence of 3 is what LatentSync's authors ask of the clips they train on."""
+confidence of 3 is what LatentSync's authors ask of the clips they train on; from a cosine of 0.5 on their
+evaluation of StableSyncNet tells lips in sync. Neither was held against people's judgement here."""
 
 NOISE: Mapping[ScoreMeasure, float] = {
     "syncnet": 0.5,
@@ -28,7 +29,7 @@ NOISE: Mapping[ScoreMeasure, float] = {
     "renderer-obedience": 0.1,
 }
 """By how much two scores of one measure differ without meaning it. Of the networks it was not measured: their
-weights are not here; a cosine of StableSyncNet is told in sync from 0.5 on by its authors."""
+weights are not here."""
 SEAM_NOISE = 2.3
 """Colour difference that is just noticeable."""
 SHARPNESS_NOISE = 0.15

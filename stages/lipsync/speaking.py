@@ -35,7 +35,7 @@ class Judged:
     """How well the faces of a shot say what is heard.
 
     Args:
-        judge: the first of this machine whose measure has a limit.
+        judge: the first of this machine.
         sound: the source's speech.
         shot: index of the shot.
         faces: of the shot.

@@ -52,7 +52,6 @@ from stages.lipsync.finals import Decided, Drafted
 from stages.lipsync.plan import Range
 from stages.lipsync.redraw import STAGE, Film, Redraw
 from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations
-from stages.lipsync.select import LIMITS
 from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces, shot_of
 from stages.lipsync.speaking import Judged
 from stages.lipsync.tracks import runs
@@ -313,11 +312,10 @@ def _cast(
 
 
 def _hearing(context: Context) -> Judge | None:
-    """The first judge of this machine whose measure has a limit."""
+    """The first judge of this machine."""
     from loc.analysis.sync.judge import find_judges
 
-    found = find_judges(context.settings.data_dir, context.settings.purpose)
-    return next((judge for judge in found if judge.measure in LIMITS), None)
+    return next(iter(find_judges(context.settings.data_dir, context.settings.purpose)), None)
 
 
 def _scene(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from loc.analysis.sync.judge import MAX_SHIFT, SyncNetJudge
+from loc.analysis.sync import judge as judging
+from loc.analysis.sync.judge import MAX_SHIFT, StableJudge, SyncNetJudge
 from loc.artifacts import SAMPLE_RATE, Casting, Segment, Source, Speaker, Stems, Transcript
 from loc.backend import Host
 from loc.process import Child
@@ -160,6 +162,15 @@ def test_a_judge_is_shown_each_face_beside_the_sound_and_asked_before_phones_in_
     monkeypatch.setitem(select.LIMITS, "syncnet", left.value + 1)
     neither, _ = cast(both, ingested, tmp_path, HEARD, language="de")
     assert (neither.face, neither.by) == (None, "unsure")
+
+
+def test_the_only_judge_of_a_machine_is_asked_who_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """StableSyncNet under the default purpose: SyncNet's weights are for research."""
+    only = StableJudge(weights=_Nothing())  # type: ignore[arg-type]
+    for found, expected in (((only,), only), ((), None)):
+        monkeypatch.setattr(judging, "find_judges", lambda *_asked, found=found: found)
+        context = SimpleNamespace(settings=Settings())
+        assert lipsync._hearing(context) is expected  # type: ignore[arg-type]
 
 
 def test_a_text_that_nobody_says_and_a_language_without_an_aligner_leave_it_open(

@@ -206,6 +206,33 @@ def test_a_judge_settles_what_speeds_leave_open_where_one_face_alone_passes_its_
     assert asked == ["1a", "1b"]
 
 
+@pytest.mark.parametrize(
+    ("values", "moving", "expected"),
+    [
+        ((0.7, 0.2), True, ("1a", "stable-syncnet")),
+        ((0.2, 0.7), True, ("1b", "stable-syncnet")),
+        # Under the limit that was set for other faces, but ahead of everyone else.
+        ((0.42, 0.15), True, ("1a", "stable-syncnet")),
+        ((0.62, 0.55), True, (None, "unsure")),
+        ((0.55, 0.48), True, (None, "unsure")),
+        ((0.42, 0.15), False, (None, "unsure")),
+        ((0.6, None), True, ("1a", "stable-syncnet")),
+        ((0.4, None), True, (None, "unsure")),
+        ((None, None), True, (None, "unsure")),
+    ],
+)
+def test_a_judge_of_no_absolute_limit_settles_it_where_one_face_leads_beyond_noise(
+    values: tuple[float | None, float | None], moving: bool, expected: tuple[str | None, str]
+) -> None:
+    def judged(_heard: Sequence[npt.NDArray[np.bool_]], face: str) -> Score:
+        return Score(measure="stable-syncnet", value=values[["1a", "1b"].index(face)])
+
+    lively = lips((0, 200)) if moving else lips()
+    scene = replace(pair(said("1", "S1", 0, 200), left=lively, right=lively), judged=judged)
+    (one,) = cast_shots([scene], None)
+    assert (one.face, one.by) == expected
+
+
 def test_agreement_is_not_asked_where_speeds_tell() -> None:
     def never(_: Sequence[str], __: str) -> Score:
         raise AssertionError("asked")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loc.artifacts import PictureScore, Score
+from loc.artifacts import PictureScore, Score, ScoreMeasure
 from loc.errors import UsageError
 from stages.lipsync.select import (
     ALL,
@@ -246,6 +246,18 @@ def test_what_is_unscored_and_what_has_no_limit_is_under_none() -> None:
     assert not is_under_limit(None)
     assert not is_under_limit(Score(measure="syncnet", unscored="too short"))
     assert not is_under_limit(Score(measure="viseme-agreement", value=-1.0))
+
+
+@pytest.mark.parametrize("measure", LIMITS)
+def test_a_judge_gates_by_the_limit_of_its_own_measure(measure: ScoreMeasure) -> None:
+    low, high = (Score(measure=measure, value=LIMITS[measure] + by) for by in (-0.05, 0.05))
+    assert is_under_limit(low)
+    assert not is_under_limit(high)
+    chosen = select([small(1, score=low), small(2, score=high)], Wanted(AUTO))
+    assert [(one.final, [reason.code for reason in one.reasons]) for one in chosen] == [
+        (True, ["low-score"]),
+        (False, []),
+    ]
 
 
 def scored(value: float, measure: str = "syncnet", **picture: float) -> Score:

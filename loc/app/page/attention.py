@@ -326,6 +326,7 @@ def how_cast(one: Data) -> str:
         "only-face": "no other face is in view",
         "lips": "its lips move while the lines are heard",
         "syncnet": "SyncNet hears it say what is said, and no other",
+        "stable-syncnet": "StableSyncNet hears it say what is said rather than another",
         "visemes": "only its lips follow what is said, though others move as well",
         "framing": "the speaker is seen in this place in other shots",
         "listener": "nobody in view: the only face rests its lips",
@@ -337,7 +338,8 @@ def how_cast(one: Data) -> str:
     figures = f"lip speed {one['lip_speed']:.2f}, next face {one['runner_up']:.2f}, "
     figures += f"over {one['seconds']:.1f} s, p = {one['p']:.3f}"
     if one["agreement"] is not None:
-        what = "SyncNet confidence" if one["by"] == "syncnet" else "agreement with what is said"
+        judged = {"syncnet": "SyncNet confidence", "stable-syncnet": "StableSyncNet cosine"}
+        what = judged.get(one["by"], "agreement with what is said")
         figures += f"; {what} {one['agreement']:.2f}"
     if one["agreement_p"] is not None:
         figures += f", p = {one['agreement_p']:.3f}"
