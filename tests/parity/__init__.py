@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 COMPACT = Path(__file__).resolve().parent / "compact"
 VARIABLE = "LOC_PARITY_DIR"
+
+_ENTRY = re.compile(r"(?:(\w+) )?(\S+)(?: \((times|divide by) ([0-9.e+-]+)\))?")
 
 Array = npt.NDArray[Any]
 Net = TypeVar("Net", bound="torch.nn.Module")
@@ -58,13 +61,30 @@ class Golden:
         return self.arrays[array]
 
     def input(self, name: str, cell: int = 24) -> Array:
-        """An input by its name without the file's; how it is filled and its shape stand in the JSON."""
+        """An input by its name without the file's; how it is filled, its shape, and by what it is multiplied
+        or divided stand in the JSON."""
         full = f"{self.name}/{name}"
         for entry, shape in self.meta["inputs"].items():
-            *kind, called = entry.split(" ")
+            said = _ENTRY.fullmatch(entry)
+            assert said, entry
+            kind, called, how, by = said.groups()
             if called == full:
-                return fill.made(kind[0] if kind else "inputs", full, shape, self.seed, cell)
+                values = fill.made(kind or "inputs", full, shape, self.seed, cell)
+                if how is None:
+                    return values
+                return np.asarray(values * float(by) if how == "times" else values / float(by))
         raise KeyError(full)
+
+    def named(self, prefix: str) -> list[str]:
+        """What follows a prefix in the names of the arrays that begin with it; at least one."""
+        found = [name.removeprefix(prefix) for name in self.arrays if name.startswith(prefix)]
+        assert found, f"{self.name} holds no {prefix}..."
+        return found
+
+    def full_shape(self, array: str) -> list[int]:
+        """The shape of an array before it was sampled."""
+        spec = self.meta.get("subset", {}).get(array)
+        return list(spec["full_shape"] if spec is not None else self.arrays[array].shape)
 
     def weights(self, net: str) -> dict[str, torch.Tensor]:
         """The state dict of a net under the names of the JSON; fixed tables and counters left out or zero."""

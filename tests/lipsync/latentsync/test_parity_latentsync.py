@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,14 +12,15 @@ from stages.lipsync.latentsync.sampler import Sampling
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
 from stages.lipsync.nets.vae import Vae, autoencoder
 from stages.lipsync.nets.whisper_features import Encoder, encoder_like, encoder_state, sinusoids
-from tests.parity import COMPACT, Golden, fill, golden
+from tests.parity import Golden, facts, fill, golden
 from tests.upstream import latentsync as upstream
 
 pytestmark = pytest.mark.parity
 
 
-def test_unet3d_is_the_published_one_tensor_for_tensor() -> None:
-    known = json.loads((COMPACT / "facts" / "latentsync_unet_keys.json").read_text("utf-8"))
+def test_latentsync_unet_keys() -> None:
+    """Names and shapes of all 1246 tensors of the published file."""
+    known = facts("latentsync_unet_keys")
     with torch.device("meta"):
         own = UNet3D().state_dict()
     assert {key: list(value.shape) for key, value in own.items()} == known
@@ -57,12 +56,26 @@ def test_latentsync_unet3d_without_temporal_modules(monkeypatch: pytest.MonkeyPa
 
 def test_latentsync_ddim() -> None:
     numbers = golden("latentsync_ddim")
+    assert numbers.meta["init_noise_sigma"] == 1
+    said = {
+        "num_train_timesteps": sampler.TRAINED_STEPS,
+        "beta_start": sampler.BETAS[0],
+        "beta_end": sampler.BETAS[1],
+        "beta_schedule": "scaled_linear",
+        "trained_betas": None,
+        "clip_sample": False,
+        "thresholding": False,
+        "set_alpha_to_one": False,
+        "steps_offset": sampler.OFFSET,
+        "prediction_type": "epsilon",
+        "timestep_spacing": "leading",
+    }
+    assert {key: numbers.meta["config"][key] for key in said} == said
     for steps, visited in numbers.meta["timesteps"].items():
         assert sampler.timesteps(int(steps)) == visited
     numbers.close("alphas_cumprod", sampler.kept_signal(), 1e-6)
     shape = numbers.meta["shape"]
-    walks = {name.removeprefix("last_of_") for name in numbers.arrays if name.startswith("last_of_")}
-    for steps in map(int, sorted(walks)):
+    for steps in map(int, numbers.named("last_of_")):
         latents = torch.from_numpy(fill.inputs("latentsync_ddim/x", shape, numbers.seed))
         for index, timestep in enumerate(sampler.timesteps(steps)):
             noise = torch.from_numpy(fill.inputs(f"latentsync_ddim/eps{index}", shape, numbers.seed))
@@ -79,8 +92,7 @@ def test_latentsync_masks() -> None:
         for left, right in columns:
             expected[first : last + 1, left : right + 1] = 0
     np.testing.assert_array_equal(mask.kept(mask.SIDE), expected)
-    sizes = [int(name.removeprefix("mask_")) for name in numbers.arrays if name.startswith("mask_")]
-    for side in sizes:
+    for side in map(int, numbers.named("mask_")):
         face = fill.picture("latentsync_masks/face", side, side, numbers.seed, 3, numbers.meta["face_cell"])
         made = mask.pixels(face[None])
         numbers.close(f"mask_{side}", mask.kept(side), 1e-6)
@@ -89,9 +101,10 @@ def test_latentsync_masks() -> None:
         numbers.close(f"masked_{side}", mask.masked(made), 1e-6)
     height, width, _ = numbers.meta["odd"]
     odd = fill.picture("latentsync_masks/odd", height, width, numbers.seed, 3, numbers.meta["odd_cell"])
-    side = numbers.meta["subset"]["resized_256"]["full_shape"][-1]
-    resized = np.rint(upstream.bicubic(odd.astype(np.float32), (side, side)))
-    numbers.close("resized_256", mask.pixels(np.clip(resized, 0, 255).astype(np.uint8)[None]), 1.01 / 127.5)
+    for side in map(int, numbers.named("resized_")):
+        resized = np.rint(upstream.bicubic(odd.astype(np.float32), (side, side)))
+        made = mask.pixels(np.clip(resized, 0, 255).astype(np.uint8)[None])
+        numbers.close(f"resized_{side}", made, 1.01 / 127.5)
 
 
 def apart(numbers: Golden, array: str, ours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -114,8 +127,7 @@ def same_film(numbers: Golden, array: str, ours: npt.NDArray[np.uint8]) -> None:
 
 def test_latentsync_affine_matrices() -> None:
     numbers = golden("latentsync_affine")
-    tracks = [name.removeprefix("landmarks_") for name in numbers.arrays if name.startswith("landmarks_")]
-    assert tracks
+    tracks = numbers.named("landmarks_")
     for side, expected in numbers.meta["template"].items():
         np.testing.assert_allclose(align.template(int(side)), expected)
         assert list(align.canvas_size(int(side))) == numbers.meta["canvas_wh"][side]
@@ -133,9 +145,7 @@ def test_latentsync_affine_pictures() -> None:
     meta, seed = numbers.meta, numbers.seed
     height, width, _ = meta["frame"]
     frame = fill.picture("latentsync_affine/frame", height, width, seed, 3, meta["frame_cell"])
-    pictured = [name.removeprefix("canvas_") for name in numbers.arrays if name.startswith("canvas_")]
-    assert pictured
-    for case in pictured:
+    for case in numbers.named("canvas_"):
         track, _, size = case.rpartition("_")
         side = int(size)
         matrix = numbers[f"matrix_{case}"][-1].astype(np.float64)
@@ -201,6 +211,7 @@ def given(numbers: Golden) -> upstream.Given:
 def test_latentsync_end_to_end(tiny: tuple[Golden, UNet3D, Vae, Encoder]) -> None:
     numbers, unet, vae, ear = tiny
     meta = numbers.meta
+    assert meta["shift_factor"] == 0
     calls: list[tuple[torch.Tensor, int, torch.Tensor, torch.Tensor]] = []
 
     def spied(
@@ -244,7 +255,9 @@ def test_latentsync_end_to_end_with_reused_features(tiny: tuple[Golden, UNet3D, 
     some = Sampling(cached["steps"], meta["guidance"], cached["interval"])
     with torch.inference_mode():
         full = upstream.run(given(numbers), unet, vae, ear, every)
-        numbers.close("latents_full6", full.latents[0], 1e-3)
         made = upstream.run(given(numbers), unet, vae, ear, some)
-    numbers.close("latents_cached6", made.latents[0], 1e-3)
-    same_film(numbers, "video_cached6", made.video)
+    for prefix, latents in (("latents_full", full.latents[0]), ("latents_cached", made.latents[0])):
+        (steps,) = numbers.named(prefix)
+        numbers.close(f"{prefix}{steps}", latents, 1e-3)
+    (steps,) = numbers.named("video_cached")
+    same_film(numbers, f"video_cached{steps}", made.video)

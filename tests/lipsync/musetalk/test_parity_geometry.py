@@ -20,6 +20,17 @@ def test_musetalk_box() -> None:
         for face, found, expected in zip(faces, meta["detections"], case["boxes"], strict=True):
             box = boxes.face_box(face, case["shift"]) or found
             assert list(meta["placeholder"] if found is None else box) == expected
+            ours = boxes.face_box(face, case["shift"])
+            if ours is None:
+                continue
+            # What renders is cut to the picture: to one that ends inside the box, and to one far larger.
+            for width, height in ((4000, 4000), (int(ours[2]) - 2, int(ours[3]) - 2)):
+                for margin in (0, 10):
+                    x1, y1, x2, y2 = boxes.with_margin(ours, margin, height)
+                    wanted = int(x1), int(y1), min(width, int(x2)), int(y2)
+                    small = min(wanted[2] - wanted[0], wanted[3] - wanted[1]) < boxes.LEAST_SIDE
+                    shown = boxes.clamped(face, case["shift"], margin, width, height)
+                    assert shown == (None if small else wanted)
         low = int(np.mean([face.shift_range[0] for face in seen]))
         high = int(np.mean([face.shift_range[1] for face in seen]))
         assert (low, high) == (case["range_low"], case["range_high"])
@@ -52,7 +63,7 @@ def test_musetalk_cycle() -> None:
 
 def _label_maps(given: Golden) -> list[str]:
     """Names of the set's label maps."""
-    return [name.removeprefix("labels_") for name in given.arrays if name.startswith("labels_")]
+    return given.named("labels_")
 
 
 def _masks(given: Golden, labels: str) -> dict[region.Mode, region.Mask]:

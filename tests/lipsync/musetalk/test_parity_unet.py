@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parity
 
 def test_musetalk_pe() -> None:
     given = golden("musetalk_pe")
-    count, width = given.meta["subset"]["table"]["full_shape"]
+    count, width = given.full_shape("table")
     table = unet.positions(count, width)
     given.close("table", table, 1e-5)
     tokens = torch.from_numpy(given.input("x"))
@@ -24,6 +24,7 @@ def test_musetalk_pe() -> None:
 
 def test_musetalk_unet() -> None:
     given = golden("musetalk_unet")
+    assert given.meta["timestep"] == unet.TIMESTEP
     net = unet.unet(given.meta["config"])
     ours = {key: list(value.shape) for key, value in net.state_dict().items()}
     assert ours == given.meta["keys"]["unet"]
@@ -57,8 +58,8 @@ PUBLISHED = {
 """What musetalk.json is published as."""
 
 
-def test_the_published_file_fits() -> None:
-    """musetalk_unet_keys: names and shapes of all 686 tensors."""
+def test_musetalk_unet_keys() -> None:
+    """Names and shapes of all 686 tensors of the published file."""
     with torch.device("meta"):
         net = unet.unet(PUBLISHED)
     ours = {key: list(value.shape) for key, value in net.state_dict().items()}

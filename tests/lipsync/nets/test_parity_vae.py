@@ -42,7 +42,7 @@ def test_musetalk_vae_decoding() -> None:
     given.close("decoded_float", vae.decode(latents), 1e-4)
 
 
-def test_the_names_of_the_published_file_are_taken() -> None:
+def test_musetalk_vae_names_of_the_published_file() -> None:
     given = golden("musetalk_vae")
     state = given.weights("vae")
     old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}

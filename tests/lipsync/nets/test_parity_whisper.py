@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from stages.lipsync.latentsync.heard import tokens
 from stages.lipsync.nets import whisper_features as ear
 from tests.parity import Golden, golden
+from tests.upstream.latentsync import chunk_rows
 
 pytestmark = pytest.mark.parity
 
@@ -30,12 +32,18 @@ def _sound(given: Golden, name: str) -> ear.Floats:
     return (given.input(name) / np.float32(32768)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["musetalk_whisper", "latentsync_whisper"])
-def test_keys_and_shapes(name: str) -> None:
-    given = golden(name)
+def _has_the_keys(given: Golden) -> None:
     ours = {key: list(value.shape) for key, value in _encoder(given).state_dict().items()}
     theirs = {ear.hugging_face_name(key): shape for key, shape in given.meta["keys"]["encoder"].items()}
     assert ours == theirs
+
+
+def test_musetalk_whisper_keys_and_shapes() -> None:
+    _has_the_keys(golden("musetalk_whisper"))
+
+
+def test_latentsync_whisper_keys_and_shapes() -> None:
+    _has_the_keys(golden("latentsync_whisper"))
 
 
 def test_musetalk_whisper() -> None:
@@ -57,13 +65,18 @@ def test_musetalk_whisper() -> None:
 
 def test_latentsync_whisper() -> None:
     given = golden("latentsync_whisper")
-    net = _encoder(given)
+    net, fps = _encoder(given), given.meta["fps"]
     short, long = _sound(given, "short"), _sound(given, "long")
     given.close("mel_short", ear.log_mel(torch.from_numpy(short)), MEL)
     rows = ear.upstream_features(net, short, ear.RAW)
     assert len(rows) == given.meta["rows_short"]
     given.close("features_short", rows, FEATURES)
+    chunks = tokens(rows, chunk_rows(len(rows), fps))
+    assert len(chunks) == given.meta["chunks_short_count"]
+    given.close("chunks_short", chunks, FEATURES)
+    given.close("chunks_end", chunks[-given.full_shape("chunks_end")[0] :], FEATURES)
     rows = ear.upstream_features(net, long, ear.RAW)
     assert len(rows) == given.meta["rows_long"]
     given.close("features_seam", rows, FEATURES)
     given.close("features_end", rows, FEATURES)
+    assert len(chunk_rows(len(rows), fps)) == given.meta["chunks_long_count"]
