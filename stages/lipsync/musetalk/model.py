@@ -148,11 +148,15 @@ def load(
     for part in (net, vae, encoder):
         part.eval().requires_grad_(False)
     place = torch.device(device)
-    dtype = _dtype(place, precision)
-    # A GPU's tensor cores take colours last; a CPU's convolutions lose digits that way.
-    order = torch.channels_last if place.type == "cuda" else torch.contiguous_format
-    net, vae = (part.to(place, dtype, memory_format=order) for part in (net, vae))
+    net, vae = (laid_out(part, place, precision) for part in (net, vae))
     return Model(net, eye.Vae(vae), encoder.to(place), variant, say)
+
+
+def laid_out(net: Any, device: torch.device, precision: Precision) -> Any:
+    """UNet or VAE as it computes on a device."""
+    # A GPU's tensor cores take colours last; a CPU's convolutions lose digits that way.
+    order = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    return net.to(device, _dtype(device, precision), memory_format=order)
 
 
 def _dtype(device: torch.device, precision: Precision) -> torch.dtype:

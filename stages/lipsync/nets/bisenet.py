@@ -160,5 +160,5 @@ def prepared(picture: npt.NDArray[np.uint8]) -> Tensor:
 @torch.no_grad()
 def labels(net: BiSeNet, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The class of every pixel of a picture stretched to a square, uint8 [SIDE, SIDE]."""
-    scores = net(prepared(picture))[0]
-    return np.asarray(scores[0].argmax(dim=0).to(torch.uint8).numpy())
+    scores = net(prepared(picture).to(next(net.parameters()).device))[0]
+    return np.asarray(scores[0].argmax(dim=0).to(torch.uint8).cpu().numpy())

@@ -254,7 +254,7 @@ def prepared(crop: npt.NDArray[np.uint8]) -> Tensor:
 @torch.no_grad()
 def averaged(net: RtmPose, crop: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
     """What the net says of a crop and of its mirror image, averaged."""
-    given = prepared(crop)
+    given = prepared(crop).to(next(net.parameters()).device)
     x, y = net(given)
     table = torch.from_numpy(mirror_table())
     mirrored_x, mirrored_y = net(given.flip(3))
@@ -267,7 +267,7 @@ def located(x: Tensor, y: Tensor) -> tuple[npt.NDArray[np.float32], npt.NDArray[
     score = torch.minimum(best_x, best_y)
     at = torch.stack([at_x, at_y], dim=2).float()
     at[score <= 0] = -1
-    return at.numpy(), score.numpy()
+    return at.cpu().numpy(), score.cpu().numpy()
 
 
 def decoded(x: Tensor, y: Tensor) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -109,7 +109,8 @@ def candidates(net: S3fd, picture: npt.NDArray[np.uint8]) -> Boxes:
         picture: uint8 [height, width, 3].
     """
     shifted = picture.astype(np.float32) - np.array(MEAN, np.float32)
-    heads = net(torch.from_numpy(np.ascontiguousarray(shifted.transpose(2, 0, 1)))[None])
+    there = next(net.parameters()).device
+    heads = net(torch.from_numpy(np.ascontiguousarray(shifted.transpose(2, 0, 1)))[None].to(there))
     found = []
     for level, (scores, offsets) in enumerate(zip(heads[::2], heads[1::2], strict=True)):
         stride = 4 << level
@@ -122,7 +123,7 @@ def candidates(net: S3fd, picture: npt.NDArray[np.uint8]) -> Boxes:
         size = side * torch.exp(moved[:, 2:] * VARIANCES[1])
         first = middle - size / 2
         found.append(torch.cat([first, first + size, likely[rows, columns][:, None]], dim=1))
-    return np.asarray(torch.cat(found).numpy())
+    return np.asarray(torch.cat(found).cpu().numpy())
 
 
 def suppressed(boxes: Boxes, overlap: float = OVERLAP) -> npt.NDArray[np.int64]:
