@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loc.analysis.faces import upright_transform
 from loc.analysis.sync import syncnet
@@ -82,6 +84,15 @@ def test_pictures_are_taken_25_times_a_second(rate: Fraction | int) -> None:
     assert (np.diff(shown) >= 0).all()
     late = middles[shown] - (np.arange(len(shown)) + 0.5) * 640
     assert np.abs(late).max() <= 8000 / rate + 1
+
+
+@given(st.lists(st.integers(0, 1500), min_size=1, max_size=60), st.sampled_from([16000, 48000]))
+def test_the_nearest_frame_is_taken_and_of_two_the_earlier(steps: list[int], rate: int) -> None:
+    # Whole and half multiples of 40 ms make ties, steps of 0 frames at one time.
+    middles = np.cumsum(np.array(steps) // 160 * 160)
+    shown = at_25(middles, rate)
+    wanted = (np.arange(len(shown)) + 0.5) * rate / 25
+    np.testing.assert_array_equal(shown, np.abs(middles[None] - wanted[:, None]).argmin(axis=1))
 
 
 class Known(SyncNet):

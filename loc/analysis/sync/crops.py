@@ -66,7 +66,8 @@ def at_25(middles: npt.NDArray[np.int64], rate: int) -> npt.NDArray[np.intp]:
     """Which frames are shown at 25 per second, by number, int [k]: those on screen amid each 40 ms.
 
     Args:
-        middles: int64 [n], the samples in the middle of the frames' times on screen, from the first on.
+        middles: int64 [n], the samples in the middle of the frames' times on screen, from the first on, in
+            order.
         rate: samples per second.
     """
     if not len(middles):
@@ -74,4 +75,8 @@ def at_25(middles: npt.NDArray[np.int64], rate: int) -> npt.NDArray[np.intp]:
     step = float(np.median(np.diff(middles))) if len(middles) > 1 else rate / FPS
     count = int((middles[-1] + step / 2) * FPS / rate + 1e-6)
     wanted = (np.arange(count) + 0.5) * rate / FPS
-    return np.asarray(np.abs(middles[None] - wanted[:, None]).argmin(axis=1), dtype=np.intp)
+    after = np.minimum(np.searchsorted(middles, wanted), len(middles) - 1)
+    before = np.maximum(after - 1, 0)
+    nearest = np.where(wanted - middles[before] <= middles[after] - wanted, before, after)
+    # Of frames at one time the first, as of two that are as near.
+    return np.asarray(np.searchsorted(middles, middles[nearest]), dtype=np.intp)
