@@ -33,7 +33,7 @@ class LatentSync:
     card: ClassVar[Card] = Card(
         stage="finals",
         name="latentsync",
-        version="3",
+        version="4",
         summary="redraws mouth and jaw by latent diffusion, window by window, from what is heard",
         family="neural",
         quality="best",

@@ -47,9 +47,17 @@ def test_windows_give_way_to_each_other_evenly() -> None:
 
 
 def test_high_rates_are_drawn_in_part() -> None:
-    assert [divisor(rate) for rate in (12, 23.976, 25, 29.97, 30, 30.01, 50, 59.94, 60, 119.88, 120)] == [
-        1, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4,
-    ]  # fmt: skip
+    for rates, every in (
+        ((12, 23.976, 25, 29.97, 30), 1),
+        ((48, 50, 59.94, 60), 2),
+        ((90,), 3),
+        ((119.88, 120), 4),
+    ):
+        assert [divisor(rate) for rate in rates] == [every] * len(rates)
+
+
+def test_a_recording_a_little_above_its_nominal_rate_is_drawn_as_at_that() -> None:
+    assert [divisor(rate) for rate in (30.01, 30.02, 30.9, 60.02, 120.1)] == [1, 1, 1, 2, 4]
 
 
 @given(st.integers(0, 300), st.integers(1, 60), st.integers(1, 4))
