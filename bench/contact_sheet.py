@@ -49,7 +49,7 @@ class Film:
         video = probe_source(path, Settings()).video
         scan = scan_frames(path, video)
         base = first_look(path, video.index).time_base
-        return cls(path, video, Timeline(scan.pts, scan.key, base, scan.duration))
+        return cls(path, video, scan.timeline(base))
 
     def frames(self, start: int, stop: int) -> Iterator[Planes]:
         return read_frames(self.path, self.video, self.timeline, FrameRange(start=start, stop=stop))

@@ -73,7 +73,7 @@ def prepare(path: Path, folder: Path) -> Material:
     """Probe a video and make its patches: noise in a swaying square near the middle."""
     video = probe_source(path, Settings()).video
     scan = scan_frames(path, video)
-    timeline = Timeline(scan.pts, scan.key, first_look(path, video.index).time_base, scan.duration)
+    timeline = scan.timeline(first_look(path, video.index).time_base)
     noise = np.random.default_rng(0).integers(0, 256, (PATCH, PATCH, 3), dtype=np.uint8)
     texture = cv2.GaussianBlur(noise, (0, 0), 4)
     length = round(CHUNK_SECONDS * video.average_rate)

@@ -55,7 +55,6 @@ from loc.media.encode import coding_for, encode_chunk
 from loc.media.frames import Planes, first_look, read_frames, scan_frames
 from loc.media.patches import read_patches, write_patches
 from loc.media.probe import probe_source
-from loc.media.timeline import Timeline
 from loc.settings import Settings
 from stages.lipsync.contract import CutView, Heard, MouthPlan, RedrawWindow
 from stages.lipsync.musetalk import baking, boxes, drawing, model, region, saying
@@ -146,7 +145,7 @@ class Scene:
         self.video = probe_source(self.path, Settings()).video
         scan = scan_frames(self.path, self.video)
         base = first_look(self.path, self.video.index).time_base
-        self.timeline = Timeline(scan.pts, scan.key, base, scan.duration)
+        self.timeline = scan.timeline(base)
         self.frames = FrameRange(start=0, stop=min(count, self.timeline.count))
         self.count = count
         torch.manual_seed(1)

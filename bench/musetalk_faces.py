@@ -37,7 +37,6 @@ from loc.media.colour import to_rgb
 from loc.media.compose import soft_mask
 from loc.media.frames import first_look, read_frames, scan_frames
 from loc.media.probe import probe_source
-from loc.media.timeline import Timeline
 from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
 from loc.weights.load import load_strict, read_state
@@ -165,7 +164,7 @@ def _faces(clip: Path, every: int, most: int) -> Iterator[tuple[Picture, Box, dr
         raise SystemExit(f"{clip.name} is turned or squeezed: compare one that is coded as it is shown.")
     scan = scan_frames(clip, video)
     base = first_look(clip, video.index).time_base
-    timeline = Timeline(scan.pts, scan.key, base, scan.duration)
+    timeline = scan.timeline(base)
     frames = FrameRange(start=0, stop=min(timeline.count, every * most))
     tracks = prepare(foremost(track_range(clip, video, timeline, frames), len(frames)))
     upright = upright_transform(video)

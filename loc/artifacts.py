@@ -175,6 +175,17 @@ class AudioStream(Frozen):
     default: bool
 
 
+class Join(Frozen):
+    """Where the timestamps of a file begin anew, as behind each recording of a joined one."""
+
+    frame: int
+    """The first of the new clock."""
+    shift: int
+    """Ticks by which this and the following frames are later in the table than the file says."""
+    position: int
+    """Byte of the file at which the packet of that frame begins, or a packet of a few frames on."""
+
+
 class FrameTable(Frozen):
     """Every frame's timestamp. `table` is a .npy file, int64 [count, 2]: pts in ticks, 1 if a key frame."""
 
@@ -182,6 +193,10 @@ class FrameTable(Frozen):
     table: Ref
     duration: int
     """Ticks from the first frame's pts to the end of the last frame."""
+    positions: Ref | None = None
+    """A .npy file, int64 [count]: where decoding can begin, see `loc.media.timeline.Timeline`. Apart from the
+    times, since films with the same times are cut alike, wherever their bytes lie."""
+    joins: tuple[Join, ...] = ()
 
 
 class Chunk(Frozen):

@@ -34,7 +34,6 @@ from loc.media import ffmpeg
 from loc.media.frames import Plane, first_look, scan_frames
 from loc.media.probe import probe_source
 from loc.media.subtitles import Cue, read_cues
-from loc.media.timeline import Timeline
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from tests.media import synth
@@ -788,7 +787,7 @@ def test_a_picture_talks_with_the_voice_it_is_given(
     assert np.corrcoef(heard[:count], given[:count])[0, 1] > 0.98
     video = probe_source(made, Settings()).video
     scan = scan_frames(made, video)
-    timeline = Timeline(scan.pts, scan.key, first_look(made, video.index).time_base, scan.duration)
+    timeline = scan.timeline(first_look(made, video.index).time_base)
     whole = FrameRange(start=0, stop=min(timeline.count, short_film.truth.frames))
     seen = foremost(track_range(made, video, timeline, whole), len(whole))
     (face,) = short_film.truth.faces

@@ -116,7 +116,7 @@ class Seen:
 def look(path: Path) -> Seen:
     video = probe_source(path, Settings()).video
     scan = scan_frames(path, video)
-    timeline = Timeline(scan.pts, scan.key, first_look(path, video.index).time_base, scan.duration)
+    timeline = scan.timeline(first_look(path, video.index).time_base)
     whole = FrameRange(start=0, stop=timeline.count)
     faces = foremost(track_range(path, video, timeline, whole), len(whole))
     return Seen(timeline, faces, lip_aperture(transform(faces.points, upright_transform(video))))

@@ -18,7 +18,6 @@ from loc.artifacts import SAMPLE_RATE, FrameRange
 from loc.media.frames import first_look, scan_frames
 from loc.media.probe import probe_source
 from loc.media.shots import ShotFinder
-from loc.media.timeline import Timeline
 from loc.settings import Settings
 from tests.presenter import (
     MINA,
@@ -48,7 +47,7 @@ def tracked(two_shot_film: Film) -> Faces:
     video = probe_source(two_shot_film.path, Settings()).video
     scan = scan_frames(two_shot_film.path, video)
     time_base = first_look(two_shot_film.path, video.index).time_base
-    timeline = Timeline(pts=scan.pts, key=scan.key, time_base=time_base, duration=scan.duration)
+    timeline = scan.timeline(time_base)
     shots = two_shot_film.truth.shots
     ranges = [FrameRange(start=shot.start, stop=shot.stop) for shot in shots]
     return Faces.join(

@@ -24,7 +24,7 @@ import av.error
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import FrameRange, VideoStream
+from loc.artifacts import FrameRange, Join, VideoStream
 from loc.errors import InputError
 from loc.media.ffmpeg import LOCAL_ONLY, file_url
 from loc.media.timeline import Timeline
@@ -38,6 +38,22 @@ DECODER_THREADS = 2
 DISCONTINUITY_S = 1
 """A timestamp this many seconds behind its predecessor begins a new clock (a joined recording) and all that
 follow are moved with it; a smaller step back is one bad timestamp."""
+
+LEAP_S = 10
+"""In transport and program streams one that leaps further ahead begins a new clock as well, unless the file's
+sound goes on meanwhile: they have no index, so any timestamp would be believed, and a bad one makes a film of
+up to 26 hours."""
+
+STREAMED = frozenset({"mpegts", "mpeg"})
+"""ffmpeg's names of transport and program streams. A seek by time searches them for timestamps, and goes
+astray where these begin anew; they are entered by position."""
+
+RUN_UP_BYTES = 1 << 20
+"""How far before a key frame a seek by position goes, for the parser to find where pictures begin: program
+streams cut them anywhere."""
+
+HELD_PACKETS = 64
+"""More packets than a decoder holds back: 16 pictures, two fields each, and one for each of its threads."""
 
 _CLEAN_KEYS = frozenset(
     {
@@ -58,8 +74,8 @@ ASSUMED_RATE = 25
 """Frames per second where a stream states none; only spaces pictures that have no timestamps."""
 
 SEEK_MARGIN_S = 1
-"""Seconds before a key frame that a seek aims at. Transport streams are searched by decoding times, which run
-ahead by up to 16 pictures; packets before the key frame are read past, not decoded, so it costs little."""
+"""Seconds before a key frame that a seek by time aims at. Indices are of decoding times, which run ahead by
+up to 16 pictures; packets before the key frame are read past, not decoded, so it costs little."""
 
 _PLANE_FORMATS = frozenset(
     {
@@ -90,6 +106,8 @@ class Scan:
     Args:
         pts: int64 [n], ticks, strictly increasing.
         key: bool [n], pictures the decoder calls key frames.
+        positions: int64 [n], see `loc.media.timeline.Timeline`.
+        joins: where the file's own timestamps begin anew.
         duration: ticks from the first picture to the end of the last.
         lead: ticks by which all pictures are later on the container's clock than `pts` says.
         repaired: timestamps that were missing or did not advance, and were made up.
@@ -98,10 +116,20 @@ class Scan:
 
     pts: npt.NDArray[np.int64]
     key: npt.NDArray[np.bool_]
+    positions: npt.NDArray[np.int64]
+    joins: tuple[Join, ...]
     duration: int
     lead: int
     repaired: int
     damaged: int
+
+    def timeline(self, time_base: Fraction) -> Timeline:
+        """The frame table, with all that reading needs of it.
+
+        Args:
+            time_base: seconds per tick.
+        """
+        return Timeline(self.pts, self.key, time_base, self.duration, self.positions, self.joins)
 
 
 @dataclass(frozen=True)
@@ -181,18 +209,20 @@ def plane_depth(video: VideoStream) -> int:
 def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | None = None) -> Scan:
     """Decode the whole stream and list its pictures; `visit` sees each `av.VideoFrame` once, in order.
 
-    Memory does not grow with the pictures, except for 9 bytes of table each.
+    Memory does not grow with the pictures, except for 17 bytes of table each.
 
     Raises:
         InputError: it cannot be opened, or has no decodable picture.
     """
     pts: list[int] = []
     key: list[bool] = []
+    positions: list[int] = []
     with _open(path, video.index) as decoder:
         length = 0
         for picture in decoder.pictures():
             pts.append(picture.pts)
             key.append(picture.key)
+            positions.append(picture.position)
             length = picture.duration
             if visit is not None:
                 visit(picture.frame)
@@ -203,6 +233,8 @@ def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | N
         return Scan(
             pts=np.array(pts, dtype=np.int64),
             key=np.array(key, dtype=bool),
+            positions=np.array(positions, dtype=np.int64),
+            joins=tuple(decoder.joins),
             duration=pts[-1] - pts[0] + length,
             lead=_edit_lead(path, video.index),
             repaired=decoder.repaired,
@@ -228,6 +260,8 @@ def frames_key(source: str, video: VideoStream, timeline: Timeline, frames: Fram
             "matrix": video.matrix,
             "full_range": video.full_range,
         },
+        # With several clocks times alone do not say which picture of the file a frame is.
+        **({"joins": [join.frame for join in timeline.joins]} if timeline.joins else {}),
     }
 
 
@@ -265,6 +299,8 @@ def read_frames(path: Path, video: VideoStream, timeline: Timeline, frames: Fram
     """
     if not 0 <= frames.start <= frames.stop <= timeline.count:
         raise ValueError(f"frames {frames.start}..{frames.stop} of {timeline.count}")
+    if not len(frames):
+        return
     given = 0
     for entry in _entries(timeline, frames.start):
         rest = FrameRange(start=frames.start + given, stop=frames.stop)
@@ -295,32 +331,37 @@ def _entries(timeline: Timeline, start: int) -> list[_Entry]:
     Behind a key frame that is not clean pictures may refer to pictures before it (open groups of pictures);
     one whole group of run-up makes their references exact.
     """
-    keys = np.flatnonzero(timeline.key[: start + 1])
+    keys = np.flatnonzero(_is_entry(timeline, start + 1))
     near = [
         _Entry(int(key), clean) for key, clean in zip(keys[:-3:-1], (True, False), strict=False) if key > 0
     ]
     return [*near, _Entry(0, clean=False)]
 
 
+def _is_entry(timeline: Timeline, stop: int) -> npt.NDArray[np.bool_]:
+    """bool [stop]: frames with whose packet decoding can begin."""
+    if timeline.positions is None:
+        return np.zeros(stop, dtype=bool)
+    return np.asarray(timeline.key[:stop] & (timeline.positions[:stop] >= 0))
+
+
 def _read_from(
     path: Path, video: VideoStream, timeline: Timeline, frames: FrameRange, entry: _Entry
 ) -> Iterator[Planes]:
-    """As many of `frames`, from the first on, as a decode from `entry` gives in order."""
-    with _open(path, video.index) as decoder:
-        first = int(timeline.pts[entry.frame])
-        if entry.frame > 0 and not decoder.seek(first, clean=entry.clean):
+    """As many of `frames`, from the first on, as a decode from `entry` gives.
+
+    From the entry on every picture has to be the next one of the table, or it is not known to be any.
+    """
+    with _open(path, video.index, timeline) as decoder:
+        if entry.frame > 0 and not decoder.seek(entry):
             return
-        expected = frames.start
-        reached = entry.frame == 0
-        for picture in decoder.pictures():
-            reached = reached or picture.pts == first
-            if expected == frames.stop or picture.pts > timeline.pts[expected]:
+        expected = range(entry.frame, frames.stop)
+        # The numbers come first, so that no picture is decoded behind the last.
+        for number, picture in zip(expected, decoder.pictures(), strict=False):
+            if picture.pts != timeline.pts[number]:
                 return
-            if picture.pts == timeline.pts[expected]:
-                if not reached:
-                    return
+            if number >= frames.start:
                 yield to_planes(picture.frame, video)
-                expected += 1
 
 
 def to_planes(frame: Any, video: VideoStream) -> Planes:
@@ -363,19 +404,71 @@ class _Picture:
     pts: int
     key: bool
     duration: int
+    position: int
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """What is known of a packet.
+
+    Args:
+        position: the byte at which it begins, or, where one packet of a program stream has several pictures,
+            the first of them; -1 where the container does not say.
+        key: whether decoding can begin with it.
+    """
+
+    position: int
+    key: bool
+
+
+class _Held:
+    """The packets that a decoder may still hold, by their timestamps: it hands these on to the pictures."""
+
+    def __init__(self) -> None:
+        self._packets: dict[int, _Coded | None] = {}
+
+    def add(self, packet: Any, position: int) -> None:
+        time = _time_of(packet)
+        if time is None:
+            return
+        # Of two with one timestamp neither is known by it.
+        twice = time in self._packets
+        self._packets.pop(time, None)
+        self._packets[time] = None if twice else _Coded(position, bool(packet.is_keyframe))
+        if len(self._packets) > HELD_PACKETS:
+            del self._packets[next(iter(self._packets))]
+
+    def take(self, time: int | None) -> _Coded | None:
+        """The packet of the picture with that timestamp, where it is known for sure."""
+        return None if time is None else self._packets.pop(time, None)
+
+
+def _time_of(packet: Any) -> int | None:
+    """When the picture of a packet is shown, ticks."""
+    time: int | None = packet.pts if packet.pts is not None else packet.dts
+    return time
 
 
 class _Decoder:
-    """One stream, decoded packet by packet, with a timestamp for every picture."""
+    """One stream, decoded packet by packet, with a timestamp for every picture.
 
-    def __init__(self, container: Any, stream: Any) -> None:
+    Args:
+        timeline: what a scan found; None while scanning.
+    """
+
+    def __init__(self, container: Any, stream: Any, timeline: Timeline | None) -> None:
         self._container = container
         self._stream = stream
-        self._demuxed: Iterator[Any] = container.demux(stream)
+        self._timeline = timeline
         self.container = str(container.format.name)
         """ffmpeg's name of the format; several, with commas between, where one demuxer reads them."""
+        self._streamed = self.container in STREAMED
+        watched = self._streamed and timeline is None
+        self._demuxed: Iterator[Any] = self._watched() if watched else container.demux(stream)
         self.repaired = 0
         self.damaged = 0
+        self.joins: list[Join] = []
+        """Where timestamps began anew so far; while reading, where the scan found them to."""
         self.time_base = Fraction(stream.time_base)
         self.rate = Fraction(stream.average_rate or stream.base_rate or ASSUMED_RATE)
         self.step = max(1, round(1 / (self.rate * self.time_base)))
@@ -386,37 +479,68 @@ class _Decoder:
         and in H.264. There a picture is shown at the time of the packet with which the decoder gives it."""
         self._late = self.step if packed else 0
         """Packing is there to let a picture be shown a packet earlier than this decoder gives it."""
+        self._held = _Held()
+        self._position = -1
+        """Where the packet last decoded begins, see `_Coded`."""
+        self._number = 0
+        """The next picture's place in the table."""
+        self._awaited: int | None = None
+        """The timestamp of the key frame that was sought, until the decoder gives it."""
         self._last: int | None = None
         self._pace = self.step
         """Ticks between the last two pictures."""
         self._shift = 0
+        self._leapt = 0
+        """For how many packets yet the picture's leap is one of the whole file."""
 
-    def seek(self, pts: int, *, clean: bool) -> bool:
-        """Go on with the packet of the key frame that is shown at `pts`.
+    def seek(self, entry: _Entry) -> bool:
+        """Go on with the packet of a key frame of the table.
 
-        False where the container does not lead there, or where `clean` is demanded and the key frame is not.
+        False where the container does not lead there, or a clean one is demanded and the key frame is not.
         """
-        margin = 0 if self._on_arrival else round(SEEK_MARGIN_S / self.time_base)
+        timeline = self._timeline
+        assert timeline is not None
+        assert timeline.positions is not None
+        if self._on_arrival and timeline.joins:
+            return False
+        shift = timeline.shift(entry.frame)
+        time, position = int(timeline.pts[entry.frame]) - shift, int(timeline.positions[entry.frame])
         try:
-            self._container.seek(pts - margin, stream=self._stream, backward=True, any_frame=False)
-            for packet in self._container.demux(self._stream):
-                if self._leads_to(packet, pts):
-                    break
-                if packet.dts is not None and packet.dts > pts:
-                    return False
-            else:
-                return False
+            packet = self._sought(time, position)
         except (av.error.FFmpegError, OSError):
             return False
+        if packet is None:
+            return False
         self._demuxed = itertools.chain([packet], self._container.demux(self._stream))
-        return not clean or self._is_clean(packet)
+        self._number, self._shift, self._awaited = entry.frame, shift, time
+        return not entry.clean or self._is_clean(packet)
 
-    def _leads_to(self, packet: Any, pts: int) -> bool:
-        """Whether a packet is that of the key frame shown at `pts`; on arrival the last key frame before."""
+    def _sought(self, time: int, position: int) -> Any:
+        """The packet of the key frame that the file shows at `time` and has at `position`, or None."""
+        if self._streamed:
+            self._container.seek(max(0, position - RUN_UP_BYTES), unsupported_byte_offset=True)
+        else:
+            margin = 0 if self._on_arrival else round(SEEK_MARGIN_S / self.time_base)
+            self._container.seek(time - margin, stream=self._stream, backward=True, any_frame=False)
+        for packet in self._container.demux(self._stream):
+            self._go_by(packet)
+            if self._leads_to(packet, time, position):
+                return packet
+            late = packet.dts is not None and packet.dts > time
+            if self._position > position if self._streamed else late:
+                return None
+        return None
+
+    def _leads_to(self, packet: Any, time: int, position: int) -> bool:
+        """Whether a packet is that of the key frame; on arrival the last key frame before `time`."""
         if self._on_arrival:
-            return bool(packet.is_keyframe and packet.dts is not None and packet.dts <= pts)
-        time: int | None = packet.pts if packet.pts is not None else packet.dts
-        return time == pts
+            return bool(packet.is_keyframe and packet.dts is not None and packet.dts <= time)
+        return bool(packet.is_keyframe and self._position == position and _time_of(packet) == time)
+
+    def _go_by(self, packet: Any) -> None:
+        """Note where a packet is."""
+        if packet.pos is not None:
+            self._position = int(packet.pos)
 
     def _is_clean(self, packet: Any) -> bool:
         """Whether nothing shown after this key frame refers to anything before it."""
@@ -430,15 +554,44 @@ class _Decoder:
         return next((packet for packet in self._packets() if packet.size), None)
 
     def pictures(self) -> Iterator[_Picture]:
-        """Every picture from here to the end. Damaged packets are counted and passed over."""
+        """Every picture from here to the end, from the one that was sought on. Damaged packets are counted
+        and passed over."""
         for packet in self._packets():
+            if packet.size:
+                self._go_by(packet)
+                self._held.add(packet, self._position)
+            self._leapt = max(0, self._leapt - 1)
             try:
                 decoded = packet.decode()
             except av.error.FFmpegError:
                 self.damaged += 1
                 continue
             for frame in decoded:
-                yield _Picture(frame, self._time(frame), bool(frame.key_frame), int(frame.duration or 0))
+                if self._is_expected(frame):
+                    yield self._picture(frame)
+
+    def _is_expected(self, frame: Any) -> bool:
+        """Whether a picture is the one that was sought, or comes after it."""
+        if self._awaited is None:
+            return True
+        if not frame.key_frame or self._given(frame) != self._awaited:
+            return False
+        self._awaited = None
+        return True
+
+    def _picture(self, frame: Any) -> _Picture:
+        coded = self._held.take(frame.pts if frame.pts is not None else frame.dts)
+        pts = self._time(frame, coded)
+        key = bool(frame.key_frame)
+        given = self._given(frame)
+        if given is None or pts != given + self._shift:
+            position = -1
+        elif self._on_arrival:
+            position = self._position
+        else:
+            position = coded.position if coded is not None and coded.key else -1
+        self._number += 1
+        return _Picture(frame, pts, key, int(frame.duration or 0), position if key else -1)
 
     def _packets(self) -> Iterator[Any]:
         """Demuxed packets, then the one that flushes the decoder; a file that breaks off ends there."""
@@ -451,25 +604,52 @@ class _Decoder:
                 self.damaged += 1
                 return
 
-    def _time(self, frame: Any) -> int:
+    def _watched(self) -> Iterator[Any]:
+        """The packets of the stream, while those of the sound are looked at for where all of them leap."""
+        streams = (*self._container.streams.video, *self._container.streams.audio)
+        met: Fraction | None = None
+        for packet in self._container.demux(*streams):
+            time = _time_of(packet)
+            if time is not None:
+                seconds = time * Fraction(packet.time_base)
+                if met is not None and abs(seconds - met) > LEAP_S:
+                    self._leapt = HELD_PACKETS
+                met = seconds
+            if packet.stream.index == self._stream.index:
+                yield packet
+
+    def _time(self, frame: Any, coded: _Coded | None) -> int:
         """The picture's pts, made up where the file has none or goes back in time."""
         given = self._given(frame)
         if self._last is None:
-            self._last = 0 if given is None else given
+            self._last = 0 if given is None else given + self._shift
             return self._last
         if given is None:
             now = self._last + self.step
         else:
+            shift = self._new_shift(given)
+            if shift is not None:
+                self._shift = shift
+                position = self._position if coded is None else coded.position
+                self.joins.append(Join(frame=self._number, shift=shift, position=position))
             now = given + self._shift
             if now <= self._last:
-                back = self._last - now
-                now = self._last + (self.step if self._is_discontinuity(back) else 1)
-                if self._is_discontinuity(back):
-                    self._shift = now - given
+                now = self._last + 1
         self.repaired += given is None or now != given
         self._pace = now - self._last
         self._last = now
         return now
+
+    def _new_shift(self, given: int) -> int | None:
+        """The shift of the clock that begins with a picture, where one does."""
+        assert self._last is not None
+        if self._timeline is not None:
+            found = (join.shift for join in self._timeline.joins if join.frame == self._number)
+            return next(found, None)
+        ahead = given + self._shift - self._last
+        back = -ahead * self.time_base >= DISCONTINUITY_S
+        leap = self._leapt > 0 and ahead * self.time_base > LEAP_S
+        return self._last + self.step - given if back or leap else None
 
     def _given(self, frame: Any) -> int | None:
         """What the file says of a picture's time."""
@@ -480,9 +660,6 @@ class _Decoder:
             return int(frame.dts) - self._late
         # The last pictures come with no packet; they go on at the pace of those before them.
         return None if self._last is None else self._last - self._shift + self._pace
-
-    def _is_discontinuity(self, ticks: int) -> bool:
-        return bool(ticks * self.time_base >= DISCONTINUITY_S)
 
 
 def _begins_with_idr(packet: bytes, extradata: bytes) -> bool:
@@ -507,7 +684,9 @@ def _nal_kinds(packet: bytes, extradata: bytes) -> Iterator[int]:
 
 
 @contextmanager
-def _open(path: Path, stream_index: int, **options: str) -> Iterator[_Decoder]:
+def _open(
+    path: Path, stream_index: int, timeline: Timeline | None = None, **options: str
+) -> Iterator[_Decoder]:
     """The decoder of one stream of a local file; `options` are the demuxer's.
 
     Raises:
@@ -528,4 +707,4 @@ def _open(path: Path, stream_index: int, **options: str) -> Iterator[_Decoder]:
             raise _nothing_decodable(path)
         stream.codec_context.thread_count = DECODER_THREADS
         stream.thread_type = "AUTO"
-        yield _Decoder(container, stream)
+        yield _Decoder(container, stream, timeline)

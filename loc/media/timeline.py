@@ -14,8 +14,23 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from loc.artifacts import SAMPLE_RATE, FrameTable
+from loc.artifacts import SAMPLE_RATE, FrameTable, Join
 from loc.store.workdir import WorkDir
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What of a file goes by one clock.
+
+    Args:
+        position: byte of the file at which its pictures begin.
+        shift: seconds by which its frames are later in the table than the file says.
+        last: second that the file says of its last frame.
+    """
+
+    position: int
+    shift: Fraction
+    last: Fraction
 
 
 @dataclass(frozen=True)
@@ -27,16 +42,38 @@ class Timeline:
         key: bool [n], key frames.
         time_base: seconds per tick.
         duration: ticks from the first frame to the end of the last.
+        positions: int64 [n], byte of the file at which the packet of a key frame begins; -1 where decoding
+            cannot begin. None: nowhere but at the file's start.
+        joins: where the file's own timestamps begin anew, in order.
     """
 
     pts: npt.NDArray[np.int64]
     key: npt.NDArray[np.bool_]
     time_base: Fraction
     duration: int
+    positions: npt.NDArray[np.int64] | None = None
+    joins: tuple[Join, ...] = ()
 
     @property
     def count(self) -> int:
         return len(self.pts)
+
+    def shift(self, frame: int) -> int:
+        """Ticks by which a frame is later in the table than the file says, unless its time was made up."""
+        return next((join.shift for join in reversed(self.joins) if join.frame <= frame), 0)
+
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The parts of the file with a clock of their own, in order; one where nothing was joined."""
+        begins = [Join(frame=0, shift=0, position=0), *self.joins]
+        ends = [join.frame for join in self.joins] + [self.count]
+        return tuple(
+            Stretch(
+                join.position,
+                join.shift * self.time_base,
+                (int(self.pts[end - 1]) - join.shift) * self.time_base,
+            )
+            for join, end in zip(begins, ends, strict=True)
+        )
 
     def seconds(self, frame: int) -> Fraction:
         """Presentation time of a frame; `count` gives the end of the programme's picture."""
@@ -77,6 +114,12 @@ def save_table(pts: npt.NDArray[np.int64], key: npt.NDArray[np.bool_]) -> bytes:
 def load_timeline(store: WorkDir, table: FrameTable, time_base: Fraction) -> Timeline:
     """Read a frame table from the store."""
     rows = np.load(store.open_object(table.table), allow_pickle=False)
+    positions = table.positions
     return Timeline(
-        pts=rows[:, 0].copy(), key=rows[:, 1].astype(bool), time_base=time_base, duration=table.duration
+        pts=rows[:, 0].copy(),
+        key=rows[:, 1].astype(bool),
+        time_base=time_base,
+        duration=table.duration,
+        positions=None if positions is None else np.load(store.open_object(positions), allow_pickle=False),
+        joins=table.joins,
     )

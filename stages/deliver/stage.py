@@ -309,7 +309,7 @@ def _mux(
     language, container = ctx.language or "und", ctx.settings.file_type
     parts = sound_parts(heard.samples, SOUND_CODECS[container])
     spoken = _original_language(ctx, source)
-    video, timeline = source.video, programme.timeline
+    video, timeline, times = source.video, programme.timeline, source.frames
     colour = coding_of(ctx, video).colour
 
     def make(out: Out) -> None:
@@ -342,7 +342,7 @@ def _mux(
         site=ctx.site(STAGE),
         inputs={
             "chunks": [chunk.ref("video") for chunk in chunks],
-            "frames": source.frames,
+            "frames": {"count": times.count, "duration": times.duration, "table": times.table},
             "sound": [
                 [made.ref("sound"), part.skipped, part.packets]
                 for made, part in zip(sound, parts, strict=True)

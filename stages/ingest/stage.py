@@ -28,6 +28,7 @@ from loc.artifacts import (
     FrameRange,
     FrameTable,
     Frozen,
+    Join,
     Sound,
     Source,
     Subtitled,
@@ -62,6 +63,7 @@ class ScanFacts(Frozen):
     lead: int
     """Ticks from the first picture's timestamp to its place among the sounds, see `loc.media.frames.Scan`."""
     shots: tuple[FrameRange, ...]
+    joins: tuple[Join, ...]
     repaired: int
     """Timestamps made up."""
     damaged: int
@@ -91,7 +93,13 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
     track = chosen_track(facts.audio, ctx.settings.audio_track)
     scanned = _scan(ctx, facts)
     scan = scanned.model("scan", ScanFacts)
-    table = FrameTable(count=scan.count, table=scanned.ref("table"), duration=scan.duration)
+    table = FrameTable(
+        count=scan.count,
+        table=scanned.ref("table"),
+        duration=scan.duration,
+        positions=scanned.ref("positions"),
+        joins=scan.joins,
+    )
     timeline = load_timeline(ctx.store, table, facts.video.time_base)
     _tell(ctx, facts, scan, timeline, track)
     start = (int(timeline.pts[0]) + scan.lead) * timeline.time_base
@@ -194,6 +202,7 @@ def _scan(ctx: Context, facts: Facts) -> Made:
 
         scan = scan_frames(ctx.job.path, video, visit)
         out.bytes("table", save_table(scan.pts, scan.key))
+        out.bytes("positions", _array_bytes(scan.positions))
         out.bytes("changes", _array_bytes(finder.changes()))
         out.bytes("texts", watch.result())
         found = ScanFacts(
@@ -201,6 +210,7 @@ def _scan(ctx: Context, facts: Facts) -> Made:
             duration=scan.duration,
             lead=scan.lead,
             shots=finder.shots(),
+            joins=scan.joins,
             repaired=scan.repaired,
             damaged=scan.damaged,
         )
@@ -209,7 +219,7 @@ def _scan(ctx: Context, facts: Facts) -> Made:
 
     action = Action(
         name="ingest.scan",
-        version=3,
+        version=4,
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest, "stream": video.index},
         params={"rate": video.average_rate, "rotation": video.rotation},
@@ -294,7 +304,9 @@ def _tell(ctx: Context, facts: Facts, scan: ScanFacts, timeline: Timeline, track
     for assumption in facts.assumptions:
         ctx.runner.notice("assumed", f"In the source, {assumption}.")
     if scan.repaired:
-        ctx.runner.notice("timestamps-repaired", f"{scan.repaired} timestamps were missing or went back.")
+        ctx.runner.notice(
+            "timestamps-repaired", f"{scan.repaired} timestamps were missing, went back or leapt ahead."
+        )
     if scan.damaged:
         ctx.runner.notice("damaged", f"{scan.damaged} damaged packets of the picture were passed over.")
     seconds = float(timeline.seconds(timeline.count))

@@ -26,7 +26,6 @@ from loc.analysis.faces import foremost, upright_transform
 from loc.artifacts import SAMPLE_RATE, FrameRange, Phone, Phones, Score
 from loc.media.frames import first_look, scan_frames
 from loc.media.probe import probe_source
-from loc.media.timeline import Timeline
 from loc.settings import Settings
 from tests.presenter import MINA, Film, Said, Script, Shot, shoot
 
@@ -221,7 +220,7 @@ def seen_in(path: Path) -> tuple[Lips, npt.NDArray[np.int64]]:
     """The lips of a film as tracked, and its frames' times."""
     video = probe_source(path, Settings()).video
     scan = scan_frames(path, video)
-    timeline = Timeline(scan.pts, scan.key, first_look(path, video.index).time_base, scan.duration)
+    timeline = scan.timeline(first_look(path, video.index).time_base)
     whole = FrameRange(start=0, stop=timeline.count)
     faces = foremost(track_range(path, video, timeline, whole), len(whole))
     edges = timeline.samples()

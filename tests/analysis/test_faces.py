@@ -34,7 +34,6 @@ from loc.analysis.faces import (
 from loc.artifacts import Chunk, FrameRange, FrameTable, Ref, Source, VideoStream
 from loc.media.frames import Planes, first_look, read_frames, scan_frames
 from loc.media.probe import probe_source
-from loc.media.timeline import Timeline
 from loc.runner import Runner, Site
 from loc.settings import Settings
 from tests.pictures import like
@@ -50,7 +49,7 @@ class Reel:
         self.video: VideoStream = probe_source(path, Settings()).video
         scan = scan_frames(path, self.video)
         base = first_look(path, self.video.index).time_base
-        self.timeline = Timeline(scan.pts, scan.key, base, scan.duration)
+        self.timeline = scan.timeline(base)
 
     def frames(self, start: int, stop: int) -> list[Planes]:
         return list(read_frames(self.path, self.video, self.timeline, FrameRange(start=start, stop=stop)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
 import json
 import subprocess
@@ -193,8 +194,14 @@ def ingest(store: WorkDir, clip: Path, joints: Sequence[int]) -> Source:
     settings = Settings()
     facts = probe_source(clip, settings)
     scan = scan_frames(clip, facts.video)
+    positions = io.BytesIO()
+    np.save(positions, scan.positions)
     table = FrameTable(
-        count=len(scan.pts), table=store.put_bytes(save_table(scan.pts, scan.key)), duration=scan.duration
+        count=len(scan.pts),
+        table=store.put_bytes(save_table(scan.pts, scan.key)),
+        duration=scan.duration,
+        positions=store.put_bytes(positions.getvalue()),
+        joins=scan.joins,
     )
     digest, size = store.input_digest(clip)
     whole = FrameRange(start=0, stop=table.count)
@@ -504,7 +511,9 @@ def test_making_it_again_gives_the_same_bytes(bench: Callable[..., Bench], tmp_p
     patches = [it.patch(tmp_path, 2, 3, 10)]
     first, _ = it.deliver(it.inputs("ja", patches), "ja")
     other = dataclasses.replace(it, store=WorkDir(tmp_path / "other"))
-    for ref in (it.source.frames.table, patches[0].pixels, patches[0].placement):
+    frames = it.source.frames
+    assert frames.positions is not None
+    for ref in (frames.table, frames.positions, patches[0].pixels, patches[0].placement):
         assert copied(it.store, other.store, ref) == ref
     second, _ = other.deliver(other.inputs("ja", patches), "ja")
     assert first == second

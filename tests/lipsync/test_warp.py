@@ -18,7 +18,6 @@ from loc.media.colour import to_rgb
 from loc.media.compose import apply_patch
 from loc.media.frames import Planes, first_look, read_frames, scan_frames
 from loc.media.probe import probe_source
-from loc.media.timeline import Timeline
 from loc.settings import Settings
 from stages.lipsync.contract import Patch, ShotView
 from stages.lipsync.tracks import prepare
@@ -41,7 +40,7 @@ class Scene:
         self.video: VideoStream = probe_source(film.path, Settings()).video
         scan = scan_frames(film.path, self.video)
         base = first_look(film.path, self.video.index).time_base
-        timeline = Timeline(scan.pts, scan.key, base, scan.duration)
+        timeline = scan.timeline(base)
         frames = FrameRange(start=0, stop=timeline.count)
         self.faces = prepare(foremost(track_range(film.path, self.video, timeline, frames), len(frames)))
         self.pictures = list(read_frames(film.path, self.video, timeline, frames))

@@ -32,6 +32,8 @@ CELL = 16
 DARK, BRIGHT = 50, 200
 CLICK_SAMPLES = 48
 """1 ms."""
+TS_PACKET = 188
+"""Bytes."""
 
 Luma = npt.NDArray[np.uint8]
 
@@ -72,6 +74,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "mpeg4": Recipe(".avi", {"vcodec": "mpeg4", "bf": 2, "g": 24, "q:v": 3}, sound="pcm_s16le"),
     "mpeg2-ts": Recipe(".ts", {"vcodec": "mpeg2video", "bf": 2, "g": 12, "q:v": 3}, sound="mp2"),
+    "mpeg2-ps": Recipe(".mpg", {"vcodec": "mpeg2video", "bf": 2, "g": 12, "q:v": 3}, sound="mp2"),
     "vp9": Recipe(
         ".webm", {"vcodec": "libvpx-vp9", "deadline": "realtime", "cpu-used": 8, "g": 24}, sound="libopus"
     ),
@@ -152,12 +155,14 @@ def make(
     recipe: str | Recipe,
     *,
     frames: int = 75,
+    first: int = 0,
     name: str = "made",
     tracks: Sequence[npt.NDArray[np.float32]] | None = None,
 ) -> Path:
     """Encode `frames` numbered pictures and sound tracks (default: one with clicks).
 
     Args:
+        first: number of the first picture.
         tracks: float32 [n] or [n, channels] at 48 kHz each.
     """
     how = RECIPES[recipe] if isinstance(recipe, str) else recipe
@@ -178,8 +183,14 @@ def make(
     if how.pts:
         options |= {"fps_mode": "passthrough", "enc_time_base": "1/100"}
     output = ffmpeg.output(*streams, file_url(path), **options)
-    run(output, "ffmpeg", stdin=b"".join(draw(number).tobytes() for number in range(frames)))
+    run(output, "ffmpeg", stdin=b"".join(draw(number).tobytes() for number in range(first, first + frames)))
     return path
+
+
+def join(target: Path, parts: Sequence[Path]) -> Path:
+    """Recordings one behind the other, as `cat` joins them."""
+    target.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return target
 
 
 def fields(path: Path) -> set[tuple[int, int]]:
@@ -251,6 +262,29 @@ def copy(source: Path, target: Path, given: Mapping[str, Any], **options: Any) -
     stream = ffmpeg.input(file_url(source), **given)
     run(ffmpeg.output(stream, file_url(target), c="copy", **options), "ffmpeg")
     return target
+
+
+def spoil_time(path: Path, picture: int, by: Fraction) -> Path:
+    """Move what a transport stream says of one picture's time (ISO 13818-1, 2.4.3.7), in place.
+
+    Args:
+        picture: its place in the order of decoding.
+        by: seconds.
+    """
+    data = bytearray(path.read_bytes())
+    starts = [
+        packet + place
+        for packet in range(0, len(data), TS_PACKET)
+        if (place := data[packet : packet + TS_PACKET].find(b"\x00\x00\x01\xe0")) >= 0
+    ]
+    at = starts[picture] + 9
+    ticks = (data[at] >> 1 & 7) << 30 | (data[at + 1] << 7 | data[at + 2] >> 1) << 15
+    ticks = (ticks | data[at + 3] << 7 | data[at + 4] >> 1) + round(by * 90_000)
+    data[at] = data[at] & 0xF1 | ticks >> 29 & 0x0E
+    data[at + 1 : at + 3] = (ticks >> 14 & 0xFFFE | 1).to_bytes(2, "big")
+    data[at + 3 : at + 5] = (ticks << 1 & 0xFFFE | 1).to_bytes(2, "big")
+    path.write_bytes(data)
+    return path
 
 
 EDIT = 33

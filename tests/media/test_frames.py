@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from loc.artifacts import FrameRange, VideoStream
+from loc.artifacts import FrameRange, Join, VideoStream
 from loc.errors import InputError
 from loc.media import frames as module
-from loc.media.frames import Planes, plane_format, read_frames, scan_frames, to_planes
+from loc.media.frames import Planes, frames_key, plane_format, read_frames, scan_frames, to_planes
 from loc.media.probe import probe_source
 from loc.media.timeline import Timeline
 from loc.settings import Settings
@@ -29,7 +29,7 @@ FRAMES = 75
 def opened(path: Path) -> tuple[VideoStream, Timeline]:
     video = probe_source(path, Settings()).video
     scan = scan_frames(path, video)
-    return video, Timeline(scan.pts, scan.key, video.time_base, scan.duration)
+    return video, scan.timeline(video.time_base)
 
 
 def read(path: Path, video: VideoStream, timeline: Timeline, start: int, stop: int) -> list[Planes]:
@@ -62,6 +62,17 @@ def undisturbed(path: Path) -> Iterator[Planes]:
         yield Planes(*planes)
 
 
+JOINABLE = ("h264-ts", "mpeg2-ts", "mpeg2-ps")
+LONG = 12 * synth.RATE
+"""Pictures of a recording in which libavformat's search for a timestamp lands in the one joined to it."""
+
+
+def joined(folder: Path, kind: str) -> Path:
+    """Two recordings as one file; numbers go on from one to the other."""
+    parts = [synth.make(folder, kind, frames=LONG, first=first, name=f"part-{first}") for first in (0, LONG)]
+    return synth.join(folder / f"joined{parts[0].suffix}", parts)
+
+
 @pytest.fixture(scope="module")
 def h264(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synth.make(tmp_path_factory.mktemp("h264"), "h264", frames=FRAMES)
@@ -89,6 +100,82 @@ def test_a_late_range_is_reached_by_seeking(
     monkeypatch.setattr(module, "_entries", lambda *args: entries(*args)[:-1])
     late = 60 - synth.first_number(kind)
     assert synth.number_of(read(path, video, timeline, late, late + 1)[0].y) == 60
+
+
+@pytest.mark.parametrize("kind", JOINABLE)
+def test_every_range_of_joined_recordings_equals_a_sequential_decode(kind: str, tmp_path: Path) -> None:
+    """Both count from the same time, so a seek by time finds the pictures of either."""
+    path = joined(tmp_path, kind)
+    video, timeline = opened(path)
+    assert [join.frame for join in timeline.joins] == [LONG]
+    whole = read(path, video, timeline, 0, timeline.count)
+    assert [synth.number_of(planes.y) for planes in whole] == list(range(2 * LONG))
+    assert all(same(planes, other) for planes, other in zip(whole, undisturbed(path), strict=True))
+    for start in range(timeline.count):
+        part = read(path, video, timeline, start, min(timeline.count, start + 3))
+        assert all(same(a, b) for a, b in zip(part, whole[start : start + 3], strict=True)), start
+
+
+@pytest.mark.parametrize("kind", JOINABLE)
+def test_joined_recordings_are_reached_by_seeking(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = joined(tmp_path, kind)
+    video, timeline = opened(path)
+    entries = module._entries
+    monkeypatch.setattr(module, "_entries", lambda *args: entries(*args)[:-1])
+    for late in (60, LONG + 60, 2 * LONG - 1):
+        assert synth.number_of(read(path, video, timeline, late, late + 1)[0].y) == late
+
+
+def test_the_key_of_frames_tells_of_joined_recordings(h264: Path) -> None:
+    video, timeline = opened(h264)
+    frames = FrameRange(start=5, stop=9)
+    plain = frames_key("", video, timeline, frames)
+    joint = Join(frame=50, shift=1, position=100)
+    assert frames_key("", video, dataclasses.replace(timeline, joins=(joint,)), frames) != plain
+
+
+def test_a_recording_joined_with_a_clock_far_ahead_goes_on_at_once(tmp_path: Path) -> None:
+    recipe = synth.RECIPES["h264-ts"]
+    parts = [synth.make(tmp_path, recipe, frames=50, first=first, name=f"{first}") for first in (0, 50)]
+    ahead = synth.copy(parts[1], tmp_path / "ahead.ts", {}, output_ts_offset=5000)
+    _, timeline = opened(synth.join(tmp_path / "joined.ts", [parts[0], ahead]))
+    assert [timeline.seconds(frame) for frame in range(101)] == [Fraction(frame, 25) for frame in range(101)]
+    assert [join.frame for join in timeline.joins] == [50]
+
+
+def test_one_bad_timestamp_makes_no_film_of_a_day(tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "mpeg2-ts", frames=FRAMES)
+    synth.spoil_time(path, 36, Fraction(20 * 3600))
+    video, timeline = opened(path)
+    times = [timeline.seconds(frame) for frame in range(FRAMES + 1)]
+    assert times == [Fraction(frame, synth.RATE) for frame in range(FRAMES + 1)]
+    late = read(path, video, timeline, 60, 70)
+    assert [synth.number_of(planes.y) for planes in late] == list(range(60, 70))
+
+
+def test_a_picture_that_stands_while_the_sound_goes_on_keeps_its_time(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(synth.RECIPES["h264-ts"], pts="(4*N+1500*gte(N,25))/(100*TB)")
+    path = synth.make(tmp_path, recipe, frames=50, tracks=[synth.clicks(Fraction(17))])
+    _, timeline = opened(path)
+    assert timeline.seconds(25) == 16
+    assert timeline.joins == ()
+
+
+@pytest.mark.parametrize("moved", [-1, 1])
+def test_a_picture_is_not_read_at_another_place_than_it_was_found(
+    moved: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found at a time is another picture, as a joined file may have, where it has another place."""
+    path = synth.make(tmp_path, "h264", frames=FRAMES)
+    video, timeline = opened(path)
+    assert timeline.positions is not None
+    monkeypatch.setattr(module, "_entries", lambda *_args: [module._Entry(48, clean=True)])
+    assert synth.number_of(read(path, video, timeline, 50, 51)[0].y) == 50
+    elsewhere = dataclasses.replace(timeline, positions=timeline.positions + moved)
+    with pytest.raises(InputError, match="Frame 50 "):
+        read(path, video, elsewhere, 50, 51)
 
 
 @pytest.mark.parametrize("kind", ["mpeg4", "mpeg4-packed", "h264-avi"])

@@ -271,7 +271,6 @@ def _bake(
     from loc.analysis.face_tracker import FaceTracker
     from loc.media.frames import first_look, read_frames, scan_frames
     from loc.media.probe import probe_source
-    from loc.media.timeline import Timeline
     from stages.lipsync.musetalk.baking import bake as baking
     from stages.lipsync.musetalk.baking import write_rows
     from stages.lipsync.musetalk.following import follow_film
@@ -279,7 +278,7 @@ def _bake(
     video = probe_source(film, settings).video
     scan = scan_frames(film, video)
     base = first_look(film, video.index).time_base
-    timeline = Timeline(scan.pts, scan.key, base, scan.duration)
+    timeline = scan.timeline(base)
     frames = FrameRange(start=0, stop=timeline.count)
     with FaceTracker(video) as tracker:
         rows = folder.with_name("rows")

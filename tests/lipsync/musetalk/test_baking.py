@@ -17,7 +17,6 @@ from loc.device import Devices
 from loc.errors import LocError
 from loc.media.frames import Planes, first_look, read_frames, scan_frames
 from loc.media.probe import probe_source
-from loc.media.timeline import Timeline
 from loc.settings import Settings
 from stages.lipsync.contract import CutView, Heard, MouthPlan, RedrawWindow
 from stages.lipsync.musetalk import drawing, model, saying
@@ -52,7 +51,7 @@ def view(short_film: Film) -> CutView:
     video = probe_source(short_film.path, Settings()).video
     scan = scan_frames(short_film.path, video)
     base = first_look(short_film.path, video.index).time_base
-    timeline = Timeline(scan.pts, scan.key, base, scan.duration)
+    timeline = scan.timeline(base)
     frames = FrameRange(start=0, stop=COUNT)
     tracks = foremost(track_range(short_film.path, video, timeline, frames), COUNT)
     return CutView(

@@ -16,7 +16,6 @@ from loc.media.colour import to_rgb
 from loc.media.compose import soft_mask
 from loc.media.frames import Planes, first_look, read_frames, scan_frames
 from loc.media.probe import probe_source
-from loc.media.timeline import Timeline
 from loc.settings import Settings
 from stages.lipsync.musetalk import boxes, drawing, outline, region
 from stages.lipsync.musetalk.knobs import Knobs
@@ -33,7 +32,7 @@ class Face:
         self.video: VideoStream = probe_source(film.path, Settings()).video
         scan = scan_frames(film.path, self.video)
         base = first_look(film.path, self.video.index).time_base
-        timeline = Timeline(scan.pts, scan.key, base, scan.duration)
+        timeline = scan.timeline(base)
         frames = FrameRange(start=0, stop=FRAME + 1)
         tracks = foremost(track_range(film.path, self.video, timeline, frames), len(frames))
         self.coded = prepare(tracks).points[FRAME]
