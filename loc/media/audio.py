@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import soxr
 
 from loc.artifacts import SAMPLE_RATE, AudioStream
 from loc.errors import InputError
-from loc.media.ffmpeg import LOCAL_ONLY, file_url
+from loc.media.ffmpeg import LOCAL_ONLY, file_url, unreadable
 from loc.media.sound import Samples
 
 MAX_CHANNELS = 2
@@ -47,7 +48,24 @@ def output_channels(track: AudioStream) -> int:
     return min(MAX_CHANNELS, max(1, track.channels))
 
 
-def decode_track(path: Path, track: AudioStream, start: Fraction, picture: int) -> Iterator[Samples]:
+@dataclass
+class Losses:
+    """What a decode could not give, known when it has ended.
+
+    Args:
+        damaged: packets that the decoder refused, and the place where the file breaks off.
+        missing: samples of silence put in between, where timestamps leave gaps.
+        ended: samples from sample 0 to the end of the last sound.
+    """
+
+    damaged: int = 0
+    missing: int = 0
+    ended: int = 0
+
+
+def decode_track(
+    path: Path, track: AudioStream, start: Fraction, picture: int, losses: Losses | None = None
+) -> Iterator[Samples]:
     """The track from the time `start` on, in pieces of float32 [n, channels] at 48 kHz.
 
     Never shorter than the picture, and longer only where there is sound behind it. More than two channels
@@ -56,14 +74,17 @@ def decode_track(path: Path, track: AudioStream, start: Fraction, picture: int) 
     Args:
         start: seconds on the container's clock that sample 0 belongs to.
         picture: length of the picture in samples.
+        losses: told what is lost.
 
     Raises:
-        InputError: the file or track cannot be opened, or not one packet of it can be decoded.
+        InputError: the file or track cannot be opened or read, or not one packet of it can be decoded.
     """
     channels = output_channels(track)
+    losses = losses or Losses()
     with open_track(path, track) as (container, stream):
-        decoder = _Decoder(container, stream, track)
-        yield from _fitted(_resampled(decoder.placed(start), decoder.rate, channels), picture, channels)
+        decoder = _Decoder(path, container, stream, track, losses)
+        placed = _resampled(decoder.placed(start), decoder.rate, channels)
+        yield from _fitted(placed, picture, channels, losses)
         if decoder.decoded == 0:
             raise InputError(
                 f"Sound track {track.track} of {path} cannot be decoded.",
@@ -72,7 +93,7 @@ def decode_track(path: Path, track: AudioStream, start: Fraction, picture: int) 
             )
 
 
-def _fitted(pieces: Iterable[Samples], picture: int, channels: int) -> Iterator[Samples]:
+def _fitted(pieces: Iterable[Samples], picture: int, channels: int, losses: Losses) -> Iterator[Samples]:
     """`pieces` without an encoder's padding behind the picture, with silence up to its end."""
     total = 0
     behind: list[Samples] = []
@@ -87,6 +108,7 @@ def _fitted(pieces: Iterable[Samples], picture: int, channels: int) -> Iterator[
         if total - picture > PADDING:
             yield from behind
             behind.clear()
+    losses.ended = total
     yield from _silence(picture - total, channels)
 
 
@@ -121,20 +143,20 @@ class _Clock:
         self._rate = rate
         self._placed = 0
         self._shift = 0
-        self._aligned = False
+        self.begun = False
         """Whether a frame has been placed, so that the next may be counted on from it."""
 
     def place(self, frame: Any, samples: int) -> tuple[int, int]:
         """(samples of the frame to leave out at its start, samples of silence missing before it)."""
         ahead = self._ahead(frame)
-        if self._aligned and ahead <= -DISCONTINUITY_S * self._rate:
+        if self.begun and ahead <= -DISCONTINUITY_S * self._rate:
             self._shift -= ahead
             ahead = 0
-        if self._aligned and abs(ahead) <= TOLERANCE_S * self._rate:
+        if self.begun and abs(ahead) <= TOLERANCE_S * self._rate:
             ahead = 0
         skipped, missing = min(samples, max(0, -ahead)), max(0, ahead)
         self._placed += missing + samples - skipped
-        self._aligned = self._aligned or skipped < samples
+        self.begun = self.begun or skipped < samples
         return skipped, missing
 
     def _ahead(self, frame: Any) -> int:
@@ -148,7 +170,9 @@ class _Clock:
 class _Decoder:
     """One sound track, decoded packet by packet in its own rate."""
 
-    def __init__(self, container: Any, stream: Any, track: AudioStream) -> None:
+    def __init__(self, path: Path, container: Any, stream: Any, track: AudioStream, losses: Losses) -> None:
+        self._path = path
+        self._losses = losses
         self._container = container
         self._stream = stream
         self._channels = output_channels(track)
@@ -161,23 +185,38 @@ class _Decoder:
         clock = _Clock(start, self.rate)
         for frame in self._frames():
             samples = self._convert(frame)
+            begun = clock.begun
             skipped, missing = clock.place(frame, len(samples))
+            if begun:
+                self._losses.missing += round(Fraction(missing * SAMPLE_RATE, self.rate))
             yield from _silence(missing, self._channels)
             if skipped < len(samples):
                 yield samples[skipped:]
 
     def _frames(self) -> Iterator[Any]:
-        """Decoded frames; damaged packets are passed over, and their time stays silent."""
+        """Decoded frames; damaged packets are counted and passed over, and their time stays silent.
+
+        Raises:
+            InputError: the disk or the network failed.
+        """
         packets = self._container.demux(self._stream)
         while True:
             try:
                 packet = next(packets)
-            except (StopIteration, av.error.FFmpegError):
+            except StopIteration:
+                return
+            except av.error.FFmpegError as error:
+                failed = unreadable(self._path, error)
+                if failed is not None:
+                    raise failed from error
+                self._losses.damaged += 1
                 return
             try:
-                yield from packet.decode()
+                frames = packet.decode()
             except av.error.FFmpegError:
+                self._losses.damaged += 1
                 continue
+            yield from frames
 
     def _convert(self, frame: Any) -> Samples:
         """A frame as float32 [n, channels] in the track's rate; a broadcast may change its format midway."""

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from loc.artifacts import FrameRange, Join, VideoStream
 from loc.errors import InputError
-from loc.media.ffmpeg import LOCAL_ONLY, file_url
+from loc.media.ffmpeg import LOCAL_ONLY, file_url, unreadable
 from loc.media.timeline import Timeline
 from loc.store.keys import digest_bytes
 
@@ -212,7 +212,7 @@ def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | N
     Memory does not grow with the pictures, except for 17 bytes of table each.
 
     Raises:
-        InputError: it cannot be opened, or has no decodable picture.
+        InputError: it cannot be opened, or not read to its end, or has no decodable picture.
     """
     pts: list[int] = []
     key: list[bool] = []
@@ -294,7 +294,7 @@ def read_frames(path: Path, video: VideoStream, timeline: Timeline, frames: Fram
     the stream is decoded from its start instead: slow, but the same pictures.
 
     Raises:
-        InputError: the file cannot be opened, or no longer gives the pictures the table lists.
+        InputError: the file cannot be opened or read, or no longer gives the pictures the table lists.
         ValueError: `frames` is not inside the table.
     """
     if not 0 <= frames.start <= frames.stop <= timeline.count:
@@ -453,10 +453,12 @@ class _Decoder:
     """One stream, decoded packet by packet, with a timestamp for every picture.
 
     Args:
+        path: of the file, to name it.
         timeline: what a scan found; None while scanning.
     """
 
-    def __init__(self, container: Any, stream: Any, timeline: Timeline | None) -> None:
+    def __init__(self, path: Path, container: Any, stream: Any, timeline: Timeline | None) -> None:
+        self._path = path
         self._container = container
         self._stream = stream
         self._timeline = timeline
@@ -594,15 +596,23 @@ class _Decoder:
         return _Picture(frame, pts, key, int(frame.duration or 0), position if key else -1)
 
     def _packets(self) -> Iterator[Any]:
-        """Demuxed packets, then the one that flushes the decoder; a file that breaks off ends there."""
+        """Demuxed packets, then the one that flushes the decoder; a file that breaks off ends there.
+
+        Raises:
+            InputError: the disk or the network failed.
+        """
         while True:
             try:
-                yield next(self._demuxed)
+                packet = next(self._demuxed)
             except StopIteration:
                 return
-            except av.error.FFmpegError:
+            except av.error.FFmpegError as error:
+                failed = unreadable(self._path, error)
+                if failed is not None:
+                    raise failed from error
                 self.damaged += 1
                 return
+            yield packet
 
     def _watched(self) -> Iterator[Any]:
         """The packets of the stream, while those of the sound are looked at for where all of them leap."""
@@ -707,4 +717,4 @@ def _open(
             raise _nothing_decodable(path)
         stream.codec_context.thread_count = DECODER_THREADS
         stream.thread_type = "AUTO"
-        yield _Decoder(container, stream, timeline)
+        yield _Decoder(path, container, stream, timeline)

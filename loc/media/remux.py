@@ -17,7 +17,7 @@ import av.error
 
 from loc.artifacts import SAMPLE_RATE, AudioStream, Container
 from loc.media.audio import TOLERANCE_S, open_track
-from loc.media.ffmpeg import file_url
+from loc.media.ffmpeg import file_url, unreadable
 from loc.store.workdir import storage_error
 
 COPIED: Mapping[Container, frozenset[str]] = {
@@ -57,13 +57,13 @@ def take_sound(source: Path, track: AudioStream, start: Fraction, target: Path) 
 
     Raises:
         CannotCopy: times are missing, go back or leave gaps; packets are damaged or edited out.
-        InputError: the file cannot be opened.
+        InputError: the file cannot be opened, or the disk or the network failed.
         StorageError: the target cannot be written.
     """
     options = {"fflags": "+bitexact", "movie_timescale": str(SAMPLE_RATE)}
     with open_track(source, track) as (container, stream):
         needed = start - RUN_UP_S.get(track.codec, OVERLAP_S)
-        packets = _unbroken(_behind(_packets(container, stream), needed), start)
+        packets = _unbroken(_behind(_packets(source, container, stream), needed), start)
         first = next(packets, None)
         if first is None:
             raise CannotCopy("none of it lies beside the picture")
@@ -80,11 +80,12 @@ def take_sound(source: Path, track: AudioStream, start: Fraction, target: Path) 
             raise storage_error("The original sound could not be written.", cause) from error
 
 
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
+def _packets(source: Path, container: Any, stream: Any) -> Iterator[Any]:
     """All packets with their times.
 
     Raises:
         CannotCopy
+        InputError
     """
     packets = container.demux(stream)
     while True:
@@ -93,7 +94,7 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
         except StopIteration:
             return
         except av.error.FFmpegError as error:
-            raise CannotCopy("the file breaks off within it") from error
+            raise unreadable(source, error) or CannotCopy("the file breaks off within it") from error
         if not packet.size:
             continue
         if packet.pts is None:

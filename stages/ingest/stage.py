@@ -50,6 +50,9 @@ TRUNCATED_BELOW = 0.95
 """A decode that gives less than this share of the length the container states is called truncated; stated
 lengths are often off by some frames, and by a second in short files."""
 
+GAPS_TOLD = SAMPLE_RATE // 10
+"""Silence in gaps of the sound that is told of, samples: less is a lost packet or two."""
+
 PROGRESS_FRAMES = 50
 """Frames between two reports of progress."""
 
@@ -68,6 +71,14 @@ class ScanFacts(Frozen):
     """Timestamps made up."""
     damaged: int
     """Packets that could not be decoded."""
+
+
+class MasterFacts(Frozen):
+    """What was lost while the sound was decoded, see `loc.media.audio.Losses`."""
+
+    damaged: int
+    missing: int
+    ended: int
 
 
 class Chunks(Frozen):
@@ -103,7 +114,11 @@ def run(ctx: Context, _inputs: Inputs) -> Source:
     timeline = load_timeline(ctx.store, table, facts.video.time_base)
     _tell(ctx, facts, scan, timeline, track)
     start = (int(timeline.pts[0]) + scan.lead) * timeline.time_base
-    master = None if track is None else _master(ctx, track, timeline, start).model("sound", Sound)
+    master = None
+    if track is not None:
+        made = _master(ctx, track, timeline, start)
+        master = made.model("sound", Sound)
+        _tell_lost(ctx, made.model("lost", MasterFacts), timeline.sample(timeline.count))
     speech = [] if master is None else speech_regions(ctx.runner, ctx.site(STAGE), master)
     chunks = _cuts(ctx, scanned, scan, timeline, speech).model("chunks", Chunks)
     subtitled = _subtitled(scanned, scan, timeline, speech)
@@ -235,20 +250,22 @@ def _master(ctx: Context, track: AudioStream, timeline: Timeline, start: Fractio
     Leaves out: the pictures, but for when they begin and end.
     """
 
-    from loc.media.audio import decode_track, output_channels
+    from loc.media.audio import Losses, decode_track, output_channels
 
     picture = timeline.sample(timeline.count)
     channels = output_channels(track)
 
     def make(out: Out) -> None:
-        pieces = decode_track(ctx.job.path, track, start, picture)
+        losses = Losses()
+        pieces = decode_track(ctx.job.path, track, start, picture, losses)
         sound = store_sound(out.store, _reported(pieces, out, picture), channels)
         out.keep("block", sound.blocks)
         out.model("sound", sound)
+        out.model("lost", MasterFacts(damaged=losses.damaged, missing=losses.missing, ended=losses.ended))
 
     action = Action(
         name="ingest.master",
-        version=1,
+        version=2,
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest, "stream": track.index, "start": start, "picture": picture},
         params={"channels": channels, "sample_rate": track.sample_rate},
@@ -325,6 +342,26 @@ def _tell(ctx: Context, facts: Facts, scan: ScanFacts, timeline: Timeline, track
         )
     if track.channels > MAX_CHANNELS:
         ctx.runner.notice("mixed-down", f"The {track.layout} sound is mixed down to stereo.")
+
+
+def _tell_lost(ctx: Context, lost: MasterFacts, picture: int) -> None:
+    """Say aloud what of the sound is silence instead.
+
+    Args:
+        picture: its length in samples.
+    """
+    if lost.damaged:
+        ctx.runner.notice("sound-damaged", f"{lost.damaged} damaged packets of the sound were passed over.")
+    if lost.missing >= GAPS_TOLD:
+        ctx.runner.notice(
+            "sound-gaps", f"The sound has gaps; {lost.missing / SAMPLE_RATE:.1f} s of silence stand for them."
+        )
+    if lost.ended < TRUNCATED_BELOW * picture - SAMPLE_RATE:
+        ctx.runner.notice(
+            "sound-short",
+            f"The sound ends after {lost.ended / SAMPLE_RATE:.1f} s of {picture / SAMPLE_RATE:.1f} s; "
+            "the rest is silent.",
+        )
 
 
 def _array_bytes(array: np.ndarray[Any, Any]) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from loc.artifacts import SAMPLE_RATE, Source
-from loc.errors import UsageError
+from loc.errors import InputError, UsageError
 from loc.events import ActionDone, EventBus, Notice
 from loc.media.sound import read_sound
 from loc.media.timeline import load_timeline
@@ -21,6 +21,7 @@ from loc.store.workdir import WorkDir
 from stages.ingest import stage
 from stages.ingest.contract import Inputs
 from tests.media import synth
+from tests.media.failing import fail_after
 from tests.subtitled import film, subtitles
 
 
@@ -141,6 +142,30 @@ def test_a_truncated_source_is_said_to_be(ingest: Ingest, tmp_path: Path) -> Non
     source = ingest(path)
     assert 0 < source.frames.count < 150
     assert "truncated" in ingest.said
+
+
+def test_sound_that_is_lost_is_told(ingest: Ingest, tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "h264", frames=150, tracks=[synth.clicks(Fraction(3))])
+    synth.spoil_sound(path, Fraction(13, 10), Fraction(18, 10))
+    ingest(path)
+    assert ingest.said == ["sound-damaged", "sound-gaps", "sound-short"]
+    ingest(path)
+    assert ingest.made == []
+    assert ingest.said == ["sound-damaged", "sound-gaps", "sound-short"], "told again where all is made"
+
+
+def test_a_disk_that_fails_leaves_no_silence_behind(
+    video: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as failing:
+        fail_after(failing, 400)
+        with pytest.raises(InputError, match="could not be read to its end"):
+            ingest(video)
+    assert "ingest.scan" in ingest.made
+    source = ingest(video)
+    assert ingest.made[0] == "ingest.master"
+    assert source.master is not None
+    assert np.abs(synth.click_errors(read_sound(ingest.store, source.master)[:, 0])).max() < 0.6
 
 
 def test_real_clips(clips: Path, ingest: Ingest) -> None:

@@ -287,6 +287,18 @@ def spoil_time(path: Path, picture: int, by: Fraction) -> Path:
     return path
 
 
+def spoil_sound(path: Path, start: Fraction, stop: Fraction) -> Path:
+    """Overwrite the packets of the first sound track between two times in seconds, in place."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        for packet in container.demux(container.streams.audio[0]):
+            if packet.pts is not None and start < packet.pts * Fraction(packet.time_base) < stop:
+                assert packet.pos is not None
+                data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    path.write_bytes(data)
+    return path
+
+
 EDIT = 33
 """The picture with which the films of edit lists begin; the group it is in begins earlier."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import weakref
 from collections.abc import Mapping
 from fractions import Fraction
@@ -15,11 +16,12 @@ import pytest
 
 from loc.artifacts import SAMPLE_RATE, AudioStream
 from loc.errors import InputError
-from loc.media.audio import decode_track
+from loc.media.audio import Losses, decode_track
 from loc.media.frames import scan_frames
 from loc.media.probe import probe_source
 from loc.settings import Settings
 from tests.media import synth
+from tests.media.failing import fail_after
 from tests.media.synth import Recipe
 from tests.pictures import time_of
 
@@ -28,12 +30,12 @@ FRAMES = SECONDS * synth.RATE
 EXACT = [name for name in synth.RECIPES if name not in ("mpeg4", "h264-avi", "vp9")]
 
 
-def decoded(path: Path, track: int = 0) -> npt.NDArray[np.float32]:
+def decoded(path: Path, track: int = 0, losses: Losses | None = None) -> npt.NDArray[np.float32]:
     facts = probe_source(path, Settings())
     scan = scan_frames(path, facts.video)
     start = (int(scan.pts[0]) + scan.lead) * facts.video.time_base
     picture = round(scan.duration * facts.video.time_base * SAMPLE_RATE)
-    return np.concatenate(list(decode_track(path, facts.audio[track], start, picture)))
+    return np.concatenate(list(decode_track(path, facts.audio[track], start, picture, losses)))
 
 
 @pytest.mark.parametrize("recipe", EXACT)
@@ -129,7 +131,10 @@ def test_lost_packets_leave_silence_and_move_nothing(tmp_path: Path) -> None:
     path = synth.make(tmp_path, "h264", frames=FRAMES)
     holed = tmp_path / "holed.mkv"
     _without_sound_between(path, holed, 1.3, 1.8)
-    sound = decoded(holed)[:, 0]
+    losses = Losses()
+    sound = decoded(holed, losses=losses)[:, 0]
+    assert losses.missing == pytest.approx(0.5 * SAMPLE_RATE, abs=0.03 * SAMPLE_RATE)
+    assert losses.damaged == 0
     assert np.abs(synth.click_errors(sound)).max() < 1
     assert not sound[int(1.36 * SAMPLE_RATE) : int(1.74 * SAMPLE_RATE)].any()
 
@@ -143,7 +148,46 @@ def test_sound_that_goes_on_after_the_picture_is_kept(tmp_path: Path) -> None:
 
 def test_sound_that_ends_early_is_padded_to_the_picture(tmp_path: Path) -> None:
     path = synth.make(tmp_path, "h264", frames=FRAMES, tracks=[synth.clicks(Fraction(2))])
-    assert len(decoded(path)) == SECONDS * SAMPLE_RATE
+    losses = Losses()
+    assert len(decoded(path, losses=losses)) == SECONDS * SAMPLE_RATE
+    assert losses.ended == pytest.approx(2 * SAMPLE_RATE, abs=0.05 * SAMPLE_RATE)
+    assert losses.missing == 0
+
+
+def test_damaged_packets_are_counted_and_silent(tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "h264", frames=FRAMES)
+    synth.spoil_sound(path, Fraction(13, 10), Fraction(18, 10))
+    losses = Losses()
+    sound = decoded(path, losses=losses)[:, 0]
+    assert losses.damaged > 15
+    assert losses.missing > 0.4 * SAMPLE_RATE
+    assert np.abs(synth.click_errors(sound)).max() < 1
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_a_disk_that_fails_is_no_end_of_the_sound(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = synth.make(tmp_path, "h264", frames=FRAMES)
+    track = probe_source(path, Settings()).audio[0]
+    fail_after(monkeypatch, 60, number)
+    with pytest.raises(InputError, match="could not be read to its end") as failed:
+        list(decode_track(path, track, Fraction(0), FRAMES * 1920))
+    assert failed.value.fix
+
+
+def test_data_that_a_demuxer_cannot_use_end_the_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its "-1" is an errno to PyAV."""
+    path = synth.make(tmp_path, "h264", frames=FRAMES)
+    track = probe_source(path, Settings()).audio[0]
+    fail_after(monkeypatch, 60, errno.EPERM)
+    losses = Losses()
+    sound = np.concatenate(list(decode_track(path, track, Fraction(0), FRAMES * 1920, losses)))
+    assert len(sound) == FRAMES * 1920
+    assert losses.damaged == 1
+    assert losses.ended < 2 * SAMPLE_RATE
 
 
 def test_surround_is_mixed_down_without_clipping(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from loc.media.probe import probe_source
 from loc.media.timeline import Timeline
 from loc.settings import Settings
 from tests.media import synth
+from tests.media.failing import fail_after
 from tests.pictures import plane_of
 
 FRAMES = 75
@@ -234,6 +235,15 @@ def test_a_truncated_file_gives_the_frames_it_has(tmp_path: Path) -> None:
     assert 20 < timeline.count < FRAMES
     last = read(path, video, timeline, timeline.count - 1, timeline.count)
     assert synth.number_of(last[0].y) == timeline.count - 1
+
+
+def test_a_disk_that_fails_is_no_end_of_the_film(h264: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video, timeline = opened(h264)
+    fail_after(monkeypatch, 40)
+    with pytest.raises(InputError, match="could not be read to its end"):
+        scan_frames(h264, video)
+    with pytest.raises(InputError, match="could not be read to its end"):
+        read(h264, video, timeline, 0, 60)
 
 
 def test_a_file_that_changed_is_refused_with_the_frame_named(h264: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from loc.artifacts import SAMPLE_RATE, AudioStream
+from loc.errors import InputError
 from loc.media.audio import decode_track
 from loc.media.frames import scan_frames
 from loc.media.probe import probe_source
@@ -18,6 +19,7 @@ from loc.media.remux import COPIED, CannotCopy, take_sound, unfit_codec
 from loc.media.sound import Samples
 from loc.settings import Settings
 from tests.media import synth
+from tests.media.failing import fail_after
 from tests.media.synth import Recipe
 from tests.pictures import time_of
 
@@ -92,6 +94,14 @@ def test_a_track_with_a_gap_is_not_copied(tmp_path: Path) -> None:
     track = probe_source(clip, Settings()).audio[0].model_copy(update={"index": 0})
     with pytest.raises(CannotCopy, match="gaps"):
         take_sound(broken, track, Fraction(0), tmp_path / "taken.m4a")
+
+
+def test_a_disk_that_fails_is_no_end_of_the_track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = synth.make(tmp_path, Recipe(".mp4", X264), frames=FRAMES)
+    track = probe_source(clip, Settings()).audio[0]
+    fail_after(monkeypatch, 60)
+    with pytest.raises(InputError, match="could not be read to its end"):
+        take_sound(clip, track, Fraction(0), tmp_path / "taken.m4a")
 
 
 def test_a_track_whose_clock_begins_anew_is_not_copied(tmp_path: Path) -> None:
