@@ -168,9 +168,8 @@ def test_every_line_is_heard_in_its_place(job: Job, clips: list[tuple[Clip, Phon
     track = chosen_track(facts.audio, None)
     assert track is not None
     begin = output.timeline.pts[0] * output.timeline.time_base
-    sound = np.concatenate(
-        list(decode_track(job.output, track, begin, output.timeline.sample(output.timeline.count)))
-    )
+    picture, stretches = output.timeline.sample(output.timeline.count), output.timeline.stretches()
+    sound = np.concatenate(list(decode_track(job.output, track, begin, picture, stretches)))
     before_speech = rms(sound[: min(clip.place for clip, _ in clips) - SAMPLE_RATE // 20])
     for clip, _ in clips:
         assert rms(sound[clip.place : clip.place + clip.samples]) > 2 * before_speech

@@ -7,7 +7,7 @@ priming, edit lists) is removed by the demuxer and decoder, which know it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +23,7 @@ from loc.artifacts import SAMPLE_RATE, AudioStream
 from loc.errors import InputError
 from loc.media.ffmpeg import LOCAL_ONLY, file_url, unreadable
 from loc.media.sound import Samples
+from loc.media.timeline import LEAP_S, STREAMED, Stretch
 
 MAX_CHANNELS = 2
 """More channels than stereo are mixed down."""
@@ -32,8 +33,16 @@ TOLERANCE_S = Fraction(20, 1000)
 milliseconds) and are not followed: each correction is a click. One lost packet of AAC is 21 ms."""
 
 DISCONTINUITY_S = 1
-"""A timestamp this far behind the samples already placed begins a new clock, as in joined recordings: what
-follows is put right behind what came before. A smaller step back repeats sound, and the repeat is cut."""
+"""A timestamp this far behind the samples already placed, where no clock of the picture begins anew, begins
+one of the sound: what follows is put right behind what came before. A smaller step back repeats sound, and
+the repeat is cut."""
+
+GOES_ON_S = Fraction(1, 2)
+"""Sound that comes this near to what was placed is of the same recording, also beside pictures of another."""
+
+REACH = 1 << 22
+"""Bytes by which sound may lie before or behind its pictures in a file: a second at 30 Mbit/s. Files of
+several clocks are streams, whose players hold no more."""
 
 PADDING = SAMPLE_RATE * 50 // 1000
 """Sound that outlasts the picture by no more than this many samples is cut: lossy codecs fill up their last
@@ -64,7 +73,12 @@ class Losses:
 
 
 def decode_track(
-    path: Path, track: AudioStream, start: Fraction, picture: int, losses: Losses | None = None
+    path: Path,
+    track: AudioStream,
+    start: Fraction,
+    picture: int,
+    stretches: Sequence[Stretch],
+    losses: Losses | None = None,
 ) -> Iterator[Samples]:
     """The track from the time `start` on, in pieces of float32 [n, channels] at 48 kHz.
 
@@ -74,6 +88,8 @@ def decode_track(
     Args:
         start: seconds on the container's clock that sample 0 belongs to.
         picture: length of the picture in samples.
+        stretches: the parts of the file with a clock of their own, of `Timeline.stretches`: sound keeps its
+            offset to the pictures of its part, and what of it overlaps is cut.
         losses: told what is lost.
 
     Raises:
@@ -83,7 +99,7 @@ def decode_track(
     losses = losses or Losses()
     with open_track(path, track) as (container, stream):
         decoder = _Decoder(path, container, stream, track, losses)
-        placed = _resampled(decoder.placed(start), decoder.rate, channels)
+        placed = _resampled(decoder.placed(start, stretches), decoder.rate, channels)
         yield from _fitted(placed, picture, channels, losses)
         if decoder.decoded == 0:
             raise InputError(
@@ -136,35 +152,86 @@ def _two_dimensional(samples: Any, channels: int) -> Samples:
 
 
 class _Clock:
-    """Where frames of sound belong: counts samples, and follows timestamps only where they really differ."""
+    """Where frames of sound belong: counts samples, and follows timestamps only where they really differ.
 
-    def __init__(self, start: Fraction, rate: int) -> None:
+    Args:
+        start: seconds on the container's clock that sample 0 belongs to.
+        stretches: the parts of the file with a clock of their own.
+        leaps: whether timestamps that leap behind the end of the picture are believed.
+    """
+
+    def __init__(self, start: Fraction, rate: int, stretches: Sequence[Stretch], *, leaps: bool) -> None:
         self._start = start
         self._rate = rate
+        self._stretches = stretches
+        self._leaps = leaps
+        self._current = 0
+        """Which stretch the sound is in."""
         self._placed = 0
         self._shift = 0
+        """Samples by which sound is placed elsewhere than its stretch says: its own clock began anew."""
         self.begun = False
-        """Whether a frame has been placed, so that the next may be counted on from it."""
+        """Whether a frame has been placed."""
+        self._aligned = False
+        """Whether one of this stretch has, so that the next may be counted on from it."""
 
-    def place(self, frame: Any, samples: int) -> tuple[int, int]:
-        """(samples of the frame to leave out at its start, samples of silence missing before it)."""
-        ahead = self._ahead(frame)
-        if self.begun and ahead <= -DISCONTINUITY_S * self._rate:
-            self._shift -= ahead
-            ahead = 0
-        if self.begun and abs(ahead) <= TOLERANCE_S * self._rate:
-            ahead = 0
+    def place(self, frame: Any, position: int | None, samples: int) -> tuple[int, int]:
+        """(samples of the frame to leave out at its start, samples of silence missing before it).
+
+        Args:
+            position: byte of the file at which the frame's packet begins.
+            samples: length of the frame.
+        """
+        ahead = 0 if frame.pts is None else self._ahead(Fraction(frame.pts * frame.time_base), position)
         skipped, missing = min(samples, max(0, -ahead)), max(0, ahead)
         self._placed += missing + samples - skipped
-        self.begun = self.begun or skipped < samples
+        self._aligned = self._aligned or skipped < samples
+        self.begun = self.begun or self._aligned
         return skipped, missing
 
-    def _ahead(self, frame: Any) -> int:
-        """Samples between what has been placed and the frame's timestamp; 0 where it has none."""
-        if frame.pts is None:
-            return 0
-        seconds = Fraction(frame.pts * frame.time_base) - self._start
-        return round(seconds * self._rate) + self._shift - self._placed
+    def _ahead(self, time: Fraction, position: int | None) -> int:
+        """Samples between what has been placed and where a frame of this timestamp belongs."""
+        if self._goes_over(time, position):
+            self._shift, self._aligned = 0, False
+        stretch = self._stretches[self._current]
+        ahead = self._against(stretch, time)
+        if not self._aligned:
+            return ahead
+        own = ahead + self._shift
+        if abs(ahead) <= GOES_ON_S * self._rate or not self._is_plausible(own):
+            leapt = not self._leaps and ahead > LEAP_S * self._rate and time > stretch.last + LEAP_S
+            self._shift = -ahead if leapt or ahead <= -DISCONTINUITY_S * self._rate else 0
+        ahead += self._shift
+        return 0 if abs(ahead) <= TOLERANCE_S * self._rate else ahead
+
+    def _is_plausible(self, ahead: int) -> bool:
+        """Whether sound goes on, or does so behind a gap."""
+        return -DISCONTINUITY_S * self._rate < ahead <= LEAP_S * self._rate
+
+    def _goes_over(self, time: Fraction, position: int | None) -> bool:
+        """Whether a frame begins another stretch: of those whose pictures are near in the file, the one by
+        whose clock it sounds nearest to what came before, if it does not go on in its own."""
+        if len(self._stretches) == 1:
+            return False
+        before, ahead = self._current, self._against(self._stretches[self._current], time)
+        if abs(ahead) <= GOES_ON_S * self._rate and self._is_near(before, position):
+            return False
+        near = [place for place in range(len(self._stretches)) if self._is_near(place, position)]
+        if self._aligned and ahead <= -DISCONTINUITY_S * self._rate and len(near) > 1 and before in near:
+            near.remove(before)
+        self._current = min(near, key=lambda place: abs(self._against(self._stretches[place], time)))
+        return self._current != before
+
+    def _is_near(self, place: int, position: int | None) -> bool:
+        """Whether sound at a byte of the file may belong to the pictures of a stretch."""
+        if position is None:
+            return place >= self._current
+        behind = place + 1 < len(self._stretches) and position >= self._stretches[place + 1].position + REACH
+        return position >= self._stretches[place].position - REACH and not behind
+
+    def _against(self, stretch: Stretch, time: Fraction) -> int:
+        """Samples between what has been placed and a timestamp by the clock of a stretch."""
+        return round((time + stretch.shift - self._start) * self._rate) - self._placed
 
 
 class _Decoder:
@@ -180,26 +247,29 @@ class _Decoder:
         self.rate = int(stream.codec_context.sample_rate or track.sample_rate)
         self.decoded = 0
 
-    def placed(self, start: Fraction) -> Iterator[Samples]:
+    def placed(self, start: Fraction, stretches: Sequence[Stretch]) -> Iterator[Samples]:
         """Consecutive float32 [n, channels] at `rate`, the first sample at the time `start`."""
-        clock = _Clock(start, self.rate)
-        for frame in self._frames():
+        leaps = self._container.format.name not in STREAMED
+        clock = _Clock(start, self.rate, stretches, leaps=leaps)
+        for frame, position in self._frames():
             samples = self._convert(frame)
             begun = clock.begun
-            skipped, missing = clock.place(frame, len(samples))
+            skipped, missing = clock.place(frame, position, len(samples))
             if begun:
                 self._losses.missing += round(Fraction(missing * SAMPLE_RATE, self.rate))
             yield from _silence(missing, self._channels)
             if skipped < len(samples):
                 yield samples[skipped:]
 
-    def _frames(self) -> Iterator[Any]:
-        """Decoded frames; damaged packets are counted and passed over, and their time stays silent.
+    def _frames(self) -> Iterator[tuple[Any, int | None]]:
+        """Decoded frames, and where their packets begin in the file; damaged packets are counted and passed
+        over, and their time stays silent.
 
         Raises:
             InputError: the disk or the network failed.
         """
         packets = self._container.demux(self._stream)
+        position: int | None = None
         while True:
             try:
                 packet = next(packets)
@@ -216,7 +286,9 @@ class _Decoder:
             except av.error.FFmpegError:
                 self._losses.damaged += 1
                 continue
-            yield from frames
+            # Several packets of a program stream may lie in one, and only the first then says where.
+            position = position if packet.pos is None else packet.pos
+            yield from ((frame, position) for frame in frames)
 
     def _convert(self, frame: Any) -> Samples:
         """A frame as float32 [n, channels] in the track's rate; a broadcast may change its format midway."""

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from loc.artifacts import FrameRange, Join, VideoStream
 from loc.errors import InputError
 from loc.media.ffmpeg import LOCAL_ONLY, file_url, unreadable
-from loc.media.timeline import Timeline
+from loc.media.timeline import LEAP_S, STREAMED, Timeline
 from loc.store.keys import digest_bytes
 
 Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -38,15 +38,6 @@ DECODER_THREADS = 2
 DISCONTINUITY_S = 1
 """A timestamp this many seconds behind its predecessor begins a new clock (a joined recording) and all that
 follow are moved with it; a smaller step back is one bad timestamp."""
-
-LEAP_S = 10
-"""In transport and program streams one that leaps further ahead begins a new clock as well, unless the file's
-sound goes on meanwhile: they have no index, so any timestamp would be believed, and a bad one makes a film of
-up to 26 hours."""
-
-STREAMED = frozenset({"mpegts", "mpeg"})
-"""ffmpeg's names of transport and program streams. A seek by time searches them for timestamps, and goes
-astray where these begin anew; they are entered by position."""
 
 RUN_UP_BYTES = 1 << 20
 """How far before a key frame a seek by position goes, for the parser to find where pictures begin: program

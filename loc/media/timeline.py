@@ -17,6 +17,14 @@ import numpy.typing as npt
 from loc.artifacts import SAMPLE_RATE, FrameTable, Join
 from loc.store.workdir import WorkDir
 
+LEAP_S = 10
+"""In transport and program streams a timestamp that leaps further ahead begins a new clock, unless the file's
+other streams go on meanwhile: a bad one would make a film of up to 26 hours."""
+
+STREAMED = frozenset({"mpegts", "mpeg"})
+"""ffmpeg's names of transport and program streams. A seek by time searches them for timestamps, and goes
+astray where these begin anew; they are entered by position."""
+
 
 @dataclass(frozen=True)
 class Stretch:

@@ -218,6 +218,8 @@ def _original(ctx: Context, source: Source, heard: Clock | None) -> list[Work]:
     codec, unfit = SOUND_CODECS[settings.file_type], unfit_codec(track, settings.file_type)
     if heard is not None and any(piece.is_slowed for piece in heard.pieces):
         master, unfit = retimed(ctx, STAGE, "original", master, heard), "it is slowed with the picture"
+    elif unfit is None and source.frames.joins:
+        unfit = "its clock begins anew where recordings were joined"
 
     def make(out: Out) -> None:
         path = out.file("sound", ".m4a")

@@ -247,17 +247,17 @@ def _master(ctx: Context, track: AudioStream, timeline: Timeline, start: Fractio
     """Decode the sound track.
 
     Reads: the sound track, from the first picture on.
-    Leaves out: the pictures, but for when they begin and end.
+    Leaves out: the pictures, but for when they begin and end, and where their clock begins anew.
     """
 
     from loc.media.audio import Losses, decode_track, output_channels
 
-    picture = timeline.sample(timeline.count)
+    picture, stretches = timeline.sample(timeline.count), timeline.stretches()
     channels = output_channels(track)
 
     def make(out: Out) -> None:
         losses = Losses()
-        pieces = decode_track(ctx.job.path, track, start, picture, losses)
+        pieces = decode_track(ctx.job.path, track, start, picture, stretches, losses)
         sound = store_sound(out.store, _reported(pieces, out, picture), channels)
         out.keep("block", sound.blocks)
         out.model("sound", sound)
@@ -267,7 +267,13 @@ def _master(ctx: Context, track: AudioStream, timeline: Timeline, start: Fractio
         name="ingest.master",
         version=2,
         site=ctx.site(STAGE),
-        inputs={"source": ctx.job.digest, "stream": track.index, "start": start, "picture": picture},
+        inputs={
+            "source": ctx.job.digest,
+            "stream": track.index,
+            "start": start,
+            "picture": picture,
+            "stretches": [[stretch.position, stretch.shift, stretch.last] for stretch in stretches],
+        },
         params={"channels": channels, "sample_rate": track.sample_rate},
         programs={"decoder": ffmpeg.decoder_fingerprint(), "soxr": packages.version("soxr")},
     )

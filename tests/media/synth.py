@@ -34,6 +34,8 @@ CLICK_SAMPLES = 48
 """1 ms."""
 TS_PACKET = 188
 """Bytes."""
+PICTURE, SOUND = 0xE0, 0xC0
+"""Identifiers of the streams of a transport stream by ffmpeg."""
 
 Luma = npt.NDArray[np.uint8]
 
@@ -264,20 +266,21 @@ def copy(source: Path, target: Path, given: Mapping[str, Any], **options: Any) -
     return target
 
 
-def spoil_time(path: Path, picture: int, by: Fraction) -> Path:
-    """Move what a transport stream says of one picture's time (ISO 13818-1, 2.4.3.7), in place.
+def spoil_time(path: Path, number: int, by: Fraction, stream: int = PICTURE) -> Path:
+    """Move what a transport stream says of the time of one packet (ISO 13818-1, 2.4.3.7), in place.
 
     Args:
-        picture: its place in the order of decoding.
+        number: its place among those of its stream.
         by: seconds.
+        stream: the identifier of its stream.
     """
     data = bytearray(path.read_bytes())
     starts = [
         packet + place
         for packet in range(0, len(data), TS_PACKET)
-        if (place := data[packet : packet + TS_PACKET].find(b"\x00\x00\x01\xe0")) >= 0
+        if (place := data[packet : packet + TS_PACKET].find(bytes((0, 0, 1, stream)))) >= 0
     ]
-    at = starts[picture] + 9
+    at = starts[number] + 9
     ticks = (data[at] >> 1 & 7) << 30 | (data[at + 1] << 7 | data[at + 2] >> 1) << 15
     ticks = (ticks | data[at + 3] << 7 | data[at + 4] >> 1) + round(by * 90_000)
     data[at] = data[at] & 0xF1 | ticks >> 29 & 0x0E

@@ -19,6 +19,7 @@ from loc.errors import InputError
 from loc.media.audio import Losses, decode_track
 from loc.media.frames import scan_frames
 from loc.media.probe import probe_source
+from loc.media.timeline import Stretch
 from loc.settings import Settings
 from tests.media import synth
 from tests.media.failing import fail_after
@@ -27,15 +28,20 @@ from tests.pictures import time_of
 
 SECONDS = 4
 FRAMES = SECONDS * synth.RATE
+WHOLE = (Stretch(0, Fraction(0), Fraction(SECONDS)),)
+"""A file in which nothing was joined."""
 EXACT = [name for name in synth.RECIPES if name not in ("mpeg4", "h264-avi", "vp9")]
 
 
 def decoded(path: Path, track: int = 0, losses: Losses | None = None) -> npt.NDArray[np.float32]:
     facts = probe_source(path, Settings())
     scan = scan_frames(path, facts.video)
+    timeline = scan.timeline(facts.video.time_base)
     start = (int(scan.pts[0]) + scan.lead) * facts.video.time_base
-    picture = round(scan.duration * facts.video.time_base * SAMPLE_RATE)
-    return np.concatenate(list(decode_track(path, facts.audio[track], start, picture, losses)))
+    pieces = decode_track(
+        path, facts.audio[track], start, timeline.sample(timeline.count), timeline.stretches(), losses
+    )
+    return np.concatenate(list(pieces))
 
 
 @pytest.mark.parametrize("recipe", EXACT)
@@ -139,6 +145,42 @@ def test_lost_packets_leave_silence_and_move_nothing(tmp_path: Path) -> None:
     assert not sound[int(1.36 * SAMPLE_RATE) : int(1.74 * SAMPLE_RATE)].any()
 
 
+@pytest.mark.parametrize("kind", ["h264-ts", "mpeg2-ts", "mpeg2-ps"])
+@pytest.mark.parametrize("over", [Fraction(-3, 10), Fraction(4, 10), Fraction(13, 10), Fraction(-17, 10)])
+def test_sound_stays_with_its_picture_behind_a_join(kind: str, over: Fraction, tmp_path: Path) -> None:
+    """The first recording's sound ends before its picture, or after it."""
+    lengths = (SECONDS + over, Fraction(SECONDS))
+    parts = [
+        synth.make(tmp_path, kind, frames=FRAMES, name=f"{place}", tracks=[synth.clicks(length)])
+        for place, length in enumerate(lengths)
+    ]
+    sound = decoded(synth.join(tmp_path / f"joined{parts[0].suffix}", parts))[:, 0]
+    assert len(sound) == pytest.approx(2 * SECONDS * SAMPLE_RATE, abs=0.05 * SAMPLE_RATE)
+    clicked = [*range(1, int(min(lengths))), *range(SECONDS + 1 + max(0, int(over)), 2 * SECONDS)]
+    assert max(abs(synth.click_error(sound, Fraction(second))) for second in clicked) < 0.6
+
+
+def test_sound_stays_with_its_picture_behind_a_leap(tmp_path: Path) -> None:
+    parts = [
+        synth.make(tmp_path, "h264-ts", frames=FRAMES, name=f"{place}", tracks=[synth.clicks(length)])
+        for place, length in enumerate((Fraction(37, 10), Fraction(SECONDS)))
+    ]
+    ahead = synth.copy(parts[1], tmp_path / "ahead.ts", {}, output_ts_offset=5000)
+    sound = decoded(synth.join(tmp_path / "joined.ts", [parts[0], ahead]))[:, 0]
+    assert len(sound) < (2 * SECONDS + 0.05) * SAMPLE_RATE
+    assert max(abs(synth.click_error(sound, Fraction(second))) for second in (1, 2, 5, 6, 7)) < 0.6
+
+
+@pytest.mark.parametrize("stream", [synth.PICTURE, synth.SOUND])
+@pytest.mark.parametrize("by", [Fraction(20 * 3600), Fraction(-1)])
+def test_one_bad_timestamp_moves_no_sound(stream: int, by: Fraction, tmp_path: Path) -> None:
+    path = synth.make(tmp_path, "mpeg2-ts", frames=FRAMES)
+    synth.spoil_time(path, 7, by, stream)
+    sound = decoded(path)[:, 0]
+    assert len(sound) < (SECONDS + 0.05) * SAMPLE_RATE
+    assert np.abs(synth.click_errors(sound)).max() < 0.6
+
+
 def test_sound_that_goes_on_after_the_picture_is_kept(tmp_path: Path) -> None:
     path = synth.make(tmp_path, "h264", frames=50, tracks=[synth.clicks(Fraction(4))])
     sound = decoded(path)
@@ -172,7 +214,7 @@ def test_a_disk_that_fails_is_no_end_of_the_sound(
     track = probe_source(path, Settings()).audio[0]
     fail_after(monkeypatch, 60, number)
     with pytest.raises(InputError, match="could not be read to its end") as failed:
-        list(decode_track(path, track, Fraction(0), FRAMES * 1920))
+        list(decode_track(path, track, Fraction(0), FRAMES * 1920, WHOLE))
     assert failed.value.fix
 
 
@@ -184,7 +226,7 @@ def test_data_that_a_demuxer_cannot_use_end_the_sound(
     track = probe_source(path, Settings()).audio[0]
     fail_after(monkeypatch, 60, errno.EPERM)
     losses = Losses()
-    sound = np.concatenate(list(decode_track(path, track, Fraction(0), FRAMES * 1920, losses)))
+    sound = np.concatenate(list(decode_track(path, track, Fraction(0), FRAMES * 1920, WHOLE, losses)))
     assert len(sound) == FRAMES * 1920
     assert losses.damaged == 1
     assert losses.ended < 2 * SAMPLE_RATE
@@ -204,7 +246,7 @@ def test_pieces_are_let_go_as_they_are_passed_on(tmp_path: Path) -> None:
     track = probe_source(path, Settings()).audio[0]
     given: list[weakref.ref[Any]] = []
     held = 0
-    for piece in decode_track(path, track, Fraction(0), FRAMES * 1920):
+    for piece in decode_track(path, track, Fraction(0), FRAMES * 1920, WHOLE):
         given.append(weakref.ref(_owner(piece)))
         del piece
         held = max(held, sum(earlier() is not None for earlier in given))
@@ -242,7 +284,7 @@ def test_a_track_that_is_not_there_any_more(tmp_path: Path) -> None:
         default=False,
     )
     with pytest.raises(InputError, match="no stream 7"):
-        list(decode_track(path, track, Fraction(0), 0))
+        list(decode_track(path, track, Fraction(0), 0, WHOLE))
 
 
 def _shifted(folder: Path, suffix: str, sound: Fraction) -> Path:

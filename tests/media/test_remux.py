@@ -17,6 +17,7 @@ from loc.media.frames import scan_frames
 from loc.media.probe import probe_source
 from loc.media.remux import COPIED, CannotCopy, take_sound, unfit_codec
 from loc.media.sound import Samples
+from loc.media.timeline import Stretch
 from loc.settings import Settings
 from tests.media import synth
 from tests.media.failing import fail_after
@@ -41,7 +42,8 @@ def both(clip: Path, folder: Path) -> tuple[Samples, Samples]:
 
 
 def decoded(path: Path, track: AudioStream, start: Fraction) -> Samples:
-    return np.concatenate(list(decode_track(path, track, start, FRAMES * SAMPLE_RATE // synth.RATE)))
+    whole = Stretch(0, Fraction(0), start + FRAMES)
+    return np.concatenate(list(decode_track(path, track, start, FRAMES * SAMPLE_RATE // synth.RATE, [whole])))
 
 
 def moved(clip: Path, seconds: float) -> Path:

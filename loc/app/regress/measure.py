@@ -74,7 +74,8 @@ def track_of(path: Path, facts: Facts, scan: Scan) -> Iterator[Samples]:
     if track is not None:
         tick = first_look(path, facts.video.index).time_base
         start = (int(scan.pts[0]) + scan.lead) * tick
-        yield from decode_track(path, track, start, round(scan.duration * tick * SAMPLE_RATE))
+        picture = round(scan.duration * tick * SAMPLE_RATE)
+        yield from decode_track(path, track, start, picture, scan.timeline(tick).stretches())
 
 
 def _line(line: LineFit) -> Line:
