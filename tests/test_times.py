@@ -59,10 +59,14 @@ def shown(path: Path) -> Shown:
 
 
 def side(path: Path) -> npt.NDArray[np.float32]:
-    """What stereo sound has beside the middle, where no speech is; float32 [n] at 48 kHz."""
+    """What stereo sound has beside the middle, where no speech is; float32 [n] at 48 kHz, from the file's
+    time 0 on."""
     command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a", "-f", "f32le", "-"]
     heard = np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, "<f4")
-    return np.asarray((heard[::2] - heard[1::2]) / 2, dtype=np.float32)
+    with av.open(str(path)) as container:
+        begin = round(time_of(next(container.decode(audio=0))) * synth.SAMPLE_RATE)
+    sound = np.asarray((heard[::2] - heard[1::2]) / 2, dtype=np.float32)
+    return np.concatenate([np.zeros(max(0, begin), np.float32), sound[max(0, -begin) :]])
 
 
 def localized(video: Path, store: Path, *, lipsync: bool = False) -> Path:

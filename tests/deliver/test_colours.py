@@ -21,8 +21,14 @@ from loc.store.workdir import WorkDir
 from stages.deliver.picture import Layer, composite
 from tests.deliver.test_stage import Bench, ingest
 from tests.media import synth
+from tests.media.test_frames import same, undisturbed
 
 FRAMES = 8
+DELIVERED = slice(48, 144)
+"""Columns in which `Bench.patch` draws, and the coder's blocks around them."""
+CODED = 1
+"""By how much the coder may move samples of 8 bits on average; a conversion between ranges moves them by
+ten."""
 PATCHED = FrameRange(start=2, stop=7)
 SIDE = 40
 
@@ -136,7 +142,9 @@ def test_nothing_moves_outside_the_mask_and_all_declarations_are_kept(
     pixels = np.random.default_rng(0).integers(0, 256, (len(PATCHED), SIDE, SIDE, 3), dtype=np.uint8)
     layer = Layer(PATCHED, iter(pixels), placement())
     whole = FrameRange(start=0, stop=FRAMES)
-    decoded = read_frames(made.clip, video, made.timeline, whole)
+    decoded = list(read_frames(made.clip, video, made.timeline, whole))
+    told = list(undisturbed(made.clip))
+    assert all(same(planes, other) for planes, other in zip(decoded, told, strict=True))
     before = [speckled(planes, number) for number, planes in enumerate(decoded)]
     after = list(composite(iter(before), 0, video, [layer]))
     for number, (was, now) in enumerate(zip(before, after, strict=True)):
@@ -148,8 +156,18 @@ def test_nothing_moves_outside_the_mask_and_all_declarations_are_kept(
             allowed = reach(layer.placement, at, moved.shape, 1 if plane == "y" else 2)
             assert not (moved & ~allowed).any(), (number, plane)
             assert moved[allowed].mean() > 0.5, (number, plane)
-    render, _ = made.deliver(made.inputs("ja"), "ja", preset="ultrafast")
-    assert declared(probe_source(made.output(render), Settings()).video) == declared(video)
+    patch = made.patch(tmp_path, chunk=0, offset=1, count=3)
+    render, _ = made.deliver(made.inputs("ja", [patch]), "ja", preset="ultrafast", crf=4)
+    output = made.output(render)
+    assert declared(probe_source(output, Settings()).video) == declared(video)
+    scale = 4 if colours.depth == 10 else 1
+    for number, (was, now) in enumerate(zip(told, undisturbed(output), strict=True)):
+        for name, step in (("y", 1), ("u", 2), ("v", 2)):
+            moved = np.abs(getattr(was, name).astype(np.int64) - getattr(now, name).astype(np.int64)) / scale
+            outside = np.delete(moved, np.s_[DELIVERED.start // step : DELIVERED.stop // step], axis=1)
+            assert outside.mean() < CODED, (number, name)
+            if name == "y" and 1 <= number < 4:
+                assert moved.mean() > 2 * CODED, "the patch is there"
 
 
 def declared(video: VideoStream) -> dict[str, Any]:

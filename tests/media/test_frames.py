@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import subprocess
 from collections.abc import Iterator
 from fractions import Fraction
@@ -46,7 +47,7 @@ def undisturbed(path: Path) -> Iterator[Planes]:
     """What ffmpeg's own program decodes from start to end on one thread."""
     video = probe_source(path, Settings()).video
     form = plane_format(video.pix_fmt)
-    command = ["ffmpeg", "-v", "error", "-threads", "1", "-i", str(path), "-map", "0:v"]
+    command = ["ffmpeg", "-v", "error", "-noautorotate", "-threads", "1", "-i", str(path), "-map", "0:v"]
     command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", form, "-"]
     data = subprocess.run(command, check=True, capture_output=True).stdout
     layout = av.VideoFormat(form, video.width, video.height)
@@ -79,6 +80,47 @@ def h264(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synth.make(tmp_path_factory.mktemp("h264"), "h264", frames=FRAMES)
 
 
+def starts(timeline: Timeline) -> list[int]:
+    """Every sixth frame, and all around key frames, where leading pictures are."""
+    around = {int(key) + step for key in np.flatnonzero(timeline.key) for step in range(-3, 4)}
+    return sorted({*range(0, timeline.count, 6), *around} & set(range(timeline.count)))
+
+
+_CRA = 21
+"""Kind of a unit of HEVC (ITU-T H.265, table 7-1)."""
+
+
+@pytest.mark.parametrize("kind", ["h264-open", "h264-ts", "hevc-open", "hevc-ten"])
+def test_open_groups_are_open(kind: str, tmp_path: Path) -> None:
+    """Behind their key frames come pictures that are shown before these, but behind the last of few."""
+    with av.open(str(synth.make(tmp_path, kind, frames=FRAMES))) as container:
+        stream = container.streams.video[0]
+        extradata = stream.codec_context.extradata or b""
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        open_keys = 0
+        for key, following in itertools.pairwise(packets):
+            if not key.is_keyframe or key is packets[0]:
+                continue
+            assert key.pts is not None
+            assert following.pts is not None
+            if following.pts > key.pts:
+                continue
+            if "hevc" in kind:
+                assert _CRA in _hevc_kinds(bytes(key))
+            else:
+                assert not module._begins_with_idr(bytes(key), extradata)
+            open_keys += 1
+    assert open_keys >= 2
+
+
+def _hevc_kinds(packet: bytes) -> Iterator[int]:
+    """The kinds of a packet's units, behind lengths of four bytes."""
+    place = 0
+    while place < len(packet):
+        yield packet[place + 4] >> 1 & 63
+        place += 4 + int.from_bytes(packet[place : place + 4], "big")
+
+
 @pytest.mark.parametrize("kind", synth.ALL)
 def test_every_range_equals_a_sequential_decode(kind: str, tmp_path: Path) -> None:
     path = synth.film(tmp_path, kind, frames=FRAMES)
@@ -86,7 +128,7 @@ def test_every_range_equals_a_sequential_decode(kind: str, tmp_path: Path) -> No
     whole = read(path, video, timeline, 0, timeline.count)
     assert [synth.number_of(planes.y) for planes in whole] == list(range(synth.first_number(kind), FRAMES))
     assert all(same(planes, other) for planes, other in zip(whole, undisturbed(path), strict=True))
-    for start in range(0, timeline.count, 6):
+    for start in starts(timeline):
         part = read(path, video, timeline, start, min(timeline.count, start + 5))
         assert all(same(a, b) for a, b in zip(part, whole[start : start + 5], strict=True)), start
 
