@@ -1,8 +1,10 @@
 """`loc cache ls` and `loc cache gc`: what the work directory holds, for whom, and what of it may go.
 
-Kept for every source, target language and variant of the settings: what its newest finished and its newest
-unfinished run touched. Besides: everything any run of a source touched that is being worked on now, since the
-run at work may come to want it; edited subtitles that were imported; and what living processes claim.
+Kept for every source, target language and variant of the settings: what its newest finished run touched, its
+newest unfinished one, and every unfinished one since the newest finished: the newest may have been stopped
+after seconds, the one before it after hours of work that no other run has touched. Besides: everything any
+run of a source touched that is being worked on now, since the run at work may come to want it; edited
+subtitles that were imported; and what living processes claim.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 Needed = Mapping[str, frozenset[str] | None]
 """Run id -> the languages for which it is needed; None: for all it touched."""
 
+_Place = tuple[str, str, str]
+"""Of a run: source, language, variant."""
+
 
 def collect(store: WorkDir, *, dry_run: bool = False) -> Collected:
     """Remove what is not kept; with `dry_run` only count it. Runs may be at work meanwhile.
@@ -47,26 +52,27 @@ def needed(store: WorkDir) -> Needed:
     records = {run: read_run(store, run) for run in run_ids(store)}
     alive = {run for run in records if is_alive(store, run)}
     busy = {record.source for run, record in records.items() if record is not None and run in alive}
-    taken: set[tuple[str, str, str, bool]] = set()
+    met: dict[bool, set[_Place]] = {True: set(), False: set()}
     found: dict[str, frozenset[str] | None] = {}
     for run, record in records.items():
         if record is None:
             found[run] = None
             continue
-        newest = {place for place in _places(record) if place not in taken}
-        taken |= newest
+        kept = set()
+        for language in record.languages:
+            place, finished = (record.source, language, record.settings), _finished(record, language)
+            if place not in met[finished] or place not in met[True]:
+                kept.add(language)
+            met[finished].add(place)
         if run in alive or record.source in busy:
             found[run] = None
-        elif newest:
-            found[run] = frozenset(language for _, language, _, _ in newest)
+        elif kept:
+            found[run] = frozenset(kept)
     return found
 
 
-def _places(record: RunRecord) -> Iterator[tuple[str, str, str, bool]]:
-    """(source, language, variant, finished) for each language of a run."""
-    for language in record.languages:
-        finished = record.exit_code in FINISHED and language not in record.failed
-        yield record.source, language, record.settings, finished
+def _finished(record: RunRecord, language: str) -> bool:
+    return record.exit_code in FINISHED and language not in record.failed
 
 
 def touched(store: WorkDir, run: str) -> dict[str, set[str | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,25 @@ def test_an_unfinished_run_is_kept_beside_the_finished_one(toy: Toy, video: Path
     toy.before_make = lambda name: None
     assert collect(store_of(settings())).actions == 0
     assert run(toy, video, settings()) == ["deliver.mux"]
+
+
+def test_work_that_was_stopped_is_kept_until_a_run_finishes(toy: Toy, video: Path, settings: Make) -> None:
+    """The first run is stopped at its end, the next one as it begins: it has touched nothing."""
+
+    def stopped_at(name: str, last: str) -> None:
+        if name == last:
+            raise KeyboardInterrupt
+
+    for last, changes in (("deliver.mux", {}), ("ingest.read", {"force": ("ingest",)})):
+        toy.before_make = partial(stopped_at, last=last)
+        with pytest.raises(Interrupted):
+            run_all([video], toy.graph(), settings(**changes))
+    toy.before_make = lambda name: None
+    assert collect(store_of(settings())).actions == 0
+    assert run(toy, video, settings()) == ["deliver.mux"]
+    translate(video, "new")
+    run(toy, video, settings())
+    assert len(needed(store_of(settings()))) == 2, "the newest finished, and the newest unfinished as ever"
 
 
 def test_while_a_source_is_worked_on_all_its_runs_are_kept(toy: Toy, video: Path, settings: Make) -> None:
