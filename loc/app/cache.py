@@ -9,6 +9,8 @@ subtitles that were imported; and what living processes claim.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,8 +19,8 @@ from pathlib import Path
 
 from loc.app.record import FINISHED, RunRecord, events, is_alive, read_run, run_ids
 from loc.events import ActionDone
-from loc.store.collect import Collected, Collection, alone
-from loc.store.workdir import WorkDir
+from loc.store.collect import Collected, Collection, alone, require_readable
+from loc.store.workdir import WorkDir, storage_error
 
 SHARED = "shared"
 """Under which name stands what serves all languages."""
@@ -26,7 +28,7 @@ SHARED = "shared"
 _ROOT_FOLDERS = ("supplied", "avatars")
 """Folders of the work directory whose JSON files name objects to keep, where they are there."""
 
-_NAME = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(rb"[0-9a-f]{64}")
 
 Needed = Mapping[str, frozenset[str] | None]
 """Run id -> the languages for which it is needed; None: for all it touched."""
@@ -43,8 +45,17 @@ def collect(store: WorkDir, *, dry_run: bool = False) -> Collected:
     """
     with alone(store):
         collection = Collection(store)
-        collection.keep(_roots(store))
+        with _reading():
+            collection.keep(_roots(store))
         return collection.remove(dry_run=dry_run)
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise storage_error("Could not read what the work directory holds.", error) from error
 
 
 def needed(store: WorkDir) -> Needed:
@@ -86,9 +97,29 @@ def touched(store: WorkDir, run: str) -> dict[str, set[str | None]]:
 
 def _roots(store: WorkDir) -> Iterator[str]:
     for name in _ROOT_FOLDERS:
-        for path in (store.root / name).rglob("*.json"):
-            yield from _NAME.findall(path.read_text())
+        yield from _named_below(store.root / name)
+    # A log that may not be read would be a run that found nothing, a lease one that has ended.
+    for run in run_ids(store):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            require_readable((store.root / "runs" / run).iterdir())
     yield from needed_keys(store)
+
+
+def _named_below(folder: Path) -> Iterator[str]:
+    """Every digest in the JSON files of a folder and of those inside it. One that goes meanwhile has none.
+
+    Raises:
+        OSError: something may not be read; what it names would be taken for what nobody needs.
+    """
+    for where, _, files in os.walk(folder, onerror=_unless_gone):
+        for path in (Path(where, name) for name in files if name.endswith(".json")):
+            with contextlib.suppress(FileNotFoundError):
+                yield from (name.decode() for name in _NAME.findall(path.read_bytes()))
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def needed_keys(store: WorkDir) -> Iterator[str]:
@@ -134,14 +165,23 @@ class Survey:
 
 
 def survey(store: WorkDir) -> Survey:
-    """Count the objects by kind, language, source and run."""
+    """Count the objects by kind, language, source and run.
+
+    Raises:
+        StorageError: something may not be read.
+    """
+    with _reading():
+        return _survey(store)
+
+
+def _survey(store: WorkDir) -> Survey:
     sizes = store.sizes()
     reach: dict[str, frozenset[str]] = {}
     kinds: dict[str, set[str]] = defaultdict(set)
     for record in store.actions():
         reach[record.key] = _reach(store, [ref.sha256 for ref in record.outputs.values()], sizes)
         kinds[record.name] |= reach[record.key]
-    kinds["supplied text"] |= _reach(store, _supplied(store), sizes)
+    kinds["supplied text"] |= _reach(store, _named_below(store.root / "supplied"), sizes)
     kinds["in no record"] = sizes.keys() - set().union(*kinds.values())
     return Survey(
         total=_share("total", sizes, sizes), kinds=_shares(kinds, sizes), **_by_run(store, reach, sizes)
@@ -173,11 +213,6 @@ def _by_run(
         "sources": _shares(sources, sizes, names),
         "runs": tuple(runs),
     }
-
-
-def _supplied(store: WorkDir) -> Iterator[str]:
-    for path in (store.root / "supplied").rglob("*.json"):
-        yield from _NAME.findall(path.read_text())
 
 
 def _reach(store: WorkDir, names: Iterable[str], sizes: Mapping[str, int]) -> frozenset[str]:
