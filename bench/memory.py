@@ -2,10 +2,10 @@
 
     python bench/memory.py [--minutes 1 3 6] [--size 640x360] [-o bench/results/memory.json]
 
-The runs that the goal is stated for:
+The runs that the goal is stated for, each of which replaces the results of its own size in the file:
 
-    python bench/memory.py --minutes 1 5 10 --size 1920x1080
-    python bench/memory.py --minutes 1 60 --size 320x180
+    python bench/memory.py --minutes 1 5 10 --size 1920x1080 -o bench/results/memory.json
+    python bench/memory.py --minutes 1 60 --size 320x180 -o bench/results/memory.json
 
 Each length is a cold run of its own in an empty work directory. Memory is read from /proc every tenth of a
 second: of `loc` alone the high-water mark of its resident size, which misses nothing; of `loc` with all its
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -58,16 +59,18 @@ class Watch:
         self.children: dict[str, int] = defaultdict(int)
         """Largest sum seen of all children of one program."""
 
-    def look(self) -> None:
-        """Read once."""
+    def look(self) -> int:
+        """Read once. Returns what process and descendants take together now, bytes."""
         self.own = max(self.own, memory(self._root.pid, "status", "VmHWM"))
         programs = defaultdict[str, int](int)
         for process in self._descendants():
             with contextlib.suppress(psutil.Error):
                 programs[_program(process)] += memory(process.pid, "smaps_rollup", "Private_.*")
-        self.tree = max(self.tree, memory(self._root.pid, "status", "VmRSS") + sum(programs.values()))
+        together = memory(self._root.pid, "status", "VmRSS") + sum(programs.values())
+        self.tree = max(self.tree, together)
         for name, size in programs.items():
             self.children[name] = max(self.children[name], size)
+        return together
 
     def _descendants(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
@@ -134,7 +137,15 @@ def measure(minutes: Sequence[float], size: tuple[int, int], language: str) -> R
         )
         if len(rows) > 1
     ]
-    return {"machine": machine(), "size": list(size), "runs": rows, "goals": goals}
+    return {"machine": machine(), "runs": rows, "goals": goals}
+
+
+def recorded(path: Path | None) -> Result:
+    """Results by size, `1920x1080`, of a file; none where it is not there."""
+    with contextlib.suppress(FileNotFoundError):
+        found: Result = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+        return found
+    return {}
 
 
 def main() -> None:
@@ -146,7 +157,9 @@ def main() -> None:
     parser.add_argument("--lang", default="ja", choices=("ja", "es"))
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
-    show(measure(options.minutes, options.size, options.lang), options.output)
+    found = measure(options.minutes, options.size, options.lang)
+    width, height = options.size
+    show({**recorded(options.output), f"{width}x{height}": found}, options.output)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,29 @@
 """Four `loc run` at once: how long, and how much memory at the peak, against one after the other.
 
-    python bench/parallel.py [--apart] [-o RESULT.json]
+    python bench/parallel.py [--apart] [-o bench/results/parallel.json]
 
-Four small films are drawn. `--apart` gives each run a work directory of its own. Writes one
-JSON file. Peaks are those of the kernel (`ru_maxrss`), of the run itself without its short-lived children.
+Four small films are drawn. `--apart` gives each run a work directory of its own. The peak of one run is the
+kernel's (`ru_maxrss`), of the run itself without its short-lived children. *together_mib* is the largest sum
+seen of all runs and their children, read as `bench/memory.py` reads it: an upper bound, since pages that
+runs share, of libraries above all, count for each.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from bench.machine import Result, machine, show
+from bench.memory import INTERVAL_S, Watch
 from tests.presenter import HUGO, MINA, NORA, OTTO, SHORT, Said, Shot, render, write_subtitles
 
 SPEAKERS = (
@@ -33,6 +32,8 @@ SPEAKERS = (
     (NORA, "Bob saw a papa bear.", "ボブが熊を見た。"),
     (HUGO, "We may meet at the map.", "地図の前で会いましょう。"),
 )
+
+MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,41 +68,60 @@ def arguments(given: Input, work: Path, out: Path) -> list[str]:
     ]
 
 
-def run_at_once(commands: Sequence[Sequence[str]]) -> Iterator[tuple[int, float, float]]:
-    """Start all, wait for all; exit code, seconds and peak in MiB of each."""
+@dataclass(frozen=True)
+class Ended:
+    """How one run ended, after how long, and its own peak."""
+
+    code: int
+    seconds: float
+    peak_mib: float
+
+
+def run_at_once(commands: Sequence[Sequence[str]]) -> tuple[list[Ended], float]:
+    """Start all, wait for all; how each ended, and the largest sum seen of them and their children, MiB."""
     started = time.monotonic()
     nowhere = subprocess.DEVNULL
-    for process in [subprocess.Popen(command, stdout=nowhere, stderr=nowhere) for command in commands]:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        yield process.returncode, time.monotonic() - started, usage.ru_maxrss / 1024
+    processes = [subprocess.Popen(command, stdout=nowhere, stderr=nowhere) for command in commands]
+    watches = {process.pid: Watch(process.pid) for process in processes}
+    ended: dict[int, Ended] = {}
+    together = 0
+    while watches:
+        together = max(together, sum(watch.look() for watch in watches.values()))
+        time.sleep(INTERVAL_S)
+        for process in processes:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG) if process.pid in watches else (0, 0, None)
+            if pid and usage is not None:
+                del watches[pid]
+                process.returncode = os.waitstatus_to_exitcode(status)
+                ended[pid] = Ended(process.returncode, time.monotonic() - started, usage.ru_maxrss / 1024)
+    return [ended[process.pid] for process in processes], together / MEBIBYTE
 
 
-def measure(folder: Path, *, apart: bool) -> dict[str, Any]:
+def measure(folder: Path, *, apart: bool) -> Result:
     """The four alone, one after the other, each in a fresh work directory; then all at once."""
-    inputs = draw(folder)
-    alone = [
-        next(run_at_once([arguments(given, folder / f"alone{number}", folder / "alone")]))
-        for number, given in enumerate(inputs)
-    ]
+    about, inputs = machine(), draw(folder)
+    alone = []
+    for number, given in enumerate(inputs):
+        [[one], _] = run_at_once([arguments(given, folder / f"alone{number}", folder / "alone")])
+        alone.append(one)
     works = [folder / (f"work{number}" if apart else "work") for number in range(len(inputs))]
     commands = [arguments(given, work, folder / "out") for given, work in zip(inputs, works, strict=True)]
-    together = list(run_at_once(commands))
+    ended, together = run_at_once(commands)
     return {
+        "machine": about,
         "work_directories": len(set(works)),
-        "cores": os.cpu_count(),
-        "machine": platform.platform(),
-        "seconds_one_after_the_other": round(sum(seconds for _, seconds, _ in alone), 2),
-        "seconds_at_once": round(max(seconds for _, seconds, _ in together), 2),
+        "seconds_one_after_the_other": round(sum(one.seconds for one in alone), 2),
+        "seconds_at_once": round(max(one.seconds for one in ended), 2),
+        "together_mib": round(together, 1),
         "runs": [
             {
-                "exit_code": code,
-                "peak_mib": round(peak, 1),
-                "peak_mib_alone": round(peak_alone, 1),
+                "exit_code": one.code,
+                "peak_mib": round(one.peak_mib, 1),
+                "peak_mib_alone": round(by_itself.peak_mib, 1),
                 "sha256": digest(folder / "out" / f"{given.video.stem}.ja.mp4"),
                 "sha256_alone": digest(folder / "alone" / f"{given.video.stem}.ja.mp4"),
             }
-            for given, (code, _, peak), (_, _, peak_alone) in zip(inputs, together, alone, strict=True)
+            for given, one, by_itself in zip(inputs, ended, alone, strict=True)
         ],
     }
 
@@ -111,15 +131,14 @@ def digest(path: Path) -> str | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--apart", action="store_true", help="a work directory for each run")
-    parser.add_argument("-o", "--output", type=Path, default=Path("bench/out/parallel.json"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("bench/results/parallel.json"))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        result = measure(Path(name), apart=given.apart)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+        show(measure(Path(name), apart=given.apart), given.output)
 
 
 if __name__ == "__main__":

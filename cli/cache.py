@@ -83,9 +83,9 @@ def tidy(
 ) -> None:
     """Remove what no run needs any more. Runs may be at work meanwhile; they lose nothing.
 
-    Kept for each source, language and variant of the settings: what its newest finished and its newest
-    unfinished run made or found; everything of a source that is being worked on; imported subtitles. Run
-    again, these make nothing.
+    Kept for each source, language and variant of the settings: what its newest finished run made or found,
+    its newest unfinished one, and all unfinished ones since the newest finished; everything of a source that
+    is being worked on; imported subtitles. Run again, these make nothing.
     """
     store = WorkDir(settings.work_dir)
     found = collect(store, dry_run=dry_run)

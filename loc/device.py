@@ -29,7 +29,8 @@ from typing import Any, Generic, TypeVar
 
 from loc.errors import LocError, MissingError
 from loc.store import locks
-from loc.store.workdir import storage_error
+from loc.store.locks import Lock
+from loc.store.workdir import require_locks, storage_error
 
 Model = TypeVar("Model")
 Result = TypeVar("Result")
@@ -214,7 +215,7 @@ def lease(data_dir: Path, device: str, waiting: Callable[[], None] | None = None
         waiting: called once if another process holds it now.
 
     Raises:
-        StorageError: the data folder cannot be written.
+        StorageError: the data folder cannot be written, or its file system has no working locks.
     """
     if not _NAME.fullmatch(device):
         raise ValueError(f"not a device name: {device!r}")
@@ -227,19 +228,25 @@ def lease(data_dir: Path, device: str, waiting: Callable[[], None] | None = None
 
     folder = data_dir / "leases"
     name = device.replace(":", "-")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locks.acquire(folder / f"{name}.line"):
-            before = sorted(folder.glob(f"{name}.[0-9]*"))
-            number = int(before[-1].suffix[1:]) + 1 if before else 0
-            ticket = locks.acquire(folder / f"{name}.{number:08}")
-    except OSError as error:
-        raise storage_error(f"Could not take the lease of {device} in {folder}.", error) from error
-    try:
-        for path in before:
-            _outwait(path, tell)
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            require_locks(folder, "Put the data folder on a local disk with --data-dir.")
+            with locks.acquire(folder / f"{name}.line"):
+                before = sorted(folder.glob(f"{name}.[0-9]*"))
+                number = int(before[-1].suffix[1:]) + 1 if before else 0
+                ticket = locks.acquire(folder / f"{name}.{number:08}")
+            held.callback(_drop, ticket)
+            for path in before:
+                _outwait(path, tell)
+        except OSError as error:
+            raise storage_error(f"Could not take the lease of {device} in {folder}.", error) from error
         yield
-    finally:
+
+
+def _drop(ticket: Lock) -> None:
+    """Let go of a ticket. One whose file cannot be removed is taken away by the next in line."""
+    with contextlib.suppress(OSError):
         ticket.release(remove=True)
 
 

@@ -74,6 +74,13 @@ def test_bad_names_and_places(tmp_path: Path) -> None:
         pass
 
 
+def test_a_ticket_that_cannot_be_waited_for_is_told_and_leaves_no_other(tmp_path: Path) -> None:
+    (tmp_path / "leases" / "cpu.00000000").mkdir(parents=True)
+    with pytest.raises(StorageError, match="Could not take the lease of cpu"), lease(tmp_path, "cpu"):
+        pass
+    assert {path.name for path in (tmp_path / "leases").iterdir()} == {"cpu.00000000", "cpu.line"}
+
+
 def _use_often(folder: Path, inside: Path, times: int) -> None:
     for _ in range(times):
         with lease(folder, "cuda:0"):
@@ -94,7 +101,7 @@ def test_four_processes_use_a_device_by_turns(tmp_path: Path) -> None:
 
 def waiting_in_line(folder: Path) -> int:
     """How many wait for a lock in a folder, by the kernel's own list (proc_locks(5))."""
-    inodes = [f":{path.stat().st_ino} " for path in folder.glob("*")]
+    inodes = [f":{path.stat().st_ino} " for path in folder.glob("*.[0-9]*")]
     lines = [line for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
     return sum(inode in line for inode in inodes for line in lines)
 
@@ -109,7 +116,9 @@ def test_who_comes_back_at_once_comes_after_those_who_wait(tmp_path: Path) -> No
                 served.append(number)
                 all_wait.wait()
 
-    threads = [threading.Thread(target=use, args=(number, 1 if number else 9)) for number in range(4)]
+    threads = [
+        threading.Thread(target=use, args=(number, 1 if number else 9), daemon=True) for number in range(4)
+    ]
     for number, thread in enumerate(threads):
         thread.start()
         while not served or waiting_in_line(tmp_path / "leases") < number:

@@ -1,12 +1,16 @@
 """`loc cache ls` and `loc cache gc`: what the work directory holds, for whom, and what of it may go.
 
-Kept for every source, target language and variant of the settings: what its newest finished and its newest
-unfinished run touched. Besides: everything any run of a source touched that is being worked on now, since the
-run at work may come to want it; edited subtitles that were imported; and what living processes claim.
+Kept for every source, target language and variant of the settings: what its newest finished run touched, its
+newest unfinished one, and every unfinished one since the newest finished: the newest may have been stopped
+after seconds, the one before it after hours of work that no other run has touched. Besides: everything any
+run of a source touched that is being worked on now, since the run at work may come to want it; edited
+subtitles that were imported; and what living processes claim.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,8 +19,8 @@ from pathlib import Path
 
 from loc.app.record import FINISHED, RunRecord, events, is_alive, read_run, run_ids
 from loc.events import ActionDone
-from loc.store.collect import Collected, Collection, alone
-from loc.store.workdir import WorkDir
+from loc.store.collect import Collected, Collection, alone, require_readable
+from loc.store.workdir import WorkDir, storage_error
 
 SHARED = "shared"
 """Under which name stands what serves all languages."""
@@ -24,10 +28,13 @@ SHARED = "shared"
 _ROOT_FOLDERS = ("supplied", "avatars")
 """Folders of the work directory whose JSON files name objects to keep, where they are there."""
 
-_NAME = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(rb"[0-9a-f]{64}")
 
 Needed = Mapping[str, frozenset[str] | None]
 """Run id -> the languages for which it is needed; None: for all it touched."""
+
+_Place = tuple[str, str, str]
+"""Of a run: source, language, variant."""
 
 
 def collect(store: WorkDir, *, dry_run: bool = False) -> Collected:
@@ -38,8 +45,17 @@ def collect(store: WorkDir, *, dry_run: bool = False) -> Collected:
     """
     with alone(store):
         collection = Collection(store)
-        collection.keep(_roots(store))
+        with _reading():
+            collection.keep(_roots(store))
         return collection.remove(dry_run=dry_run)
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise storage_error("Could not read what the work directory holds.", error) from error
 
 
 def needed(store: WorkDir) -> Needed:
@@ -47,26 +63,27 @@ def needed(store: WorkDir) -> Needed:
     records = {run: read_run(store, run) for run in run_ids(store)}
     alive = {run for run in records if is_alive(store, run)}
     busy = {record.source for run, record in records.items() if record is not None and run in alive}
-    taken: set[tuple[str, str, str, bool]] = set()
+    met: dict[bool, set[_Place]] = {True: set(), False: set()}
     found: dict[str, frozenset[str] | None] = {}
     for run, record in records.items():
         if record is None:
             found[run] = None
             continue
-        newest = {place for place in _places(record) if place not in taken}
-        taken |= newest
+        kept = set()
+        for language in record.languages:
+            place, finished = (record.source, language, record.settings), _finished(record, language)
+            if place not in met[finished] or place not in met[True]:
+                kept.add(language)
+            met[finished].add(place)
         if run in alive or record.source in busy:
             found[run] = None
-        elif newest:
-            found[run] = frozenset(language for _, language, _, _ in newest)
+        elif kept:
+            found[run] = frozenset(kept)
     return found
 
 
-def _places(record: RunRecord) -> Iterator[tuple[str, str, str, bool]]:
-    """(source, language, variant, finished) for each language of a run."""
-    for language in record.languages:
-        finished = record.exit_code in FINISHED and language not in record.failed
-        yield record.source, language, record.settings, finished
+def _finished(record: RunRecord, language: str) -> bool:
+    return record.exit_code in FINISHED and language not in record.failed
 
 
 def touched(store: WorkDir, run: str) -> dict[str, set[str | None]]:
@@ -80,9 +97,29 @@ def touched(store: WorkDir, run: str) -> dict[str, set[str | None]]:
 
 def _roots(store: WorkDir) -> Iterator[str]:
     for name in _ROOT_FOLDERS:
-        for path in (store.root / name).rglob("*.json"):
-            yield from _NAME.findall(path.read_text())
+        yield from _named_below(store.root / name)
+    # A log that may not be read would be a run that found nothing, a lease one that has ended.
+    for run in run_ids(store):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            require_readable((store.root / "runs" / run).iterdir())
     yield from needed_keys(store)
+
+
+def _named_below(folder: Path) -> Iterator[str]:
+    """Every digest in the JSON files of a folder and of those inside it. One that goes meanwhile has none.
+
+    Raises:
+        OSError: something may not be read; what it names would be taken for what nobody needs.
+    """
+    for where, _, files in os.walk(folder, onerror=_unless_gone):
+        for path in (Path(where, name) for name in files if name.endswith(".json")):
+            with contextlib.suppress(FileNotFoundError):
+                yield from (name.decode() for name in _NAME.findall(path.read_bytes()))
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def needed_keys(store: WorkDir) -> Iterator[str]:
@@ -128,14 +165,23 @@ class Survey:
 
 
 def survey(store: WorkDir) -> Survey:
-    """Count the objects by kind, language, source and run."""
+    """Count the objects by kind, language, source and run.
+
+    Raises:
+        StorageError: something may not be read.
+    """
+    with _reading():
+        return _survey(store)
+
+
+def _survey(store: WorkDir) -> Survey:
     sizes = store.sizes()
     reach: dict[str, frozenset[str]] = {}
     kinds: dict[str, set[str]] = defaultdict(set)
     for record in store.actions():
         reach[record.key] = _reach(store, [ref.sha256 for ref in record.outputs.values()], sizes)
         kinds[record.name] |= reach[record.key]
-    kinds["supplied text"] |= _reach(store, _supplied(store), sizes)
+    kinds["supplied text"] |= _reach(store, _named_below(store.root / "supplied"), sizes)
     kinds["in no record"] = sizes.keys() - set().union(*kinds.values())
     return Survey(
         total=_share("total", sizes, sizes), kinds=_shares(kinds, sizes), **_by_run(store, reach, sizes)
@@ -167,11 +213,6 @@ def _by_run(
         "sources": _shares(sources, sizes, names),
         "runs": tuple(runs),
     }
-
-
-def _supplied(store: WorkDir) -> Iterator[str]:
-    for path in (store.root / "supplied").rglob("*.json"):
-        yield from _NAME.findall(path.read_text())
 
 
 def _reach(store: WorkDir, names: Iterable[str], sizes: Mapping[str, int]) -> frozenset[str]:

@@ -19,6 +19,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from loc.app.pictures import is_folder
 from loc.artifacts import Ref
@@ -188,38 +189,37 @@ def put_object(store: WorkDir, ref: Ref, path: Path, settings: Settings) -> bool
         StorageError: no space or not writable; nothing is left half-written.
     """
     with writing(store, path):
-        if _holds(store, path, ref.sha256, ref.size):
+        if _holds(store, path, ref):
             return False
         source = store.open_object(ref)
-        _put(store, path, ref.sha256, settings, lambda part: _copy(source, part))
+        _put(store, path, ref, settings, lambda part: _copy(source, part))
     return True
 
 
 def put_bytes(store: WorkDir, data: bytes, path: Path, settings: Settings) -> bool:
     """Write bytes to `path` under the same rules as `put_object`."""
-    sha256 = digest_bytes(data)
+    ref = Ref(sha256=digest_bytes(data), size=len(data))
     with writing(store, path):
-        if _holds(store, path, sha256, len(data)):
+        if _holds(store, path, ref):
             return False
-        _put(store, path, sha256, settings, lambda part: part.write_bytes(data))
+        _put(store, path, ref, settings, lambda part: part.write_bytes(data))
     return True
 
 
-def _put(
-    store: WorkDir, path: Path, sha256: str, settings: Settings, write: Callable[[Path], object]
-) -> None:
+def _put(store: WorkDir, path: Path, ref: Ref, settings: Settings, write: Callable[[Path], object]) -> None:
     check_replaceable(store, path, settings)
-    place(store, path, sha256, write)
+    place(store, path, ref, write)
 
 
-def place(store: WorkDir, path: Path, sha256: str, write: Callable[[Path], object]) -> None:
+def place(store: WorkDir, path: Path, ref: Ref, write: Callable[[Path], object]) -> None:
     """Put a file there whole, and remember that it is ours. Who may be replaced is asked before.
 
     Args:
-        write: writes the file with this digest to the path it is given.
+        ref: digest and size of the file.
+        write: writes it to the path it is given.
 
     Raises:
-        StorageError: no space or not writable; what was there is still there.
+        StorageError: no space, not writable, or not all of it was written; what was there is still there.
     """
     # Of one length, so that whatever name the file may have, this one may be had too.
     whose = digest_bytes(os.fsencode(store.root) + b"/" + os.fsencode(path.name))
@@ -230,7 +230,10 @@ def place(store: WorkDir, path: Path, sha256: str, write: Callable[[Path], objec
         write(part)
         with part.open("rb+") as stream:
             os.fsync(stream.fileno())
-        store.record_output(sha256)
+            written = os.fstat(stream.fileno()).st_size
+        if written != ref.size:
+            raise OSError(f"{written} of its {ref.size} bytes were written, and no error was told.")
+        store.record_output(ref.sha256)
         part.replace(path)
     except OSError as error:
         raise storage_error(f"Could not write {path}.", error) from error
@@ -244,30 +247,37 @@ def writing(store: WorkDir, path: Path) -> contextlib.AbstractContextManager[Loc
     return store.lock(f"output-{digest_bytes(os.fsencode(os.path.realpath(path)))}")
 
 
-def _holds(store: WorkDir, path: Path, sha256: str, size: int) -> bool:
+def _holds(store: WorkDir, path: Path, ref: Ref) -> bool:
     """Whether a file is these very bytes, written by this store earlier."""
     try:
-        if path.stat().st_size != size or not store.is_output(sha256):
+        if path.stat().st_size != ref.size or not store.is_output(ref.sha256):
             return False
     except OSError:
         return False
-    return store.input_digest(path)[0] == sha256
+    return store.input_digest(path)[0] == ref.sha256
 
 
 def _copy(source: Path, target: Path) -> None:
     """Copy by reference where the file system can (`copy_file_range` shares blocks on btrfs and xfs)."""
     with source.open("rb") as reader, target.open("xb") as writer:
-        remaining = os.fstat(reader.fileno()).st_size
-        try:
-            while remaining > 0:
-                copied = os.copy_file_range(reader.fileno(), writer.fileno(), remaining)
-                if copied == 0:
-                    break
-                remaining -= copied
-        except OSError as error:
-            if error.errno not in _NO_COPY_RANGE:
-                raise
+        if not _copied_by_reference(reader, writer):
             reader.seek(0)
             writer.seek(0)
             writer.truncate()
             shutil.copyfileobj(reader, writer, COPY_BUFFER)
+
+
+def _copied_by_reference(reader: BinaryIO, writer: BinaryIO) -> bool:
+    """Whether the kernel copied all. Some file systems answer 0 with bytes left."""
+    remaining = os.fstat(reader.fileno()).st_size
+    try:
+        while remaining > 0:
+            copied = os.copy_file_range(reader.fileno(), writer.fileno(), remaining)
+            if copied == 0:
+                return False
+            remaining -= copied
+    except OSError as error:
+        if error.errno not in _NO_COPY_RANGE:
+            raise
+        return False
+    return True

@@ -19,6 +19,7 @@ import loc
 from loc.app import export
 from loc.app.outcome import InputOutcome, Outcome, Reason, State, told
 from loc.app.record import now
+from loc.artifacts import Ref
 from loc.deadline import Deadline
 from loc.errors import ExitCode, LocError, UsageError, printable
 from loc.events import Notice, Sink
@@ -148,13 +149,13 @@ class Account:
             data = to_markdown(summary).encode()
         else:
             data = summary.model_dump_json(indent=2).encode() + b"\n"
-        sha256 = digest_bytes(data)
+        ref = Ref(sha256=digest_bytes(data), size=len(data))
         with export.writing(self._store, path):
             before = self._replaceable(path)
-            export.place(self._store, path, sha256, lambda part: part.write_bytes(data))
+            export.place(self._store, path, ref, lambda part: part.write_bytes(data))
         if before is not None:
             self._replaced.add(before)
-        self._written[path] = sha256
+        self._written[path] = ref.sha256
 
     def _forget_replaced(self) -> None:
         """Forget what no file holds any more: a night of a thousand videos writes two thousand summaries. Not

@@ -19,6 +19,8 @@ Why a run at work loses nothing, whatever the timing and whatever the clock says
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -51,24 +53,48 @@ def alone(store: WorkDir) -> Iterator[None]:
     """Be the only one who removes anything from a work directory; leftovers of dead processes are swept.
 
     Raises:
-        StorageError: no space or not writable.
+        StorageError: no space, or something may not be read or written.
     """
     try:
         lock = locks.acquire(collector_lock(store.root))
     except OSError as error:
         raise storage_error("Could not take the collector's lock.", error) from error
     with lock:
-        sweep(store.root)
+        try:
+            sweep(store.root)
+        except OSError as error:
+            raise storage_error("Could not sweep what dead processes left.", error) from error
         yield
 
 
+def require_readable(paths: Iterable[Path]) -> None:
+    """Find out whether files and folders may be read; one that is gone may.
+
+    Raises:
+        PermissionError: one may not.
+    """
+    for path in paths:
+        if not os.access(path, os.R_OK) and path.exists():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
 class Collection:
-    """What there is in a work directory, and what of it is to be kept. Made inside `alone`."""
+    """What there is in a work directory, and what of it is to be kept. Made inside `alone`.
+
+    Raises:
+        StorageError: something may not be read: what it reaches would be taken for what nobody needs.
+    """
 
     def __init__(self, store: WorkDir) -> None:
         self._store = store
-        self._keys = list(store.action_keys())
-        self._sizes = store.sizes()
+        try:
+            require_readable((store.root / "actions").iterdir())
+            self._keys = list(store.action_keys())
+            self._sizes = store.sizes()
+            require_readable(map(store.action_path, self._keys))
+            require_readable(map(store.object_path, self._sizes))
+        except OSError as error:
+            raise storage_error("Could not read what the work directory holds.", error) from error
         self._claims = Claims(store.root)
         self._kept: set[str] = set()
 

@@ -65,6 +65,27 @@ def storage_error(what: str, error: OSError) -> StorageError:
     return StorageError(what, why=str(error))
 
 
+def require_locks(folder: Path, fix: str) -> None:
+    """Refuse a file system whose locks do not lock: two processes would take the same work for theirs.
+
+    Args:
+        folder: where the locks will lie.
+        fix: what mends it.
+
+    Raises:
+        StorageError: it has no working locks.
+        OSError: the folder cannot be written.
+    """
+    try:
+        why = "" if locks.are_exclusive(folder / secrets.token_hex(8)) else "Two holders got the same lock."
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        why = str(error)
+    if why:
+        raise StorageError(f"The file system of {folder} has no working locks.", why=why, fix=fix)
+
+
 def seal(value: Mapping[str, Any]) -> bytes:
     """Canonical JSON of a record, with its own digest."""
     return canonical_json({**value, "digest": digest_value(value)})
@@ -167,7 +188,7 @@ class WorkDir:
         try:
             for name in ("objects", "actions", "inputs", "outputs", "supplied", "runs", "locks", "tmp"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            self._check_locks()
+            require_locks(self.root / "locks", "Put the work directory on a local disk with --work-dir.")
         except OSError as error:
             raise storage_error(f"Could not open the work directory {self.root}.", error) from error
         self._check_layout()
@@ -190,24 +211,6 @@ class WorkDir:
                 f"The work directory {self.root} has layout {version}; this loc reads {LAYOUT_VERSION}.",
                 fix="Use the loc that made it, or another --work-dir.",
             )
-
-    def _check_locks(self) -> None:
-        """Refuse a file system whose locks do not lock: two processes would take the same work for theirs."""
-        try:
-            why = "" if locks.are_exclusive(self._free_name("locks")) else "Two holders got the same lock."
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            why = str(error)
-        if why:
-            raise StorageError(
-                f"The file system of {self.root} has no working locks.",
-                why=why,
-                fix="Put the work directory on a local disk with --work-dir.",
-            )
-
-    def _free_name(self, folder: str) -> Path:
-        return self.root / folder / secrets.token_hex(8)
 
     def claim(self, *names: str) -> None:
         """Keep names (digests of objects, keys of actions) from being collected while this process lives.

@@ -20,6 +20,7 @@ from loc.analysis.phones import (
     visemes,
 )
 from loc.artifacts import SAMPLE_RATE, Phone, Phones
+from tests.needed import missing
 
 
 def sequence(alphabet: Alphabet, *sounds: tuple[str, int]) -> Phones:
@@ -126,7 +127,7 @@ def test_every_phone_of_espeak_has_a_shape() -> None:
     """Vowels, liquids, stops, fricatives and nasals of all of espeak-ng's phoneme tables."""
     spec = find_spec("espeakng_loader")
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip("the espeak-ng data is not here")
+        missing("the espeak-ng data is not here")
     table = (Path(spec.submodule_search_locations[0]) / "espeak-ng-data" / "phontab").read_bytes()
     sounds = {symbol for kind, symbol in phonemes(table) if 2 <= kind <= 8 and symbol[0] not in "#;"}
     assert not [symbol for symbol in sorted(sounds) if shapes(symbol, "espeak") == (NEUTRAL,)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +18,7 @@ from loc.app.cache import collect, needed, survey
 from loc.app.record import new_run_id, read_run, run_ids, runs
 from loc.app.status import status
 from loc.app.verify import verify
-from loc.errors import Interrupted
+from loc.errors import Interrupted, StorageError
 from loc.settings import Settings
 from loc.store import locks
 from loc.store.workdir import SuppliedRecord, WorkDir
@@ -94,6 +98,25 @@ def test_an_unfinished_run_is_kept_beside_the_finished_one(toy: Toy, video: Path
     assert run(toy, video, settings()) == ["deliver.mux"]
 
 
+def test_work_that_was_stopped_is_kept_until_a_run_finishes(toy: Toy, video: Path, settings: Make) -> None:
+    """The first run is stopped at its end, the next one as it begins: it has touched nothing."""
+
+    def stopped_at(name: str, last: str) -> None:
+        if name == last:
+            raise KeyboardInterrupt
+
+    for last, changes in (("deliver.mux", {}), ("ingest.read", {"force": ("ingest",)})):
+        toy.before_make = partial(stopped_at, last=last)
+        with pytest.raises(Interrupted):
+            run_all([video], toy.graph(), settings(**changes))
+    toy.before_make = lambda name: None
+    assert collect(store_of(settings())).actions == 0
+    assert run(toy, video, settings()) == ["deliver.mux"]
+    translate(video, "new")
+    run(toy, video, settings())
+    assert len(needed(store_of(settings()))) == 2, "the newest finished, and the newest unfinished as ever"
+
+
 def test_while_a_source_is_worked_on_all_its_runs_are_kept(toy: Toy, video: Path, settings: Make) -> None:
     run(toy, video, settings())
     translate(video, "new")
@@ -129,6 +152,67 @@ def test_imported_text_is_kept(toy: Toy, video: Path, settings: Make) -> None:
     store = store_of(settings())
     assert collect(store).objects == 0
     assert store.read_bytes(ref) == b"an edit"
+
+
+def test_what_may_not_be_read_is_not_taken_for_what_nobody_needs(
+    toy: Toy, video: Path, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(toy, video, settings())
+    store = store_of(settings())
+    ref = store.put_bytes(b"an edit")
+    store.supply("a" * 64, SuppliedRecord("transcript", "en", "x.srt", ref, ()))
+    del store
+    store = store_of(settings())
+    held = store.sizes()
+    [supplied] = (store.root / "supplied").rglob("*.json")
+    read, access = Path.read_bytes, os.access
+
+    def refuse(path: Path) -> bytes:
+        if path == supplied:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        for look in (collect, survey):
+            with pytest.raises(StorageError, match="Could not read what the work directory holds"):
+                look(store)
+    private = {
+        store.root / "runs" / run_ids(store)[0] / "events.ndjson",
+        store.action_path(next(store.action_keys())),
+        store.action_path(next(store.action_keys())).parent,
+        store.object_path(ref.sha256),
+    }
+    for path in private:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "access", lambda asked, mode, own=path: asked != own and access(asked, mode))
+            with pytest.raises(StorageError, match=path.name):
+                collect(store)
+    assert store.sizes() == held
+
+
+def test_text_that_is_withdrawn_meanwhile_is_no_error(
+    store: WorkDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = store.put_bytes(b"an edit")
+    store.supply("a" * 64, SuppliedRecord("transcript", "en", "x.srt", ref, ()))
+    real = Path.open
+
+    def withdraw(path: Path, mode: str = "r", **more: Any) -> Any:
+        if "supplied" in path.parts:
+            assert store.withdraw("a" * 64, "transcript", None)
+        return real(path, mode, **more)
+
+    other = WorkDir(store.root)
+    monkeypatch.setattr(Path, "open", withdraw)
+    assert collect(other).objects == 0, "claimed by who registered it"
+    assert not other.supplied("a" * 64)
+
+
+def test_a_folder_that_cannot_be_listed_is_told(store: WorkDir) -> None:
+    (store.root / "objects" / "stray").touch()
+    with pytest.raises(StorageError, match="Could not read what the work directory holds"):
+        collect(store)
 
 
 def test_survey_counts_every_object_where_it_belongs(toy: Toy, video: Path, settings: Make) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from loc.app import export
+from loc.artifacts import Ref
 from loc.errors import StorageError, UsageError
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
@@ -154,7 +155,7 @@ def test_what_a_kill_left_goes_with_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda _path, **_: None)
         with pytest.raises(KeyboardInterrupt):
-            export.place(store, path, "0" * 64, die)
+            export.place(store, path, Ref(sha256="0" * 64, size=3), die)
     assert len(list(path.parent.iterdir())) == 1
     export.put_bytes(store, b"new", path, settings())
     assert [item.name for item in path.parent.iterdir()] == ["a.mp4"]
@@ -195,15 +196,40 @@ def test_read_only_folder_is_found_before_work(store: WorkDir, tmp_path: Path, s
         subprocess.run(["umount", str(folder)], check=True)
 
 
+def refuse(*_: object) -> int:
+    raise OSError(18, "Invalid cross-device link")
+
+
+def end_early(source: int, target: int, _count: int) -> int:
+    """Copies 5 bytes, then says that there are no more."""
+    return os.write(target, os.read(source, 5)) if os.lseek(source, 0, os.SEEK_CUR) == 0 else 0
+
+
+@pytest.mark.parametrize("copy_file_range", [refuse, end_early])
 def test_copy_falls_back_where_ranges_cannot_be_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: WorkDir,
+    tmp_path: Path,
+    settings: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    copy_file_range: Callable[..., int],
 ) -> None:
-    source, target = tmp_path / "a", tmp_path / "b"
-    source.write_bytes(bytes(range(256)) * 50)
+    path, data = tmp_path / "o" / "a.mp4", bytes(range(256)) * 50
+    monkeypatch.setattr("os.copy_file_range", copy_file_range)
+    assert export.put_object(store, store.put_bytes(data), path, settings())
+    assert path.read_bytes() == data
 
-    def refuse(*_: object) -> int:
-        raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr("os.copy_file_range", refuse)
-    export._copy(source, target)
-    assert target.read_bytes() == source.read_bytes()
+def test_a_copy_that_is_short_replaces_nothing(
+    store: WorkDir, tmp_path: Path, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "o" / "a.mp4"
+    export.put_object(store, store.put_bytes(b"old"), path, settings())
+    ref = store.put_bytes(b"new and longer")
+    monkeypatch.setattr("os.copy_file_range", end_early)
+    monkeypatch.setattr("shutil.copyfileobj", lambda *_: None)
+    with pytest.raises(StorageError, match=r"Could not write .*a\.mp4") as caught:
+        export.put_object(store, ref, path, settings())
+    assert "0 of its 14 bytes were written" in caught.value.why
+    assert path.read_bytes() == b"old"
+    assert not store.is_output(ref.sha256)
+    assert [item.name for item in path.parent.iterdir()] == ["a.mp4"]

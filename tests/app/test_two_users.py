@@ -94,6 +94,15 @@ def as_other(do: Callable[[], Answer]) -> Answer:
     return answer
 
 
+def gone(work: Path) -> int:
+    """Collect; what the command would end with."""
+    try:
+        collect(WorkDir(work))
+    except LocError as error:
+        return error.code
+    return ExitCode.DONE
+
+
 def test_who_may_write_goes_on_with_the_work_of_another(office: Office, toy: Toy) -> None:
     assert office.run(toy) == (ExitCode.DONE, "", ["ingest.read", "translate.line", "deliver.mux"])
     office.open_to_all()
@@ -131,6 +140,10 @@ def test_work_that_may_not_be_read_is_not_taken_for_damaged(office: Office, toy:
     code, error, made = as_other(lambda: office.run(toy))
     assert (code, made) == (ExitCode.STORAGE, [])
     assert "Permission denied" in error
+    for path in ((), (office.work / "locks").iterdir()):
+        for lock in path:
+            lock.chmod(0o666)
+        assert as_other(lambda: gone(office.work)) == ExitCode.STORAGE
     assert not (office.work / "damaged").exists()
     assert office.run(toy) == (ExitCode.DONE, "", [])
 

@@ -56,6 +56,7 @@ from stages.deliver.contract import Inputs
 from stages.deliver.picture import Layer, composite
 from stages.deliver.stage import run
 from tests.media import synth
+from tests.needed import missing
 from tests.pictures import luma_of
 
 JOINTS = (0, 30, 31, 50, 75)
@@ -451,7 +452,7 @@ def fonts() -> None:
     try:
         font_for("ja")
     except MissingError as error:
-        pytest.skip(str(error))
+        missing(str(error))
 
 
 def test_subtitles_in_the_picture_cost_the_chunks_they_stand_in(

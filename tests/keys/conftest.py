@@ -12,6 +12,7 @@ from loc.media.fonts import font_for
 from loc.weights.shelf import Shelf
 from stages.translate.apertium import Apertium
 from tests.keys.rig import Rig, draw
+from tests.needed import missing
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +21,11 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     pairs = Apertium.card.languages.pairs or {}
     shelf = Shelf(Path("no-such-folder"))
     if not all(installed(need, shelf) for need in (*Apertium.card.needs, *pairs["en", "es"])):
-        pytest.skip("apertium-eng-spa is not installed")
+        missing("apertium-eng-spa is not installed")
     try:
         font_for("ja")
     except MissingError as error:
-        pytest.skip(str(error))
+        missing(str(error))
     return draw(tmp_path_factory.mktemp("keys"))
 
 

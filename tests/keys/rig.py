@@ -87,6 +87,12 @@ TELLER = Path(__file__).parents[1] / "analysis" / "diarization" / "voice_teller.
 
 Names = frozenset[str]
 
+Fields = frozenset[tuple[str, str]]
+"""(action, field of its key): `("deliver.encode", "params.crf")`."""
+
+_MANY = ("inputs", "params", "programs", "weights")
+"""Parts of a key that hold several fields."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -97,6 +103,8 @@ class Outcome:
 
     met: Names
     missed: Names
+    changed: Fields = frozenset()
+    """Fields in which the key of what was made differs from the nearest one there was."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,7 @@ class Rig:
         settings, found = self.settings(**changes), load_graph()
         besides = {one.card.id: one for one in (Command, Statistics, Resemblyzer, Pyannote)}
         graph = replace(found, backends={**found.backends, **besides})
-        store = WorkDir(settings.work_dir)
+        store, before = WorkDir(settings.work_dir), self.records()
         prepared = prepare(self.path, graph, store, settings)
         with looking(prepared, graph, store, settings) as context:
             look_at(prepared.stages, context, prepared.job.languages)
@@ -164,7 +172,31 @@ class Rig:
         return Outcome(
             met=frozenset(name for own in names.values() for name in own),
             missed=frozenset(name for key in missed for name in names[key]),
+            changed=changed(before, [record for record in self.records() if record.key in missed]),
         )
+
+
+def fields(record: ActionRecord) -> dict[str, Any]:
+    """A key by its fields: what is in a part of several stands as `inputs.sound`. The version is not among
+    them: the ledger of code has its eye on that."""
+    parted = {f"{part}.{name}": value for part in _MANY for name, value in record.fields[part].items()}
+    return {"backend": record.fields["backend"], **parted} if record.fields["backend"] else parted
+
+
+def changed(before: Sequence[ActionRecord], made: Sequence[ActionRecord]) -> Fields:
+    """The fields in which each key that was made differs from the one before it that it is most like."""
+    found = set()
+    known: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for record in before:
+        known[record.name].append(fields(record))
+    for record in made:
+        own = fields(record)
+        differing = [
+            {name for name in own.keys() | old.keys() if own.get(name) != old.get(name)}
+            for old in known[record.name]
+        ]
+        found |= {(record.name, name) for name in min(differing, key=len, default=set())}
+    return frozenset(found)
 
 
 def _name(event: ActionDone) -> str:

@@ -25,13 +25,14 @@ from loc.app.run import prepare
 from loc.app.walk import look_at
 from loc.media import ffmpeg
 from loc.policy.licences import Purpose
+from loc.store.keys import digest_value
 from loc.store.workdir import WorkDir
 from stages.dub import espeak, openjtalk
 from stages.lipsync.warp import Warp
 from stages.translate.apertium import Apertium
 from tests.actions.ledger import COMMAND
 from tests.actions.page import PAGE, page
-from tests.keys.rig import ENGLISH, HEARD, JAPANESE, Names, Outcome, Rig
+from tests.keys.rig import ENGLISH, HEARD, JAPANESE, Names, Outcome, Rig, fields
 
 PICTURE = ("deliver.encode * chunk *", "deliver.mux *", "deliver.still *")
 SOUND = (
@@ -69,7 +70,20 @@ def matching(names: Names, patterns: tuple[str, ...]) -> Names:
     return frozenset(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
+CHANGED: set[tuple[str, str]] = set()
+"""Fields of keys that the cases which have run so far have changed."""
+
+RAN: list[str] = []
+"""The tests of this file that have begun."""
+
+
+@pytest.fixture(autouse=True)
+def noted(request: pytest.FixtureRequest) -> None:
+    RAN.append(request.node.originalname)
+
+
 def check(outcome: Outcome, *patterns: str) -> None:
+    CHANGED.update(outcome.changed)
     assert outcome.missed == matching(outcome.met, patterns)
 
 
@@ -100,6 +114,15 @@ def test_the_page_of_actions_is_current(rig: Rig) -> None:
     """Another action, another name in a key, another word about it: the page has to follow."""
     if PAGE.read_text(encoding="utf-8") != page(rig.records()):
         pytest.fail(f"{PAGE.name} is stale: run `{COMMAND} --page` and commit it.", pytrace=False)
+
+
+def test_a_key_is_made_of_all_of_its_fields(rig: Rig) -> None:
+    for record in rig.records():
+        assert digest_value(record.fields) == record.key
+        for name in ("version", *fields(record)):
+            part, _, field = name.partition(".")
+            inside = {**record.fields[part], field: "another"} if field else "another"
+            assert digest_value({**record.fields, part: inside}) != record.key, f"{record.name} {name}"
 
 
 def test_nothing_is_made_where_nothing_it_reads_has_changed(copy: Rig, tmp_path: Path) -> None:
@@ -213,6 +236,7 @@ def test_what_is_heard(copy: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         look_at(german.stages, context, german.job.languages)
         looks = context.runner.looks
     assert {look.action.name for look in looks if not look.hit} == {"transcribe.window"}
+    CHANGED.add(("transcribe.window", "params.language"))
     assert {look.action.name for look in looks if look.hit} >= {"separate.block", "analysis.voice"}
 
 
@@ -344,3 +368,145 @@ def test_other_data_of_espeak(copy: Rig, monkeypatch: pytest.MonkeyPatch, tmp_pa
     # Where it has been imported, by another test, that one is found first.
     monkeypatch.delitem(sys.modules, "espeakng_loader", raising=False)
     check(copy.run(), "dub.speak es *", "dub.clip es *", "deliver.subtitles es", *heard_in("es", 1, 2))
+
+
+ELSEWHERE: dict[str, dict[str, tuple[str, ...]]] = {
+    # What is made again then is asked of a stage alone.
+    "dub/test_bed.py: test_blocks_without_a_kept_voice_are_the_same_objects": {"dub.bed": ("inputs.kept",)},
+    "dub/test_command.py: test_a_line_with_a_fault_is_asked_for_again": {"dub.speak": ("params.take",)},
+    "ingest/test_stage.py: test_another_track_leaves_the_picture_alone": {
+        "ingest.master": ("params.channels",),
+    },
+    "lipsync/musetalk/test_run.py: test_a_knob_costs_what_it_shapes": {
+        "lipsync.draw": ("inputs.prepared", "programs.knobs"),
+        "lipsync.prepare": ("programs.knobs",),
+    },
+    "transcribe/test_speaking.py: test_nothing_is_made_twice_and_an_edited_line_alone_again": {
+        "transcribe.speakers": ("inputs.samples", "inputs.vectors"),
+        "transcribe.vector": ("inputs.speech",),
+    },
+    "transcribe/test_whisper.py: test_other_weights_hear_again_and_the_same_do_not": {
+        "dub.hear": ("programs.weights *",),
+        "transcribe.window": ("programs.weights *",),
+    },
+    "translate/test_fitting.py: test_the_limit_is_in_the_key_and_not_where_it_came_from": {
+        "translate.fit": ("params.limit",),
+    },
+    "translate/test_run.py: test_another_model_is_never_taken_for_the_one_before": {
+        "translate.line": ("backend",),
+    },
+    # From here on the fields are only known to be in the key. Facts of a file: the film has one of each, as
+    # its picture is never another one.
+    "test_a_key_is_made_of_all_of_its_fields, for facts of the film": {
+        "deliver.audio": ("params.channels", "params.codec"),
+        "deliver.encode": ("params.chroma_location",),
+        "deliver.mux": (
+            *("inputs.frames", "params.container", "params.content_light", "params.mastering"),
+            *("params.rotation", "params.time_base"),
+        ),
+        "deliver.original": ("inputs.start", "params.channels", "params.codec", "params.unfit"),
+        "deliver.still": (
+            *("params.chroma_location", "params.rotation", "params.sample_aspect", "params.tone_map"),
+            "params.width",
+        ),
+        "deliver.title": ("params.place", "params.rotation", "params.sample_aspect", "params.size"),
+        "dub.meter": ("params.channels",),
+        "faces.looks": ("inputs.chunks", "inputs.tracks"),
+        "faces.track": ("params.chroma_location", "params.rotation", "params.sample_aspect"),
+        "ingest.cuts": (
+            *("inputs.changes", "inputs.duration", "inputs.shots", "inputs.table", "inputs.time_base"),
+        ),
+        "ingest.master": ("inputs.picture", "inputs.start"),
+        "ingest.plate": ("inputs.pictures", "inputs.sound", "params.rate"),
+        "ingest.scan": ("inputs.stream", "params.rate", "params.rotation"),
+        "lipsync.*": ("inputs.tracks", "params.video"),
+        "lipsync.draw": ("inputs.lent", "inputs.profile"),
+        "lipsync.profile": ("inputs.chunks",),
+        "retime.block": ("params.channels",),
+    },
+    # The ledger watches the code in which these stand.
+    "test_a_key_is_made_of_all_of_its_fields, for constants of the code": {
+        "analysis.voice": ("inputs.warm_up",),
+        "deliver.encode": ("params.threads",),
+        "deliver.peaks": ("params.per_second",),
+        "deliver.still": ("params.quality",),
+        "dub.clip": ("params.lufs",),
+        "dub.level": ("params.clip_lufs", "params.weights"),
+        "dub.loudness": ("params.weights",),
+        "dub.meter": ("params.samples", "params.true_peak"),
+        "dub.mix": ("params.samples", "params.weights"),
+        "ingest.master": ("params.sample_rate",),
+        "ingest.plate": ("params.motion",),
+        "lipsync.score": ("params.measure", "programs.numpy"),
+    },
+    # Met once as the job is drawn, in runs with settings of their own that no case runs again.
+    "test_a_key_is_made_of_all_of_its_fields, for other backends and settings": {
+        "analysis.align": ("inputs.sound", "inputs.text", "programs.*"),
+        "deliver.mux": ("inputs.slowed",),
+        "deliver.title": ("params.families", "programs.*"),
+        "dub.align": ("inputs.audio", "inputs.guide", "inputs.guide phones", "programs.*"),
+        "dub.bank": ("backend", "inputs.recording", "programs.*"),
+        "dub.bed": ("inputs.background", "inputs.speech"),
+        "dub.follow": (
+            *("inputs.phones", "inputs.speech", "inputs.utterance", "params.samples", "programs.*"),
+        ),
+        "dub.hear": ("backend", "inputs.audio", "inputs.text", "params.language", "programs.*"),
+        "dub.liken": ("backend", "inputs.audio", "inputs.recording", "programs.*"),
+        "dub.reference": ("inputs.background", "inputs.speech", "programs.*"),
+        "dub.speak": (
+            *("backend", "inputs.reference", "params.variant", "params.voice_class", "programs.Sudachi*"),
+            *("programs.engine", "programs.espeak-ng", "programs.libespeak-ng"),
+            "programs.pyopenjtalk-plus",
+        ),
+        "ingest.plate": ("programs.*",),
+        "lipsync.draw": ("programs.*",),
+        "lipsync.final": (
+            *("backend", "inputs.clips", "inputs.cut", "inputs.drawn", "inputs.opacity", "inputs.pictures"),
+            *("inputs.times", "programs.*"),
+        ),
+        "lipsync.prepare": ("backend", "inputs.frames", "inputs.pictures", "inputs.times", "programs.*"),
+        "lipsync.profile": ("programs.*",),
+        "lipsync.speaks": ("inputs.spans", "programs.*"),
+        "lipsync.sync": ("inputs.runs", "programs.*"),
+        "retime.block": ("inputs.parts", "params.samples"),
+        "retime.stretch": (
+            *("inputs.sound", "params.after", "params.before", "params.samples", "programs.ffmpeg"),
+        ),
+        "separate.*": ("backend",),
+        "separate.block": ("inputs.own",),
+        "transcribe.language": ("backend", "inputs.speech", "programs.*"),
+        "transcribe.laughs": ("inputs.speech", "programs.*"),
+        "transcribe.speakers": ("inputs.turns", "params.embedder", "params.min_speakers"),
+        "transcribe.turns": (
+            *("backend", "inputs.speech", "params.max_speakers", "params.min_speakers", "programs.*"),
+        ),
+        "transcribe.vector": ("backend", "programs.*"),
+        "transcribe.window": ("backend", "inputs.speech", "programs.*"),
+        "translate.fit": (
+            *("backend", "inputs.source", "inputs.terms", "inputs.text", "params.source", "params.target"),
+            "programs.*",
+        ),
+        "translate.line": ("inputs.scene", "params.source", "params.target", "programs.*"),
+        "translate.pace": ("backend", "params.language", "params.voice_class", "programs.*"),
+    },
+}
+"""Fields that no case here changes, as patterns: the test that changes them, or at least looks at them in the
+key -> action -> fields."""
+
+
+def test_every_field_of_every_key_is_changed_by_a_case(rig: Rig) -> None:
+    """The last one, since it looks at what the others have changed. Another field in a key needs a case, here
+    or elsewhere."""
+    cases = [name for name in globals() if name.startswith("test_")]
+    if len(RAN) < len(cases) - 2 + len(SETTINGS) + len(VERSIONS):
+        pytest.skip("only where all cases have run")
+    there = {(record.name, name) for record in rig.records() for name in fields(record)}
+    unchanged = {f"{action} {name}" for action, name in there - CHANGED}
+    patterns = [
+        f"{action} {name}" for own in ELSEWHERE.values() for action, names in own.items() for name in names
+    ]
+    idle = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in unchanged)]
+    assert not idle, "changed by a case of this file, or in no key any more"
+    left = sorted(name for name in unchanged if not any(fnmatchcase(name, pattern) for pattern in patterns))
+    if left:
+        pytest.fail("No case changes these:\n" + "\n".join(left), pytrace=False)

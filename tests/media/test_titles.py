@@ -18,13 +18,14 @@ from loc.media.fonts import Font, font_for, fonts_for
 from loc.media.frames import Planes
 from loc.media.titles import SAFE, Place, Title, em_of, lay_over, overlay, shown_size
 from loc.media.wrapping import wrap_to
+from tests.needed import missing
 from tests.pictures import plane_of
 from tests.streams import video_stream
 
 try:
     font_for("ja")
 except MissingError as error:
-    pytest.skip(str(error), allow_module_level=True)
+    missing(str(error))
 
 JAPANESE = "この動画は、別の言語で話すために作られました。口元を見てください。"
 

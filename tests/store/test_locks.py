@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from loc.device import lease
 from loc.errors import StorageError
 from loc.store import locks
 from loc.store.workdir import WorkDir
@@ -110,13 +111,27 @@ def _knows_no_locks(_descriptor: int, _operation: int) -> None:
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
+def _open_work(folder: Path) -> None:
+    WorkDir(folder)
+
+
+def _take_device(folder: Path) -> None:
+    with lease(folder, "cpu"):
+        pass
+
+
 @pytest.mark.parametrize("flock", [_never_refuses, _knows_no_locks])
+@pytest.mark.parametrize(("use", "option"), [(_open_work, "--work-dir"), (_take_device, "--data-dir")])
 def test_file_system_without_working_locks_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flock: Callable[[int, int], None]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flock: Callable[[int, int], None],
+    use: Callable[[Path], None],
+    option: str,
 ) -> None:
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(StorageError, match="no working locks") as refusal:
-        WorkDir(tmp_path / "work")
-    assert "--work-dir" in refusal.value.fix
+        use(tmp_path / "folder")
+    assert option in refusal.value.fix
     monkeypatch.undo()
-    WorkDir(tmp_path / "work")
+    use(tmp_path / "folder")

@@ -128,6 +128,8 @@ class Job:
     """Whether the translations are given; else they are made."""
     environment: Mapping[str, str] = field(default_factory=dict)
     limit_s: int = LIMIT_S
+    program: str = "cli"
+    """Module that is run as `loc`."""
 
     def arguments(self) -> list[str]:
         given = self.languages if self.supplied else ()
@@ -142,7 +144,7 @@ class Job:
         """Start `loc run` with further arguments."""
         mark = secrets.token_hex(8)
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *self.arguments(), *more],
+            [sys.executable, "-m", self.program, *self.arguments(), *more],
             env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment, _MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -17,6 +17,7 @@ from loc.app.record import run_ids
 from loc.app.status import status
 from loc.errors import ExitCode
 from loc.store.workdir import ActionRecord
+from tests.needed import unless
 from tests.stress.conftest import Reference
 from tests.stress.job import Job, Running, whole
 
@@ -93,7 +94,7 @@ def test_many_kills_at_random_instants(job: Job, reference: Reference) -> None:
     kill_again_and_again(job, reference, MANY_KILLS, seed=200)
 
 
-@pytest.mark.skipif(shutil.which("apertium") is None, reason="apertium is not installed")
+@unless(shutil.which("apertium") is not None, "apertium is not installed")
 def test_a_killed_run_takes_its_workers_and_their_programs_along(job: Job) -> None:
     """A worker runs a pipeline of a dozen programs: none of them may outlive the run."""
     running = replace(job, languages=("es",), supplied=False).start()

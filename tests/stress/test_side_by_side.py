@@ -30,6 +30,7 @@ def test_two_identical_runs_do_each_action_once(job: Job, reference: Reference) 
     ended = [running.wait() for running in (job.start(), job.start())]
     assert [item.code for item in ended] == [ExitCode.DONE] * 2, ended[0].stderr + ended[1].stderr
     assert sum(item.misses for item in ended) == reference.misses
+    assert min(item.misses for item in ended) > 0, "they were at work side by side"
     assert job.media() == reference.media
     assert job.unfinished() == []
 
@@ -92,4 +93,5 @@ def test_four_runs_at_once(tmp_path: Path, shared: bool) -> None:
     measured = json.loads(result.read_text())
     assert [run["exit_code"] for run in measured["runs"]] == [0] * 4
     assert max(run["peak_mib"] for run in measured["runs"]) < PEAK_LIMIT_MIB
+    assert measured["together_mib"] < 4 * PEAK_LIMIT_MIB
     assert all(run["sha256"] == run["sha256_alone"] for run in measured["runs"])

@@ -19,6 +19,7 @@ from loc.weights.shelf import Shelf
 from stages.translate import apertium_worker
 from stages.translate.apertium import Apertium
 from stages.translate.apertium_worker import Engine, Pipeline, prepare, restore
+from tests.needed import missing, unless
 
 SHELF = Shelf(Path("no-such-folder"))
 
@@ -27,7 +28,7 @@ def has(target: str) -> bool:
     return all(installed(need, SHELF) for need in needs_of(Apertium.card, Request("translate", "en", target)))
 
 
-spanish = pytest.mark.skipif(not has("es"), reason="apertium-eng-spa is not installed")
+spanish = unless(has("es"), "apertium-eng-spa is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_a_line_does_not_depend_on_the_lines_before_it(apertium: Apertium) -> No
 @pytest.mark.parametrize("target", ["ca", "gl", "eo"])
 def test_other_pairs(apertium: Apertium, target: str) -> None:
     if not has(target):
-        pytest.skip(f"the pair en-{target} is not installed")
+        missing(f"the pair en-{target} is not installed")
     result = apertium.translate("The dog sleeps.", "en", target)
     assert result.text.endswith(".")
     assert result.text != "The dog sleeps."
