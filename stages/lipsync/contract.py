@@ -83,7 +83,7 @@ class ShotView:
 
 @dataclass
 class Meter:
-    """How long a device computed for a redraw; filled by backends that use one.
+    """How long a device computed for a redraw, or to prepare a cut; filled by backends that use one.
 
     `device`: what it is, for people. `seconds`: by the clock, while nothing else is done.
     """
@@ -114,6 +114,7 @@ class CutView:
     points: npt.NDArray[np.float32]
     times: npt.NDArray[np.int64]
     pictures: Callable[[], Iterator[Planes]]
+    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass(frozen=True)

@@ -271,7 +271,7 @@ def _artists(
         if not left:
             break
         try:
-            room = backend.room() if isinstance(backend, Sized) else None
+            room = backend.room(wait=context.runner.mode == "make") if isinstance(backend, Sized) else None
         except MissingError as error:
             short = short or error
             continue

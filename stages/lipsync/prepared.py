@@ -42,7 +42,7 @@ def prepare(
         with redraw.contained("The cut could not be prepared."):
             made = maker.prepare(view)
         out.bytes("prepared", save_arrays(made))
-        out.detail |= {"frames": len(part)}
+        out.detail |= {"frames": len(part), **redraw.metered(view.meter)}
 
     tracks = film.tracks[one.chunk].frames
     action = Action(
@@ -62,32 +62,56 @@ def prepare(
     return action, make
 
 
-def ready(
+Work = Mapping[tuple[int, int], tuple[Action, Make]]
+"""What prepares each (cut, chunk)."""
+
+
+def work(
     context: Context,
     film: Film,
     backend: Drafter,
     redraws: Sequence[Redraw],
     cuts: Mapping[int, FrameRange],
-) -> list[Ready | LocError | None]:
-    """What is prepared for each redraw, or why it could not be; None throughout for a backend that prepares
-    nothing.
+) -> Work:
+    """What prepares some redraws; nothing for a backend that prepares nothing.
 
     Args:
         cuts: the frames of each cut, by its index.
     """
     if not isinstance(backend, Preparing):
-        return [None] * len(redraws)
-    parts = [cuts[one.cut].intersect(film.source.chunks[one.chunk].frames) for one in redraws]
-    work: dict[tuple[int, int], tuple[Action, Make]] = {}
-    for one, part in zip(redraws, parts, strict=True):
-        assert part is not None, "a redraw lies in its cut"
-        work.setdefault((one.cut, one.chunk), prepare(context, film, backend, backend, one, part))
-    made = dict(zip(work, context.runner.attempt(list(work.values()), parallel=True), strict=True))
+        return {}
+    return {
+        (one.cut, one.chunk): prepare(context, film, backend, backend, one, _part(film, one, cuts))
+        for one in redraws
+    }
+
+
+def ready(
+    context: Context, film: Film, redraws: Sequence[Redraw], cuts: Mapping[int, FrameRange], preparing: Work
+) -> list[Ready | LocError | None]:
+    """What is prepared for each redraw, or why it could not be; None throughout where nothing is prepared.
+
+    Args:
+        cuts: as `work`.
+        preparing: as `work` gives it.
+    """
+    made = dict(zip(preparing, context.runner.attempt(list(preparing.values()), parallel=True), strict=True))
     found: list[Ready | LocError | None] = []
-    for one, part in zip(redraws, parts, strict=True):
-        result = made[one.cut, one.chunk]
-        if isinstance(result, LocError):
+    counted: set[tuple[int, int]] = set()
+    for one in redraws:
+        place = one.cut, one.chunk
+        result = made.get(place)
+        if result is None or isinstance(result, LocError):
             found.append(result)
-        elif part is not None:
-            found.append(Ready(result.ref("prepared"), one.frames.start - part.start))
+            continue
+        spent = 0.0 if place in counted else redraw.device_seconds(result)
+        counted.add(place)
+        found.append(Ready(result.ref("prepared"), one.frames.start - _part(film, one, cuts).start, spent))
     return found
+
+
+def _part(film: Film, one: Redraw, cuts: Mapping[int, FrameRange]) -> FrameRange:
+    """The frames of a redraw's cut in its chunk."""
+    part = cuts[one.cut].intersect(film.source.chunks[one.chunk].frames)
+    assert part is not None, "a redraw lies in its cut"
+    return part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from loc import packages
 from loc.artifacts import SAMPLE_RATE, ChunkTracks, Clip, FrameRange, PatchTrack, Phones, Ref, Source
-from loc.errors import LocError
+from loc.backend import Sized
+from loc.errors import LocError, MissingError
 from loc.media.ffmpeg import decoder_fingerprint
 from loc.media.sound import decode_flac
 from loc.media.timeline import Timeline
@@ -22,7 +23,16 @@ from loc.runner import Action, Made, Make, Out
 from loc.stage import Context
 from loc.store.keys import digest_bytes
 from stages.lipsync import plan
-from stages.lipsync.contract import HEARD_RATE, Drafter, Heard, MouthPlan, Patch, RedrawWindow, ShotView
+from stages.lipsync.contract import (
+    HEARD_RATE,
+    Drafter,
+    Heard,
+    Meter,
+    MouthPlan,
+    Patch,
+    RedrawWindow,
+    ShotView,
+)
 from stages.lipsync.cuts import Stretch
 from stages.lipsync.shot_faces import ShotFace
 
@@ -136,10 +146,36 @@ class Ready:
     Args:
         arrays: of the whole of its cut in its chunk.
         offset: which of those frames is the redraw's first.
+        device_seconds: that a device computed for them, counted for the first redraw of them alone.
     """
 
     arrays: Ref
     offset: int
+    device_seconds: float = 0.0
+
+
+class NoRoom(Exception):  # noqa: N818 - news for whoever has another backend
+    """The device has no room for a backend's model, which has work. `error` says it to people."""
+
+    def __init__(self, error: MissingError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def see_room(context: Context, backend: Drafter, work: Iterable[tuple[Action, Make]]) -> bool:
+    """See that there is room for a backend's model where some of its work is still to be made; whether that
+    had to be looked at.
+
+    Raises:
+        NoRoom: there is none.
+    """
+    if not isinstance(backend, Sized) or not any(context.runner.lacks(action) for action, _ in work):
+        return False
+    try:
+        backend.room(wait=context.runner.mode == "make")
+    except MissingError as error:
+        raise NoRoom(error) from error
+    return True
 
 
 def profile(
@@ -280,8 +316,14 @@ def patch_track(film: Film, redraw: Redraw, made: Made) -> PatchTrack:
 
 
 def device_seconds(made: Made) -> float:
-    """How long a device computed for a redraw when it was made; 0 where none was metered."""
+    """How long a device computed for a redraw, or to prepare a cut, when that was made; 0 where none was
+    metered."""
     return float(made.detail.get("device_seconds", 0.0))
+
+
+def metered(meter: Meter) -> dict[str, Any]:
+    """What stands of a meter in the record of an action; nothing where no device computed."""
+    return {"device": meter.device, "device_seconds": round(meter.seconds, 3)} if meter.seconds else {}
 
 
 def draw_patches(
@@ -331,8 +373,7 @@ def draw_patches(
     write_patches(out.file("pixels", ".mkv"), placed.pixels(backend.draw(window)))
     out.bytes("placement", save_placement(placed.placement(redraw.opacity)))
     out.detail |= {"frames": len(frames), "width": placed.width, "height": placed.height}
-    if window.meter.seconds:
-        out.detail |= {"device": window.meter.device, "device_seconds": round(window.meter.seconds, 3)}
+    out.detail |= metered(window.meter)
 
 
 def _no_points() -> npt.NDArray[np.float32]:

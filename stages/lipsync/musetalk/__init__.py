@@ -13,7 +13,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from loc import packages
-from loc.backend import Card, Host, LicensedPart, Need, Speech, Tried
+from loc.backend import Card, Host, LicensedPart, Need, Room, Speech, Tried
+from loc.device import Device, needed, no_room
 from loc.errors import LocError
 from stages.lipsync.contract import CutView, Patch, Prepared, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
@@ -65,6 +66,8 @@ class MuseTalk:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._resident: Resident[Model] | None = None
+        self._fits: int | None = None
+        """Faces at once that fit into what was free when the nets were loaded."""
         self._lock = Lock()
 
     @property
@@ -121,20 +124,52 @@ class MuseTalk:
         from stages.lipsync.musetalk.baking import bake, joined, shown
 
         frames = shown(cut, self.knobs)
+        cut.meter.device = self._host.devices.device.title
         with self.nets() as nets:
-            return joined(bake(nets, frames, cut.video, self.knobs, self.batch(nets), self._host.devices))
+            made = bake(nets, frames, cut.video, self.knobs, self.batch, self._host.devices, cut.meter)
+            return joined(made)
 
     def draw(self, window: RedrawWindow) -> Iterator[Patch]:
         """Draw every frame of the window, in order."""
         from stages.lipsync.musetalk.saying import patches
 
+        window.meter.device = self._host.devices.device.title
         with self.nets() as nets:
-            yield from patches(nets, window, self.knobs, self.batch(nets), self._host.devices)
+            yield from patches(nets, window, self.knobs, self.batch, self._host.devices)
 
-    def batch(self, nets: Model) -> int:
-        """Faces at once, at first: what was asked for, else what fills the device."""
+    @property
+    def batch(self) -> int:
+        """Faces at once, at first, by nets that are loaded: what was asked for, else what fills the device;
+        as far as it fits."""
+        wanted = self._wanted(self._host.devices.device)
+        return min(wanted, self._fits or wanted)
+
+    def room(self, *, wait: bool = False) -> Room:
+        """See `loc.backend.Sized`: how many faces at once fit into what is free now."""
+        from stages.lipsync.musetalk.room import in_words
+
+        device, free, batch, needs = self._fitted(wait=wait)
+        return Room(device.title, needs, free, in_words(batch))
+
+    def _wanted(self, device: Device) -> int:
         asked: int | None = self._host.settings.musetalk_batch_size
-        return asked or (GPU_BATCH if nets.device.type == "cuda" else CPU_BATCH)
+        return asked or (GPU_BATCH if device.name.startswith("cuda") else CPU_BATCH)
+
+    def _fitted(self, *, wait: bool = False) -> tuple[Device, int | None, int, int]:
+        """(device, MiB that are free there, faces at once that fit, MiB that they take).
+
+        Raises:
+            MissingError: there is no room for one.
+        """
+        from stages.lipsync.musetalk import model, room
+
+        device, free = self._host.devices.device, self._host.devices.free_mb(wait=wait)
+        taken = model.taken_by(self._parts(), device.name, self.knobs.precision)
+        batch = room.fitting(taken, free, self._wanted(device))
+        if batch is None:
+            assert free is not None
+            raise no_room(self._own().row.title, device, needed(taken.memory_mb(1), free))
+        return device, free, batch, taken.memory_mb(batch)
 
     def self_check(self, speech: Speech) -> Iterator[Tried]:  # noqa: ARG002 - nothing is heard
         """Draw a drawn face, silent and speaking."""
@@ -152,18 +187,17 @@ class MuseTalk:
 
     def nets(self) -> Resident[Model]:
         """The nets and their place on the device."""
-        from stages.lipsync.musetalk import model
-
         with self._lock:
             if self._resident is None:
-                row, parts = self._own().row, self._parts()
-                version, precision = self.version, self.knobs.precision
-                self._resident = self._host.resident(
-                    row.title,
-                    row.memory_mb,
-                    lambda device: model.load(parts, version, device, precision, self.devices.say),
-                )
+                # What is free is asked with the lease in hand, when other models have left.
+                self._resident = self._host.resident(self._own().row.title, 0, self._load)
             return self._resident
+
+    def _load(self, device: str) -> Model:
+        from stages.lipsync.musetalk import model
+
+        self._fits = self._fitted()[2]
+        return model.load(self._parts(), self.version, device, self.knobs.precision, self.devices.say)
 
     def _own(self) -> Weights:
         """The UNet's weights."""

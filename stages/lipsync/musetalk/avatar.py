@@ -299,7 +299,7 @@ def _bake(
                     raw.write(plane.tobytes())
                 yield planes, points, None
 
-        knobs, batch = backend.knobs, backend.batch(nets)
+        knobs, batch = backend.knobs, backend.batch
         batches = baking(nets, shown(), video, knobs, batch, backend.devices)
         face, row = write_rows(batches, folder / "faces.raw")
     if row is None:
@@ -373,7 +373,7 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
     heard = soxr.resample(sound, rate, HEARD_RATE)
     with backend.nets() as nets, tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as scratch:
         rows = _tables(stage, nets, heard, count)
-        batch = backend.batch(nets)
+        batch = backend.batch
         drawn = _frames(stage, nets, rows, batch, backend.devices)
         picture, track, whole = (Path(scratch) / name for name in ("p.mp4", "s.m4a", "whole.mp4"))
         coding = coding_for(stage.record.video, "h264", settings.crf, settings.preset)
@@ -423,7 +423,7 @@ def stream(stage: Stage, chunks: Iterable[Sound], backend: MuseTalk) -> Iterator
             if until > done:
                 table = _rows_of(stage, done, until - done) - dropped * 50 // HEARD_RATE
                 rows = iter([(done, _tokens(nets.hear(held), table))])
-                frames = _frames(stage, nets, rows, backend.batch(nets), backend.devices)
+                frames = _frames(stage, nets, rows, backend.batch, backend.devices)
                 for planes in frames:
                     yield to_rgb(planes, stage.record.video)
                 done = until

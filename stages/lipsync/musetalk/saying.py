@@ -13,7 +13,7 @@ from torch import Tensor
 
 from loc.device import Devices
 from loc.errors import LocError
-from stages.lipsync.contract import HEARD_RATE, Patch, RedrawWindow
+from stages.lipsync.contract import HEARD_RATE, Meter, Patch, RedrawWindow
 from stages.lipsync.musetalk import drawing, model
 from stages.lipsync.musetalk.ahead import Ahead
 from stages.lipsync.musetalk.baking import Baked
@@ -41,7 +41,9 @@ def patches(
     there = [number for number in numbers if number is not None]
     if len(there) < len(numbers):
         raise LocError("A face is too small or has left the picture.")
-    rows = nets.hear(heard.sound)
+    meter = window.meter
+    with nets.computing(meter):
+        rows = nets.hear(heard.sound)
     table = rows_at(heard.middles, HEARD_RATE, knobs.audio_padding_left, knobs.audio_padding_right)
     gaps = np.maximum(np.diff(heard.middles), 1) / HEARD_RATE
     passing = OneEuro(PIXEL_CUTOFF, PIXEL_RISE) if knobs.smoothing else None
@@ -50,7 +52,7 @@ def patches(
         for start in range(0, len(there), batch):
             some = slice(start, start + batch)
             tokens = model.tokens_of(rows, table[some])
-            yield from said(nets, baked.latents(there[some]), tokens, batch, devices)
+            yield from said(nets, baked.latents(there[some]), tokens, batch, devices, meter)
 
     with Ahead(drawn(), AHEAD * batch) as faces:
         for index, pixels in enumerate(faces):
@@ -62,22 +64,33 @@ def patches(
 
 
 def said(
-    nets: model.Model, latents: npt.NDArray[np.floating[Any]], tokens: Tensor, batch: int, devices: Devices
+    nets: model.Model,
+    latents: npt.NDArray[np.floating[Any]],
+    tokens: Tensor,
+    batch: int,
+    devices: Devices,
+    meter: Meter | None = None,
 ) -> model.Faces:
     """Faces that say what is heard, `batch` at a time and in halves of it where memory ends.
 
     Args:
         latents: [n, 8, ...], as `model.Model.see` gives them.
         tokens: [n, ...], as `model.tokens_of` gives them.
+        meter: that counts the device's time.
     """
-    return devices.halving("MuseTalk", batch, partial(_said, nets, latents, tokens))
+    return devices.halving("MuseTalk", batch, partial(_said, nets, latents, tokens, meter))
 
 
 def _said(
-    nets: model.Model, latents: npt.NDArray[np.floating[Any]], tokens: Tensor, size: int
+    nets: model.Model,
+    latents: npt.NDArray[np.floating[Any]],
+    tokens: Tensor,
+    meter: Meter | None,
+    size: int,
 ) -> model.Faces:
     parts = []
     for start in range(0, len(latents), size):
-        seen = torch.from_numpy(np.ascontiguousarray(latents[start : start + size])).to(nets.device)
-        parts.append(nets.draw(seen, tokens[start : start + size]))
+        with nets.computing(meter):
+            seen = torch.from_numpy(np.ascontiguousarray(latents[start : start + size])).to(nets.device)
+            parts.append(nets.draw(seen, tokens[start : start + size]))
     return np.concatenate(parts)

@@ -153,6 +153,7 @@ def test_memory_that_ends_halves_the_batch_of_either_side(
 
         device = nets.device
         hear = staticmethod(nets.hear)
+        computing = staticmethod(nets.computing)
 
         def see(self, faces: model.Faces) -> torch.Tensor:
             return nets.see(self._held(faces))
