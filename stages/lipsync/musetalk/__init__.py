@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from loc import packages
 from loc.backend import Card, Host, LicensedPart, Need, Room, Speech, Tried
 from loc.device import Device, needed, no_room
-from loc.errors import LocError
+from loc.errors import InputError, LocError
 from stages.lipsync.contract import CutView, Patch, Prepared, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
 from stages.lipsync.parts import FACES, NETS, VAE
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from stages.lipsync.musetalk.model import Model
 
 EAR = "whisper-tiny-hf"
-OLD_UNET = "pytorch_model.bin"
-"""What the net of version 1.0 is published as; that of 1.5 is unet.pth."""
-
+UNETS: Mapping[str, Version] = {"unet.pth": "1.5", "pytorch_model.bin": "1.0"}
+"""What the net of each version is published as."""
+STATES = (".pth", ".pt", ".bin", ".safetensors")
+"""How files of tensors end."""
 
 GPU_BATCH, CPU_BATCH = 32, 8
 """Faces drawn at once. A face is about 0.8e12 multiplications and additions (`bench/musetalk.py`), so 32 are
@@ -77,15 +78,20 @@ class MuseTalk:
 
     @property
     def version(self) -> Version:
-        """Of the model, told by the name of its file."""
-        return "1.0" if any(Path(path).name == OLD_UNET for path in self._own().files) else "1.5"
+        """Of the model, told by the name of its file.
+
+        Raises:
+            InputError: its folder holds several.
+        """
+        return UNETS.get(Path(_named(self._own(), tuple(UNETS), STATES)).name, "1.5")
 
     @property
     def knobs(self) -> Knobs:
         return knobs_of(self._host.settings, self.version)
 
     def check(self) -> None:
-        """See that the knobs make sense with the version of the weights."""
+        """See which files are the nets', and that the knobs make sense with their version."""
+        self._parts()
         knobs_of(self._host.settings, self.version)
 
     def fingerprint(self) -> Mapping[str, str]:
@@ -206,16 +212,41 @@ class MuseTalk:
         return self._host.weights(self._host.model)
 
     def _parts(self) -> dict[str, Path]:
-        """The files, by what `model.load` calls them."""
+        """The files, by what `model.load` calls them.
+
+        Raises:
+            InputError: which they are is not clear.
+        """
         parts = {}
-        for part, weights in (
-            ("unet", self._own()),
-            ("vae", self._host.weights(VAE)),
-            ("ear", self._host.weights(EAR)),
+        for part, weights, states, config in (
+            ("unet", self._own(), tuple(UNETS), "musetalk.json"),
+            ("vae", self._host.weights(VAE), (), "config.json"),
+            ("ear", self._host.weights(EAR), (), "config.json"),
         ):
-            for path in weights.files.values():
-                parts[f"{part}_config" if path.suffix == ".json" else part] = path
+            parts[part] = weights.files[_named(weights, states, STATES)]
+            parts[f"{part}_config"] = weights.files[_named(weights, (config,), (".json",))]
         return parts
+
+
+def _named(weights: Weights, names: tuple[str, ...], endings: tuple[str, ...]) -> str:
+    """The path, inside its set, of the one file that has one of some names; where none has, that ends in one
+    of some ways.
+
+    Raises:
+        InputError: there are several such files, or none.
+    """
+    paths = sorted(weights.files)
+    found = [path for path in paths if Path(path).name in names] or [
+        path for path in paths if path.endswith(endings)
+    ]
+    if len(found) == 1:
+        return found[0]
+    wanted = f"{' or '.join(names)}, or the only file that ends in {' or '.join(endings)}"
+    raise InputError(
+        f"{weights.row.title} cannot be loaded.",
+        why=f"One file is read, {wanted}; its folder holds {', '.join(found) or 'none'}.",
+        fix="Register a folder with the files of one model: its net, and its musetalk.json.",
+    )
 
 
 def _arithmetic() -> dict[str, str]:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from loc.errors import LocError
+from loc.backend import Host
+from loc.errors import InputError, LocError
+from loc.settings import Settings
 from loc.weights.shelf import Shelf
-from stages.lipsync.musetalk import model
+from stages.lipsync.musetalk import MuseTalk, model
 from stages.lipsync.musetalk.unet import unet
 from tests.lipsync.musetalk import tiny
 
@@ -54,3 +56,29 @@ def test_nets_that_do_not_fit_together_are_refused(files: dict[str, Path]) -> No
     with pytest.raises(LocError, match="do not fit") as caught:
         model.load(files, "1.5", "cpu", "auto")
     assert "tokens of 48 numbers, the other gives 32" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("file", "version"), [("unet.pth", "1.5"), ("pytorch_model.bin", "1.0"), ("mine.pt", "1.5")]
+)
+def test_a_fine_tunes_files_are_known_by_their_names(tmp_path: Path, file: str, version: str) -> None:
+    """Whatever lies beside them, and in whichever order."""
+    tiny.register(tmp_path)
+    others = ("args.json", "zeros.json") if file == "mine.pt" else ("args.json", "optimizer.pth", "zeros.bin")
+    tiny.fine_tune(tmp_path, "mine", *others, file=file)
+    backend = MuseTalk(Host(Settings(data_dir=tmp_path, device="cpu"), tmp_path, model="mine"))
+    backend.check()
+    assert backend.version == version
+    with backend.nets() as nets:
+        assert nets.device.type == "cpu"
+    backend.close()
+
+
+@pytest.mark.parametrize("other", ["old/unet.pth", "pytorch_model.bin", "old/musetalk.json"])
+def test_a_folder_of_several_nets_is_refused_by_name(tmp_path: Path, other: str) -> None:
+    tiny.register(tmp_path)
+    tiny.fine_tune(tmp_path, "mine", other)
+    with pytest.raises(InputError, match="Tiny cannot be loaded") as caught:
+        MuseTalk(Host(Settings(data_dir=tmp_path), tmp_path, model="mine")).check()
+    assert other in (caught.value.why or "")
+    assert "the files of one model" in (caught.value.fix or "")
