@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from loc.artifacts import FrameRange
 from loc.errors import LocError
-from loc.runner import Action, Make, Out
+from loc.runner import Action, Made, Make, Out
 from loc.stage import Context
 from loc.store.keys import digest_bytes
 from stages.lipsync import redraw
@@ -15,12 +15,18 @@ from stages.lipsync.redraw import STAGE, Film, Ready, Redraw
 
 
 def prepare(
-    context: Context, film: Film, backend: Drafter, maker: Preparing, one: Redraw, part: FrameRange
+    context: Context,
+    film: Film,
+    backend: Drafter,
+    maker: Preparing,
+    one: Redraw,
+    part: FrameRange,
+    cut: FrameRange,
 ) -> tuple[Action, Make]:
     """`lipsync.prepare`: what a backend makes of a cut in one chunk before anything is heard.
 
     Reads: the frames of the cut in the chunk, whether they will be drawn or not; the face's tracks in the
-        chunk.
+        chunk, and in those frames of the cut before it that the backend asks for.
     Leaves out: the dub and its language; when anybody speaks; what only shapes the drawing; the numbers of
         cut and chunk, and the face's name.
 
@@ -28,7 +34,11 @@ def prepare(
         backend: with `maker`, the same backend, as one that prepares.
         one: any redraw of the cut in the chunk.
         part: the frames of the cut in the chunk.
+        cut: the frames of the whole cut.
     """
+    reads = maker.run_in(float(film.source.video.average_rate))
+    before = FrameRange(start=max(cut.start, part.start - reads), stop=part.start)
+    whole = FrameRange(start=before.start, stop=part.stop)
 
     def make(out: Out) -> None:
         from loc.media.arrays import save_arrays
@@ -36,7 +46,8 @@ def prepare(
         view = CutView(
             video=film.source.video,
             points=film.faces_over(context, one.face, part),
-            times=film.times(part),
+            run_in=film.faces_over(context, one.face, before) if before else redraw.no_points(),
+            times=film.times(whole),
             pictures=lambda: film.pictures(part),
         )
         with redraw.contained("The cut could not be prepared."):
@@ -51,9 +62,10 @@ def prepare(
         site=context.site(STAGE, f"cut {one.cut + 1}, chunk {one.chunk + 1}"),
         inputs={
             "pictures": film.key(part),
-            "times": digest_bytes(film.times(part).tobytes()),
+            "times": digest_bytes(film.times(whole).tobytes()),
             "tracks": film.tracks_key(one.face, one.chunk),
             "frames": [part.start - tracks.start, part.stop - tracks.start],
+            **({"before": film.tracks_over_key(one.face, before)} if before else {}),
         },
         params={"video": film.source.video},
         backend=(backend.card.id, backend.card.version),
@@ -81,13 +93,20 @@ def work(
     if not isinstance(backend, Preparing):
         return {}
     return {
-        (one.cut, one.chunk): prepare(context, film, backend, backend, one, _part(film, one, cuts))
+        (one.cut, one.chunk): prepare(
+            context, film, backend, backend, one, _part(film, one, cuts), cuts[one.cut]
+        )
         for one in redraws
     }
 
 
 def ready(
-    context: Context, film: Film, redraws: Sequence[Redraw], cuts: Mapping[int, FrameRange], preparing: Work
+    context: Context,
+    film: Film,
+    backend: Drafter,
+    redraws: Sequence[Redraw],
+    cuts: Mapping[int, FrameRange],
+    preparing: Work,
 ) -> list[Ready | LocError | None]:
     """What is prepared for each redraw, or why it could not be; None throughout where nothing is prepared.
 
@@ -106,7 +125,24 @@ def ready(
             continue
         spent = 0.0 if place in counted else redraw.device_seconds(result)
         counted.add(place)
-        found.append(Ready(result.ref("prepared"), one.frames.start - _part(film, one, cuts).start, spent))
+        part = _part(film, one, cuts)
+        before = made.get((one.cut, one.chunk - 1))
+        lead = 0
+        if isinstance(before, Made) and isinstance(backend, Preparing):
+            ends = (
+                other for other in redraws if other.cut == one.cut and other.frames.stop == one.frames.start
+            )
+            reads = backend.run_in(float(film.source.video.average_rate))
+            lead = max((min(reads, len(other.frames)) for other in ends), default=0)
+        found.append(
+            Ready(
+                result.ref("prepared"),
+                one.frames.start - part.start,
+                lead,
+                before.ref("prepared") if lead and isinstance(before, Made) else None,
+                spent,
+            )
+        )
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,13 @@ class Film:
         parts = sorted(face.parts.get(chunk, ()))
         return {"arrays": tracks.arrays, "start": tracks.frames.start, "parts": parts}
 
+    def tracks_over_key(self, face: ShotFace, frames: FrameRange) -> list[dict[str, Any]]:
+        """How a face's tracks over frames of one shot stand in an action's inputs."""
+        return [
+            {**self.tracks_key(face, index), "frames": [part.start, part.stop]}
+            for index, part in self.chunks_over(frames)
+        ]
+
     def faces(self, context: Context, face: ShotFace, chunk: int, frames: FrameRange) -> Faces:
         """The face in some of a chunk's frames, gaps filled and smoothed with the chunk's context."""
         from stages.lipsync.tracks import prepare
@@ -146,11 +153,15 @@ class Ready:
     Args:
         arrays: of the whole of its cut in its chunk.
         offset: which of those frames is the redraw's first.
+        lead: frames before the redraw that are read as well, drawn ones of its cut in the chunk before.
+        before: as `arrays`, of that chunk; None where none are read.
         device_seconds: that a device computed for them, counted for the first redraw of them alone.
     """
 
     arrays: Ref
     offset: int
+    lead: int = 0
+    before: Ref | None = None
     device_seconds: float = 0.0
 
 
@@ -245,7 +256,7 @@ def draw(
         profile, and those of the same person in two other shots; the dry clips of this face that sound in it
         or less than 0.3 s from it, and their phones; for a backend that hears, clips less than 1 s from it,
         no phones, and no profiles of other shots; for one that prepares, what was prepared, no pictures
-        and no tracks.
+        and no tracks, and of the frames before that it asks for what was prepared and their clips.
     Leaves out: the mix; text, language and speakers; the numbers of cut and chunk, and the face's name.
 
     Args:
@@ -254,13 +265,18 @@ def draw(
         ready: what a backend that prepares has prepared.
         clips: every clip of the dub that the face speaks; only those that sound in the redraw are read.
     """
-    zero = int(film.edges[redraw.frames.start])
-    near = clips_near(film, redraw.frames, clips, plan.HEARING if backend.hears else plan.REACH)
+    reads = redraw.frames
+    if ready is not None:
+        reads = FrameRange(start=reads.start - ready.lead, stop=reads.stop)
+    zero = int(film.edges[reads.start])
+    near = clips_near(film, reads, clips, plan.HEARING if backend.hears else plan.REACH)
     lent = () if backend.hears else lent
 
     def make(out: Out) -> None:
         with contained("The mouth could not be drawn."):
-            draw_patches(context, film, backend, redraw, person, near, out, lent=lent, ready=ready)
+            draw_patches(
+                context, film, backend, redraw, person, near, out, lent=lent, ready=ready, reads=reads
+            )
 
     action = Action(
         name="lipsync.draw",
@@ -268,7 +284,7 @@ def draw(
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             **_seen(film, redraw, ready),
-            "times": digest_bytes(film.times(redraw.frames).tobytes()),
+            "times": digest_bytes(film.times(reads).tobytes()),
             "profile": person,
             **({"lent": list(lent)} if lent else {}),
             "opacity": digest_bytes(redraw.opacity.tobytes()),
@@ -292,7 +308,12 @@ def _seen(film: Film, redraw: Redraw, ready: Ready | None) -> dict[str, Any]:
             "pictures": film.key(redraw.frames),
             "tracks": film.tracks_key(redraw.face, redraw.chunk),
         }
-    return {"prepared": {"arrays": ready.arrays, "at": [ready.offset, ready.offset + len(redraw.frames)]}}
+    seen: dict[str, Any] = {
+        "prepared": {"arrays": ready.arrays, "at": [ready.offset, ready.offset + len(redraw.frames)]}
+    }
+    if ready.before is not None:
+        seen["before"] = {"arrays": ready.before, "last": ready.lead}
+    return seen
 
 
 def clips_near(film: Film, frames: FrameRange, clips: Sequence[Clip], reach: int) -> list[Clip]:
@@ -353,21 +374,25 @@ def draw_patches(
     from loc.media.arrays import load_arrays
     from loc.media.patches import save_placement, write_patches
 
+    def arrays(ref: Ref | None) -> Mapping[str, npt.NDArray[Any]]:
+        return {} if ref is None else load_arrays(context.store.open_object(ref))
+
     frames = redraw.frames
     reads = reads or frames
     window = RedrawWindow(
         video=film.source.video,
-        points=film.faces_over(context, redraw.face, reads) if ready is None else _no_points(),
+        points=film.faces_over(context, redraw.face, reads) if ready is None else no_points(),
         plan=_still(redraw) if backend.hears else _mouth_plan(context, film, redraw, clips),
-        profile={} if person is None else load_arrays(context.store.open_object(person)),
+        profile=arrays(person),
         lent=tuple(load_arrays(context.store.open_object(ref)) for ref in lent),
         pictures=lambda: film.pictures(reads) if ready is None else iter(()),
         first_frame=reads.start,
         drawn=frames,
         cut=cut or frames,
         heard=heard(context, film, reads, clips) if backend.hears else None,
-        prepared={} if ready is None else load_arrays(context.store.open_object(ready.arrays)),
+        prepared=arrays(None if ready is None else ready.arrays),
         offset=0 if ready is None else ready.offset,
+        before=arrays(None if ready is None else ready.before),
     )
     placed = _Placed(lambda done: out.progress(done, len(frames)))
     write_patches(out.file("pixels", ".mkv"), placed.pixels(backend.draw(window)))
@@ -376,7 +401,8 @@ def draw_patches(
     out.detail |= metered(window.meter)
 
 
-def _no_points() -> npt.NDArray[np.float32]:
+def no_points() -> npt.NDArray[np.float32]:
+    """Mesh points of no frames."""
     from loc.analysis.faces import POINT_COUNT
 
     return np.empty((0, POINT_COUNT, 2), dtype=np.float32)

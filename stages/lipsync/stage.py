@@ -531,7 +531,7 @@ def _drawn(
     cuts = {one.cut: routed[one.cut].stretch.frames for one in redraws}
     preparing = prepared.work(context, film, backend, redraws, cuts)
     roomy = see_room(context, backend, preparing.values())
-    readied = prepared.ready(context, film, redraws, cuts, preparing)
+    readied = prepared.ready(context, film, backend, redraws, cuts, preparing)
     for one, ready in zip(redraws, readied, strict=True):
         person = profiles[one.face.name]
         if isinstance(person, LocError):

@@ -43,7 +43,7 @@ class MuseTalk:
     card: ClassVar[Card] = Card(
         stage="lipsync",
         name="musetalk",
-        version="2",
+        version="3",
         summary="paints the lower half of the face from the sound, 256 pixels wide, in one step",
         family="neural",
         quality="good",
@@ -124,6 +124,12 @@ class MuseTalk:
     def profile(self, shot: ShotView) -> Profile:  # noqa: ARG002 - as the protocol has it
         """Nothing is measured of a person: every frame is drawn from itself."""
         return {}
+
+    def run_in(self, fps: float) -> int:
+        """Frames that its filters read before those of a chunk; none where nothing is held steady."""
+        from stages.lipsync.musetalk.smoothing import RUN_IN_S
+
+        return round(RUN_IN_S * fps) if self.knobs.smoothing else 0
 
     def prepare(self, cut: CutView) -> Prepared:
         """Bake the faces of a cut."""

@@ -30,7 +30,7 @@ from stages.lipsync.contract import CutView, Meter
 from stages.lipsync.musetalk import boxes, drawing, model
 from stages.lipsync.musetalk.ahead import Ahead
 from stages.lipsync.musetalk.knobs import Knobs
-from stages.lipsync.musetalk.smoothing import steady_boxes
+from stages.lipsync.musetalk.smoothing import SteadyBoxes
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -110,10 +110,23 @@ def shown(cut: CutView, knobs: Knobs) -> Iterator[Shown]:
     """The frames of a cut, each with its face, held steady where the knobs say so."""
     steady: Sequence[boxes.Quantities | None] = [None] * len(cut.points)
     if knobs.smoothing:
-        upright = upright_transform(cut.video)
-        own = [boxes.from_mesh(transform(points.astype(np.float64), upright)) for points in cut.points]
-        steady = steady_boxes(own, (np.maximum(np.diff(cut.times), 1) / SAMPLE_RATE).tolist())
-    return zip(cut.pictures(), cut.points, steady, strict=True)
+        every = [*cut.run_in, *cut.points]
+        held, upright = SteadyBoxes(), upright_transform(cut.video)
+        gaps = np.maximum(np.diff(cut.times, prepend=0), 1) / SAMPLE_RATE
+        steady = [held(quantities(points, upright), gap) for points, gap in zip(every, gaps, strict=True)]
+    return zip(cut.pictures(), cut.points, steady[-len(cut.points) :], strict=True)
+
+
+def quantities(
+    points: npt.NDArray[np.float32] | None, upright: npt.NDArray[np.float64]
+) -> boxes.Quantities | None:
+    """What the box of a face is made of; None of none.
+
+    Args:
+        points: as `drawing.cut` takes them.
+        upright: coded to upright pixels.
+    """
+    return None if points is None else boxes.from_mesh(transform(points.astype(np.float64), upright))
 
 
 def bake(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+import torch
 from typer.testing import CliRunner
 
 from cli.main import app
-from loc.device import Resident, devices_of
+from loc.device import Devices, Resident, devices_of
 from loc.errors import LocError, MissingError
 from loc.settings import Settings
 from stages import studio
@@ -144,6 +145,41 @@ def test_rows_are_spoken_in_blocks_so_that_voice_and_avatar_are_loaded_once_in_e
     assert [one.name for one in done if one.error is not None] == ["5"]
     assert [one.frames for one in done] == [3, 5, 8, 10, 0, 15, 18]
     assert sorted(path.name for path in out.iterdir()) == [f"{number}.mp4" for number in (1, 2, 3, 4, 6, 7)]
+
+
+def test_an_avatar_that_is_baked_steady_is_held_still(
+    data: Path, short_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its boxes by baking, its drawn faces when it speaks."""
+    bake = ["avatar", "bake", str(short_film.path), "--name", "steady", "--musetalk-smoothing"]
+    made = CliRunner().invoke(app, [*bake, "--data-dir", str(data)])
+    assert made.exit_code == 0, made.output
+    loose, steady = (avatar.Stage(avatar.folder_of(data, name)) for name in ("anna", "steady"))
+    places = [
+        np.stack([stage.baked.place(number).matrix for number in range(stage.record.faces)])
+        for stage in (loose, steady)
+    ]
+    moved = [np.abs(np.diff(place, axis=0)).sum() for place in places]
+    assert 0 < moved[1] < moved[0]
+
+    class Nets:
+        """What they draw trembles."""
+
+        device = torch.device("cpu")
+        computing = staticmethod(nullcontext)
+        levels = np.random.default_rng(0)
+
+        def draw(self, latents: torch.Tensor, _tokens: torch.Tensor) -> npt.NDArray[np.uint8]:
+            return self.levels.integers(120, 128, (len(latents), 256, 256, 3), dtype=np.uint8)
+
+    def trembling(stage: avatar.Stage) -> float:
+        nets: Any = Nets()
+        heard = [(0, torch.zeros(8, 1, 1))]
+        drawn: list[Any] = list(avatar._frames(stage, nets, heard, 3, Devices(data, "cpu")))
+        return float(np.abs(np.diff(np.stack(drawn).astype(int), axis=0)).mean())
+
+    monkeypatch.setattr(avatar.Stage, "with_face", lambda _stage, _index, drawn: drawn)
+    assert trembling(steady) < 0.5 * trembling(loose)
 
 
 def test_a_stream_gives_frames_before_its_sound_ends(data: Path) -> None:
