@@ -17,7 +17,7 @@ import itertools
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -396,7 +396,9 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
     return count
 
 
-def stream(stage: Stage, chunks: Iterable[Sound], backend: MuseTalk) -> Iterator[npt.NDArray[np.uint8]]:
+def stream(
+    stage: Stage, chunks: Iterable[Sound], backend: MuseTalk
+) -> Generator[npt.NDArray[np.uint8], None, None]:
     """Frames of an avatar while its sound still comes in, uint8 [height, width, 3] RGB as coded.
 
     A frame comes as soon as 0.3 s after its middle are known (its own window and what the ear looks ahead),
