@@ -180,6 +180,7 @@ def test_an_avatar_that_is_baked_steady_is_held_still(
 
     monkeypatch.setattr(avatar.Stage, "with_face", lambda _stage, _index, drawn: drawn)
     assert trembling(steady) < 0.5 * trembling(loose)
+    avatar.remove(data, "steady")
 
 
 def test_a_stream_gives_frames_before_its_sound_ends(data: Path) -> None:
