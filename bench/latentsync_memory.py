@@ -29,6 +29,7 @@ from stages.lipsync.latentsync.model import Shape, taken
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
 from stages.lipsync.latentsync.windows import SIZE
 from stages.lipsync.nets import vae as eye
+from stages.lipsync.nets.memory import MIB
 
 VAE = {
     "down_block_types": ["DownEncoderBlock2D"] * 4,
@@ -116,10 +117,10 @@ def counts(resolution: int, config: UNetConfig, sight: dict[str, Any]) -> dict[s
     sights = {count: vae_pictures(vae, resolution, count) for count in (1, 4)}
     finest = sight["block_out_channels"][0]
     return {
-        "weights_mib": round((estimate.unet + estimate.vae) / room.MIB),
-        "step_mib": {str(passes): round(size / room.MIB) for passes, size in steps.items()},
-        "encode_mib": {str(count): round(one[0] / room.MIB) for count, one in sights.items()},
-        "decode_mib": {str(count): round(one[1] / room.MIB) for count, one in sights.items()},
+        "weights_mib": round((estimate.unet + estimate.vae) / MIB),
+        "step_mib": {str(passes): round(size / MIB) for passes, size in steps.items()},
+        "encode_mib": {str(count): round(one[0] / MIB) for count, one in sights.items()},
+        "decode_mib": {str(count): round(one[1] / MIB) for count, one in sights.items()},
         "values": {
             "step": round(steps[1] / 2 / (width * pixels / 64 * SIZE), 2),
             "encode": round(sights[1][0] / 2 / (finest * pixels), 2),

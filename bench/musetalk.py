@@ -1,6 +1,7 @@
 """What MuseTalk costs, part by part and end to end: ours against the original scripts' order of work.
 
     python bench/musetalk.py [-o OUT.json] [--frames N] [--full] [--device cuda] [--ours] [--memory 50 500]
+                             [--first-frame [DATA_DIR]]
 
 Both draw the same frames of the drawn presenter with the same random weights in one run. Upstream's order of
 work is what its scripts do, step by step, written anew: every frame to a PNG and back, landmarks with the
@@ -21,6 +22,10 @@ precision: ours as `model.load` lays them out, upstream's as its scripts do.
 - *arithmetic*: multiplications and additions a frame at the published sizes, counted by torch, and what they
   say of a second audio where the nets alone take time: whatever the device, it cannot be faster than that
   over the parts that are left, unless the other parts of the first take time too.
+- *first frame*: of a stream of an avatar, from the call to its first frame: with the nets to be loaded, and
+  again with them on the device, the sound being there at once, in pieces of 100 ms; and how much of it was
+  asked for by then, which a speaker takes as long to say. By the clock. Reduced nets, or those
+  of a data folder with MuseTalk's weights.
 - *memory*: peak of a process of its own that bakes and draws a cut, by its length, MiB; reduced nets.
 """
 
@@ -331,6 +336,60 @@ def _peak(frames: int) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
+def first_frame(data: Path | None, device: str) -> Result:
+    """Seconds until a stream gives its first frame.
+
+    Args:
+        data: folder with MuseTalk's weights; None: reduced nets.
+        device: as torch names it.
+    """
+    from stages.lipsync.musetalk import MuseTalk, avatar
+    from stages.studio import backend_of
+    from tests.lipsync.musetalk import tiny
+
+    name = "bench-first-frame"
+    with tempfile.TemporaryDirectory() as scratch:
+        if data is None:
+            data = Path(scratch) / "data"
+            tiny.register(data)
+        film = Path(scratch) / "film.mp4"
+        shoot(SHORT, film)
+        settings = Settings(data_dir=data, device=device)
+        sound = (0.1 * np.random.default_rng(0).standard_normal(16_000)).astype(np.float32)
+        asked = 0
+
+        def chunks() -> Iterator[npt.NDArray[np.float32]]:
+            nonlocal asked
+            for start in range(0, len(sound), 1600):
+                asked += 1600
+                yield sound[start : start + 1600]
+
+        def first(stage: avatar.Stage, backend: MuseTalk) -> float:
+            start = time.perf_counter()
+            frames = avatar.stream(stage, chunks(), backend)
+            next(frames)
+            took = time.perf_counter() - start
+            frames.close()
+            return took
+
+        with backend_of("lipsync", settings) as backend:
+            assert isinstance(backend, MuseTalk)
+            avatar.bake(film, name, settings, backend, lambda _: None)
+            try:
+                stage = avatar.opened(data, name, backend)
+                backend.close()
+                cold = first(stage, backend)
+                asked = 0
+                warm = first(stage, backend)
+            finally:
+                avatar.remove(data, name)
+    return {
+        "sound_s": round(asked / 16_000, 2),
+        "seconds_with_loading": round(cold, 3),
+        "seconds": round(warm, 3),
+    }
+
+
 def detector() -> s3fd.S3fd:
     """S3FD with random weights that finds nothing: as it comes it takes half of all places for faces, and
     what was found is gone through one by one."""
@@ -481,10 +540,22 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--ours", action="store_true", help="leave upstream's order out")
     parser.add_argument("--memory", type=int, nargs="*", default=[], metavar="FRAMES")
+    parser.add_argument(
+        "--first-frame",
+        nargs="?",
+        type=Path,
+        const=Path(),
+        metavar="DATA_DIR",
+        help="latency of a stream too",
+    )
     asked = parser.parse_args()
     result = measured(asked.frames, asked.full, torch.device(asked.device), not asked.ours)
     if asked.memory:
         result["memory_mib"] = {str(count): memory(count) for count in asked.memory}
+    if asked.first_frame is not None:
+        # Without a folder it is Path(), which is none.
+        data = asked.first_frame if asked.first_frame.parts else None
+        result["first_frame"] = first_frame(data, asked.device)
     show(result, asked.output)
 
 

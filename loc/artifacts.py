@@ -761,6 +761,9 @@ class LipSync(Frozen):
     patches: tuple[PatchTrack, ...]
     spent: tuple[CutSpent, ...] = ()
     """Of cuts for which a device was metered. For the report of a run alone, never in a key."""
+    drafter: str | None = None
+    """`lipsync/NAME` or `lipsync/NAME:MODEL` of what drew the drafts: another may stand in for the
+    chosen one. None where nothing was drawn. For the report alone, never in a key."""
 
 
 class Still(Frozen):

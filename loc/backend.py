@@ -209,8 +209,11 @@ class Room:
 class Sized(Protocol):
     """A backend that knows before it starts how much memory it will take."""
 
-    def room(self) -> Room:
-        """Look at the device it would run on.
+    def room(self, *, wait: bool = False) -> Room:
+        """Look at the device it would run on, from which idle models of this run are unloaded.
+
+        Args:
+            wait: for models of other processes to leave it first.
 
         Raises:
             MissingError: however sparingly it works, there is no room; or the device does not compute.

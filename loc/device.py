@@ -340,6 +340,30 @@ class Devices:
                 self._device = choose(self._wanted, self.say)
             return self._device
 
+    def free_mb(self, *, wait: bool = False) -> int | None:
+        """Memory of the device that a model of this run could take, MiB: none is held by one that is not at
+        work. None where the system does not tell.
+
+        Args:
+            wait: for other processes to be done with the device first, as the model itself would.
+
+        Raises:
+            MissingError: the device that was named does not compute.
+            StorageError: the data folder cannot be written.
+        """
+        device = self.device
+        with self._changed:
+            self._unload_idle()
+            ours = self._seated is not None or self._loading is not None
+        if ours or not wait:
+            return device.free_mb()
+        with lease(self._data_dir, device.lease, lambda: self.say_waiting(device)):
+            return device.free_mb()
+
+    def say_waiting(self, device: Device) -> None:
+        """Tell that another process has the device."""
+        self.say("device-waiting", f"{device.title} is used by another loc; waiting for it.")
+
     def resident(
         self,
         title: str,
@@ -508,11 +532,7 @@ class Resident(Generic[Model]):
     def load(self, device: Device, data_dir: Path) -> None:
         """Take the lease, see that there is room, and load. Called by `Devices` alone."""
         with ExitStack() as held:
-
-            def waiting() -> None:
-                self._devices.say("device-waiting", f"{device.title} is used by another loc; waiting for it.")
-
-            held.enter_context(lease(data_dir, device.lease, waiting))
+            held.enter_context(lease(data_dir, device.lease, lambda: self._devices.say_waiting(device)))
             self._require_room(device)
             try:
                 self._model.append(self._load(device.name))

@@ -35,6 +35,10 @@ from stages.lipsync.musetalk import MuseTalk, avatar
 if TYPE_CHECKING:
     from loc.settings import Settings
 
+BLOCK = 100
+"""Texts that are spoken before the first of them is drawn: voice and avatar take turns on the device, where
+one model is at a time, and a model of gigabytes takes seconds to load."""
+
 _FIELD = re.compile(r"\{([^{}]+)\}")
 
 
@@ -164,10 +168,12 @@ def rows_of(table: Path, template: str) -> list[Item]:
 def speak_all(
     name: str, items: Sequence[Item], folder: Path, settings: Settings, language: str | None
 ) -> Iterator[Spoken]:
-    """Let an avatar speak every item, models loaded once; one that fails leaves the others alone.
+    """Let an avatar speak every item; one that fails leaves the others alone.
+
+    Of recordings models are loaded once, of texts those of voice and avatar once for each `BLOCK` of them.
 
     Args:
-        folder: where NAME.mp4 of each goes; made if need be.
+        folder: where NAME.mp4 of each goes, and what is spoken meanwhile; made if need be.
         language: of texts.
 
     Raises:
@@ -183,20 +189,53 @@ def speak_all(
             chosen = open_backends.enter_context(backend_of("dub", settings, language))
             voice = cast(Synthesiser, chosen)
         folder.mkdir(parents=True, exist_ok=True)
-        for item in items:
-            target = folder / f"{item.name}.mp4"
-            try:
-                if target.exists() and not settings.overwrite:
-                    raise UsageError(f"{target} exists.", fix="--overwrite replaces it.")
-                if item.recording is not None:
-                    sound, rate = avatar.read_sound(item.recording)
-                else:
-                    assert voice is not None
-                    assert language is not None
-                    said = voice.speak(item.text, language, VoiceRequest("high", 0), 1.0)
-                    sound, rate = said.audio, said.sample_rate
-                frames = avatar.speak(stage, sound, rate, target, settings, drawer)
-            except LocError as error:
-                yield Spoken(item.name, target, error=error)
-            else:
-                yield Spoken(item.name, target, frames)
+        for start in range(0, len(items), BLOCK):
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".") as scratch:
+                block = [
+                    _Row(item, folder / f"{item.name}.mp4", item.recording or Path(scratch) / f"{number}.wav")
+                    for number, item in enumerate(items[start : start + BLOCK])
+                ]
+                failed = [_unspoken(row, voice, language, settings) for row in block]
+                for row, error in zip(block, failed, strict=True):
+                    yield _drawn(row, stage, settings, drawer) if error is None else row.failed(error)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An item and its files: what it becomes, and its sound, which of a text is spoken before it is drawn."""
+
+    item: Item
+    target: Path
+    sound: Path
+
+    def failed(self, error: LocError) -> Spoken:
+        return Spoken(self.item.name, self.target, error=error)
+
+
+def _unspoken(
+    row: _Row, voice: Synthesiser | None, language: str | None, settings: Settings
+) -> LocError | None:
+    """See that an item may be made, and speak its text; what went wrong, if anything."""
+    import soundfile
+
+    try:
+        if row.target.exists() and not settings.overwrite:
+            raise UsageError(f"{row.target} exists.", fix="--overwrite replaces it.")
+        if row.item.recording is None:
+            assert voice is not None
+            assert language is not None
+            said = voice.speak(row.item.text, language, VoiceRequest("high", 0), 1.0)
+            soundfile.write(row.sound, said.audio, said.sample_rate, subtype="FLOAT")
+    except LocError as error:
+        return error
+    return None
+
+
+def _drawn(row: _Row, stage: avatar.Stage, settings: Settings, drawer: MuseTalk) -> Spoken:
+    """What became of an item that has a sound."""
+    try:
+        sound, rate = avatar.read_sound(row.sound)
+        frames = avatar.speak(stage, sound, rate, row.target, settings, drawer)
+    except LocError as error:
+        return row.failed(error)
+    return Spoken(row.item.name, row.target, frames)

@@ -31,8 +31,8 @@ from loc.settings import load_settings
 from loc.store.workdir import WorkDir
 
 
-def _hold(folder: Path, held: Any, go: Any) -> None:
-    with lease(folder, "cuda:0"):
+def _hold(folder: Path, held: Any, go: Any, device: str = "cuda:0") -> None:
+    with lease(folder, device):
         held.set()
         go.wait()
 
@@ -339,6 +339,41 @@ def test_a_model_entered_while_another_is_loaded_by_the_same_thread_is_a_fault(d
         pass
     with one:
         pass
+
+
+def test_what_is_free_is_asked_when_no_idle_model_holds_it(
+    devices: Devices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: list[str] = []
+    monkeypatch.setattr(Device, "free_mb", lambda _device: len(log))
+    one = a_model(devices, "one", log)
+    with one:
+        assert devices.free_mb() == 1
+    assert devices.free_mb() == 2
+    assert log == ["load one on cpu", "unload one"]
+
+
+def test_what_is_free_is_asked_when_others_are_done_with_the_device(
+    devices: Devices, tmp_path: Path, said: SAID
+) -> None:
+    """Where that is wanted; a look does not wait."""
+    fork = multiprocessing.get_context("fork")
+    held, go = fork.Event(), fork.Event()
+    child = fork.Process(target=_hold, args=(tmp_path, held, go, "cpu"))
+    child.start()
+    held.wait()
+    devices.free_mb()
+    assert not said
+    waiting = threading.Thread(target=devices.free_mb, kwargs={"wait": True})
+    waiting.start()
+    while not said:
+        waiting.join(0.01)
+    assert waiting.is_alive()
+    go.set()
+    waiting.join()
+    child.join()
+    assert [code for code, _ in said] == ["device-waiting"]
+    assert is_free(tmp_path)
 
 
 def test_a_model_closed_while_it_is_used_goes_when_it_is_left(devices: Devices) -> None:

@@ -18,7 +18,7 @@ LEAST_TO_HEAR: Quality = "good"
 """Of a recogniser that judges what is spoken. The basic one is no judge: of 19 good English lines by
 espeak-ng pocketsphinx heard 12 so wrong that they would have been blamed, as wrong as other lines."""
 
-STAND_INS = frozenset({"dub", SPEAKERS, FINALS})
+STAND_INS = frozenset({"dub", "lipsync", SPEAKERS, FINALS})
 """What is also asked of the runners-up, where the choice fails it or cannot do all of it."""
 
 Place = tuple[str, str | None]

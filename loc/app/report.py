@@ -497,8 +497,8 @@ def contributors(
 ) -> list[tuple[str, Card]]:
     """The cards behind one language's output, each with what it was asked for.
 
-    Those that were chosen; but of voices and finals those that spoke a line or drew a cut of it, since
-    another may stand in for the chosen one.
+    Those that were chosen; but of voices, drafts and finals those that spoke a line or drew a cut of it,
+    since another may stand in for the chosen one.
     """
     spoke = {(clip.backend, clip.model) for clip in dub.clips} if dub else set()
     drew = {(cut.backend, cut.model) for cut in lipsync.cuts if cut.route == "final"} if lipsync else set()
@@ -509,6 +509,8 @@ def contributors(
             found += [(place, one) for one in among if (one.id, one.model) in spoke]
         elif place == FINALS:
             found += [(place, one) for one in among if (one.name, one.model) in drew]
+        elif place == "lipsync" and lipsync is not None and lipsync.drafter is not None:
+            found += [(place, one) for one in among if one.choice == lipsync.drafter]
         else:
             found.append((place, card))
     return found

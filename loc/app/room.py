@@ -36,4 +36,6 @@ def room_of(
                 return f"{said}{backend.room()}"
             except MissingError as error:
                 said += f"{error} Another model: "
+        elif said:
+            return f"{said}{context.card_of(backend).choice.partition('/')[2]}."
     return said.removesuffix(" Another model: ")

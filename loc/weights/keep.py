@@ -227,11 +227,23 @@ class Keeper:
                 for file in row.files:
                     if self._is_here(row, file):
                         continue
-                    match = self._match(row, file, by_name.get(PurePosixPath(file.path).name, []), digests)
-                    if match is not None:
-                        path, revision = match
-                        self._record(row, file, path.absolute(), digests[path], revision, own=False)
-                        found.setdefault(row.id, []).append(file.path)
+                    for name in (file.path, *file.also):
+                        one = file if name == file.path else WeightFile(path=name)
+                        match = self._match(row, one, by_name.get(PurePosixPath(name).name, []), digests)
+                        if match is not None:
+                            path, revision = match
+                            known_as = None if one is file else name
+                            self._record(
+                                row,
+                                file,
+                                path.absolute(),
+                                digests[path],
+                                revision,
+                                own=False,
+                                known_as=known_as,
+                            )
+                            found.setdefault(row.id, []).append(name)
+                            break
         if not found:
             raise MissingError(
                 f"No weights of the table were found in {tree}, or all of them are here.",
@@ -301,8 +313,8 @@ class Keeper:
                 except OSError as error:
                     verdicts.append(Verdict(file.path, error.strerror or "cannot be read"))
                     continue
-                if sha256 == (file.sha256 or item.sha256):
-                    held[file.path] = fresh
+                if sha256 == (item.expected(file) or item.sha256):
+                    held[file.path] = fresh.model_copy(update={"known_as": item.known_as})
                     verdicts.append(Verdict(file.path, None))
                 else:
                     verdicts.append(Verdict(file.path, f"changed: SHA-256 is {sha256}"))
@@ -345,7 +357,7 @@ class Keeper:
         """Whether a file is the one wanted; one that was touched is read again."""
         manifest = self.shelf.manifest(row.id)
         item = manifest.files.get(file.path) if manifest else None
-        if item is None or (file.sha256 is not None and item.sha256 != file.sha256):
+        if item is None or item.sha256 != (item.expected(file) or item.sha256):
             return False
         path = self.shelf.path(row.id, file.path, item)
         try:
@@ -356,22 +368,36 @@ class Keeper:
         except OSError:
             return False
         if same:
-            self._record(row, file, path, item.sha256, None, own=item.path is None)
+            own = item.path is None
+            self._record(row, file, path, item.sha256, None, own=own, known_as=item.known_as)
         return same
 
     def _record(
-        self, row: Row, file: WeightFile, path: Path, sha256: str, revision: str | None, *, own: bool
+        self,
+        row: Row,
+        file: WeightFile,
+        path: Path,
+        sha256: str,
+        revision: str | None,
+        *,
+        own: bool,
+        known_as: str | None = None,
     ) -> None:
-        """Write a file that came in into the manifest, and what the table does not state into the lock."""
+        """Write a file that came in into the manifest, and what the table does not state into the lock.
+
+        Args:
+            known_as: as in `Held`.
+        """
         manifest = self.shelf.manifest(row.id) or Manifest(files={})
-        files = {**manifest.files, file.path: _held(path, sha256, own=own)}
+        held = _held(path, sha256, own=own).model_copy(update={"known_as": known_as})
+        files = {**manifest.files, file.path: held}
         update = {"files": files, "revision": revision or manifest.revision}
         self._write(row.id, manifest.model_copy(update=update))
         if row.source.kind != "registered":
             self._pin(
                 row.id,
                 revision=None if row.source.revision else revision,
-                files={} if file.sha256 else {file.path: sha256},
+                files={} if held.expected(file) else {known_as or file.path: sha256},
             )
 
     def _write(self, weights_id: str, manifest: Manifest) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loc.errors import MissingError
-from loc.weights.table import SHA256, Row, published
+from loc.weights.table import SHA256, Row, WeightFile, published
 
 MANIFEST = "manifest.json"
 
@@ -30,6 +30,12 @@ class Held(BaseModel):
     mtime_ns: int
     path: str | None = None
     """Absolute, where the file lies outside the folder."""
+    known_as: str | None = None
+    """Under which of `WeightFile.also` it came in; None: under its own name."""
+
+    def expected(self, file: WeightFile) -> str | None:
+        """The SHA-256 that is published of it."""
+        return file.sha256 if self.known_as is None else None
 
 
 class Manifest(BaseModel):
@@ -96,7 +102,7 @@ class Shelf:
             held = manifest.files.get(file.path)
             if held is None:
                 return f"{file.path} is missing"
-            if file.sha256 is not None and held.sha256 != file.sha256:
+            if held.sha256 != (held.expected(file) or held.sha256):
                 return f"{file.path} is another file than the one published"
             try:
                 found = self.path(row.id, file.path, held).stat()

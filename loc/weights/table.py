@@ -41,6 +41,9 @@ class WeightFile(_Row):
     """None: recorded at the first pull."""
     size: int | None = None
     """Bytes."""
+    also: tuple[str, ...] = ()
+    """Other paths under which other programs keep a file of the same tensors, in another form. One is adopted
+    in this one's place by where it lies, as no digest of it is published."""
 
 
 class Spoken(_Row):

@@ -83,7 +83,7 @@ class ShotView:
 
 @dataclass
 class Meter:
-    """How long a device computed for a redraw; filled by backends that use one.
+    """How long a device computed for a redraw, or to prepare a cut; filled by backends that use one.
 
     `device`: what it is, for people. `seconds`: by the clock, while nothing else is done.
     """
@@ -106,14 +106,17 @@ class Meter:
 class CutView:
     """The frames of a cut in one chunk, n consecutive ones, one face.
 
-    `points`, `pictures`: as in `RedrawWindow`. `times`: int64 [n], samples in the middle of each frame's time
-    on screen, counted from the first one's start.
+    `points`, `pictures`: as in `RedrawWindow`. `run_in`: float32 [m, POINT_COUNT, 2], points of those frames
+    of the cut before them that the backend asked for (`Preparing.run_in`). `times`: int64 [m + n], samples in
+    the middle of each frame's time on screen, counted from the first one's start, those before among them.
     """
 
     video: VideoStream
     points: npt.NDArray[np.float32]
     times: npt.NDArray[np.int64]
     pictures: Callable[[], Iterator[Planes]]
+    run_in: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0, 2), dtype=np.float32))
+    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,9 @@ class RedrawWindow:
     `lent`: for a backend that does not hear, profiles of who is taken for the same person in other shots, the
         nearest shot's first.
     `prepared`, `offset`: for a backend that prepares, what it made of the cut's frames in this chunk, and
-        which of them is the first here; `points` and `pictures` are then empty.
+        which of them is the first that is drawn; `points` and `pictures` are then empty.
+    `before`: for a backend that prepares and reads frames before those it draws (`Preparing.run_in`), what it
+        made of the cut's frames in the chunk before; its last ones are the first here.
     """
 
     video: VideoStream
@@ -145,6 +150,7 @@ class RedrawWindow:
     lent: tuple[Profile, ...] = ()
     prepared: Prepared = field(default_factory=dict)
     offset: int = 0
+    before: Prepared = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
 
 
@@ -197,6 +203,10 @@ class Preparing(Protocol):
 
     def prepared_by(self) -> Mapping[str, str]:
         """As `Backend.fingerprint`, of what shapes what it prepares."""
+        ...
+
+    def run_in(self, fps: float) -> int:
+        """Frames it reads of a cut before those it prepares or draws, so that no joint of chunks shows."""
         ...
 
     def prepare(self, cut: CutView) -> Prepared:

@@ -63,10 +63,7 @@ def final(
         inputs={
             "pictures": film.key(reads),
             "times": digest_bytes(film.times(reads).tobytes()),
-            "tracks": [
-                {**film.tracks_key(one.face, index), "frames": [part.start, part.stop]}
-                for index, part in film.chunks_over(reads)
-            ],
+            "tracks": film.tracks_over_key(one.face, reads),
             "drawn": _within(one.frames, reads),
             "cut": _within(cut, reads),
             "opacity": digest_bytes(one.opacity.tobytes()),
@@ -271,7 +268,7 @@ def _artists(
         if not left:
             break
         try:
-            room = backend.room() if isinstance(backend, Sized) else None
+            room = backend.room(wait=context.runner.mode == "make") if isinstance(backend, Sized) else None
         except MissingError as error:
             short = short or error
             continue

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from loc.artifacts import FrameRange
 from loc.errors import LocError
-from loc.runner import Action, Make, Out
+from loc.runner import Action, Made, Make, Out
 from loc.stage import Context
 from loc.store.keys import digest_bytes
 from stages.lipsync import redraw
@@ -15,12 +15,18 @@ from stages.lipsync.redraw import STAGE, Film, Ready, Redraw
 
 
 def prepare(
-    context: Context, film: Film, backend: Drafter, maker: Preparing, one: Redraw, part: FrameRange
+    context: Context,
+    film: Film,
+    backend: Drafter,
+    maker: Preparing,
+    one: Redraw,
+    part: FrameRange,
+    cut: FrameRange,
 ) -> tuple[Action, Make]:
     """`lipsync.prepare`: what a backend makes of a cut in one chunk before anything is heard.
 
     Reads: the frames of the cut in the chunk, whether they will be drawn or not; the face's tracks in the
-        chunk.
+        chunk, and in those frames of the cut before it that the backend asks for.
     Leaves out: the dub and its language; when anybody speaks; what only shapes the drawing; the numbers of
         cut and chunk, and the face's name.
 
@@ -28,7 +34,11 @@ def prepare(
         backend: with `maker`, the same backend, as one that prepares.
         one: any redraw of the cut in the chunk.
         part: the frames of the cut in the chunk.
+        cut: the frames of the whole cut.
     """
+    reads = maker.run_in(float(film.source.video.average_rate))
+    before = FrameRange(start=max(cut.start, part.start - reads), stop=part.start)
+    whole = FrameRange(start=before.start, stop=part.stop)
 
     def make(out: Out) -> None:
         from loc.media.arrays import save_arrays
@@ -36,13 +46,14 @@ def prepare(
         view = CutView(
             video=film.source.video,
             points=film.faces_over(context, one.face, part),
-            times=film.times(part),
+            run_in=film.faces_over(context, one.face, before) if before else redraw.no_points(),
+            times=film.times(whole),
             pictures=lambda: film.pictures(part),
         )
         with redraw.contained("The cut could not be prepared."):
             made = maker.prepare(view)
         out.bytes("prepared", save_arrays(made))
-        out.detail |= {"frames": len(part)}
+        out.detail |= {"frames": len(part), **redraw.metered(view.meter)}
 
     tracks = film.tracks[one.chunk].frames
     action = Action(
@@ -51,9 +62,10 @@ def prepare(
         site=context.site(STAGE, f"cut {one.cut + 1}, chunk {one.chunk + 1}"),
         inputs={
             "pictures": film.key(part),
-            "times": digest_bytes(film.times(part).tobytes()),
+            "times": digest_bytes(film.times(whole).tobytes()),
             "tracks": film.tracks_key(one.face, one.chunk),
             "frames": [part.start - tracks.start, part.stop - tracks.start],
+            **({"before": film.tracks_over_key(one.face, before)} if before else {}),
         },
         params={"video": film.source.video},
         backend=(backend.card.id, backend.card.version),
@@ -62,32 +74,80 @@ def prepare(
     return action, make
 
 
+Work = Mapping[tuple[int, int], tuple[Action, Make]]
+"""What prepares each (cut, chunk)."""
+
+
+def work(
+    context: Context,
+    film: Film,
+    backend: Drafter,
+    redraws: Sequence[Redraw],
+    cuts: Mapping[int, FrameRange],
+) -> Work:
+    """What prepares some redraws; nothing for a backend that prepares nothing.
+
+    Args:
+        cuts: the frames of each cut, by its index.
+    """
+    if not isinstance(backend, Preparing):
+        return {}
+    return {
+        (one.cut, one.chunk): prepare(
+            context, film, backend, backend, one, _part(film, one, cuts), cuts[one.cut]
+        )
+        for one in redraws
+    }
+
+
 def ready(
     context: Context,
     film: Film,
     backend: Drafter,
     redraws: Sequence[Redraw],
     cuts: Mapping[int, FrameRange],
+    preparing: Work,
 ) -> list[Ready | LocError | None]:
-    """What is prepared for each redraw, or why it could not be; None throughout for a backend that prepares
-    nothing.
+    """What is prepared for each redraw, or why it could not be; None throughout where nothing is prepared.
 
     Args:
-        cuts: the frames of each cut, by its index.
+        cuts: as `work`.
+        preparing: as `work` gives it.
     """
-    if not isinstance(backend, Preparing):
-        return [None] * len(redraws)
-    parts = [cuts[one.cut].intersect(film.source.chunks[one.chunk].frames) for one in redraws]
-    work: dict[tuple[int, int], tuple[Action, Make]] = {}
-    for one, part in zip(redraws, parts, strict=True):
-        assert part is not None, "a redraw lies in its cut"
-        work.setdefault((one.cut, one.chunk), prepare(context, film, backend, backend, one, part))
-    made = dict(zip(work, context.runner.attempt(list(work.values()), parallel=True), strict=True))
+    made = dict(zip(preparing, context.runner.attempt(list(preparing.values()), parallel=True), strict=True))
     found: list[Ready | LocError | None] = []
-    for one, part in zip(redraws, parts, strict=True):
-        result = made[one.cut, one.chunk]
-        if isinstance(result, LocError):
+    counted: set[tuple[int, int]] = set()
+    for one in redraws:
+        place = one.cut, one.chunk
+        result = made.get(place)
+        if result is None or isinstance(result, LocError):
             found.append(result)
-        elif part is not None:
-            found.append(Ready(result.ref("prepared"), one.frames.start - part.start))
+            continue
+        spent = 0.0 if place in counted else redraw.device_seconds(result)
+        counted.add(place)
+        part = _part(film, one, cuts)
+        before = made.get((one.cut, one.chunk - 1))
+        lead = 0
+        if isinstance(before, Made) and isinstance(backend, Preparing):
+            ends = (
+                other for other in redraws if other.cut == one.cut and other.frames.stop == one.frames.start
+            )
+            reads = backend.run_in(float(film.source.video.average_rate))
+            lead = max((min(reads, len(other.frames)) for other in ends), default=0)
+        found.append(
+            Ready(
+                result.ref("prepared"),
+                one.frames.start - part.start,
+                lead,
+                before.ref("prepared") if lead and isinstance(before, Made) else None,
+                spent,
+            )
+        )
     return found
+
+
+def _part(film: Film, one: Redraw, cuts: Mapping[int, FrameRange]) -> FrameRange:
+    """The frames of a redraw's cut in its chunk."""
+    part = cuts[one.cut].intersect(film.source.chunks[one.chunk].frames)
+    assert part is not None, "a redraw lies in its cut"
+    return part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from loc import packages
 from loc.artifacts import SAMPLE_RATE, ChunkTracks, Clip, FrameRange, PatchTrack, Phones, Ref, Source
-from loc.errors import LocError
+from loc.backend import Sized
+from loc.errors import LocError, MissingError
 from loc.media.ffmpeg import decoder_fingerprint
 from loc.media.sound import decode_flac
 from loc.media.timeline import Timeline
@@ -22,7 +23,16 @@ from loc.runner import Action, Made, Make, Out
 from loc.stage import Context
 from loc.store.keys import digest_bytes
 from stages.lipsync import plan
-from stages.lipsync.contract import HEARD_RATE, Drafter, Heard, MouthPlan, Patch, RedrawWindow, ShotView
+from stages.lipsync.contract import (
+    HEARD_RATE,
+    Drafter,
+    Heard,
+    Meter,
+    MouthPlan,
+    Patch,
+    RedrawWindow,
+    ShotView,
+)
 from stages.lipsync.cuts import Stretch
 from stages.lipsync.shot_faces import ShotFace
 
@@ -81,6 +91,13 @@ class Film:
         parts = sorted(face.parts.get(chunk, ()))
         return {"arrays": tracks.arrays, "start": tracks.frames.start, "parts": parts}
 
+    def tracks_over_key(self, face: ShotFace, frames: FrameRange) -> list[dict[str, Any]]:
+        """How a face's tracks over frames of one shot stand in an action's inputs."""
+        return [
+            {**self.tracks_key(face, index), "frames": [part.start, part.stop]}
+            for index, part in self.chunks_over(frames)
+        ]
+
     def faces(self, context: Context, face: ShotFace, chunk: int, frames: FrameRange) -> Faces:
         """The face in some of a chunk's frames, gaps filled and smoothed with the chunk's context."""
         from stages.lipsync.tracks import prepare
@@ -136,10 +153,40 @@ class Ready:
     Args:
         arrays: of the whole of its cut in its chunk.
         offset: which of those frames is the redraw's first.
+        lead: frames before the redraw that are read as well, drawn ones of its cut in the chunk before.
+        before: as `arrays`, of that chunk; None where none are read.
+        device_seconds: that a device computed for them, counted for the first redraw of them alone.
     """
 
     arrays: Ref
     offset: int
+    lead: int = 0
+    before: Ref | None = None
+    device_seconds: float = 0.0
+
+
+class NoRoom(Exception):  # noqa: N818 - news for whoever has another backend
+    """The device has no room for a backend's model, which has work. `error` says it to people."""
+
+    def __init__(self, error: MissingError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def see_room(context: Context, backend: Drafter, work: Iterable[tuple[Action, Make]]) -> bool:
+    """See that there is room for a backend's model where some of its work is still to be made; whether that
+    had to be looked at.
+
+    Raises:
+        NoRoom: there is none.
+    """
+    if not isinstance(backend, Sized) or not any(context.runner.lacks(action) for action, _ in work):
+        return False
+    try:
+        backend.room(wait=context.runner.mode == "make")
+    except MissingError as error:
+        raise NoRoom(error) from error
+    return True
 
 
 def profile(
@@ -209,7 +256,7 @@ def draw(
         profile, and those of the same person in two other shots; the dry clips of this face that sound in it
         or less than 0.3 s from it, and their phones; for a backend that hears, clips less than 1 s from it,
         no phones, and no profiles of other shots; for one that prepares, what was prepared, no pictures
-        and no tracks.
+        and no tracks, and of the frames before that it asks for what was prepared and their clips.
     Leaves out: the mix; text, language and speakers; the numbers of cut and chunk, and the face's name.
 
     Args:
@@ -218,13 +265,18 @@ def draw(
         ready: what a backend that prepares has prepared.
         clips: every clip of the dub that the face speaks; only those that sound in the redraw are read.
     """
-    zero = int(film.edges[redraw.frames.start])
-    near = clips_near(film, redraw.frames, clips, plan.HEARING if backend.hears else plan.REACH)
+    reads = redraw.frames
+    if ready is not None:
+        reads = FrameRange(start=reads.start - ready.lead, stop=reads.stop)
+    zero = int(film.edges[reads.start])
+    near = clips_near(film, reads, clips, plan.HEARING if backend.hears else plan.REACH)
     lent = () if backend.hears else lent
 
     def make(out: Out) -> None:
         with contained("The mouth could not be drawn."):
-            draw_patches(context, film, backend, redraw, person, near, out, lent=lent, ready=ready)
+            draw_patches(
+                context, film, backend, redraw, person, near, out, lent=lent, ready=ready, reads=reads
+            )
 
     action = Action(
         name="lipsync.draw",
@@ -232,7 +284,7 @@ def draw(
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             **_seen(film, redraw, ready),
-            "times": digest_bytes(film.times(redraw.frames).tobytes()),
+            "times": digest_bytes(film.times(reads).tobytes()),
             "profile": person,
             **({"lent": list(lent)} if lent else {}),
             "opacity": digest_bytes(redraw.opacity.tobytes()),
@@ -256,7 +308,12 @@ def _seen(film: Film, redraw: Redraw, ready: Ready | None) -> dict[str, Any]:
             "pictures": film.key(redraw.frames),
             "tracks": film.tracks_key(redraw.face, redraw.chunk),
         }
-    return {"prepared": {"arrays": ready.arrays, "at": [ready.offset, ready.offset + len(redraw.frames)]}}
+    seen: dict[str, Any] = {
+        "prepared": {"arrays": ready.arrays, "at": [ready.offset, ready.offset + len(redraw.frames)]}
+    }
+    if ready.before is not None:
+        seen["before"] = {"arrays": ready.before, "last": ready.lead}
+    return seen
 
 
 def clips_near(film: Film, frames: FrameRange, clips: Sequence[Clip], reach: int) -> list[Clip]:
@@ -280,8 +337,14 @@ def patch_track(film: Film, redraw: Redraw, made: Made) -> PatchTrack:
 
 
 def device_seconds(made: Made) -> float:
-    """How long a device computed for a redraw when it was made; 0 where none was metered."""
+    """How long a device computed for a redraw, or to prepare a cut, when that was made; 0 where none was
+    metered."""
     return float(made.detail.get("device_seconds", 0.0))
+
+
+def metered(meter: Meter) -> dict[str, Any]:
+    """What stands of a meter in the record of an action; nothing where no device computed."""
+    return {"device": meter.device, "device_seconds": round(meter.seconds, 3)} if meter.seconds else {}
 
 
 def draw_patches(
@@ -311,31 +374,35 @@ def draw_patches(
     from loc.media.arrays import load_arrays
     from loc.media.patches import save_placement, write_patches
 
+    def arrays(ref: Ref | None) -> Mapping[str, npt.NDArray[Any]]:
+        return {} if ref is None else load_arrays(context.store.open_object(ref))
+
     frames = redraw.frames
     reads = reads or frames
     window = RedrawWindow(
         video=film.source.video,
-        points=film.faces_over(context, redraw.face, reads) if ready is None else _no_points(),
+        points=film.faces_over(context, redraw.face, reads) if ready is None else no_points(),
         plan=_still(redraw) if backend.hears else _mouth_plan(context, film, redraw, clips),
-        profile={} if person is None else load_arrays(context.store.open_object(person)),
+        profile=arrays(person),
         lent=tuple(load_arrays(context.store.open_object(ref)) for ref in lent),
         pictures=lambda: film.pictures(reads) if ready is None else iter(()),
         first_frame=reads.start,
         drawn=frames,
         cut=cut or frames,
         heard=heard(context, film, reads, clips) if backend.hears else None,
-        prepared={} if ready is None else load_arrays(context.store.open_object(ready.arrays)),
+        prepared=arrays(None if ready is None else ready.arrays),
         offset=0 if ready is None else ready.offset,
+        before=arrays(None if ready is None else ready.before),
     )
     placed = _Placed(lambda done: out.progress(done, len(frames)))
     write_patches(out.file("pixels", ".mkv"), placed.pixels(backend.draw(window)))
     out.bytes("placement", save_placement(placed.placement(redraw.opacity)))
     out.detail |= {"frames": len(frames), "width": placed.width, "height": placed.height}
-    if window.meter.seconds:
-        out.detail |= {"device": window.meter.device, "device_seconds": round(window.meter.seconds, 3)}
+    out.detail |= metered(window.meter)
 
 
-def _no_points() -> npt.NDArray[np.float32]:
+def no_points() -> npt.NDArray[np.float32]:
+    """Mesh points of no frames."""
     from loc.analysis.faces import POINT_COUNT
 
     return np.empty((0, POINT_COUNT, 2), dtype=np.float32)

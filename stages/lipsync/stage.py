@@ -50,7 +50,7 @@ from stages.lipsync.contract import Drafter, Inputs
 from stages.lipsync.cuts import Stretch, cut_shot
 from stages.lipsync.finals import Decided, Drafted
 from stages.lipsync.plan import Range
-from stages.lipsync.redraw import STAGE, Film, Redraw
+from stages.lipsync.redraw import STAGE, Film, NoRoom, Redraw, see_room
 from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations
 from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces, shot_of
 from stages.lipsync.speaking import Judged
@@ -125,9 +125,8 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     }
     backend = cast(Drafter, context.backend(STAGE, context.language))
     before = {name: voices[lane.shot].of(name, ()) for name, lane in lanes.items()}
-    profiles = _measured(
-        context, film, backend, [lane for name, lane in lanes.items() if _speaks(film, lane, before[name])]
-    )
+    speaking = [lane for name, lane in lanes.items() if _speaks(film, lane, before[name])]
+    profiles = _measured(context, film, backend, speaking)
     dub = inputs.dub.get()
     clips = dub.clips
     if dub.slowed:
@@ -148,7 +147,9 @@ def run(context: Context, inputs: Inputs) -> LipSync:
     context.foresee(context.language, outlook)
     finals.check_numbers(context, outlook)
     who = seen_people(castings, {face.name: face for face in everyone})
-    drawn, failures = _drawn(context, film, backend, redraws, profiles, routed, who)
+    backend, drawn, failures = _drafted(
+        context, film, backend, redraws, profiles, [*speaking, *late], routed, who
+    )
     _tell(context, routed, failures, castings)
     clips_of = [cut.clips for cut in routed]
     scores = scoring.scores(context, film, backend, drawn, clips_of)
@@ -195,6 +196,7 @@ def run(context: Context, inputs: Inputs) -> LipSync:
         cuts=tuple(cuts.values()),
         patches=tuple(one.patches for cut in drafts for one in decided[cut.number].drawn),
         spent=tuple(_spent(cut, decided[cut.number]) for cut in drafts if _is_metered(cut, decided)),
+        drafter=context.card_of(backend).choice if drafts else None,
     )
 
 
@@ -473,6 +475,42 @@ def _redraws(film: Film, index: int, cut: _Routed) -> Iterator[Redraw]:
             yield Redraw(index, cut.face, number, frames, opacity[first:last])
 
 
+def _drafted(
+    context: Context,
+    film: Film,
+    backend: Drafter,
+    redraws: Sequence[Redraw],
+    profiles: Mapping[str, Ref | LocError],
+    speaking: Sequence[_Lane],
+    routed: Sequence[_Routed],
+    who: Sequence[CastPerson],
+) -> tuple[Drafter, list[Drawn], dict[int, LocError]]:
+    """(who drew the drafts, what was drawn, what went wrong by cut): by the chosen backend, or, where there
+    is something to draw and the device has no room for its model, by the next one.
+
+    Args:
+        profiles: of the lanes that speak, by the chosen backend.
+
+    Raises:
+        MissingError: there is no room for the one that was named.
+    """
+    named = STAGE in context.settings.backend
+    others = iter(() if named else context.others(STAGE, context.language))
+    while True:
+        try:
+            return backend, *_drawn(context, film, backend, redraws, profiles, routed, who)
+        except NoRoom as short:
+            following = next(others, None)
+            if following is None:
+                raise short.error from short
+            backend = cast(Drafter, following)
+            name = context.card_of(backend).choice.partition("/")[2]
+            context.runner.notice("room", f"Memory for {STAGE}: {short.error}")
+            # Without figures, which change from run to run: it stands in the report.
+            context.runner.notice("drafts-smaller", f"Drafts are drawn by {name}. {short.error.what}")
+            profiles = _measured(context, film, backend, speaking)
+
+
 def _drawn(
     context: Context,
     film: Film,
@@ -483,11 +521,18 @@ def _drawn(
     who: Sequence[CastPerson],
 ) -> tuple[list[Drawn], dict[int, LocError]]:
     """(what was drawn, what went wrong by cut). A cut of which one redraw failed is not drawn at all: half a
-    sentence drawn would show more than none."""
+    sentence drawn would show more than none.
+
+    Raises:
+        NoRoom: something is to be drawn, and there is no room for the backend's model.
+    """
     failures: dict[int, LocError] = {}
-    work, wanted = [], []
+    work, wanted, spent = [], [], []
     cuts = {one.cut: routed[one.cut].stretch.frames for one in redraws}
-    for one, ready in zip(redraws, prepared.ready(context, film, backend, redraws, cuts), strict=True):
+    preparing = prepared.work(context, film, backend, redraws, cuts)
+    roomy = see_room(context, backend, preparing.values())
+    readied = prepared.ready(context, film, backend, redraws, cuts, preparing)
+    for one, ready in zip(redraws, readied, strict=True):
         person = profiles[one.face.name]
         if isinstance(person, LocError):
             failures[one.cut] = person
@@ -496,13 +541,16 @@ def _drawn(
             failures[one.cut] = ready
             continue
         wanted.append(one)
+        spent.append(ready.device_seconds if ready is not None else 0.0)
         lent = _lent(one.face, profiles, who)
         work.append(redraw.draw(context, film, backend, one, person, routed[one.cut].clips, lent, ready))
-    results = list(zip(wanted, context.runner.attempt(work, parallel=True), strict=True))
-    failures |= {one.cut: result for one, result in results if isinstance(result, LocError)}
+    if not roomy:
+        see_room(context, backend, work)
+    results = list(zip(wanted, context.runner.attempt(work, parallel=True), spent, strict=True))
+    failures |= {one.cut: result for one, result, _ in results if isinstance(result, LocError)}
     drawn = [
-        Drawn(one, redraw.patch_track(film, one, result), redraw.device_seconds(result))
-        for one, result in results
+        Drawn(one, redraw.patch_track(film, one, result), before + redraw.device_seconds(result))
+        for one, result, before in results
         if not isinstance(result, LocError) and one.cut not in failures
     ]
     return drawn, failures

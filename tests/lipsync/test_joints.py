@@ -31,9 +31,12 @@ from stages.deliver.picture import Layer, composite
 from stages.ingest import stage as ingest
 from stages.ingest.contract import Inputs as IngestInputs
 from stages.lipsync import stage as lipsync
+from stages.lipsync.contract import Drafter
+from stages.lipsync.musetalk import MuseTalk
 from stages.lipsync.redraw import Film as Tracked
 from stages.lipsync.shot_faces import ShotFace
 from stages.lipsync.warp import Warp
+from tests.lipsync.musetalk import tiny
 from tests.lipsync.test_stage import Rig, dub_of
 from tests.presenter import NORA, Film, Said, Script, Shot, shoot
 
@@ -162,8 +165,10 @@ def stand_out(pairs: Values, joints: npt.NDArray[np.intp]) -> bool:
     return bool(at.max() > others.max() or np.median(at) > np.percentile(others, 85))
 
 
-def prepared(film: Path, folder: Path, chunks: tuple[Chunk, ...] | None = None) -> Drawn:
-    """Ingest a film and draw a dub that hardly ever pauses."""
+def prepared(
+    film: Path, folder: Path, chunks: tuple[Chunk, ...] | None = None, backend: Drafter | None = None
+) -> Drawn:
+    """Ingest a film and draw a dub that hardly ever pauses; by `warp` where no other backend is given."""
     store = WorkDir(folder / "store")
     runner = Runner(store, EventBus(), run="test")
     job = Job(film, digest_file(film), film.stat().st_size, ("es",), "en")
@@ -173,7 +178,7 @@ def prepared(film: Path, folder: Path, chunks: tuple[Chunk, ...] | None = None) 
     )
     if chunks is not None:
         source = source.model_copy(update={"chunks": chunks})
-    rig = Rig(store, source, film, Warp(Host(Settings(), folder)), runners=[runner])
+    rig = Rig(store, source, film, backend or Warp(Host(Settings(), folder)), runners=[runner])
     length = len(SYMBOLS) * SAMPLE_RATE // 10
     places = range(SAMPLE_RATE // 5, source.samples - length, length + SAMPLE_RATE // 5)
     clips = [rig.clip(place, SYMBOLS, line=str(number)) for number, place in enumerate(places)]
@@ -196,6 +201,43 @@ def test_a_film_in_three_chunks_has_no_joints_to_be_seen(short_film: Film, tmp_p
     assert not stand_out(jolts(drawn.mouths), drawn.joints)
     assert not stand_out(flashes(drawn.mouths), drawn.joints)
     closed(drawn)
+
+
+def test_musetalk_holds_faces_still_over_joints(short_film: Film, tmp_path: Path) -> None:
+    """Two chunks are drawn as one is: what is before the joint is read, which stands in the keys."""
+    count = short_film.truth.frames
+    tiny.register(tmp_path / "data")
+    settings = Settings(data_dir=tmp_path / "data", device="cpu", musetalk_smoothing=True)
+    backend = MuseTalk(Host(settings, tmp_path, model="tiny"))
+    one, two = (
+        prepared(
+            short_film.path,
+            tmp_path / name,
+            tuple(
+                Chunk(shot=0, frames=FrameRange(start=a, stop=b))
+                for a, b in itertools.pairwise((0, *edges, count))
+            ),
+            backend,
+        )
+        for name, edges in (("one", ()), ("two", (count // 2,)))
+    )
+    assert {patch.chunk for patch in two.made.patches} == {0, 1}
+
+    assert jolts(two.mouths)[two.joints] == pytest.approx(jolts(one.mouths)[two.joints], rel=0.1)
+    read = [
+        (record.name, "before" in record.fields["inputs"])
+        for record in two.rig.store.actions()
+        if record.name in ("lipsync.prepare", "lipsync.draw")
+    ]
+    assert sorted(read) == [
+        ("lipsync.draw", False),
+        ("lipsync.draw", True),
+        ("lipsync.prepare", False),
+        ("lipsync.prepare", True),
+    ]
+    backend.close()
+    closed(one)
+    closed(two)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,15 @@ def test_the_models_folder_of_musetalk(keeper: Keeper, tmp_path: Path) -> None:
     assert found["musetalk-1.5"] == ["musetalkV15/musetalk.json", "musetalkV15/unet.pth"]
     assert found["musetalk-1.0"] == ["musetalk/musetalk.json", "musetalk/pytorch_model.bin"]
     assert keeper.shelf.find("musetalk-1.5").files["musetalkV15/unet.pth"] == tree / "musetalkV15/unet.pth"
-    assert found["sd-vae-ft-mse"] == ["config.json"]
+    assert found["sd-vae-ft-mse"] == ["config.json", "diffusion_pytorch_model.bin"]
+    assert found["whisper-tiny-hf"] == ["config.json", "pytorch_model.bin"]
+    assert found["stable-syncnet"] == ["latentsync_syncnet.pt"]
+    held = keeper.shelf.find("sd-vae-ft-mse")
+    assert held.files["diffusion_pytorch_model.safetensors"] == tree / "sd-vae/diffusion_pytorch_model.bin"
+    assert all(verdict.fault is None for verdict in keeper.verify("sd-vae-ft-mse"))
+    keeper.remove("sd-vae-ft-mse")
+    (tree / "sd-vae/diffusion_pytorch_model.bin").write_bytes(b"another")
+    assert keeper.adopt(tree / "sd-vae", ["sd-vae-ft-mse"]) == {"sd-vae-ft-mse": ["config.json"]}
     assert "syncnet-v2" not in found
 
 

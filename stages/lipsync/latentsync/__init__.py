@@ -88,11 +88,11 @@ class LatentSync:
         with self._resident() as model:
             yield from draw(window, model, sampling, seed)
 
-    def room(self) -> Room:
+    def room(self, *, wait: bool = False) -> Room:
         """See `loc.backend.Sized`: how its windows will be computed in what is free now."""
         from stages.lipsync.latentsync.room import in_words
 
-        device, free, layout, needs = self._fitted()
+        device, free, layout, needs = self._fitted(wait=wait)
         return Room(device.title, needs, free, in_words(layout))
 
     def unverified(self) -> str | None:
@@ -139,7 +139,7 @@ class LatentSync:
             return sampling, said.finals_seed
         return Sampling(round(sampling.steps * RETRY_STEPS), sampling.guidance, reuse=1), said.finals_seed + 1
 
-    def _fitted(self) -> tuple[Device, int | None, Layout, int]:
+    def _fitted(self, *, wait: bool = False) -> tuple[Device, int | None, Layout, int]:
         """(device, MiB that are free there, the fastest layout that fits, MiB that it takes).
 
         Raises:
@@ -147,7 +147,7 @@ class LatentSync:
         """
         from stages.lipsync.latentsync import model, room
 
-        device, free = self._host.devices.device, self._host.devices.device.free_mb()
+        device, free = self._host.devices.device, self._host.devices.free_mb(wait=wait)
         taken = model.taken_by(self.model, self._files(self.model), self._files(VAE), device.name)
         shared = not device.name.startswith(model.HALF)
         layout = room.fitting(taken, free, shared=shared)

@@ -23,6 +23,7 @@ from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
 from stages.lipsync.nets.config import read_config
 from stages.lipsync.nets.lending import lend
+from stages.lipsync.nets.memory import numbers
 
 Net = TypeVar("Net", bound=torch.nn.Module)
 
@@ -303,17 +304,13 @@ def taken(shape: Shape, vae: Mapping[str, Any], *, half: bool) -> room.Takes:
         unet, autoencoder = UNet3D(shape.unet), eye.autoencoder(vae)
     return room.takes(
         shape.resolution,
-        unet_numbers=_numbers(unet),
-        part_numbers=max(map(_numbers, parts(unet))),
+        unet_numbers=numbers(unet),
+        part_numbers=max(map(numbers, parts(unet))),
         unet_width=shape.unet.widths[0],
-        vae_numbers=_numbers(autoencoder),
+        vae_numbers=numbers(autoencoder),
         vae_width=autoencoder.config.block_out_channels[0],
         number=2 if half else 4,
     )
-
-
-def _numbers(net: torch.nn.Module) -> int:
-    return sum(part.numel() for part in (*net.parameters(), *net.buffers()))
 
 
 def _filled(

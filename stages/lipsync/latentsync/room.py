@@ -11,20 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stages.lipsync.latentsync.windows import SIZE
-
-MIB = 1 << 20
+from stages.lipsync.nets.memory import DECODE_VALUES, ENCODE_VALUES, MIB, SPARE
 
 STEP_VALUES = 25.1
 """Numbers that the UNet holds at its peak, per picture of a window, over widths[0] x latent pixels."""
-ENCODE_VALUES = 5.0
-"""Numbers that the VAE's encoder holds, per picture, over its finest width x pixels of the picture."""
-DECODE_VALUES = 6.0
-"""The decoder's, likewise."""
 HEAR_MIB = 120
 """What whisper tiny takes at work on the three seconds of a window, weights among it, in full precision."""
-SPARE = 1.2
-"""Over what is counted, for what allocators round up and for scratch space of convolutions. Not measured: no
-GPU was at hand. Where it is too little, memory ends, the work is halved and goes on."""
 
 
 @dataclass(frozen=True)

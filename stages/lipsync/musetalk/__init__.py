@@ -13,8 +13,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from loc import packages
-from loc.backend import Card, Host, LicensedPart, Need, Speech, Tried
-from loc.errors import LocError
+from loc.backend import Card, Host, LicensedPart, Need, Room, Speech, Tried
+from loc.device import Device, needed, no_room
+from loc.errors import InputError, LocError
 from stages.lipsync.contract import CutView, Patch, Prepared, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
 from stages.lipsync.parts import FACES, NETS, VAE
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from stages.lipsync.musetalk.model import Model
 
 EAR = "whisper-tiny-hf"
-OLD_UNET = "pytorch_model.bin"
-"""What the net of version 1.0 is published as; that of 1.5 is unet.pth."""
-
+UNETS: Mapping[str, Version] = {"unet.pth": "1.5", "pytorch_model.bin": "1.0"}
+"""What the net of each version is published as."""
+STATES = (".pth", ".pt", ".bin", ".safetensors")
+"""How files of tensors end."""
 
 GPU_BATCH, CPU_BATCH = 32, 8
 """Faces drawn at once. A face is about 0.8e12 multiplications and additions (`bench/musetalk.py`), so 32 are
@@ -41,7 +43,7 @@ class MuseTalk:
     card: ClassVar[Card] = Card(
         stage="lipsync",
         name="musetalk",
-        version="2",
+        version="3",
         summary="paints the lower half of the face from the sound, 256 pixels wide, in one step",
         family="neural",
         quality="good",
@@ -65,6 +67,8 @@ class MuseTalk:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._resident: Resident[Model] | None = None
+        self._fits: int | None = None
+        """Faces at once that fit into what was free when the nets were loaded."""
         self._lock = Lock()
 
     @property
@@ -74,15 +78,20 @@ class MuseTalk:
 
     @property
     def version(self) -> Version:
-        """Of the model, told by the name of its file."""
-        return "1.0" if any(Path(path).name == OLD_UNET for path in self._own().files) else "1.5"
+        """Of the model, told by the name of its file.
+
+        Raises:
+            InputError: its folder holds several.
+        """
+        return UNETS.get(Path(_named(self._own(), tuple(UNETS), STATES)).name, "1.5")
 
     @property
     def knobs(self) -> Knobs:
         return knobs_of(self._host.settings, self.version)
 
     def check(self) -> None:
-        """See that the knobs make sense with the version of the weights."""
+        """See which files are the nets', and that the knobs make sense with their version."""
+        self._parts()
         knobs_of(self._host.settings, self.version)
 
     def fingerprint(self) -> Mapping[str, str]:
@@ -116,25 +125,63 @@ class MuseTalk:
         """Nothing is measured of a person: every frame is drawn from itself."""
         return {}
 
+    def run_in(self, fps: float) -> int:
+        """Frames that its filters read before those of a chunk; none where nothing is held steady."""
+        from stages.lipsync.musetalk.smoothing import RUN_IN_S
+
+        return round(RUN_IN_S * fps) if self.knobs.smoothing else 0
+
     def prepare(self, cut: CutView) -> Prepared:
         """Bake the faces of a cut."""
         from stages.lipsync.musetalk.baking import bake, joined, shown
 
         frames = shown(cut, self.knobs)
+        cut.meter.device = self._host.devices.device.title
         with self.nets() as nets:
-            return joined(bake(nets, frames, cut.video, self.knobs, self.batch(nets), self._host.devices))
+            made = bake(nets, frames, cut.video, self.knobs, self.batch, self._host.devices, cut.meter)
+            return joined(made)
 
     def draw(self, window: RedrawWindow) -> Iterator[Patch]:
         """Draw every frame of the window, in order."""
         from stages.lipsync.musetalk.saying import patches
 
+        window.meter.device = self._host.devices.device.title
         with self.nets() as nets:
-            yield from patches(nets, window, self.knobs, self.batch(nets), self._host.devices)
+            yield from patches(nets, window, self.knobs, self.batch, self._host.devices)
 
-    def batch(self, nets: Model) -> int:
-        """Faces at once, at first: what was asked for, else what fills the device."""
+    @property
+    def batch(self) -> int:
+        """Faces at once, at first, by nets that are loaded: what was asked for, else what fills the device;
+        as far as it fits."""
+        wanted = self._wanted(self._host.devices.device)
+        return min(wanted, self._fits or wanted)
+
+    def room(self, *, wait: bool = False) -> Room:
+        """See `loc.backend.Sized`: how many faces at once fit into what is free now."""
+        from stages.lipsync.musetalk.room import in_words
+
+        device, free, batch, needs = self._fitted(wait=wait)
+        return Room(device.title, needs, free, in_words(batch))
+
+    def _wanted(self, device: Device) -> int:
         asked: int | None = self._host.settings.musetalk_batch_size
-        return asked or (GPU_BATCH if nets.device.type == "cuda" else CPU_BATCH)
+        return asked or (GPU_BATCH if device.name.startswith("cuda") else CPU_BATCH)
+
+    def _fitted(self, *, wait: bool = False) -> tuple[Device, int | None, int, int]:
+        """(device, MiB that are free there, faces at once that fit, MiB that they take).
+
+        Raises:
+            MissingError: there is no room for one.
+        """
+        from stages.lipsync.musetalk import model, room
+
+        device, free = self._host.devices.device, self._host.devices.free_mb(wait=wait)
+        taken = model.taken_by(self._parts(), device.name, self.knobs.precision)
+        batch = room.fitting(taken, free, self._wanted(device))
+        if batch is None:
+            assert free is not None
+            raise no_room(self._own().row.title, device, needed(taken.memory_mb(1), free))
+        return device, free, batch, taken.memory_mb(batch)
 
     def self_check(self, speech: Speech) -> Iterator[Tried]:  # noqa: ARG002 - nothing is heard
         """Draw a drawn face, silent and speaking."""
@@ -152,18 +199,17 @@ class MuseTalk:
 
     def nets(self) -> Resident[Model]:
         """The nets and their place on the device."""
-        from stages.lipsync.musetalk import model
-
         with self._lock:
             if self._resident is None:
-                row, parts = self._own().row, self._parts()
-                version, precision = self.version, self.knobs.precision
-                self._resident = self._host.resident(
-                    row.title,
-                    row.memory_mb,
-                    lambda device: model.load(parts, version, device, precision, self.devices.say),
-                )
+                # What is free is asked with the lease in hand, when other models have left.
+                self._resident = self._host.resident(self._own().row.title, 0, self._load)
             return self._resident
+
+    def _load(self, device: str) -> Model:
+        from stages.lipsync.musetalk import model
+
+        self._fits = self._fitted()[2]
+        return model.load(self._parts(), self.version, device, self.knobs.precision, self.devices.say)
 
     def _own(self) -> Weights:
         """The UNet's weights."""
@@ -172,16 +218,41 @@ class MuseTalk:
         return self._host.weights(self._host.model)
 
     def _parts(self) -> dict[str, Path]:
-        """The files, by what `model.load` calls them."""
+        """The files, by what `model.load` calls them.
+
+        Raises:
+            InputError: which they are is not clear.
+        """
         parts = {}
-        for part, weights in (
-            ("unet", self._own()),
-            ("vae", self._host.weights(VAE)),
-            ("ear", self._host.weights(EAR)),
+        for part, weights, states, config in (
+            ("unet", self._own(), tuple(UNETS), "musetalk.json"),
+            ("vae", self._host.weights(VAE), (), "config.json"),
+            ("ear", self._host.weights(EAR), (), "config.json"),
         ):
-            for path in weights.files.values():
-                parts[f"{part}_config" if path.suffix == ".json" else part] = path
+            parts[part] = weights.files[_named(weights, states, STATES)]
+            parts[f"{part}_config"] = weights.files[_named(weights, (config,), (".json",))]
         return parts
+
+
+def _named(weights: Weights, names: tuple[str, ...], endings: tuple[str, ...]) -> str:
+    """The path, inside its set, of the one file that has one of some names; where none has, that ends in one
+    of some ways.
+
+    Raises:
+        InputError: there are several such files, or none.
+    """
+    paths = sorted(weights.files)
+    found = [path for path in paths if Path(path).name in names] or [
+        path for path in paths if path.endswith(endings)
+    ]
+    if len(found) == 1:
+        return found[0]
+    wanted = f"{' or '.join(names)}, or the only file that ends in {' or '.join(endings)}"
+    raise InputError(
+        f"{weights.row.title} cannot be loaded.",
+        why=f"One file is read, {wanted}; its folder holds {', '.join(found) or 'none'}.",
+        fix="Register a folder with the files of one model: its net, and its musetalk.json.",
+    )
 
 
 def _arithmetic() -> dict[str, str]:

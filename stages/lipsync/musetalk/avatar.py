@@ -17,7 +17,7 @@ import itertools
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -269,11 +269,13 @@ def _bake(
     film: Path, digest: str, name: str, folder: Path, settings: Settings, backend: MuseTalk, say: Say
 ) -> Avatar:
     from loc.analysis.face_tracker import FaceTracker
+    from loc.analysis.faces import upright_transform
     from loc.media.frames import first_look, read_frames, scan_frames
     from loc.media.probe import probe_source
     from stages.lipsync.musetalk.baking import bake as baking
-    from stages.lipsync.musetalk.baking import write_rows
+    from stages.lipsync.musetalk.baking import quantities, write_rows
     from stages.lipsync.musetalk.following import follow_film
+    from stages.lipsync.musetalk.smoothing import SteadyBoxes
 
     video = probe_source(film, settings).video
     scan = scan_frames(film, video)
@@ -287,18 +289,21 @@ def _bake(
         raise InputError(f"No frame of {name!r} shows a face.", fix="Take pictures that show one, larger.")
     say(f"{followed.seen} of {timeline.count} frames show the face")
     shapes: list[tuple[int, int]] = []
+    rate = _rate(video.average_rate)
     with (folder / "pictures.raw").open("wb") as raw, backend.nets() as nets:
 
         def shown() -> Iterator[Shown]:
             pictures = read_frames(film, video, timeline, frames)
+            held_still, upright = SteadyBoxes(), upright_transform(video)
             for planes, points in zip(pictures, followed.points(), strict=True):
+                box = quantities(points, upright) if knobs.smoothing else None
                 held = (planes.y, planes.u, planes.v)
                 shapes[:] = [(plane.shape[0], plane.shape[1]) for plane in held]
                 for plane in held:
                     raw.write(plane.tobytes())
-                yield planes, points, None
+                yield planes, points, held_still(box, float(1 / rate))
 
-        knobs, batch = backend.knobs, backend.batch(nets)
+        knobs, batch = backend.knobs, backend.batch
         batches = baking(nets, shown(), video, knobs, batch, backend.devices)
         face, row = write_rows(batches, folder / "faces.raw")
     if row is None:
@@ -310,7 +315,7 @@ def _bake(
         name=name,
         version=backend.version,
         source=digest,
-        rate=_rate(video.average_rate),
+        rate=rate,
         frames=timeline.count,
         faces=int((face >= 0).sum()),
         video=video,
@@ -372,7 +377,7 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
     heard = soxr.resample(sound, rate, HEARD_RATE)
     with backend.nets() as nets, tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as scratch:
         rows = _tables(stage, nets, heard, count)
-        batch = backend.batch(nets)
+        batch = backend.batch
         drawn = _frames(stage, nets, rows, batch, backend.devices)
         picture, track, whole = (Path(scratch) / name for name in ("p.mp4", "s.m4a", "whole.mp4"))
         coding = coding_for(stage.record.video, "h264", settings.crf, settings.preset)
@@ -390,7 +395,9 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
     return count
 
 
-def stream(stage: Stage, chunks: Iterable[Sound], backend: MuseTalk) -> Iterator[npt.NDArray[np.uint8]]:
+def stream(
+    stage: Stage, chunks: Iterable[Sound], backend: MuseTalk
+) -> Generator[npt.NDArray[np.uint8], None, None]:
     """Frames of an avatar while its sound still comes in, uint8 [height, width, 3] RGB as coded.
 
     A frame comes as soon as 0.3 s after its middle are known (its own window and what the ear looks ahead),
@@ -402,33 +409,37 @@ def stream(stage: Stage, chunks: Iterable[Sound], backend: MuseTalk) -> Iterator
     """
     from loc.media.colour import to_rgb
 
+    with backend.nets() as nets:
+        heard = _heard_so_far(stage, nets, chunks)
+        for planes in _frames(stage, nets, heard, backend.batch, backend.devices):
+            yield to_rgb(planes, stage.record.video)
+
+
+def _heard_so_far(stage: Stage, nets: Model, chunks: Iterable[Sound]) -> Iterator[tuple[int, Any]]:
+    """(first frame, tokens [n, ...]) of a sound as it comes in, of frames whose own is known."""
     held = np.zeros(0, dtype=np.float32)
     dropped = done = fresh = 0
-    with backend.nets() as nets:
-        for chunk in itertools.chain(chunks, [None]):
-            last = chunk is None
-            if chunk is not None:
-                held = np.concatenate([held, np.asarray(chunk, dtype=np.float32)])
-                fresh += len(chunk)
-                if fresh < FRESH:
-                    continue
-                fresh = 0
-            known = dropped + len(held)
-            until = stage.frames_for(known, HEARD_RATE)
-            if not last:
-                window = (1 + 2 * stage.knobs.audio_padding_right) * HEARD_RATE // 50
-                ready = Fraction(max(0, known - LOOKAHEAD - window), HEARD_RATE) * stage.record.rate
-                until = max(done, int(ready - Fraction(1, 2)))
-            if until > done:
-                table = _rows_of(stage, done, until - done) - dropped * 50 // HEARD_RATE
-                rows = iter([(done, _tokens(nets.hear(held), table))])
-                frames = _frames(stage, nets, rows, backend.batch(nets), backend.devices)
-                for planes in frames:
-                    yield to_rgb(planes, stage.record.video)
-                done = until
-            spare = (len(held) - RECALL) // HEARD_RATE * HEARD_RATE
-            if spare > 0:
-                held, dropped = held[spare:], dropped + spare
+    for chunk in itertools.chain(chunks, [None]):
+        last = chunk is None
+        if chunk is not None:
+            held = np.concatenate([held, np.asarray(chunk, dtype=np.float32)])
+            fresh += len(chunk)
+            if fresh < FRESH:
+                continue
+            fresh = 0
+        known = dropped + len(held)
+        until = stage.frames_for(known, HEARD_RATE)
+        if not last:
+            window = (1 + 2 * stage.knobs.audio_padding_right) * HEARD_RATE // 50
+            ready = Fraction(max(0, known - LOOKAHEAD - window), HEARD_RATE) * stage.record.rate
+            until = max(done, int(ready - Fraction(1, 2)))
+        if until > done:
+            table = _rows_of(stage, done, until - done) - dropped * 50 // HEARD_RATE
+            yield done, _tokens(nets.hear(held), table)
+            done = until
+        spare = (len(held) - RECALL) // HEARD_RATE * HEARD_RATE
+        if spare > 0:
+            held, dropped = held[spare:], dropped + spare
 
 
 def _rows_of(stage: Stage, first: int, count: int) -> npt.NDArray[np.int64]:
@@ -464,7 +475,10 @@ def _frames(
 ) -> Iterator[Planes]:
     """The frames that say what is heard, in order."""
     from stages.lipsync.musetalk.saying import said
+    from stages.lipsync.musetalk.smoothing import SteadyPixels
 
+    smoothing, gap = stage.knobs.smoothing, float(1 / stage.record.rate)
+    steady = SteadyPixels()
     for first, tokens in heard:
         for start in range(0, len(tokens), batch):
             stop = min(start + batch, len(tokens))
@@ -477,7 +491,12 @@ def _frames(
                 own = tokens[[start + place for place in wanted]]
                 made = dict(zip(wanted, said(nets, latents, own, batch, devices), strict=True))
             for place, index in enumerate(shown):
-                yield stage.with_face(index, made[place]) if place in made else stage.picture(index)
+                if place not in made:
+                    steady = SteadyPixels()
+                    yield stage.picture(index)
+                    continue
+                drawn = steady(made[place], gap) if smoothing else made[place]
+                yield stage.with_face(index, drawn)
 
 
 def read_sound(path: Path) -> tuple[Sound, int]:

@@ -26,11 +26,11 @@ from loc.artifacts import SAMPLE_RATE, VideoStream
 from loc.device import Devices
 from loc.errors import LocError
 from loc.media.frames import Planes
-from stages.lipsync.contract import CutView
+from stages.lipsync.contract import CutView, Meter
 from stages.lipsync.musetalk import boxes, drawing, model
 from stages.lipsync.musetalk.ahead import Ahead
 from stages.lipsync.musetalk.knobs import Knobs
-from stages.lipsync.musetalk.smoothing import steady_boxes
+from stages.lipsync.musetalk.smoothing import SteadyBoxes
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -110,18 +110,40 @@ def shown(cut: CutView, knobs: Knobs) -> Iterator[Shown]:
     """The frames of a cut, each with its face, held steady where the knobs say so."""
     steady: Sequence[boxes.Quantities | None] = [None] * len(cut.points)
     if knobs.smoothing:
-        upright = upright_transform(cut.video)
-        own = [boxes.from_mesh(transform(points.astype(np.float64), upright)) for points in cut.points]
-        steady = steady_boxes(own, (np.maximum(np.diff(cut.times), 1) / SAMPLE_RATE).tolist())
-    return zip(cut.pictures(), cut.points, steady, strict=True)
+        every = [*cut.run_in, *cut.points]
+        held, upright = SteadyBoxes(), upright_transform(cut.video)
+        gaps = np.maximum(np.diff(cut.times, prepend=0), 1) / SAMPLE_RATE
+        steady = [held(quantities(points, upright), gap) for points, gap in zip(every, gaps, strict=True)]
+    return zip(cut.pictures(), cut.points, steady[-len(cut.points) :], strict=True)
+
+
+def quantities(
+    points: npt.NDArray[np.float32] | None, upright: npt.NDArray[np.float64]
+) -> boxes.Quantities | None:
+    """What the box of a face is made of; None of none.
+
+    Args:
+        points: as `drawing.cut` takes them.
+        upright: coded to upright pixels.
+    """
+    return None if points is None else boxes.from_mesh(transform(points.astype(np.float64), upright))
 
 
 def bake(
-    nets: model.Model, frames: Iterable[Shown], video: VideoStream, knobs: Knobs, batch: int, devices: Devices
+    nets: model.Model,
+    frames: Iterable[Shown],
+    video: VideoStream,
+    knobs: Knobs,
+    batch: int,
+    devices: Devices,
+    meter: Meter | None = None,
 ) -> Iterator[Arrays]:
     """The arrays of frames, `batch` frames at a time; `face` counts on from batch to batch.
 
     A batch without a face has `face` alone.
+
+    Args:
+        meter: that counts the device's time.
     """
     seen = 0
     with Ahead(_cuttings(frames, video, knobs), AHEAD * batch) as cuttings:
@@ -134,7 +156,7 @@ def bake(
                 yield {"face": face}
                 continue
             squares = np.stack([one.pixels for one in there])
-            latents = devices.halving("MuseTalk's VAE", batch, partial(_seen, nets, squares))
+            latents = devices.halving("MuseTalk's VAE", batch, partial(_seen, nets, squares, meter))
             lights = [one.place.light for one in there]
             yield {
                 "face": face,
@@ -158,10 +180,13 @@ def _cuttings(frames: Iterable[Shown], video: VideoStream, knobs: Knobs) -> Iter
             yield None
 
 
-def _seen(nets: model.Model, squares: model.Faces, size: int) -> npt.NDArray[np.float16]:
+def _seen(nets: model.Model, squares: model.Faces, meter: Meter | None, size: int) -> npt.NDArray[np.float16]:
     """Latents of a batch, `size` at a time."""
-    parts = [nets.see(squares[start : start + size]) for start in range(0, len(squares), size)]
-    return np.concatenate([part.half().cpu().numpy() for part in parts])
+    parts = []
+    for start in range(0, len(squares), size):
+        with nets.computing(meter):
+            parts.append(nets.see(squares[start : start + size]).half().cpu().numpy())
+    return np.concatenate(parts)
 
 
 def joined(batches: Iterable[Arrays]) -> Arrays:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ from torch import Tensor
 from loc.device import Say
 from loc.errors import LocError
 from loc.weights.load import load_strict, read_state
+from stages.lipsync.contract import Meter
+from stages.lipsync.musetalk import room
 from stages.lipsync.musetalk.knobs import Precision, Version
 from stages.lipsync.musetalk.recorded import Recorded, Run
 from stages.lipsync.musetalk.unet import predict, unet
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
 from stages.lipsync.nets.config import read_config
+from stages.lipsync.nets.memory import numbers
 
 Faces = npt.NDArray[np.uint8]
 """RGB, [n, SIDE, SIDE, 3]."""
@@ -46,6 +51,7 @@ class Model:
         self, net: Any, vae: eye.Vae, encoder: ear.Encoder, variant: ear.Variant, say: Say = _silent
     ) -> None:
         self._unet, self._vae, self._encoder, self._variant = net, vae, encoder, variant
+        self._turn = threading.Lock()
         self._run: Run = self._drawn
         if self.device.type == "cuda":
             self._run = Recorded(self._drawn, say)
@@ -53,6 +59,13 @@ class Model:
     @property
     def device(self) -> torch.device:
         return self._vae.device
+
+    @contextlib.contextmanager
+    def computing(self, meter: Meter | None = None) -> Iterator[None]:
+        """The nets for one thread alone: of cuts that are baked and drawn side by side one batch is on the
+        device at a time, and each cut counts its own time."""
+        with self._turn, meter.running() if meter is not None else contextlib.nullcontext():
+            yield
 
     def hear(self, sound: ear.Floats) -> Tensor:
         """Rows of features of a sound, [rows, layers, width]. 16 kHz, mono."""
@@ -157,6 +170,34 @@ def laid_out(net: Any, device: torch.device, precision: Precision) -> Any:
     # A GPU's tensor cores take colours last; a CPU's convolutions lose digits that way.
     order = torch.channels_last if device.type == "cuda" else torch.contiguous_format
     return net.to(device, _dtype(device, precision), memory_format=order)
+
+
+def taken_by(files: Mapping[str, Path], device: str, precision: Precision) -> room.Takes:
+    """What the nets of published files take on a device; see `load`. No weights are read."""
+    dtype = _dtype(torch.device(device), precision)
+    return taken(
+        read_config(files["unet_config"]), read_config(files["vae_config"]), half=dtype != torch.float32
+    )
+
+
+def taken(config: Mapping[str, Any], sight: Mapping[str, Any], *, half: bool) -> room.Takes:
+    """What nets of some shape take on a device.
+
+    Args:
+        config: of the UNet.
+        sight: of the VAE.
+        half: whether they compute in half precision.
+    """
+    with torch.device("meta"):
+        net, vae = unet(config), eye.autoencoder(sight)
+    return room.takes(
+        SIDE,
+        unet_numbers=numbers(net),
+        unet_width=net.config.block_out_channels[0],
+        vae_numbers=numbers(vae),
+        vae_width=vae.config.block_out_channels[0],
+        number=2 if half else 4,
+    )
 
 
 def _dtype(device: torch.device, precision: Precision) -> torch.dtype:

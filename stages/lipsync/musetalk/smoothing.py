@@ -8,7 +8,6 @@ MuseTalk draws each by itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import astuple
 
 import numpy as np
@@ -27,6 +26,10 @@ PIXEL_CUTOFF, PIXEL_RISE = 2.0, 4.0
 """Hz, and Hz per full scale a second: at 25 frames two levels of trembling are more than halved, and lips
 that part, which change by half the scale in two frames, pass."""
 
+RUN_IN_S = 1.0
+"""Seconds before a chunk that its filters read: at 25 frames they keep 4 thousandths of what they held when
+they began, of boxes, and of faces less, so that it does not show where a chunk begins."""
+
 
 class OneEuro:
     """Filters arrays that come one after the other, each value by itself.
@@ -41,11 +44,12 @@ class OneEuro:
         self._held: Floats | None = None
         self._speed: Floats | None = None
 
-    def __call__(self, values: Floats, seconds: float) -> Floats:
+    def __call__(self, values: Floats, seconds: float, unit: float = 1.0) -> Floats:
         """What passes of the next values.
 
         Args:
             seconds: since those before.
+            unit: of the values, in which `rise` counts their speed.
         """
         if self._held is None or self._speed is None:
             self._held, self._speed = values.copy(), np.zeros_like(values)
@@ -54,7 +58,7 @@ class OneEuro:
         self._speed += _share(SPEED_CUTOFF, seconds) * (change - self._speed)
         # What has just begun to move counts at once, not only when its speed has been smoothed.
         speed = np.maximum(np.abs(self._speed), np.abs(change) * _share(SPEED_CUTOFF, seconds))
-        cutoff = self._cutoff + self._rise * speed
+        cutoff = self._cutoff + self._rise * speed / unit
         self._held = self._held + _share(cutoff, seconds) * (values - self._held)
         return self._held
 
@@ -64,17 +68,33 @@ def _share(cutoff: float | Floats, seconds: float) -> float | Floats:
     return 1 / (1 + 1 / (2 * math.pi * cutoff * seconds))
 
 
-def steady_boxes(faces: Sequence[Quantities], gaps: Sequence[float]) -> list[Quantities]:
-    """The quantities of consecutive frames' boxes without their trembling.
+class SteadyBoxes:
+    """The quantities of boxes, frame after frame, without their trembling."""
 
-    Args:
-        gaps: seconds from each frame to the next; one fewer, or more that are not read.
-    """
-    passing = OneEuro(BOX_CUTOFF, BOX_RISE)
-    steady = []
-    for index, face in enumerate(faces):
-        height = max(1.0, faces[0].bottom - faces[0].above)
-        seconds = gaps[index - 1] if index else 1.0
-        values = passing(np.array(astuple(face)) / height, seconds) * height
-        steady.append(Quantities(*(float(value) for value in values)))
-    return steady
+    def __init__(self) -> None:
+        self._passing: OneEuro | None = None
+
+    def __call__(self, face: Quantities | None, seconds: float) -> Quantities | None:
+        """Those of the next frame. None where it shows no face: the one after that stands for itself.
+
+        Args:
+            seconds: since the frame before; of the first one not read.
+        """
+        if face is None:
+            self._passing = None
+            return None
+        self._passing = self._passing or OneEuro(BOX_CUTOFF, BOX_RISE)
+        height = max(1.0, face.bottom - face.above)
+        passed = self._passing(np.array(astuple(face), dtype=np.float64), seconds, height)
+        return Quantities(*passed.tolist())
+
+
+class SteadyPixels:
+    """Drawn faces, frame after frame, without their trembling. uint8, all of one shape."""
+
+    def __init__(self) -> None:
+        self._passing = OneEuro(PIXEL_CUTOFF, PIXEL_RISE)
+
+    def __call__(self, pixels: npt.NDArray[np.uint8], seconds: float) -> npt.NDArray[np.uint8]:
+        """The next one; `seconds` since the one before, of the first one not read."""
+        return np.asarray(np.rint(255 * self._passing(pixels / 255, seconds)), dtype=np.uint8)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from loc.app.plan import Row, plan
 from loc.app.run import RunResult, prepare, run_job
 from loc.artifacts import PictureScore, Score
 from loc.backend import Host
+from loc.device import Device, Resident
 from loc.errors import ExitCode, MissingError, UsageError
 from loc.events import ActionDone, CutDecided, Defect, Event, Notice
 from loc.settings import Settings
@@ -31,6 +32,7 @@ from stages.lipsync.latentsync import LatentSync
 from stages.lipsync.latentsync import model as nets
 from stages.lipsync.latentsync.room import Takes
 from tests.lipsync.latentsync import tiny
+from tests.lipsync.musetalk import tiny as tiny_musetalk
 from tests.presenter import Film, write_subtitles
 from tests.weights.shelving import place
 
@@ -224,6 +226,53 @@ def test_where_a_model_has_no_room_a_smaller_one_draws_and_where_none_has_drafts
     row = plan_of(folder, work_dir=folder / "room", finals="2", stage="finals")
     assert row.room is not None
     assert "There is no room for" in row.room
+
+
+def test_drafts_by_one_model_and_finals_by_another(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in its cuts; and what is free for the second is asked when the first has left."""
+    monkeypatch.setattr(scoring, "scores", planted({}))
+    data, loaded, asked = folder / "two", list[str](), list[list[str]]()
+    tiny_musetalk.register(data)
+    place(data, tiny.row(), *tiny.files().items())
+    load, unload, free = Resident.load, Resident.unload, Device.free_mb
+
+    def loading(resident: Resident[Any], *given: Any) -> None:
+        load(resident, *given)
+        loaded.append(resident.title)
+
+    def unloading(resident: Resident[Any]) -> None:
+        unload(resident)
+        loaded.remove(resident.title)
+
+    def asking(device: Device) -> int | None:
+        asked.append(list(loaded))
+        return free(device)
+
+    monkeypatch.setattr(Resident, "load", loading)
+    monkeypatch.setattr(Resident, "unload", unloading)
+    monkeypatch.setattr(Device, "free_mb", asking)
+    result, events = run(finals="1", data_dir=data, work_dir=folder / "mixed")
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert [(cut.route, cut.backend) for cut in cuts(events)] == [
+        ("final", "latentsync"),
+        ("draft", "musetalk"),
+    ]
+    drew = {(event.action, event.unit[:5]) for event in events if is_drawing(event)}
+    assert drew == {("lipsync.draw", "cut 1"), ("lipsync.draw", "cut 2"), ("lipsync.final", "cut 1")}
+    assert len(asked) >= 4
+    assert not any(asked), "a model was in the way of the question what is free"
+    (language,) = result.languages
+    report = json.loads(language.targets.report.read_bytes())  # type: ignore[union-attr]
+    spent = {one["cut"]: (one["draft"] > 0, one["final"] > 0) for one in report["run"]["device_seconds"]}
+    assert spent == {1: (True, True), 2: (True, False)}
+    credited = {(one["stage"], one["name"]) for one in report["backends"]}
+    assert credited >= {("lipsync", "musetalk"), ("finals", "latentsync")}
+
+
+def is_drawing(event: Event) -> TypeGuard[ActionDone]:
+    return isinstance(event, ActionDone) and event.action in ("lipsync.draw", "lipsync.final")
 
 
 def test_a_final_that_is_there_stays_until_a_better_model_is_named(

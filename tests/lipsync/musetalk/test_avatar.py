@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -14,11 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+import torch
 from typer.testing import CliRunner
 
 from cli.main import app
-from loc.errors import MissingError
+from loc.device import Devices, Resident, devices_of
+from loc.errors import LocError, MissingError
 from loc.settings import Settings
+from stages import studio
+from stages.dub.contract import Spoken as Said
 from stages.lipsync.musetalk import avatar
 from stages.studio import backend_of, rows_of
 from tests.lipsync.musetalk import tiny
@@ -97,6 +103,84 @@ def test_rows_are_spoken_and_a_bad_one_fails_alone(data: Path, tmp_path: Path) -
     assert (tmp_path / "out" / "1.mp4").is_file()
     assert "error" in second
     assert next(iter(rows_of(table, "{name} of {place}"))).text == "Bob of Rome"
+
+
+def test_rows_are_spoken_in_blocks_so_that_voice_and_avatar_are_loaded_once_in_each(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seven rows in blocks of three by a voice that needs the device too; one it cannot say fails alone."""
+    settings = Settings(data_dir=data, languages=("en",))
+    log: list[str] = []
+    load, backends = Resident.load, studio.backend_of
+
+    def loading(resident: Resident[Any], *given: Any) -> None:
+        log.append(resident.title)
+        load(resident, *given)
+
+    class Voice:
+        model = devices_of(data, settings.device).resident("Voice", 0, str)
+
+        def speak(self, text: str, *_: Any) -> Said:
+            with self.model:
+                if text == "Row 5":
+                    raise LocError("It cannot be said.")
+                sound = np.zeros(16_000 * int(text[-1]) // 10, dtype=np.float32)
+                return Said(sound, 16_000, (), "ipa", "a voice")
+
+    @contextmanager
+    def chosen(stage: str, *given: Any) -> Iterator[Any]:
+        if stage == "dub":
+            yield Voice()
+        else:
+            with backends(stage, *given) as backend:
+                yield backend
+
+    monkeypatch.setattr(Resident, "load", loading)
+    monkeypatch.setattr(studio, "backend_of", chosen)
+    monkeypatch.setattr(studio, "BLOCK", 3)
+    items = [studio.Item(f"{number}", text=f"Row {number}") for number in range(1, 8)]
+    out = tmp_path / "out"
+    done = list(studio.speak_all("anna", items, out, settings, "en"))
+    assert log == ["Voice", "Tiny"] * 3
+    assert [one.name for one in done if one.error is not None] == ["5"]
+    assert [one.frames for one in done] == [3, 5, 8, 10, 0, 15, 18]
+    assert sorted(path.name for path in out.iterdir()) == [f"{number}.mp4" for number in (1, 2, 3, 4, 6, 7)]
+
+
+def test_an_avatar_that_is_baked_steady_is_held_still(
+    data: Path, short_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its boxes by baking, its drawn faces when it speaks."""
+    bake = ["avatar", "bake", str(short_film.path), "--name", "steady", "--musetalk-smoothing"]
+    made = CliRunner().invoke(app, [*bake, "--data-dir", str(data)])
+    assert made.exit_code == 0, made.output
+    loose, steady = (avatar.Stage(avatar.folder_of(data, name)) for name in ("anna", "steady"))
+    places = [
+        np.stack([stage.baked.place(number).matrix for number in range(stage.record.faces)])
+        for stage in (loose, steady)
+    ]
+    moved = [np.abs(np.diff(place, axis=0)).sum() for place in places]
+    assert 0 < moved[1] < moved[0]
+
+    class Nets:
+        """What they draw trembles."""
+
+        device = torch.device("cpu")
+        computing = staticmethod(nullcontext)
+        levels = np.random.default_rng(0)
+
+        def draw(self, latents: torch.Tensor, _tokens: torch.Tensor) -> npt.NDArray[np.uint8]:
+            return self.levels.integers(120, 128, (len(latents), 256, 256, 3), dtype=np.uint8)
+
+    def trembling(stage: avatar.Stage) -> float:
+        nets: Any = Nets()
+        heard = [(0, torch.zeros(8, 1, 1))]
+        drawn: list[Any] = list(avatar._frames(stage, nets, heard, 3, Devices(data, "cpu")))
+        return float(np.abs(np.diff(np.stack(drawn).astype(int), axis=0)).mean())
+
+    monkeypatch.setattr(avatar.Stage, "with_face", lambda _stage, _index, drawn: drawn)
+    assert trembling(steady) < 0.5 * trembling(loose)
+    avatar.remove(data, "steady")
 
 
 def test_a_stream_gives_frames_before_its_sound_ends(data: Path) -> None:

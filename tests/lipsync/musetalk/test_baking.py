@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +116,37 @@ def test_faces_drawn_from_what_was_baked_are_those_drawn_at_once(
         assert np.abs(at_once.astype(int) - patch.pixels).max() <= 1
 
 
+@pytest.mark.parametrize("joint", [2, 4])
+def test_what_holds_faces_still_knows_no_joint(
+    joint: int, view: CutView, nets: model.Model, devices: Devices
+) -> None:
+    """Frames after it, from chunk and run-in, are those of a cut in one chunk: boxes to the bit."""
+    knobs = Knobs(smoothing=True)
+    trembling = view.points + np.random.default_rng(1).normal(0, 2, (COUNT, 1, 2)).astype(np.float32)
+    one = replace(view, points=trembling)
+    ahead = replace(
+        one, points=trembling[:joint], times=one.times[:joint], pictures=lambda: islice(one.pictures(), joint)
+    )
+    after = replace(
+        one,
+        points=trembling[joint:],
+        run_in=trembling[:joint],
+        pictures=lambda: islice(one.pictures(), joint, None),
+    )
+    whole, before, behind = (baked(each, nets, devices, 3, knobs) for each in (one, ahead, after))
+    np.testing.assert_array_equal(whole["matrix"], np.concatenate([before["matrix"], behind["matrix"]]))
+    asked = window(view, behind, 0, COUNT)
+    drawn = FrameRange(start=joint, stop=COUNT)
+    asked = replace(asked, drawn=drawn, before=before)
+    made = list(saying.patches(nets, asked, knobs, 3, devices))
+    expected = list(saying.patches(nets, window(view, whole, 0, COUNT), knobs, 3, devices))[joint:]
+    for patch, other in zip(made, expected, strict=True):
+        assert np.abs(patch.pixels.astype(int) - other.pixels).max() <= 1
+    # Begun anew they would differ.
+    anew = baked(replace(after, run_in=trembling[:0], times=one.times[joint:]), nets, devices, 3, knobs)
+    assert (anew["matrix"] != behind["matrix"]).any()
+
+
 def test_a_face_that_leaves_the_picture_shifts_no_other(
     view: CutView, nets: model.Model, devices: Devices
 ) -> None:
@@ -152,6 +185,7 @@ def test_memory_that_ends_halves_the_batch_of_either_side(
 
         device = nets.device
         hear = staticmethod(nets.hear)
+        computing = staticmethod(nets.computing)
 
         def see(self, faces: model.Faces) -> torch.Tensor:
             return nets.see(self._held(faces))

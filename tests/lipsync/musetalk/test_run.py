@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from cli.graph import load_graph
 from loc.app.run import RunResult, prepare, run_job
+from loc.device import Device
 from loc.errors import ExitCode, UsageError
-from loc.events import ActionDone, Defect, Event, Notice
+from loc.events import ActionDone, CutDecided, Defect, Event, Notice
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from tests.lipsync.musetalk import tiny
@@ -110,6 +112,68 @@ def test_faces_that_are_not_the_filmed_one_are_warned_of_or_pass(run: Run) -> No
     assert result.exit_code is ExitCode.DONE, result.error
     assert made(events, "lipsync.draw") == 0
     assert result.languages[0].cuts_drawn == 0
+
+
+def test_where_there_is_no_room_the_next_drafter_draws_and_says_so(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less memory than the nets take: `warp` draws. What is drawn already needs none."""
+    work = folder / "room"
+    with monkeypatch.context() as small:
+        small.setattr(Device, "free_mb", lambda _device: 10)
+        result, events = run(work_dir=work)
+        assert result.exit_code is ExitCode.DONE, result.error
+        assert made(events, "lipsync.draw") >= 1
+        assert made(events, "lipsync.prepare") == 0
+        said = "Drafts are drawn by warp. There is no room for Tiny on CPU (cpu)."
+        assert [event.message for event in notices(events, "drafts-smaller")] == [said]
+        assert any("It takes about" in event.message for event in notices(events, "room"))
+        assert {event.backend for event in events if isinstance(event, CutDecided)} == {"warp"}
+        report = report_of(result)
+        assert said in report["run"]["notices"]
+        assert [one["name"] for one in report["backends"] if one["stage"] == "lipsync"] == ["warp"]
+
+        named, events = run(work_dir=work, backend={"lipsync": "musetalk"})
+        assert named.exit_code is ExitCode.MISSING
+        assert named.error is not None
+        assert "There is no room for Tiny" in named.error.what
+        assert "--backend" in (named.error.fix or "")
+        assert made(events, "lipsync.draw") == 0
+
+    result, events = run(work_dir=work)
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert {event.backend for event in events if isinstance(event, CutDecided)} == {"musetalk"}
+    assert [one["name"] for one in report_of(result)["backends"] if one["stage"] == "lipsync"] == ["musetalk"]
+    monkeypatch.setattr(Device, "free_mb", lambda _device: 10)
+    again, events = run(work_dir=work)
+    assert (again.exit_code, again.misses) == (ExitCode.DONE, 0)
+    assert not notices(events, "drafts-smaller")
+
+
+def test_the_time_of_the_device_is_told_for_each_cut(run: Run, folder: Path) -> None:
+    """What was prepared for it as well, once."""
+    # Of other times alone a report that is there is not written again.
+    (folder / "talk.ja.report.json").unlink(missing_ok=True)
+    result, _ = run(work_dir=folder / "metered")
+    spent = report_of(result)["run"]["device_seconds"]
+    assert len(spent) == result.languages[0].cuts_drawn >= 1
+    assert all(one["draft"] > 0 and one["final"] == 0 for one in spent)
+    took = {"lipsync.prepare": 0.0, "lipsync.draw": 0.0}
+    for record in WorkDir(folder / "metered").actions():
+        if record.name in took:
+            took[record.name] += record.detail["device_seconds"]
+    assert min(took.values()) > 0
+    assert sum(one["draft"] for one in spent) == pytest.approx(sum(took.values()), abs=0.01)
+
+
+def notices(events: list[Event], code: str) -> list[Notice]:
+    return [event for event in events if isinstance(event, Notice) and event.code == code]
+
+
+def report_of(result: RunResult) -> dict[str, Any]:
+    (language,) = result.languages
+    report: dict[str, Any] = json.loads(language.targets.report.read_bytes())  # type: ignore[union-attr]
+    return report
 
 
 def test_another_can_be_named(run: Run) -> None:

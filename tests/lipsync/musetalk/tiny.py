@@ -42,7 +42,14 @@ VAE: dict[str, Any] = {
 }
 
 
-def _torch_file(state: dict[str, torch.Tensor]) -> bytes:
+def fine_tune(data_dir: Path, weights_id: str, *others: str, file: str = "unet.pth") -> None:
+    """Put a tiny UNet on the shelf with other files in its folder, which are of no model."""
+    row = registered(weights_id, "musetalk", "musetalk.json", file, *others, title="Tiny", memory_mb=100)
+    net = torch_file(unet(UNET).state_dict())
+    place(data_dir, row, _named("musetalk.json", UNET), (file, net), *((name, b"other") for name in others))
+
+
+def torch_file(state: dict[str, torch.Tensor]) -> bytes:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()
@@ -57,7 +64,7 @@ def register(data_dir: Path, weights_id: str = "tiny", *, seed: int = 0, old: bo
     torch.manual_seed(seed)
     file = "pytorch_model.bin" if old else "unet.pth"
     row = registered(weights_id, "musetalk", "musetalk.json", file, title="Tiny", memory_mb=100)
-    place(data_dir, row, _named("musetalk.json", UNET), (file, _torch_file(unet(UNET).state_dict())))
+    place(data_dir, row, _named("musetalk.json", UNET), (file, torch_file(unet(UNET).state_dict())))
     if (data_dir / "weights" / "sd-vae-ft-mse").is_dir():
         return
     sight = save(eye.autoencoder(VAE).state_dict())
