@@ -68,7 +68,7 @@ from loc.analysis.faces import (
     transform,
     upright_transform,
 )
-from loc.analysis.phones import Visemes, closed_at, mouth_curve, visemes
+from loc.analysis.phones import Visemes, closed_in, mouth_curve, visemes
 from loc.analysis.voice_activity import speech_regions
 from loc.app.pool import Pool
 from loc.app.run import prepare
@@ -283,13 +283,13 @@ def spoken(run: Run, edges: npt.NDArray[np.int64]) -> Spoken:
     for start, placement in run.placements:
         drawn[start : start + len(placement)] = placement.opacity >= 1
     sounding = [plan.Sounding(phones, audio, clip.place) for clip, phones, audio in run.lines]
-    aperture, _ = plan.mouth(middles, sounding)
+    aperture, _ = plan.mouth(edges, sounding)
     bare, shut, silent = np.zeros(count), np.zeros(count, dtype=bool), np.ones(count, dtype=bool)
     closures: list[tuple[int, int]] = []
     vowels: list[tuple[int, int]] = []
     for clip, phones, _ in run.lines:
         bare = np.maximum(bare, mouth_curve(phones, middles - clip.place)[0])
-        shut |= closed_at(phones, middles - clip.place)
+        shut |= closed_in(phones, edges - clip.place)
         silent &= (middles < clip.place - SILENT_REACH) | (
             middles >= clip.place + clip.samples + SILENT_REACH
         )

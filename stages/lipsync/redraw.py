@@ -72,8 +72,13 @@ class Film:
 
     def times(self, frames: FrameRange) -> npt.NDArray[np.int64]:
         """The samples in the middle of each frame's time on screen, counted from the first one's start."""
+        return plan.frame_times(self.edges_of(frames))
+
+    def edges_of(self, frames: FrameRange) -> npt.NDArray[np.int64]:
+        """The samples at which frames appear, and at which the last one ends, counted from the first one's
+        start: int64 [len(frames) + 1]."""
         edges = self.edges[frames.start : frames.stop + 1]
-        return np.asarray(plan.frame_times(edges) - edges[0], dtype=np.int64)
+        return np.asarray(edges - edges[0], dtype=np.int64)
 
     def tracks_key(self, face: ShotFace, chunk: int) -> dict[str, Any]:
         """How a face's tracks in a chunk stand in an action's inputs."""
@@ -232,7 +237,7 @@ def draw(
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             **_seen(film, redraw, ready),
-            "times": digest_bytes(film.times(redraw.frames).tobytes()),
+            "times": digest_bytes(film.edges_of(redraw.frames).tobytes()),
             "profile": person,
             **({"lent": list(lent)} if lent else {}),
             "opacity": digest_bytes(redraw.opacity.tobytes()),
@@ -351,7 +356,7 @@ def _mouth_plan(context: Context, film: Film, redraw: Redraw, clips: Sequence[Cl
         )
         for clip in clips
     ]
-    aperture, width = plan.mouth(film.times(redraw.frames), sounding)
+    aperture, width = plan.mouth(film.edges_of(redraw.frames), sounding)
     return MouthPlan(aperture=aperture, width=width, opacity=redraw.opacity)
 
 
