@@ -219,24 +219,31 @@ def localize(video: Path, text: Path, folder: Path) -> tuple[Path, Run]:
     events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     ran = Ran(events, {}, WorkDir(folder / "store"))
     ranges = [float(load_arrays(made.path("profile"))["range"]) for made in ran.made("lipsync.profile")]
-    return output, _read_run(video, text, folder, float(np.median(ranges)))
-
-
-def _read_run(video: Path, text: Path, folder: Path, widest: float) -> Run:
     settings = Settings(
         languages=(LANGUAGE,), source_language="en", work_dir=folder / "store", translation={LANGUAGE: text}
     )
-    store, whole = WorkDir(folder / "store"), load_graph()
+    return output, read_run(video, settings, float(np.median(ranges)))
+
+
+def read_run(video: Path, settings: Settings, widest: float = 1.0) -> Run:
+    """What a finished run of one language planned and placed, from its store.
+
+    Args:
+        settings: those it ran with.
+        widest: see `Run.range`.
+    """
+    store, whole = WorkDir(settings.work_dir), load_graph()
+    (language,) = settings.languages
     prepared = prepare(video, whole, store, settings, look=True)
     runner, slots = Runner(store, EventBus(), mode="look"), Slots()
-    with Pool(whole.backends, prepared.choices, Host(settings, folder)) as pool:
+    with Pool(whole.backends, prepared.choices, Host(settings, settings.work_dir)) as pool:
         context = Context(runner, settings, prepared.job, pool.get)
         for stage in prepared.stages:
             if stage.name != "deliver":
-                make_stage(stage, context, slots, LANGUAGE if stage.per_language else None)
+                make_stage(stage, context, slots, language if stage.per_language else None)
         source, stems = slots.value("source"), slots.value("stems")
         spoken = speech_regions(runner, Site("lipsync"), stems.speech) if stems.speech else []
-    dub, lipsync = slots.value("dub", LANGUAGE), slots.value("lipsync", LANGUAGE)
+    dub, lipsync = slots.value("dub", language), slots.value("lipsync", language)
     lines = tuple(
         (
             clip,

@@ -362,7 +362,8 @@ def closed_at(phones: Phones, at_samples: npt.NDArray[np.int64]) -> npt.NDArray[
 
 def closed_in(phones: Phones, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Whether the lips must touch in frames: in the middle of a frame's time on screen, or because a
-    closure's own middle lies in that time. Slow frames may hold a whole closure that their middles miss.
+    closure's own middle lies in that time. Slow frames may hold a whole closure that their middles miss. The
+    middle is not taken from before the sound, or a frame that is gone when it sounds would show it.
 
     Args:
         edges: int64 [n + 1], ascending, samples from the clip's first sample at which frames appear, and at
@@ -373,8 +374,9 @@ def closed_in(phones: Phones, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.bo
     """
     found = visemes(phones)
     shut = _closures(found, (edges[:-1] + edges[1:]) // 2 / SAMPLE_RATE)
-    centres = (found.starts[found.closed] + found.stops[found.closed]) / 2 - LEAD_S * SAMPLE_RATE
-    at = np.searchsorted(edges, centres, side="right") - 1
+    starts, stops = found.starts[found.closed], found.stops[found.closed]
+    middles = np.maximum(starts, (starts + stops) / 2 - LEAD_S * SAMPLE_RATE)
+    at = np.searchsorted(edges, middles, side="right") - 1
     shut[at[(at >= 0) & (at < len(shut))]] = True
     return shut
 
