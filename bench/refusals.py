@@ -175,10 +175,11 @@ def tracked(video: VideoStream, pictures: Iterable[Planes]) -> Faces:
 
 def reasons(faces: Faces, video: VideoStream) -> list[Situation]:
     """What each frame's cut shows."""
-    ready = prepare(faces)
+    every = video.average_rate
+    ready = prepare(faces, every)
     shares = occlusion.covered(ready.mouth, occlusion.learn(ready.mouth))
-    seen, hidden = situations(ready, video.width, video.height), occlusion.occluded(shares)
-    return [cut.situation for cut in cut_shot(0, 0, seen, hidden) for _ in range(len(cut.frames))]
+    seen, hidden = situations(ready, video.width, video.height, every), occlusion.occluded(shares, every)
+    return [cut.situation for cut in cut_shot(0, 0, seen, hidden, every) for _ in range(len(cut.frames))]
 
 
 def pass_over(subject: Subject, passing: Schedule, frames: int, shelf: Shelf, name: str) -> Pass:

@@ -91,7 +91,8 @@ class Film:
         from stages.lipsync.tracks import prepare
 
         first = self.tracks[chunk].frames.start
-        return prepare(self.tracked(context, face, chunk))[frames.start - first : frames.stop - first]
+        tracked, rate = self.tracked(context, face, chunk), self.source.video.average_rate
+        return prepare(tracked, rate)[frames.start - first : frames.stop - first]
 
     def tracked(self, context: Context, face: ShotFace, chunk: int) -> Faces:
         """The face as it was tracked in a chunk and its context."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -82,14 +83,15 @@ def shown(video: VideoStream, pictures: Iterator[Planes] | Sequence[Planes]) -> 
     """What the cuts of one shot show."""
     held = list(pictures)
     with FaceTracker(video) as tracker:
-        faces = prepare(foremost(follow(tracker, held, 0), len(held)))
-    return {cut.situation.code for cut in cut_shot(0, 0, *judged(faces, video))}
+        faces = prepare(foremost(follow(tracker, held, 0), len(held)), video.average_rate)
+    return {cut.situation.code for cut in cut_shot(0, 0, *judged(faces, video), video.average_rate)}
 
 
 def judged(faces: Faces, video: VideoStream) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
     """(what the tracks tell of each frame, which have something before the mouth)."""
     shares = occlusion.covered(faces.mouth, occlusion.learn(faces.mouth))
-    return situations(faces, video.width, video.height), occlusion.occluded(shares)
+    rate = video.average_rate
+    return situations(faces, video.width, video.height, rate), occlusion.occluded(shares, rate)
 
 
 def scaled(plane: Plane, factor: float) -> Plane:
@@ -176,7 +178,7 @@ def test_every_refusal_fades_outside_itself() -> None:
             continue
         seen = np.zeros(60, dtype=np.int8)
         seen[20:40] = situation
-        first, refused, last = cut_shot(0, 0, seen, np.zeros(60, dtype=bool))
+        first, refused, last = cut_shot(0, 0, seen, np.zeros(60, dtype=bool), Fraction(25))
         assert (refused.situation, refused.frames) == (situation, FrameRange(start=20, stop=40))
         for cut in (first, last):
             drawn = plan.opacity(
