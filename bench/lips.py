@@ -503,6 +503,9 @@ def goals(result: Result) -> list[Result]:
     if result["jitter"]["ratio"] is not None:
         ratio = result["jitter"]["ratio"]
         reached.append(goal(f"{name}: jitter in silence over the source's", ratio, JITTER_LIMIT))
+    if result["jitter"]["over_source_silent"] is not None:
+        ratio = result["jitter"]["over_source_silent"]
+        reached.append(goal(f"{name}: jitter in silence over the silent source's", ratio, JITTER_LIMIT))
     return reached
 
 
