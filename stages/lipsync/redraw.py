@@ -185,7 +185,7 @@ def profile(
 
     action = Action(
         name="lipsync.profile",
-        version=4,
+        version=5,
         site=context.site(STAGE, f"face {face.name}"),
         inputs={
             "pictures": [film.key(stretch.frames) for stretch in stretches],
@@ -234,7 +234,7 @@ def draw(
 
     action = Action(
         name="lipsync.draw",
-        version=4,
+        version=5,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             **_seen(film, redraw, ready),
