@@ -191,7 +191,7 @@ def ours(scene: Scene, clock: Clock, folder: Path) -> Kept:
         pictures = list(read_frames(scene.path, scene.video, scene.timeline, scene.frames))
     with clock.part("track"):
         seen = foremost(track_range(scene.path, scene.video, scene.timeline, scene.frames), len(scene.frames))
-        points = prepare(seen).points
+        points = prepare(seen, scene.video.average_rate).points
     with clock.part("hear"):
         tokens = scene.tokens()
     with clock.part("cut and mask"):
@@ -236,7 +236,7 @@ def drawn(scene: Scene, clock: Clock, folder: Path, kept: Kept, tokens: torch.Te
 def bake_all(scene: Scene, devices: Devices) -> baking.Arrays:
     """Track and bake the frames as a run does."""
     seen = foremost(track_range(scene.path, scene.video, scene.timeline, scene.frames), len(scene.frames))
-    points = prepare(seen).points
+    points = prepare(seen, scene.video.average_rate).points
     view = CutView(
         video=scene.video,
         points=points[np.arange(scene.count) % len(points)],
@@ -415,7 +415,8 @@ def upstream(scene: Scene, clock: Clock, folder: Path) -> None:
         names = [str(folder / f"{index:08d}.png") for index in range(count)]
         pictures = [np.asarray(cv2.imread(name), dtype=np.uint8) for name in names]
     begun = time.process_time()
-    true = prepare(foremost(track_range(scene.path, scene.video, scene.timeline, scene.frames), count)).points
+    seen = foremost(track_range(scene.path, scene.video, scene.timeline, scene.frames), count)
+    true = prepare(seen, scene.video.average_rate).points
     clock.apart += time.process_time() - begun
     placed = []
     for picture, points in zip(pictures, true, strict=True):

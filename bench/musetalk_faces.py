@@ -166,7 +166,7 @@ def _faces(clip: Path, every: int, most: int) -> Iterator[tuple[Picture, Box, dr
     base = first_look(clip, video.index).time_base
     timeline = scan.timeline(base)
     frames = FrameRange(start=0, stop=min(timeline.count, every * most))
-    tracks = prepare(foremost(track_range(clip, video, timeline, frames), len(frames)))
+    tracks = prepare(foremost(track_range(clip, video, timeline, frames), len(frames)), video.average_rate)
     upright = upright_transform(video)
     pictures = zip(read_frames(clip, video, timeline, frames), tracks.points, tracks.found, strict=True)
     for index, (planes, points, is_there) in enumerate(pictures):

@@ -177,7 +177,7 @@ def points_of(scene: Scene) -> npt.NDArray[np.float64]:
     count = len(scene.frames)
     seen = foremost(track_range(scene.path, scene.video, scene.timeline, scene.frames), count)
     result = np.zeros((count, 133, 2))
-    for points, out in zip(prepare(seen).points, result, strict=True):
+    for points, out in zip(prepare(seen, scene.video.average_rate).points, result, strict=True):
         face = boxes.from_mesh(points.astype(np.float64))
         out[:] = (face.left, face.middle)
         out[23] = (face.right, face.bottom)

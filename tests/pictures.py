@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -17,6 +18,13 @@ def time_of(shown: av.VideoFrame | av.AudioFrame | av.Packet[Any]) -> Fraction:
     assert shown.pts is not None
     assert shown.time_base is not None
     return shown.pts * shown.time_base
+
+
+def shown_times(path: Path) -> list[Fraction]:
+    """When each picture of a video is shown, seconds from the first."""
+    with av.open(str(path)) as container:
+        times = [time_of(frame) for frame in container.decode(video=0)]
+    return [time - times[0] for time in times]
 
 
 def luma_of(frame: av.VideoFrame) -> Plane:

@@ -23,7 +23,7 @@ import soundfile
 
 from cli.graph import load_graph
 from loc.analysis.face_tracker import track_range
-from loc.analysis.faces import foremost, lip_aperture
+from loc.analysis.faces import LIP_OUTER_UPPER, NOSE, foremost, lip_aperture, places
 from loc.app.batch import run_all
 from loc.app.outcome import overall
 from loc.app.run import prepare
@@ -538,6 +538,13 @@ def test_a_fifth_of_a_second(localize: Localize, tmp_path: Path) -> None:
     video.with_suffix(".ja.srt").write_text("1\n00:00:00,000 --> 00:00:00,200\nあ\n", encoding="utf-8")
     made = localize(video)
     assert numbers(pictures(made.video)[1]) == list(range(5))
+    [cue] = made.cues()
+    assert (cue.text, cue.start) == ("あ", 0)
+    assert cue.stop <= SAMPLE_RATE // 5
+    spoken = heard(made.video)
+    assert len(spoken) == pytest.approx(SAMPLE_RATE // 5, abs=1024)
+    # The source's click lies at the start.
+    assert np.abs(spoken[SAMPLE_RATE // 20 : SAMPLE_RATE * 3 // 20]).max() > 0.05
 
 
 def srt(*cues: tuple[str, str, str]) -> str:
@@ -765,16 +772,18 @@ def filmed(film: Film, folder: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.parametrize("motion", ["none", "gentle"])
 def test_a_picture_talks_with_the_voice_it_is_given(
-    short_film: Film, tmp_path: Path, localize: Localize
+    motion: str, short_film: Film, tmp_path: Path, localize: Localize
 ) -> None:
-    """One picture of the drawn film and its sound: the mouth opens as the drawn one does while speaking."""
+    """One picture of the drawn film and its sound: the mouth opens as the drawn one does while speaking, and
+    goes where the picture goes."""
     first = filmed(short_film, tmp_path / "frames")[0]
     photo, sound = tmp_path / "photo.png", tmp_path / "speech.wav"
     first.rename(photo)
     ffmpeg.run(graph.input(str(short_film.path)).audio.output(str(sound)), "ffmpeg")
     write_subtitles(tmp_path / "photo.en.srt", short_film.truth.lines, [SHORT.lines[0].text])
-    localize(photo, languages=(), source_language="en", audio=sound, lipsync=True)
+    localize(photo, languages=(), source_language="en", audio=sound, lipsync=True, motion=motion)
     made = tmp_path / "photo.en.mp4"
     facts = probe(made)
     assert facts["video"]["r_frame_rate"] == "25/1"
@@ -793,6 +802,21 @@ def test_a_picture_talks_with_the_voice_it_is_given(
     (face,) = short_film.truth.faces
     aperture = lip_aperture(seen.points.astype(np.float64))
     assert np.corrcoef(aperture, np.array(face.gap)[: len(whole)])[0, 1] > 0.6
+    centres = [seen.points[:, places(part)].mean(axis=1) for part in (NOSE, LIP_OUTER_UPPER)]
+    nose, lip = (centre - centre[0] for centre in centres)
+    assert (np.abs(np.median(nose[-10:], axis=0)).max() > 1.5) == (motion == "gentle")
+    assert np.abs(nose - lip)[:, 0].max() < 2, "the mouth keeps its place in the face"
+
+
+def test_the_mouths_of_a_folder_of_pictures_speak(
+    short_film: Film, tmp_path: Path, localize: Localize
+) -> None:
+    folder = tmp_path / "frames"
+    count = len(filmed(short_film, folder))
+    made = localize(folder, rate="25", lipsync=True)
+    report = json.loads(made.video.with_name("frames.ja.report.json").read_text())
+    assert sum(cut["drawn_frames"] for cut in report["cuts"]) > 15
+    assert len(pictures(made.video)[0]) == count
 
 
 def test_a_folder_of_pictures_is_a_film_at_its_rate(

@@ -5,7 +5,7 @@ the visemes of the timed phones let expect them (`loc.analysis.phones.mouth_curv
 alone, so that pauses, which any line has, prove nothing. The two correlations are averaged: people who talk
 smiling show vowels by the mouth's width where the opening hardly changes.
 
-The value is the best average over lags of up to `MAX_LAG` frames either way, the offset is that lag. How far
+The value is the best average over lags of up to `MAX_LAG_S` either way, the offset is that lag. How far
 chance goes is asked of the same speech with its rhythm kept and its times destroyed: surrogates with the
 spectrum of the expected movement and random phases (Theiler et al., Physica D 58, 1992), each with its own
 best lag.
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-MAX_LAG = 15
-"""Frames either way: 0.6 s at 25 per second, more than any sound track is off by that is still taken for the
-picture's own."""
+MAX_LAG_S = 0.6
+"""Either way: more than any sound track is off by that is still taken for the picture's own."""
 
 SMOOTHING_S = 0.032
 """Standard deviation of the smoothing of what is seen: the mesh's trembling goes, a closure stays."""
@@ -164,14 +163,15 @@ def agree(
     if _still(moves[:, compared]) or _still(said[:, compared]):
         still = "The lips do not move at all, or nothing lets expect that they do."
         return Score(measure=measure, n=count, closures=closures, unscored=still)
-    found = _correlations(moves, valid, said[None], expected.speech)[0]
+    reach = max(1, round(MAX_LAG_S / step))
+    found = _correlations(moves, valid, said[None], expected.speech, reach)[0]
     best = int(found.argmax())
-    chance = _chance(moves, valid, said, expected.speech)
+    chance = _chance(moves, valid, said, expected.speech, reach)
     return Score(
         measure=measure,
         value=round(float(found[best]), 3),
-        offset=best - MAX_LAG,
-        offset_ms=round(1000 * step * (best - MAX_LAG), 1),
+        offset=best - reach,
+        offset_ms=round(1000 * step * (best - reach), 1),
         n=count,
         closures=closures,
         p=round((1 + int((chance >= found[best]).sum())) / (SURROGATES + 1), 4),
@@ -228,16 +228,17 @@ def _smoothed(values: Floats, valid: Flags, step: float) -> Floats:
     return np.where(valid, total / np.maximum(weight, 1e-9), 0.0)
 
 
-def _correlations(moves: Floats, valid: Flags, said: Floats, speech: Flags) -> Floats:
-    """Average correlation of opening and width at each lag, float64 [s, 2 * MAX_LAG + 1].
+def _correlations(moves: Floats, valid: Flags, said: Floats, speech: Flags, reach: int) -> Floats:
+    """Average correlation of opening and width at each lag, float64 [s, 2 * reach + 1].
 
     Args:
         moves: [2, n] seen; `valid` [n] says where.
         said: [s, 2, n] expected.
         speech: [n], the frames of `said` that count.
+        reach: the longest lag either way, frames.
     """
     count = moves.shape[1]
-    at = np.arange(count) + np.arange(-MAX_LAG, MAX_LAG + 1)[:, None]
+    at = np.arange(count) + np.arange(-reach, reach + 1)[:, None]
     clipped = np.clip(at, 0, count - 1)
     counts = ((at == clipped) & valid[clipped] & speech).astype(np.float64)
     n = np.maximum(counts.sum(axis=1), 1.0)
@@ -256,7 +257,7 @@ def _correlations(moves: Floats, valid: Flags, said: Floats, speech: Flags) -> F
     return np.asarray(total / len(moves))
 
 
-def _chance(moves: Floats, valid: Flags, said: Floats, speech: Flags) -> Floats:
+def _chance(moves: Floats, valid: Flags, said: Floats, speech: Flags, reach: int) -> Floats:
     """The best averages that surrogates of the speech reach, float64 [SURROGATES].
 
     The frames of speech, one after another, keep the spectrum of each curve and, since both get the same
@@ -272,5 +273,5 @@ def _chance(moves: Floats, valid: Flags, said: Floats, speech: Flags) -> Floats:
         turns = np.exp(2j * np.pi * rng.random((some, 1, spectrum.shape[1])))
         surrogates = np.repeat(said[None], some, axis=0)
         surrogates[:, :, speech] = np.fft.irfft(spectrum * turns, told.shape[1], axis=2) + mean
-        best.append(_correlations(moves, valid, surrogates, speech).max(axis=1))
+        best.append(_correlations(moves, valid, surrogates, speech, reach).max(axis=1))
     return np.concatenate(best)

@@ -1,6 +1,6 @@
 """The face tracker: every prominent face of a picture, followed from frame to frame.
 
-A full-range detector looks at a small copy of the picture every `DETECT_EVERY` frames; between, a face mesh
+A full-range detector looks at a small copy of the picture every `DETECT_S` seconds; between, a face mesh
 follows each face inside a square crop of its own.
 """
 
@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +23,7 @@ import numpy.typing as npt
 
 from loc import packages
 from loc.analysis import occlusion
+from loc.analysis.durations import frames_lasting
 from loc.analysis.faces import (
     CHIN,
     FOREHEAD,
@@ -43,10 +45,10 @@ from loc.runner import Action, Make, Out, Runner, Site
 if TYPE_CHECKING:
     from loc.media.colour import Rgb
 
-DETECT_EVERY = 12
-"""Frames between two looks at the whole picture, on the source's own count so that chunks agree: half a
-second is how long a second person may go unseen."""
-SEARCH_EVERY = 3
+DETECT_S = 0.48
+"""Seconds between two looks at the whole picture, in frames of the source's own count so that chunks agree:
+half a second is how long a second person may go unseen."""
+SEARCH_S = 0.12
 """The same while no face is followed, or while one is missed: it is picked up a tenth of a second after it
 appears."""
 DETECTOR_SIDE = 384
@@ -72,16 +74,18 @@ MAX_FACES = 4
 PROMINENCE = 0.25
 """Side of a face over the largest one's: a smaller one is in the background, does not hold the conversation
 and is not followed. Who sits behind a desk measures 0.38 of a face in close-up beside it."""
-RETURN_FRAMES = 50
-"""A face that comes back within this many frames where it was lost is the same track: a hand passed, a head
+RETURN_S = 2.0
+"""A face that comes back within this many seconds where it was lost is the same track: a hand passed, a head
 turned."""
 RETURN_REACH = 1.0
 """How far from where it was lost, over its side."""
 SAME_FACE = 0.5
 """Intersection over union of two meshes that lie on one face."""
 
-CONTEXT_FRAMES = 12
-"""Frames read beyond a chunk on both sides: the mesh's own smoothing has settled after about ten."""
+SETTLING_FRAMES = 12
+"""Frames, whatever their rate, after which the mesh's own smoothing has settled: about ten."""
+CONTEXT_S = 0.5
+"""Read beyond a chunk on both sides, at least `SETTLING_FRAMES`: how far routes look about a frame."""
 
 
 @dataclass(frozen=True)
@@ -267,10 +271,13 @@ class FaceTracker:
     Use as a context manager.
 
     Args:
-        video: the stream; gives size, rotation, sample aspect and colour.
+        video: the stream; gives size, rotation, sample aspect, colour and rate.
     """
 
     def __init__(self, video: VideoStream) -> None:
+        rate = video.average_rate
+        self._detect_every, self._search_every = (frames_lasting(one, rate) for one in (DETECT_S, SEARCH_S))
+        self._return = frames_lasting(RETURN_S, rate)
         self._lens = _Lens(video)
         self._followed: list[_Follower] = []
         self._missed: list[_Follower] = []
@@ -302,7 +309,7 @@ class FaceTracker:
             index: the frame's place in the source; decides when the whole picture is looked at.
         """
         self._forget(index)
-        every = DETECT_EVERY if self._followed and not self._missed else SEARCH_EVERY
+        every = self._detect_every if self._followed and not self._missed else self._search_every
         look = self._fresh or index % every == 0
         self._fresh = False
         for follower in list(self._followed):
@@ -380,7 +387,7 @@ class FaceTracker:
     def _forget(self, index: int) -> None:
         """Give up on what has been missed for long."""
         for follower in list(self._missed):
-            if index - follower.missed_since > RETURN_FRAMES:
+            if index - follower.missed_since > self._return:
                 self._missed.remove(follower)
                 self._idle.append(follower.mesher)
 
@@ -627,11 +634,16 @@ def fingerprint() -> dict[str, str]:
     }
 
 
+def context_frames(rate: Fraction) -> int:
+    """Frames that are read beyond a chunk on both sides."""
+    return max(SETTLING_FRAMES, frames_lasting(CONTEXT_S, rate))
+
+
 def _with_context(source: Source, chunk: Chunk) -> FrameRange:
-    shot = source.shots[chunk.shot]
+    shot, context = source.shots[chunk.shot], context_frames(source.video.average_rate)
     return FrameRange(
-        start=max(shot.start, chunk.frames.start - CONTEXT_FRAMES),
-        stop=min(shot.stop, chunk.frames.stop + CONTEXT_FRAMES),
+        start=max(shot.start, chunk.frames.start - context),
+        stop=min(shot.stop, chunk.frames.stop + context),
     )
 
 
@@ -640,7 +652,7 @@ def _tracking(
 ) -> tuple[Action, Make]:
     """Track one chunk.
 
-    Reads: the chunk's frames, and 12 more of its shot on each side.
+    Reads: the chunk's frames, and half a second, at least 12 frames, more of its shot on each side.
     Leaves out: the sound; whatever is said or set.
     """
 
@@ -655,13 +667,14 @@ def _tracking(
 
     action = Action(
         name="faces.track",
-        version=5,
+        version=6,
         site=Site(site.stage, f"chunk {index + 1}", site.language),
         inputs={"pictures": frames_key(source.digest, source.video, timeline, frames)},
         params={
             "chroma_location": source.video.chroma_location,
             "sample_aspect": source.video.sample_aspect,
             "rotation": source.video.rotation,
+            "rate": source.video.average_rate,
         },
         programs=fingerprint(),
     )

@@ -15,7 +15,7 @@ The chin is drawn as well. From the same frames comes what it looks like, down t
 steps from spot to spot, for fingers of the person's own skin differ from it by their edges alone.
 
 Colours are CIE Lab (L 0..100) less the median of the skin samples, in steps of 1. Places and shares have no
-unit; frames are counted at the source's rate.
+unit.
 
 Limits: what has the colour of lips where lips are, and of skin where skin is, is not seen; nor is what hides
 under a quarter of the lips or of the chin, or only the inside of an open mouth; nor what rests on the chin in
@@ -28,10 +28,13 @@ drawn face; `bench/results/refusals.json` has the rates on those of `HELD_OUT` a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from loc.analysis.durations import frames_lasting
 
 if TYPE_CHECKING:
     from loc.media.colour import Rgb
@@ -125,10 +128,10 @@ COVERED = 0.15
 clips as filmed."""
 STILL_COVERED = 0.08
 """A hidden mouth stays hidden down to this share."""
-MARGIN = 2
-"""Frames around it that count as well: fingers arrive before they hide a share that counts."""
-BRIDGED = 6
-"""A mouth that is free for fewer frames than this between two hands is not free."""
+MARGIN_S = 0.08
+"""Around it that counts as well: fingers arrive before they hide a share that counts."""
+BRIDGED_S = 0.24
+"""A mouth that is free for less than this between two hands is not free."""
 
 _FINE, _APART = 0.02, 4
 """Standard deviation in face scales of the finer of two bands, and how much coarser the other is."""
@@ -362,13 +365,14 @@ def covered(mouths: Samples, looks: Looks) -> Floats:
     return shares
 
 
-def occluded(shares: Floats) -> Flags:
+def occluded(shares: Floats, rate: Fraction) -> Flags:
     """Which frames of one shot show a mouth behind something, bool [n].
 
     A frame without a face is as the more hidden of the frames around its gap.
 
     Args:
         shares: what `covered` says of all its frames.
+        rate: frames per second.
     """
     from scipy.ndimage import binary_closing, binary_dilation, binary_propagation
 
@@ -378,10 +382,11 @@ def occluded(shares: Floats) -> Flags:
     # One frame alone is noise, not a hand.
     steady = np.minimum(known, np.maximum(_moved(known, 1), _moved(known, -1)))
     flags = binary_propagation(steady > COVERED, mask=steady > STILL_COVERED)
-    flags = binary_dilation(flags, iterations=MARGIN)
-    edge = BRIDGED // 2
+    flags = binary_dilation(flags, iterations=frames_lasting(MARGIN_S, rate))
+    bridged = frames_lasting(BRIDGED_S, rate)
+    edge = bridged // 2
     padded = np.pad(flags, edge, mode="edge")
-    return np.asarray(binary_closing(padded, np.ones(BRIDGED))[edge : edge + len(flags)])
+    return np.asarray(binary_closing(padded, np.ones(bridged))[edge : edge + len(flags)])
 
 
 def _moved(values: Floats, by: int) -> Floats:

@@ -43,7 +43,8 @@ CLOSURE_DEPTH = 0.9
 """Share of the opening that a full closure takes away."""
 
 MIN_CLOSURE_S = 0.050
-"""Shorter closures are drawn this long: under a frame at 25 per second they would fall between two frames."""
+"""Shorter closures are drawn this long: under a frame at 25 per second they would fall between two frames.
+Where frames are on screen for longer, `closed_in` finds the one that shows the closure."""
 
 _MARGIN_S = 0.25
 """Grid beyond both ends of a clip: four times the widest sigma."""
@@ -357,6 +358,27 @@ def mouth_curve(phones: Phones, at_samples: npt.NDArray[np.int64]) -> tuple[Floa
 def closed_at(phones: Phones, at_samples: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Whether the lips must touch at given samples (as in `mouth_curve`, lead included); bool [n]."""
     return _closures(visemes(phones), np.asarray(at_samples) / SAMPLE_RATE)
+
+
+def closed_in(phones: Phones, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Whether the lips must touch in frames: in the middle of a frame's time on screen, or because a
+    closure's own middle lies in that time. Slow frames may hold a whole closure that their middles miss. The
+    middle is not taken from before the sound, or a frame that is gone when it sounds would show it.
+
+    Args:
+        edges: int64 [n + 1], ascending, samples from the clip's first sample at which frames appear, and at
+            which the last one ends.
+
+    Returns:
+        bool [n].
+    """
+    found = visemes(phones)
+    shut = _closures(found, (edges[:-1] + edges[1:]) // 2 / SAMPLE_RATE)
+    starts, stops = found.starts[found.closed], found.stops[found.closed]
+    middles = np.maximum(starts, (starts + stops) / 2 - LEAD_S * SAMPLE_RATE)
+    at = np.searchsorted(edges, middles, side="right") - 1
+    shut[at[(at >= 0) & (at < len(shut))]] = True
+    return shut
 
 
 def _closures(found: Visemes, times: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from loc.analysis.durations import frames_lasting
 from loc.artifacts import FrameRange
 from stages.lipsync.route import Situation, with_occlusion
 
-MIN_FRAMES = 10
-"""A situation that lasts less (0.4 s at 25 per second) joins its longer neighbour: switching the drawing on
-and off within a word is worse than either."""
+MIN_S = 0.4
+"""A situation that lasts less joins its longer neighbour: switching the drawing on and off within a word is
+worse than either."""
 
 _LOST = (Situation.OCCLUDED, Situation.NO_FACE)
 """Situations in which nothing may be drawn for a single frame: a passing hand would get a mouth."""
@@ -43,7 +45,7 @@ class _Run:
 
 
 def cut_shot(
-    shot: int, start: int, tracked: npt.NDArray[np.int8], hidden: npt.NDArray[np.bool_]
+    shot: int, start: int, tracked: npt.NDArray[np.int8], hidden: npt.NDArray[np.bool_], rate: Fraction
 ) -> list[Stretch]:
     """The cuts of one shot, in order and without gaps. Every frame of a cut with one face has one, with
     nothing before its mouth.
@@ -53,7 +55,9 @@ def cut_shot(
         start: its first frame.
         tracked: what its tracks tell of each of its frames, values of `Situation`.
         hidden: which of them have something before the mouth.
+        rate: frames per second.
     """
+    least = frames_lasting(MIN_S, rate)
     seen = with_occlusion(tracked, hidden)
     # A hand before a face turned away leaves it turned away, and is before the mouth all the same.
     lost = hidden | np.isin(seen, _LOST)
@@ -63,7 +67,7 @@ def cut_shot(
         for a, b in itertools.pairwise(edges)
         if b > a
     ]
-    while (index := _shortest_joinable(found)) is not None:
+    while (index := _shortest_joinable(found, least)) is not None:
         found = _joined(found, index)
     return [
         Stretch(shot, FrameRange(start=start + run.start, stop=start + run.stop), run.situation)
@@ -71,12 +75,10 @@ def cut_shot(
     ]
 
 
-def _shortest_joinable(found: Sequence[_Run]) -> int | None:
-    """The shortest run that is too short and has a neighbour it may join."""
+def _shortest_joinable(found: Sequence[_Run], least: int) -> int | None:
+    """The shortest run that is of fewer frames than `least` and has a neighbour it may join."""
     short = [
-        (len(run), index)
-        for index, run in enumerate(found)
-        if len(run) < MIN_FRAMES and _neighbours(found, index)
+        (len(run), index) for index, run in enumerate(found) if len(run) < least and _neighbours(found, index)
     ]
     return min(short)[1] if short else None
 

@@ -58,7 +58,7 @@ def final(
     unit = f"cut {one.cut + 1}, frame {one.frames.start}"
     action = Action(
         name="lipsync.final",
-        version=3,
+        version=4,
         site=context.site(STAGE, f"{unit}, again" if again else unit),
         inputs={
             "pictures": film.key(reads),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.phones import closed_at, mouth_curve
+from loc.analysis.phones import closed_in, mouth_curve
 from loc.artifacts import SAMPLE_RATE, Phones
 
 Floats = npt.NDArray[np.float32]
@@ -106,13 +106,15 @@ def opacity(
     return np.asarray(np.clip(drawn, 0, 1), dtype=np.float32)
 
 
-def mouth(times: npt.NDArray[np.int64], sounding: Sequence[Sounding]) -> tuple[Floats, Floats]:
+def mouth(edges: npt.NDArray[np.int64], sounding: Sequence[Sounding]) -> tuple[Floats, Floats]:
     """Aperture and width of the mouth, float32 [n] each, as in `MouthPlan`.
 
     Args:
-        times: samples of the frames, counted from the redraw's first frame.
+        edges: int64 [n + 1], samples at which frames appear, and at which the last one ends, counted from the
+            start of the redraw's first.
         sounding: the clips that sound in it; where two do, the wider open mouth counts.
     """
+    times = frame_times(edges)
     aperture = np.zeros(len(times), dtype=np.float32)
     width = np.ones(len(times), dtype=np.float32)
     for clip in sounding:
@@ -120,7 +122,7 @@ def mouth(times: npt.NDArray[np.int64], sounding: Sequence[Sounding]) -> tuple[F
         opening, spread = mouth_curve(clip.phones, at)
         opening = np.clip(opening * (QUIET_SHARE + LOUD_SHARE * loudness(clip.audio, at)), 0, 1)
         # The curve only nears a closure; lips that should touch must touch.
-        opening[closed_at(clip.phones, at)] = 0
+        opening[closed_in(clip.phones, edges - clip.place)] = 0
         wider = opening > aperture
         width = np.where(wider | (width == 1), spread, width).astype(np.float32)
         aperture = np.maximum(aperture, opening).astype(np.float32)

@@ -58,7 +58,7 @@ def prepare(
     tracks = film.tracks[one.chunk].frames
     action = Action(
         name="lipsync.prepare",
-        version=2,
+        version=3,
         site=context.site(STAGE, f"cut {one.cut + 1}, chunk {one.chunk + 1}"),
         inputs={
             "pictures": film.key(part),

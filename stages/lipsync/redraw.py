@@ -82,8 +82,13 @@ class Film:
 
     def times(self, frames: FrameRange) -> npt.NDArray[np.int64]:
         """The samples in the middle of each frame's time on screen, counted from the first one's start."""
+        return plan.frame_times(self.edges_of(frames))
+
+    def edges_of(self, frames: FrameRange) -> npt.NDArray[np.int64]:
+        """The samples at which frames appear, and at which the last one ends, counted from the first one's
+        start: int64 [len(frames) + 1]."""
         edges = self.edges[frames.start : frames.stop + 1]
-        return np.asarray(plan.frame_times(edges) - edges[0], dtype=np.int64)
+        return np.asarray(edges - edges[0], dtype=np.int64)
 
     def tracks_key(self, face: ShotFace, chunk: int) -> dict[str, Any]:
         """How a face's tracks in a chunk stand in an action's inputs."""
@@ -103,7 +108,8 @@ class Film:
         from stages.lipsync.tracks import prepare
 
         first = self.tracks[chunk].frames.start
-        return prepare(self.tracked(context, face, chunk))[frames.start - first : frames.stop - first]
+        tracked, rate = self.tracked(context, face, chunk), self.source.video.average_rate
+        return prepare(tracked, rate)[frames.start - first : frames.stop - first]
 
     def tracked(self, context: Context, face: ShotFace, chunk: int) -> Faces:
         """The face as it was tracked in a chunk and its context."""
@@ -226,7 +232,7 @@ def profile(
 
     action = Action(
         name="lipsync.profile",
-        version=4,
+        version=5,
         site=context.site(STAGE, f"face {face.name}"),
         inputs={
             "pictures": [film.key(stretch.frames) for stretch in stretches],
@@ -280,11 +286,11 @@ def draw(
 
     action = Action(
         name="lipsync.draw",
-        version=4,
+        version=5,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             **_seen(film, redraw, ready),
-            "times": digest_bytes(film.times(reads).tobytes()),
+            "times": digest_bytes(film.edges_of(reads).tobytes()),
             "profile": person,
             **({"lent": list(lent)} if lent else {}),
             "opacity": digest_bytes(redraw.opacity.tobytes()),
@@ -418,7 +424,7 @@ def _mouth_plan(context: Context, film: Film, redraw: Redraw, clips: Sequence[Cl
         )
         for clip in clips
     ]
-    aperture, width = plan.mouth(film.times(redraw.frames), sounding)
+    aperture, width = plan.mouth(film.edges_of(redraw.frames), sounding)
     return MouthPlan(aperture=aperture, width=width, opacity=redraw.opacity)
 
 

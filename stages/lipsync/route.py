@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from loc.analysis.durations import window_lasting
 from loc.analysis.occlusion import COVERED
 from loc.artifacts import Reason
 
@@ -38,10 +40,10 @@ the conversation; a larger one may be who speaks."""
 SEVERAL_FACES = "several-faces"
 """Code of the reason of a cut in which somebody speaks and it is not known who."""
 
-STEADY_FRAMES = 9
-"""Pose and size are judged by their median over this many frames: the mesh's estimate of them trembles."""
-CONFIRMED_FRAMES = 25
-"""The best confidence within a second counts: the detector may miss one look at a blurred frame."""
+STEADY_S = 0.36
+"""Pose and size are judged by their median over this time: the mesh's estimate of them trembles."""
+CONFIRMED_S = 1.0
+"""The best confidence within this time counts: the detector may miss one look at a blurred frame."""
 
 
 class Situation(IntEnum):
@@ -88,20 +90,23 @@ _OFF_SCREEN = Reason(
 )
 
 
-def situations(faces: Faces, width: int, height: int) -> npt.NDArray[np.int8]:
+def situations(faces: Faces, width: int, height: int, rate: Fraction) -> npt.NDArray[np.int8]:
     """What each frame of one shot shows, int8 [n], values of `Situation`; what is before a mouth is told by
     `with_occlusion`.
 
     Args:
         faces: tracks of consecutive frames, short gaps filled.
         width, height: of the picture, coded pixels.
+        rate: frames per second.
     """
     from scipy.ndimage import maximum_filter1d
 
-    found = faces.found
-    yaw, pitch = _steady(faces.pose[:, 0], found), _steady(faces.pose[:, 1], found)
-    size, sharpness = _steady(faces.size, found), _steady(faces.sharpness, found)
-    sure = maximum_filter1d(faces.confidence, CONFIRMED_FRAMES)
+    found, window = faces.found, window_lasting(STEADY_S, rate)
+    yaw, pitch, size, sharpness = (
+        _steady(values, found, window)
+        for values in (faces.pose[:, 0], faces.pose[:, 1], faces.size, faces.sharpness)
+    )
+    sure = maximum_filter1d(faces.confidence, window_lasting(CONFIRMED_S, rate))
     low, high = _mouth_extent(faces)
     out = (low < 0).any(axis=1) | (high > np.array([width - 1, height - 1])).any(axis=1)
     seen = np.zeros(len(faces), dtype=np.int8)
@@ -126,13 +131,15 @@ def with_occlusion(seen: npt.NDArray[np.int8], hidden: npt.NDArray[np.bool_]) ->
     return np.where(hidden, np.maximum(seen, np.int8(Situation.OCCLUDED)), seen)
 
 
-def _steady(values: npt.NDArray[np.float32], found: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """Running median over the frames that have a face; 0 elsewhere."""
+def _steady(
+    values: npt.NDArray[np.float32], found: npt.NDArray[np.bool_], window: int
+) -> npt.NDArray[np.float32]:
+    """Running median of `window` frames over those that have a face; 0 elsewhere."""
     from scipy.ndimage import median_filter
 
     steady = np.zeros(len(values), dtype=np.float32)
     if found.any():
-        steady[found] = median_filter(values[found], STEADY_FRAMES, mode="nearest")
+        steady[found] = median_filter(values[found], window, mode="nearest")
     return steady
 
 

@@ -152,7 +152,7 @@ def rate(
 
     action = Action(
         name="lipsync.score",
-        version=6,
+        version=7,
         site=context.site(STAGE, f"cut {index + 1}"),
         inputs={
             "times": digest_bytes(film.times(frames).tobytes()),

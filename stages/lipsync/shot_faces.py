@@ -5,11 +5,13 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from loc.analysis.durations import frames_lasting
 from loc.artifacts import FrameRange
 
 if TYPE_CHECKING:
@@ -21,9 +23,8 @@ this part of the face's box apart."""
 RETURN_REACH = 1.5
 """A face that comes back later in the shot is the same if it is at most this many of its boxes away from
 where it left."""
-MIN_FRAMES = 10
-"""A face seen in fewer frames of a longer shot (0.4 s at 25 per second) is an error of the detector or leaves
-no time to speak."""
+MIN_S = 0.4
+"""A face seen for less in a longer shot is an error of the detector or leaves no time to speak."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,12 @@ class _Chain:
 
 
 def shot_faces(
-    shot: int, frames: FrameRange, chunks: Sequence[ChunkFaces], upright: Affine, size: tuple[float, float]
+    shot: int,
+    frames: FrameRange,
+    chunks: Sequence[ChunkFaces],
+    upright: Affine,
+    size: tuple[float, float],
+    rate: Fraction,
 ) -> list[ShotFace]:
     """The faces of a shot, the most prominent first.
 
@@ -85,9 +91,10 @@ def shot_faces(
         chunks: all its chunks, in order.
         upright: coded pixel centres to upright ones, float64 [2, 3].
         size: width and height of the upright picture.
+        rate: frames per second.
     """
     chains = _returned(_met(frames, chunks))
-    least = min(MIN_FRAMES, len(frames) / 2)
+    least = min(frames_lasting(MIN_S, rate), len(frames) / 2)
     seen = [chain for chain in chains if chain.found.sum() >= least]
     boxes = [_box(chain, upright, size) for chain in seen]
     order = sorted(range(len(seen)), key=lambda index: (boxes[index][0] + boxes[index][2], index))

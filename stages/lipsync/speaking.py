@@ -93,7 +93,7 @@ def _judging(
 
     action = Action(
         name="lipsync.speaks",
-        version=2,
+        version=3,
         site=context.site(STAGE, f"face {face.name}"),
         inputs={
             "spans": [

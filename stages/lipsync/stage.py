@@ -244,7 +244,8 @@ def shot_faces_of(context: Context, film: Film, shot: int) -> list[ShotFace]:
         )
         for index in _chunks(film, shot)
     ]
-    return shot_faces(shot, film.source.shots[shot], chunks, upright_transform(video), upright_size(video))
+    upright, size = upright_transform(video), upright_size(video)
+    return shot_faces(shot, film.source.shots[shot], chunks, upright, size, video.average_rate)
 
 
 def _cut(context: Context, film: Film, face: ShotFace, looks: occlusion.Looks) -> list[Stretch]:
@@ -256,10 +257,11 @@ def _cut(context: Context, film: Film, face: ShotFace, looks: occlusion.Looks) -
         tracks, frames = film.tracks[index].frames, film.source.chunks[index].frames
         first, last = frames.start - tracks.start, frames.stop - tracks.start
         there = film.faces(context, face, index, tracks)
-        seen.append(situations(there, video.width, video.height)[first:last])
+        seen.append(situations(there, video.width, video.height, video.average_rate)[first:last])
         shares.append(occlusion.covered(there.mouth[first:last], looks))
-    hidden = occlusion.occluded(np.concatenate(shares))
-    return cut_shot(shot, film.source.shots[shot].start, np.concatenate(seen), hidden)
+    hidden = occlusion.occluded(np.concatenate(shares), video.average_rate)
+    start = film.source.shots[shot].start
+    return cut_shot(shot, start, np.concatenate(seen), hidden, video.average_rate)
 
 
 def _source_speech(context: Context, stems: Stems, transcript: Transcript) -> list[Range]:

@@ -51,7 +51,7 @@ def judge_cut(
 
     action = Action(
         name="lipsync.sync",
-        version=2,
+        version=3,
         site=context.site(STAGE, f"cut {index + 1}, {judge.measure}"),
         inputs={
             "runs": [

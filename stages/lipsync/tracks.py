@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from loc.analysis.durations import frames_lasting
 from loc.analysis.faces import (
     BROW_LEFT,
     BROW_RIGHT,
@@ -21,16 +23,14 @@ from loc.analysis.faces import (
     places,
 )
 
-MAX_GAP = 5
-"""Frames without a face that are bridged: a blurred turn, or a fast one. What happens in longer ones is
+MAX_GAP_S = 0.2
+"""Seconds without a face that are bridged: a blurred turn, or a fast one. What happens in longer ones is
 not known, so they split a cut."""
 
 SMOOTHING = 0.8
-"""Standard deviation in frames of the smoothing of mesh points."""
+"""Standard deviation in frames, whatever their rate, of the smoothing of mesh points: it is each frame's own
+error that goes."""
 SMOOTHING_REACH = 3
-CONTEXT = SMOOTHING_REACH + MAX_GAP + 1
-"""Frames on either side that decide what becomes of one: those that smooth it may lie in gaps, which are
-bridged only if they are seen to be short."""
 LIPS_ALIKE = 0.006
 """Root mean square distance of the points of two frames' lips, over the extent of the whole face, at which
 one counts a third for the other: three times what they tremble on a still face (98 % of a real one's frames),
@@ -56,12 +56,22 @@ def runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def fill_gaps(faces: Faces) -> Faces:
-    """Tracks in which gaps of at most `MAX_GAP` frames are interpolated. Open ends stay open."""
-    found = faces.found
+def context(rate: Fraction) -> int:
+    """Frames on either side that decide what becomes of one: those that smooth it may lie in gaps, which are
+    bridged only if they are seen to be short."""
+    return SMOOTHING_REACH + frames_lasting(MAX_GAP_S, rate) + 1
+
+
+def fill_gaps(faces: Faces, rate: Fraction) -> Faces:
+    """Tracks in which gaps of at most `MAX_GAP_S` are interpolated. Open ends stay open.
+
+    Args:
+        rate: frames per second.
+    """
+    found, longest = faces.found, frames_lasting(MAX_GAP_S, rate)
     short = np.zeros(len(faces), dtype=bool)
     for start, stop in runs(~found):
-        if start > 0 and stop < len(faces) and stop - start <= MAX_GAP:
+        if start > 0 and stop < len(faces) and stop - start <= longest:
             short[start:stop] = True
     if not short.any():
         return faces
@@ -128,7 +138,7 @@ def _smooth_run(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(total / weights[..., None] + (middle / middle_weights[:, None])[:, None])
 
 
-def prepare(faces: Faces) -> Faces:
-    """Gaps filled and points smoothed: what is judged, measured and drawn."""
-    filled = fill_gaps(faces)
+def prepare(faces: Faces, rate: Fraction) -> Faces:
+    """Gaps filled and points smoothed: what is judged, measured and drawn, at `rate` frames per second."""
+    filled = fill_gaps(faces, rate)
     return replace(filled, points=smooth_points(filled.points))

@@ -87,7 +87,7 @@ def watch(context: Context, film: Film, one: Drawn) -> tuple[Action, Make]:
 
     action = Action(
         name="lipsync.watch",
-        version=5,
+        version=6,
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             "pictures": film.key(redraw.frames),

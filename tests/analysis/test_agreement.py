@@ -83,6 +83,13 @@ def test_offsets_are_frames_of_the_film_and_milliseconds(fps: Fraction | int) ->
     assert found.offset_ms == pytest.approx(3000 / float(fps), abs=0.1)
 
 
+@pytest.mark.parametrize("fps", [10, 25, 60])
+def test_offsets_reach_as_far_at_every_rate(fps: int) -> None:
+    at, late = times(fps=fps), round(0.6 * fps)
+    found = score(mouth(line(1), at), line(1), at, place=-round(late * SAMPLE_RATE / fps))
+    assert found.offset == late
+
+
 def test_another_line_agrees_less_and_not_significantly() -> None:
     own = score(mouth(line(1), times()), line(1), times())
     others = [score(mouth(line(1), times()), line(seed), times()) for seed in range(2, 12)]

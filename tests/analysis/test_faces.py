@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from loc.analysis.face_tracker import (
-    CONTEXT_FRAMES,
     PROMINENCE,
     Detection,
     FaceTracker,
+    context_frames,
     follow,
     track_faces,
     track_range,
@@ -39,6 +39,8 @@ from loc.settings import Settings
 from tests.pictures import like
 from tests.presenter import SHORT_PAIR, Film, Truth, render
 from tests.streams import video_stream
+
+CONTEXT = context_frames(Fraction(25))
 
 
 class Reel:
@@ -107,7 +109,7 @@ def test_tracking_again_gives_the_same_numbers(reel: Reel, tracks: Faces) -> Non
 
 def test_tracks_agree_where_chunks_join(reel: Reel, tracks: Faces) -> None:
     joint = 24
-    later = reel.track(joint - CONTEXT_FRAMES, reel.timeline.count)[CONTEXT_FRAMES:]
+    later = reel.track(joint - CONTEXT, reel.timeline.count)[CONTEXT:]
     apart = np.linalg.norm(later.points - tracks.points[joint:], axis=-1)
     assert np.median(apart) < 0.01 * np.median(tracks.size)
 
@@ -250,6 +252,32 @@ def test_a_face_that_returns_is_picked_up(reel: Reel) -> None:
     assert seen.found[13:].all()
 
 
+class Looking(FaceTracker):
+    """Counts its looks at the whole picture."""
+
+    looks = 0
+
+    def _detect(self, planes: Planes) -> list[Detection]:
+        self.looks += 1
+        return super()._detect(planes)
+
+
+@pytest.mark.parametrize(("rate", "looks"), [(10, 5), (25, 3), (60, 1)])
+def test_the_whole_picture_is_looked_at_every_half_second(reel: Reel, rate: int, looks: int) -> None:
+    video = reel.video.model_copy(update={"average_rate": Fraction(rate)})
+    with Looking(video) as tracker:
+        found = follow(tracker, reel.frames(0, 25), 0)
+        assert tracker.looks == looks
+    assert foremost(found, 25).found.all()
+
+
+@pytest.mark.parametrize(("rate", "context"), [(10, 12), (25, 12), (60, 30)])
+def test_chunks_are_read_half_a_second_further_and_at_least_until_the_mesh_settles(
+    rate: int, context: int
+) -> None:
+    assert context_frames(Fraction(rate)) == context
+
+
 def test_the_networks_say_nothing(reel: Reel, capfd: pytest.CaptureFixture[str]) -> None:
     with FaceTracker(reel.video) as tracker:
         for index, planes in enumerate(reel.frames(0, 3)):
@@ -279,10 +307,10 @@ def test_every_chunk_is_an_action_that_is_made_once(reel: Reel, runner: Runner) 
         samples=1,
     )
     first = track_faces(runner, Site("lipsync"), source, reel.path, reel.timeline)
-    assert [chunk.frames.start for chunk in first.chunks] == [0, 20 - CONTEXT_FRAMES]
-    assert [chunk.frames.stop for chunk in first.chunks] == [20 + CONTEXT_FRAMES, count]
+    assert [chunk.frames.start for chunk in first.chunks] == [0, 20 - CONTEXT]
+    assert [chunk.frames.stop for chunk in first.chunks] == [20 + CONTEXT, count]
     [face] = read_faces(runner.store, first.chunks[1])
-    assert len(face) == count - 20 + CONTEXT_FRAMES
+    assert len(face) == count - 20 + CONTEXT
     assert runner.misses == 2
     assert track_faces(runner, Site("lipsync"), source, reel.path, reel.timeline) == first
     assert (runner.hits, runner.misses) == (2, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TypeAlias
 
 import cv2
@@ -11,15 +12,18 @@ import numpy.typing as npt
 import pytest
 
 from loc.analysis import occlusion
+from loc.analysis.durations import frames_lasting
 from loc.analysis.face_tracker import FaceTracker, follow
 from loc.analysis.faces import JAW, LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, foremost, places
-from loc.analysis.occlusion import ANGLES, BRIDGED, CHIN, COVERED, MARGIN, MISSING, ROWS, STILL_COVERED
+from loc.analysis.occlusion import ANGLES, BRIDGED_S, CHIN, COVERED, MARGIN_S, MISSING, ROWS, STILL_COVERED
 from loc.media.frames import Planes
 from stages.lipsync.route import MIN_SHARPNESS
 from tests.analysis.test_faces import Reel
 from tests.occluders import HELD_OUT, TUNING, Occluder, Passing, Placed, cover, lay_over
 from tests.presenter import Film
 
+RATE = Fraction(25)
+MARGIN, BRIDGED = (frames_lasting(one, RATE) for one in (MARGIN_S, BRIDGED_S))
 Lab: TypeAlias = tuple[float, float, float]
 
 SKIN = (0.0, 0.0, 0.0)
@@ -180,7 +184,7 @@ def flags(*covered: tuple[int, int, float], count: int = 60) -> list[tuple[int, 
     for start, stop, share in covered:
         shares[start:stop] = share
     edges = np.flatnonzero(
-        np.diff(np.concatenate([[False], occlusion.occluded(shares), [False]]).astype(int))
+        np.diff(np.concatenate([[False], occlusion.occluded(shares, RATE), [False]]).astype(int))
     )
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
@@ -201,6 +205,15 @@ def test_a_hidden_mouth_stays_hidden_while_a_little_of_it_is() -> None:
     assert flags((20, 40, little)) == []
 
 
+@pytest.mark.parametrize("rate", [Fraction(10), Fraction(60)])
+def test_margins_last_as_long_at_every_rate(rate: Fraction) -> None:
+    shares = np.zeros(200, dtype=np.float32)
+    shares[100:110] = 0.5
+    hidden = np.flatnonzero(occlusion.occluded(shares, rate))
+    assert (100 - hidden[0]) / rate == pytest.approx(MARGIN_S, abs=0.5 / rate)
+    assert (hidden[-1] - 109) / rate == pytest.approx(MARGIN_S, abs=0.5 / rate)
+
+
 def test_a_moment_between_two_hands_is_not_free() -> None:
     apart = 2 * MARGIN + BRIDGED - 1
     assert len(flags((10, 20, 0.5), (20 + apart, 40, 0.5))) == 1
@@ -211,10 +224,10 @@ def test_a_face_lost_behind_a_hand_is_hidden_and_one_lost_elsewhere_is_not() -> 
     shares = np.zeros(60, dtype=np.float32)
     shares[20:24] = 0.6
     shares[24:28] = shares[45:49] = np.nan
-    assert occlusion.occluded(shares)[24:28].all()
-    assert not occlusion.occluded(shares)[40:].any()
-    assert not occlusion.occluded(np.full(5, np.nan, dtype=np.float32)).any()
-    assert len(occlusion.occluded(np.zeros(0, dtype=np.float32))) == 0
+    assert occlusion.occluded(shares, RATE)[24:28].all()
+    assert not occlusion.occluded(shares, RATE)[40:].any()
+    assert not occlusion.occluded(np.full(5, np.nan, dtype=np.float32), RATE).any()
+    assert len(occlusion.occluded(np.zeros(0, dtype=np.float32), RATE)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +249,7 @@ def track(reel: Reel, pictures: Iterator[Planes]) -> Faces:
 def test_a_drawn_mouth_is_free_in_every_frame(tracks: Faces) -> None:
     looks, shares = judged(tracks.mouth)
     assert len(looks.middle) == 1
-    assert not occlusion.occluded(shares).any()
+    assert not occlusion.occluded(shares, RATE).any()
 
 
 def passes(
@@ -256,7 +269,7 @@ def passes(
 
     seen = track(reel, pictures())
     _, shares = judged(seen.mouth)
-    return np.array(covers), occlusion.occluded(shares)
+    return np.array(covers), occlusion.occluded(shares, RATE)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def film_of(there: npt.NDArray[np.int64]) -> redraw.Film:
     """A film of which nothing is known but when its frames appear."""
     film = cast(Any, SimpleNamespace(edges=there))
     film.times = lambda frames: redraw.Film.times(film, frames)
+    film.edges_of = lambda frames: redraw.Film.edges_of(film, frames)
     return cast(redraw.Film, film)
 
 

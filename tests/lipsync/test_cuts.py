@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from loc.analysis import occlusion
+from loc.analysis.durations import frames_lasting
 from loc.analysis.faces import (
     BROW_LEFT,
     BROW_RIGHT,
@@ -19,7 +21,7 @@ from loc.analysis.faces import (
     Faces,
     places,
 )
-from stages.lipsync.cuts import MIN_FRAMES, cut_shot
+from stages.lipsync.cuts import MIN_S, cut_shot
 from stages.lipsync.route import (
     MAX_DOWN,
     MAX_RIVAL,
@@ -34,7 +36,7 @@ from stages.lipsync.route import (
     situations,
     with_occlusion,
 )
-from stages.lipsync.tracks import MAX_GAP, fill_gaps, prepare, runs, smooth_points
+from stages.lipsync.tracks import MAX_GAP_S, fill_gaps, prepare, runs, smooth_points
 
 WIDTH, HEIGHT, COUNT = 640, 360, 60
 
@@ -91,9 +93,13 @@ def spoil(situation: Situation, start: int, stop: int) -> Faces:
     return tracks
 
 
-def cuts(tracks: Faces, start: int = 100) -> list[tuple[str, int, int]]:
-    seen = situations(fill_gaps(tracks), WIDTH, HEIGHT)
-    found = cut_shot(0, start, seen, np.zeros(len(seen), dtype=bool))
+RATE = Fraction(25)
+RATES = (Fraction(10), RATE, Fraction(60))
+
+
+def cuts(tracks: Faces, start: int = 100, rate: Fraction = RATE) -> list[tuple[str, int, int]]:
+    seen = situations(fill_gaps(tracks, rate), WIDTH, HEIGHT, rate)
+    found = cut_shot(0, start, seen, np.zeros(len(seen), dtype=bool), rate)
     return [(cut.situation.code, cut.frames.start, cut.frames.stop) for cut in found]
 
 
@@ -117,22 +123,39 @@ def test_every_situation_splits_a_shot_where_it_begins_and_ends(situation: Situa
     ]
 
 
-def test_a_short_gap_is_bridged_and_a_long_one_splits() -> None:
-    assert cuts(lose(faces(), 30, 30 + MAX_GAP)) == [("one-face", 100, 160)]
-    assert [code for code, *_ in cuts(lose(faces(), 30, 31 + MAX_GAP))] == ["one-face", "no-face", "one-face"]
+def amid(middle: Faces) -> Faces:
+    """A face, `COUNT` frames before and behind some."""
+    return Faces.join([faces(), middle, faces()])
 
 
-def test_a_brief_situation_joins_its_longer_neighbour() -> None:
-    assert cuts(spoil(Situation.PROFILE, 20, 20 + MIN_FRAMES - 1)) == [("one-face", 100, 160)]
-    alone = lose(lose(faces(), 0, 25), 25 + MIN_FRAMES - 1, COUNT)
+@pytest.mark.parametrize("rate", RATES)
+def test_a_short_gap_is_bridged_and_a_long_one_splits(rate: Fraction) -> None:
+    longest = frames_lasting(MAX_GAP_S, rate)
+    assert cuts(amid(lose(faces(), 20, 20 + longest)), rate=rate) == [("one-face", 100, 280)]
+    split = cuts(amid(lose(faces(), 20, 21 + longest)), rate=rate)
+    assert split[1] == ("no-face", 180, 181 + longest)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("situation", [Situation.PROFILE, Situation.CUT_OFF, Situation.BLURRED])
+def test_a_brief_situation_joins_its_longer_neighbour(situation: Situation, rate: Fraction) -> None:
+    """What is brief is so many milliseconds, not frames: at 10 a second, half a second of profile stays."""
+    least = frames_lasting(MIN_S, rate)
+    assert cuts(amid(spoil(situation, 20, 20 + least - 1)), rate=rate) == [("one-face", 100, 280)]
+    kept = cuts(amid(spoil(situation, 20, 20 + least)), rate=rate)
+    assert kept[1] == (situation.code, 180, 180 + least)
+
+
+def test_a_face_between_two_absences_is_too_brief_to_be_drawn() -> None:
+    alone = lose(lose(faces(), 0, 25), 34, COUNT)
     assert cuts(alone) == [("no-face", 100, 160)]
 
 
 def test_what_hides_a_mouth_splits_a_shot_however_briefly() -> None:
-    seen = situations(faces(), WIDTH, HEIGHT)
+    seen = situations(faces(), WIDTH, HEIGHT, RATE)
     hidden = np.zeros(COUNT, dtype=bool)
     hidden[20:23] = hidden[40:43] = hidden[48:50] = True
-    found = cut_shot(0, 0, seen, hidden)
+    found = cut_shot(0, 0, seen, hidden, RATE)
     assert [(cut.situation.code, cut.frames.start, cut.frames.stop) for cut in found] == [
         ("one-face", 0, 20),
         ("occluded", 20, 23),
@@ -155,10 +178,10 @@ def test_what_hides_a_mouth_that_could_not_be_drawn_anyway_splits_a_shot_all_the
     situation: Situation,
 ) -> None:
     seen = np.zeros(COUNT, np.int8)
-    seen[20 : 20 + MIN_FRAMES - 1] = situation
+    seen[20:29] = situation
     hidden = np.zeros(COUNT, dtype=bool)
     hidden[22:25] = True
-    assert [cut.situation for cut in cut_shot(0, 0, seen, hidden)] == [0, situation, 0]
+    assert [cut.situation for cut in cut_shot(0, 0, seen, hidden, RATE)] == [0, situation, 0]
 
 
 KINDS = (
@@ -175,7 +198,7 @@ def test_cuts_cover_the_shot_whatever_happens() -> None:
         lengths = rng.integers(1, 9, 80)
         seen = rng.choice(KINDS, 80).repeat(lengths).astype(np.int8)
         hidden = (rng.random(80) < 0.2).repeat(lengths)
-        found = cut_shot(3, 40, seen, hidden)
+        found = cut_shot(3, 40, seen, hidden, RATE)
         assert found[0].frames.start == 40
         assert found[-1].frames.stop == 40 + len(seen)
         for before, after in itertools.pairwise(found):
@@ -188,7 +211,7 @@ def test_cuts_cover_the_shot_whatever_happens() -> None:
 def test_gaps_are_filled_in_a_straight_line_and_open_ends_stay_open() -> None:
     truth = faces()
     gappy = lose(lose(faces(), 0, 2), 20, 24)
-    filled = fill_gaps(gappy)
+    filled = fill_gaps(gappy, RATE)
     np.testing.assert_allclose(filled.points[20:24], truth.points[20:24], atol=1e-3)
     assert not filled.found[:2].any()
     assert not gappy.found[20:24].any(), "the input is left as it was"
@@ -261,7 +284,7 @@ def test_smoothing_does_not_flatten_a_roll_of_the_head(hertz: float) -> None:
 def test_a_slice_smooths_as_the_whole_does() -> None:
     tracks = faces()
     tracks.points[:] += np.random.default_rng(4).normal(0, 1, tracks.points.shape)
-    whole, part = prepare(tracks), prepare(tracks[10:50])
+    whole, part = prepare(tracks, RATE), prepare(tracks[10:50], RATE)
     np.testing.assert_allclose(part.points[4:-4], whole.points[14:46], atol=1e-3)
 
 

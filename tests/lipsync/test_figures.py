@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.lips import EIGHTHS, Spoken, _ring, closures, jitter, on_screen, vowels
+from bench.lips import EIGHTHS, Spoken, _ring, closures, goals, jitter, on_screen, vowels
 from loc.artifacts import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 25
@@ -93,3 +93,17 @@ def test_a_planted_ring_is_measured_in_its_own_eighth() -> None:
     assert len(difference) == EIGHTHS
     assert difference.max() == pytest.approx(3, abs=0.05)
     assert difference.min() == pytest.approx(0, abs=1e-4)
+
+
+def test_trembling_more_than_the_silent_source_misses_a_goal() -> None:
+    row = {
+        "clip": "one",
+        "closures": {"closed": 1.0},
+        "vowels": {"rank": 0.9},
+        "colours": {"ring_p95": 1.0, "lips": 1.0},
+        "jitter": {"ratio": 0.6, "over_source_silent": 1.43},
+    }
+    unmet = [one["goal"] for one in goals(row) if not one["met"]]
+    assert unmet == ["one: jitter in silence over the silent source's"]
+    calm = {**row, "jitter": {"ratio": 0.6, "over_source_silent": None}}
+    assert all(one["met"] for one in goals(calm))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from loc.analysis.phones import closed_at
+from loc.analysis.phones import LEAD_S, closed_at
 from loc.artifacts import SAMPLE_RATE, Phone, Phones
 from stages.lipsync.plan import (
     FADE,
@@ -84,7 +84,7 @@ def test_vowels_open_and_bilabials_close() -> None:
     spoken = phones("amapabas")
     place = 10 * FRAME
     clip = Sounding(spoken, tone(spoken.phones[-1].stop), place)
-    aperture, width = mouth(TIMES, [clip])
+    aperture, width = mouth(EDGES, [clip])
     shut = closed_at(spoken, TIMES - place)
     assert shut.sum() >= 3
     assert (aperture[shut] == 0).all()
@@ -95,17 +95,54 @@ def test_vowels_open_and_bilabials_close() -> None:
     assert np.isfinite(width).all()
 
 
+def edges_of(rate: str) -> npt.NDArray[np.int64]:
+    """Edges of the frames of 100 s: so many a second, or each on screen for 20 to 180 ms."""
+    if rate == "variable":
+        lasting = np.random.default_rng(5).integers(SAMPLE_RATE // 50, SAMPLE_RATE * 18 // 100, 1000)
+        return np.asarray(np.concatenate([[0], np.cumsum(lasting)]), dtype=np.int64)
+    return np.arange(100 * int(rate) + 1, dtype=np.int64) * SAMPLE_RATE // int(rate)
+
+
+@pytest.mark.parametrize("length", [24, 60])
+@pytest.mark.parametrize("rate", ["12", "15", "25", "variable"])
+def test_every_closure_is_seen_however_slow_the_frames(rate: str, length: int) -> None:
+    """A line at 200 places among the frames: the lips touch in a frame on screen while its p sounds."""
+    at = np.cumsum([0, 120, length, 120]) * (SAMPLE_RATE // 1000)
+    said = [
+        Phone(symbol=one, start=int(a), stop=int(b)) for one, a, b in zip("apa", at, at[1:], strict=False)
+    ]
+    edges, spoken, audio = edges_of(rate), Phones(alphabet="espeak", phones=tuple(said)), tone(int(at[-1]))
+    closure, open_mouths = said[1], 0
+    for place in np.linspace(SAMPLE_RATE, 50 * SAMPLE_RATE, 200, dtype=np.int64).tolist():
+        aperture, _ = mouth(edges, [Sounding(spoken, audio, place)])
+        first = int(np.searchsorted(edges, place + closure.start, side="right")) - 1
+        last = int(np.searchsorted(edges, place + closure.stop, side="left"))
+        assert aperture[first:last].min() == 0
+        open_mouths += int((aperture > 0.2).sum())
+    assert open_mouths > 200
+
+
+def test_a_closure_outside_the_frames_shuts_none_of_them() -> None:
+    spoken = phones("apa")
+    audio = tone(spoken.phones[-1].stop)
+    before, _ = mouth(EDGES, [Sounding(spoken, audio, -spoken.phones[1].stop)])
+    assert before[0] > 0
+    lead = round(LEAD_S * SAMPLE_RATE)
+    behind, _ = mouth(EDGES, [Sounding(spoken, audio, int(EDGES[-1]) - spoken.phones[1].start + lead)])
+    assert behind[-1] > 0
+
+
 def test_a_plan_moves_with_its_clip() -> None:
     spoken = phones("saka")
     audio = tone(spoken.phones[-1].stop)
-    here, _ = mouth(TIMES, [Sounding(spoken, audio, 20 * FRAME)])
-    later, _ = mouth(TIMES, [Sounding(spoken, audio, 25 * FRAME)])
+    here, _ = mouth(EDGES, [Sounding(spoken, audio, 20 * FRAME)])
+    later, _ = mouth(EDGES, [Sounding(spoken, audio, 25 * FRAME)])
     np.testing.assert_array_equal(here[:-5], later[5:])
 
 
 def test_rounded_vowels_narrow_the_mouth() -> None:
     spoken = phones("uuuu")
-    _, width = mouth(TIMES, [Sounding(spoken, tone(spoken.phones[-1].stop), 0)])
+    _, width = mouth(EDGES, [Sounding(spoken, tone(spoken.phones[-1].stop), 0)])
     assert width[4] < 0.9
 
 
@@ -114,7 +151,7 @@ def test_a_murmur_opens_less_than_a_call() -> None:
     half = spoken.phones[3].stop
     loud_then_soft = tone(2 * half)
     loud_then_soft[half:] *= 0.05
-    aperture, _ = mouth(TIMES, [Sounding(spoken, loud_then_soft, 0)])
+    aperture, _ = mouth(EDGES, [Sounding(spoken, loud_then_soft, 0)])
     loud, soft = aperture[3:7].mean(), aperture[13:17].mean()
     assert soft < 0.7 * loud
     assert soft > 0.2
@@ -123,8 +160,8 @@ def test_a_murmur_opens_less_than_a_call() -> None:
 def test_two_clips_at_once_open_as_wide_as_the_wider() -> None:
     open_mouth, closed = phones("aaaa"), phones("mmmm")
     audio = tone(open_mouth.phones[-1].stop)
-    both, _ = mouth(TIMES, [Sounding(closed, audio, 0), Sounding(open_mouth, audio, 0)])
-    alone, _ = mouth(TIMES, [Sounding(open_mouth, audio, 0)])
+    both, _ = mouth(EDGES, [Sounding(closed, audio, 0), Sounding(open_mouth, audio, 0)])
+    alone, _ = mouth(EDGES, [Sounding(open_mouth, audio, 0)])
     np.testing.assert_allclose(both, alone)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.analysis import occlusion
+from loc.analysis.durations import window_lasting
 from loc.analysis.faces import POINT_COUNT, Faces
 from stages.lipsync.route import (
     MAX_DOWN,
@@ -19,7 +21,7 @@ from stages.lipsync.route import (
     MAX_YAW,
     MIN_SHARPNESS,
     MIN_SIZE,
-    STEADY_FRAMES,
+    STEADY_S,
     Situation,
     route,
     situations,
@@ -31,6 +33,8 @@ SPEECH = st.fixed_dictionaries(
     {name: st.booleans() for name in ("dub_speaks", "source_speaks", "others_speak", "off_screen", "unsure")}
 )
 WIDTH, HEIGHT, COUNT = 640, 360, 40
+RATE = Fraction(25)
+STEADY = window_lasting(STEADY_S, RATE)
 
 
 @given(SITUATIONS, SPEECH)
@@ -118,7 +122,7 @@ def test_what_is_beyond_a_limit_is_refused_and_more_of_it_as_well(
     fault: Situation, some: float, more: float
 ) -> None:
     for by in (some, some + more):
-        assert (situations(FAULTS[fault](one_face(), by), WIDTH, HEIGHT) == fault).all()
+        assert (situations(FAULTS[fault](one_face(), by), WIDTH, HEIGHT, RATE) == fault).all()
 
 
 @given(st.lists(st.sampled_from(list(FAULTS)), min_size=1, max_size=4, unique=True), BY)
@@ -134,16 +138,16 @@ def test_of_several_faults_the_weightiest_is_told_in_whatever_order_they_came(
         face = one_face()
         for fault in order:
             face = FAULTS[fault](face, by)
-        seen.append(situations(face, WIDTH, HEIGHT))
+        seen.append(situations(face, WIDTH, HEIGHT, RATE))
     np.testing.assert_array_equal(seen[0], seen[1])
     assert (seen[0] == max(faults)).all()
 
 
-@given(st.integers(0, COUNT - 1), st.integers(1, STEADY_FRAMES // 2), st.floats(MAX_YAW, 90))
+@given(st.integers(0, COUNT - 1), st.integers(1, STEADY // 2), st.floats(MAX_YAW, 90))
 def test_a_trembling_mesh_turns_no_face_aside(at: int, frames: int, yaw: float) -> None:
     face = one_face()
     face.pose[at : at + frames, 0] = yaw
-    away_from_ends = situations(face, WIDTH, HEIGHT)[STEADY_FRAMES:-STEADY_FRAMES]
+    away_from_ends = situations(face, WIDTH, HEIGHT, RATE)[STEADY:-STEADY]
     assert (away_from_ends == Situation.ONE_FACE).all()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from loc.artifacts import FrameRange
 from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces
 
 CONTEXT = 12
+RATE = Fraction(25)
 SHOT = FrameRange(start=100, stop=200)
 JOINTS = (100, 140, 200)
 SIZE = (640.0, 360.0)
@@ -41,7 +43,7 @@ def chunks(*tracks: list[tuple[float, tuple[int, int]]]) -> list[ChunkFaces]:
 
 
 def joined(*tracks: list[tuple[float, tuple[int, int]]]) -> dict[str, dict[int, tuple[int, ...]]]:
-    faces = shot_faces(2, SHOT, chunks(*tracks), np.eye(2, 3), SIZE)
+    faces = shot_faces(2, SHOT, chunks(*tracks), np.eye(2, 3), SIZE, RATE)
     return {face.name: dict(face.parts) for face in faces}
 
 
@@ -80,7 +82,7 @@ def test_no_face() -> None:
 def test_the_most_prominent_comes_first_and_names_go_from_left_to_right() -> None:
     read = FrameRange(start=100, stop=200)
     tracks = (track(read, 500, side=60), track(read, 100, side=90))
-    faces = shot_faces(0, SHOT, [ChunkFaces(0, read, read, tracks)], np.eye(2, 3), SIZE)
+    faces = shot_faces(0, SHOT, [ChunkFaces(0, read, read, tracks)], np.eye(2, 3), SIZE, RATE)
     assert [face.name for face in faces] == ["1a", "1b"]
     assert faces[0] == ShotFace(0, "1a", {0: (1,)}, (55 / 640, 100 / 360, 145 / 640, 190 / 360), 100)
 
@@ -89,5 +91,5 @@ def test_left_and_right_are_those_of_the_upright_picture() -> None:
     read = FrameRange(start=100, stop=200)
     turned = np.array([[-1.0, 0.0, 639.0], [0.0, -1.0, 359.0]])
     tracks = (track(read, 500), track(read, 100))
-    faces = shot_faces(0, SHOT, [ChunkFaces(0, read, read, tracks)], turned, SIZE)
+    faces = shot_faces(0, SHOT, [ChunkFaces(0, read, read, tracks)], turned, SIZE, RATE)
     assert {face.name: face.parts[0] for face in faces} == {"1a": (0,), "1b": (1,)}

@@ -42,7 +42,10 @@ class Scene:
         base = first_look(film.path, self.video.index).time_base
         timeline = scan.timeline(base)
         frames = FrameRange(start=0, stop=timeline.count)
-        self.faces = prepare(foremost(track_range(film.path, self.video, timeline, frames), len(frames)))
+        self.faces = prepare(
+            foremost(track_range(film.path, self.video, timeline, frames), len(frames)),
+            self.video.average_rate,
+        )
         self.pictures = list(read_frames(film.path, self.video, timeline, frames))
         self.profile = person.measure(self.view())
         self.person: Person = person.load(self.profile)

@@ -2,14 +2,15 @@
 
 What an occluder covers is known because it was put there: the ground truth for `loc.analysis.occlusion`.
 `TUNING` is what its thresholds were chosen on; `HELD_OUT` differs in shapes, colours, sizes and paths, and is
-what rates are reported on.
+what rates are reported on. `FRESH` was drawn by chance when both were done, and nothing may be tuned on it.
 """
 
 from tests.occluders.beard import with_beard
 from tests.occluders.passing import Passing, Placed, Schedule, cover, lay_over, schedule
-from tests.occluders.sets import HELD_OUT, TUNING, Occluder
+from tests.occluders.sets import FRESH, HELD_OUT, TUNING, Occluder
 
 __all__ = [
+    "FRESH",
     "HELD_OUT",
     "TUNING",
     "Occluder",

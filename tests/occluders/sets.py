@@ -1,10 +1,13 @@
-"""The occluders that thresholds were chosen on, and those that rates are reported on."""
+"""The occluders that thresholds were chosen on, those that rates are reported on, and fresh ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+import cv2
+import numpy as np
 
 from tests.occluders.sprites import Colour, Floats, fist, hand, microphone, mug
 
@@ -227,3 +230,83 @@ HELD_OUT: tuple[Occluder, ...] = (
         target=(0.04, 0.5),
     ),
 )
+
+FRESH_SEED, FRESH_OF_EACH = 20261, 5
+TONES: tuple[Colour, ...] = ((72, 46, 34), (128, 86, 62), (176, 132, 104), (214, 172, 146), (240, 206, 188))
+"""Of hands that are another's."""
+
+
+def _drawn_by_chance(rng: np.random.Generator, number: int, kind: Kind) -> Occluder:
+    """One occluder; what it is and how it passes are chance. Every fourth rests under the lips."""
+    colour = (float(rng.uniform(20, 240)), float(rng.uniform(20, 240)), float(rng.uniform(20, 240)))
+    tone = TONES[int(rng.integers(len(TONES)))]
+    own, gain = bool(rng.random() < 0.5), float(rng.uniform(0.8, 1.15))
+    fingers, spread, size = (
+        int(rng.integers(2, 5)),
+        float(rng.uniform(0, 0.12)),
+        float(rng.uniform(0.85, 1.15)),
+    )
+    flags, weave = rng.random(4) < 0.5, float(rng.uniform(0.05, 0.25))
+    seed = int(rng.integers(2**31))
+
+    def draw(skin: Colour) -> Floats:
+        flesh = _toned(skin, gain) if own else tone
+        if kind == "hand":
+            drawn = (
+                fist(flesh)
+                if flags[0] and flags[1]
+                else hand(flesh, fingers=fingers, spread=spread, thumb=bool(flags[2]), palm=bool(flags[3]))
+            )
+            return drawn[:, ::-1] if flags[1] else drawn
+        if kind == "microphone":
+            return _woven(microphone(colour, radius=0.34 * size, wire=bool(flags[0])), weave, seed)
+        ring = (255 - colour[0], 255 - colour[1], 255 - colour[2])
+        return _woven(
+            mug(
+                colour,
+                width=0.86 * size,
+                height=float(0.98 / size),
+                band=ring if flags[0] else None,
+                dots=ring if flags[1] else None,
+                handle=bool(flags[2]),
+                taper=0.2 if flags[3] else 0.0,
+            ),
+            weave,
+            seed,
+        )
+
+    under = number % 4 == 3
+    aside, down = (
+        float(rng.uniform(-0.12, 0.12)),
+        float(rng.uniform(0.5, 0.68) if under else rng.uniform(0, 0.12)),
+    )
+    return Occluder(
+        name=f"fresh {kind} {number + 1}",
+        kind=kind,
+        draw=draw,
+        scale=float(rng.uniform(0.9, 1.3)),
+        angle=float(rng.uniform(-60, 60) if kind == "hand" else rng.uniform(-25, 25)),
+        heading=float(rng.uniform(20, 160)),
+        target=(aside, down),
+        enter=int(rng.integers(5, 22)),
+        sway=float(rng.uniform(0.01, 0.07)),
+    )
+
+
+def _woven(sprite: Floats, strength: float, seed: int) -> Floats:
+    """A sprite whose surface has a pattern of its own: patches of chance, lighter and darker."""
+    noise = np.random.default_rng(seed).normal(0, 1, sprite.shape[:2]).astype(np.float32)
+    patches = cv2.GaussianBlur(noise, (0, 0), 5.0)
+    woven = sprite.copy()
+    woven[..., :3] = np.clip(sprite[..., :3] * (1 + strength * patches / patches.std())[..., None], 0, 255)
+    return woven
+
+
+def _by_chance() -> tuple[Occluder, ...]:
+    rng = np.random.default_rng(FRESH_SEED)
+    kinds: tuple[Kind, ...] = ("hand", "microphone", "mug")
+    return tuple(_drawn_by_chance(rng, number, kind) for kind in kinds for number in range(FRESH_OF_EACH))
+
+
+FRESH = _by_chance()
+"""Drawn by chance, once: nothing is ever tuned on them, and none is left out for being hard."""

@@ -284,7 +284,7 @@ def _bake(
     frames = FrameRange(start=0, stop=timeline.count)
     with FaceTracker(video) as tracker:
         rows = folder.with_name("rows")
-        followed = follow_film(tracker, read_frames(film, video, timeline, frames), rows)
+        followed = follow_film(tracker, read_frames(film, video, timeline, frames), rows, video.average_rate)
     if not followed.seen:
         raise InputError(f"No frame of {name!r} shows a face.", fix="Take pictures that show one, larger.")
     say(f"{followed.seen} of {timeline.count} frames show the face")

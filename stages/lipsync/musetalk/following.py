@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from loc.analysis.face_tracker import FaceTracker
 from loc.analysis.faces import Faces
 from loc.media.frames import Planes
-from stages.lipsync.tracks import CONTEXT, prepare
+from stages.lipsync.tracks import context, prepare
 
 BLOCK = 256
 """Frames that are smoothed at once."""
@@ -35,8 +36,8 @@ class Followed:
         chosen: int64 [n], which row is a frame's; -1 where it shows no face.
     """
 
-    def __init__(self, path: Path, chosen: npt.NDArray[np.int64]) -> None:
-        self._path, self._chosen = path, chosen
+    def __init__(self, path: Path, chosen: npt.NDArray[np.int64], rate: Fraction) -> None:
+        self._path, self._chosen, self._rate = path, chosen, rate
 
     @property
     def seen(self) -> int:
@@ -45,11 +46,11 @@ class Followed:
 
     def prepared(self, block: int = BLOCK) -> Iterator[Faces]:
         """All frames in order, `block` at a time: as `prepare` makes them of the whole."""
-        count = len(self._chosen)
+        count, around = len(self._chosen), context(self._rate)
         for start in range(0, count, block):
             stop = min(start + block, count)
-            first, last = max(0, start - CONTEXT), min(count, stop + CONTEXT)
-            yield prepare(self._rows(first, last))[start - first : stop - first]
+            first, last = max(0, start - around), min(count, stop + around)
+            yield prepare(self._rows(first, last), self._rate)[start - first : stop - first]
 
     def points(self) -> Iterator[npt.NDArray[np.float32] | None]:
         """Mesh points of each frame's face, [POINT_COUNT, 2]; None where it shows none."""
@@ -69,11 +70,12 @@ class Followed:
         return faces
 
 
-def follow_film(tracker: FaceTracker, pictures: Iterable[Planes], path: Path) -> Followed:
+def follow_film(tracker: FaceTracker, pictures: Iterable[Planes], path: Path, rate: Fraction) -> Followed:
     """Follow the faces of a film's frames, the first one's index being 0.
 
     Args:
         path: where their rows are written.
+        rate: frames per second.
     """
     frames, numbers, sizes = array("q"), array("q"), array("d")
     count = 0
@@ -89,7 +91,7 @@ def follow_film(tracker: FaceTracker, pictures: Iterable[Planes], path: Path) ->
                 frames.append(count - 1)
                 numbers.append(number)
                 sizes.append(float(face.size[0]))
-    return Followed(path, _foremost(np.array(frames), np.array(numbers), np.array(sizes), count))
+    return Followed(path, _foremost(np.array(frames), np.array(numbers), np.array(sizes), count), rate)
 
 
 def _foremost(

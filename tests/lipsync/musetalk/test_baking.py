@@ -58,7 +58,7 @@ def view(short_film: Film) -> CutView:
     tracks = foremost(track_range(short_film.path, video, timeline, frames), COUNT)
     return CutView(
         video=video,
-        points=prepare(tracks).points,
+        points=prepare(tracks, video.average_rate).points,
         times=np.arange(COUNT, dtype=np.int64) * 1920 + 960,
         pictures=lambda: read_frames(short_film.path, video, timeline, frames),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from stages.lipsync.musetalk.following import follow_film
 from stages.lipsync.tracks import prepare
 
 COUNT = 90
+RATE = Fraction(25)
 
 
 def track(seed: int, size: float, absent: tuple[tuple[int, int], ...]) -> Faces:
@@ -51,8 +53,8 @@ def test_blocks_are_the_whole(tmp_path: Path, block: int) -> None:
         7: track(7, 90, ((10, 15), (20, 26), (31, 33), (38, 44), (61, 62), (85, 90))),
     }
     nothing = Planes(*(np.zeros((2, 2), np.uint8) for _ in range(3)))
-    followed = follow_film(Tracker(tracks), [nothing] * COUNT, tmp_path / "rows")  # type: ignore[arg-type]
-    whole = prepare(foremost([tracks[7], tracks[4]], COUNT))
+    followed = follow_film(Tracker(tracks), [nothing] * COUNT, tmp_path / "rows", RATE)  # type: ignore[arg-type]
+    whole = prepare(foremost([tracks[7], tracks[4]], COUNT), RATE)
     found = Faces.join(followed.prepared(block))
     for item in fields(Faces):
         np.testing.assert_array_equal(getattr(found, item.name), getattr(whole, item.name), item.name)
@@ -60,6 +62,6 @@ def test_blocks_are_the_whole(tmp_path: Path, block: int) -> None:
 
 def test_a_film_without_a_face_has_none(tmp_path: Path) -> None:
     nothing = Planes(*(np.zeros((2, 2), np.uint8) for _ in range(3)))
-    followed = follow_film(Tracker({}), [nothing] * 3, tmp_path / "rows")  # type: ignore[arg-type]
+    followed = follow_film(Tracker({}), [nothing] * 3, tmp_path / "rows", RATE)  # type: ignore[arg-type]
     assert followed.seen == 0
     assert list(followed.points()) == [None] * 3

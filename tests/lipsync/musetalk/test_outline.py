@@ -35,7 +35,7 @@ class Face:
         timeline = scan.timeline(base)
         frames = FrameRange(start=0, stop=FRAME + 1)
         tracks = foremost(track_range(film.path, self.video, timeline, frames), len(frames))
-        self.coded = prepare(tracks).points[FRAME]
+        self.coded = prepare(tracks, self.video.average_rate).points[FRAME]
         self.planes: Planes = list(read_frames(film.path, self.video, timeline, frames))[FRAME]
         self.points = transform(self.coded.astype(np.float64), upright_transform(self.video))
 
