@@ -114,7 +114,9 @@ def recordings(
             found[speaker] = about
             continue
         sound = item.ref("sound")
-        found[speaker] = Reference(sound, context.store.object_path(sound.sha256))
+        found[speaker] = Reference(
+            sound, context.store.object_path(sound.sha256), transcript.language or context.job.source_language
+        )
     return found
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from cli.graph import load_graph
 from loc.app.run import Graph, prepare, run_job
 from loc.app.self_check import self_check
+from loc.artifacts import Ref
 from loc.backend import Host, cards_of
 from loc.errors import InputError, MissingError
 from loc.events import ActionDone, Event
@@ -25,7 +27,7 @@ from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from loc.weights.table import published
 from stages.dub.chatterbox import Chatterbox
-from stages.dub.contract import VoiceRequest
+from stages.dub.contract import Reference, VoiceRequest
 from stages.dub.kokoro import Kokoro, voice_of
 from stages.dub.kokoro_worker import LONGEST, phones_of, pieces
 from tests.furnished import furnish
@@ -89,6 +91,20 @@ def test_chatterbox_finds_its_checkpoints_side_by_side_and_takes_differ(
     calls = asked(tmp_path)
     assert [call["take"] for call in calls] == [0, 1]
     assert set(calls[0]["files"]) == {file.path for file in published()["chatterbox-multilingual"].files}
+
+
+def test_an_engine_is_told_what_is_spoken_in_a_recording(
+    engines: tuple[Kokoro, Chatterbox], tmp_path: Path
+) -> None:
+    _, chatterbox = engines
+    sound = tmp_path / "anna.wav"
+    sound.write_bytes(b"recording")
+    for language in ("en", None):
+        reference = Reference(Ref(sha256="0" * 64, size=9), sound, language)
+        chatterbox.speak("Papá baila.", "es", replace(LOW, reference=reference), 1.0)
+    known, unknown = (call["voice"] for call in asked(tmp_path))
+    assert (known["reference"], known["reference_language"]) == (str(sound), "en")
+    assert "reference_language" not in unknown
 
 
 def test_files_in_folders_keep_their_places(tmp_path: Path) -> None:

@@ -102,6 +102,13 @@ def test_each_is_cut_from_their_own_lines(runner: Runner, store: WorkDir) -> Non
         assert abs(12 * np.log2(own / alone)) < 3
 
 
+def test_the_language_of_what_is_cut_is_the_sources(runner: Runner, store: WorkDir) -> None:
+    stage = two_people()
+    found = cut(runner, stage, stage.stems(store))["low"]
+    assert isinstance(found, Reference)
+    assert found.language == "en"
+
+
 def test_a_line_that_was_given_to_the_wrong_speaker_is_left_out(runner: Runner, store: WorkDir) -> None:
     stage = two_people()
     stage.say(SENTENCES[7], HIGH, "low")
