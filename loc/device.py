@@ -278,8 +278,8 @@ def halving(size: int, attempt: Callable[[int], Result], say: Say, what: str) ->
                 raise MissingError(
                     f"Memory ended with {what}, one at a time.",
                     why=str(error).splitlines()[0] if str(error) else type(error).__name__,
-                    fix="Close other programs, name another device with --device, or a smaller model with "
-                    "--backend.",
+                    fix="Close other programs, name another device (--device cpu uses the host's memory), or "
+                    "a smaller model with --backend.",
                 ) from error
         # Here the error is gone, and with it the frames that held the tensors.
         size //= 2
