@@ -272,7 +272,7 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
     segments = tuple(
         _segment(index, line, language) for index, line in enumerate(phrases.lines(voiced, language))
     )
-    _pass_gate(ctx, passages, segments, invented, sum(stop - start for start, stop in regions))
+    _pass_gate(ctx, passages, segments, invented, regions, frames)
     if not voiced:
         ctx.runner.defect(
             NAME, "", "nothing-recognised", "Speech was found, but not one word of it was recognised."
@@ -285,7 +285,8 @@ def _pass_gate(
     passages: Sequence[Said],
     segments: Sequence[Segment],
     invented: Sequence[tuple[Said, str]],
-    voiced: int,
+    regions: Sequence[phrases.Range],
+    frames: VoiceFrames,
 ) -> None:
     """Refuse a transcript that is not worth translating; say what was dropped of one that is.
 
@@ -295,7 +296,13 @@ def _pass_gate(
     words = [word for segment in segments for word in segment.words]
     dropped = sum(word.stop - word.start for passage, _ in invented for word in passage.words)
     judges = any(passage.logprob is not None for passage in passages)
-    reasons = guard.gate([segment.text for segment in segments], words, dropped, voiced, judges=judges)
+    voiced = sum(stop - start for start, stop in regions)
+    sure = voice_activity.certain(frames)
+    certain = FRAME_48K * sum(
+        int(sure[start // FRAME_48K : -(-stop // FRAME_48K)].sum()) for start, stop in regions
+    )
+    lines = [segment.text for segment in segments]
+    reasons = guard.gate(lines, words, dropped, voiced, certain, judges=judges)
     if reasons:
         raise InputError(
             f"What was recognised in {ctx.job.path.name} is no transcript.",
