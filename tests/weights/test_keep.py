@@ -269,6 +269,19 @@ def test_a_hubs_cache_is_used_at_its_revision(desk: Desk, tmp_path: Path) -> Non
     assert desk.keeper().shelf.find("open").files["sub/model.bin"].read_bytes() == MODEL
 
 
+@pytest.mark.parametrize("partial", [OTHER_REVISION, "f" * 40, "0" * 40])
+def test_of_several_revisions_in_a_cache_the_whole_one_is_used(
+    desk: Desk, tmp_path: Path, partial: str
+) -> None:
+    cache(tmp_path / "hub", partial, {"config.json": CONFIG})
+    tree = cache(tmp_path / "hub", REVISION, {"config.json": CONFIG, "sub/model.bin": MODEL})
+    assert desk.keeper().adopt(tree) == {"open": ["config.json", "sub/model.bin"]}
+    manifest = desk.keeper().shelf.manifest("open")
+    assert manifest is not None
+    assert manifest.revision == REVISION
+    assert desk.keeper().shelf.find("open").files["sub/model.bin"].read_bytes() == MODEL
+
+
 def test_a_cache_of_another_revision_is_not_taken_for_the_pinned_one(desk: Desk, tmp_path: Path) -> None:
     desk.keeper().pull("open")
     desk.keeper().remove("open")
