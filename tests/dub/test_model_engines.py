@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cli.graph import load_graph
 from loc.app.run import Graph, prepare, run_job
@@ -29,7 +31,7 @@ from loc.weights.table import published
 from stages.dub.chatterbox import Chatterbox
 from stages.dub.contract import Reference, VoiceRequest
 from stages.dub.kokoro import Kokoro, voice_of
-from stages.dub.kokoro_worker import LONGEST, phones_of, pieces
+from stages.dub.kokoro_worker import LONGEST, _hold, phones_of, pieces
 from tests.furnished import furnish
 from tests.presenter import Film, write_subtitles
 from tests.weights.shelved import shelve
@@ -145,6 +147,56 @@ def test_an_engine_is_heard_to_say_what_it_should(
     [tested] = self_check(graph, settings, ["tiny-kokoro-82m"], tmp_path, lambda *_: None)
     assert tested.fault is None
     assert [one.ok for one in tested.tried] == [ok, True], tested.tried
+
+
+class Net(torch.nn.Module):
+    """A model of two parts, one of which counts places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ear, self.mouth = torch.nn.Linear(2, 3), torch.nn.Linear(3, 2)
+        self.ear.register_buffer("position_ids", torch.arange(4))
+
+
+Parts = dict[str, dict[str, Any]]
+
+
+def part_states(**changes: Mapping[str, Any] | None) -> Parts:
+    """A checkpoint of `Net` as Kokoro's is: by part, from a model that several devices taught."""
+    state = {
+        part: {f"module.{key}": value for key, value in module.state_dict().items() if key != "position_ids"}
+        for part, module in Net().named_children()
+    }
+    for part, change in changes.items():
+        if change is None:
+            del state[part]
+        else:
+            state[part] = {**state.get(part, {}), **change}
+    return state
+
+
+def test_a_checkpoint_that_is_whole_is_taken() -> None:
+    _hold(Net(), part_states(), "own.pth")
+    _hold(Net(), part_states(ear={"position_ids": torch.arange(4)}), "own.pth")
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (part_states(mouth=None), "'mouth' is missing"),
+        (part_states(nose={"weight": torch.ones(1)}), "'nose' is missing or surplus"),
+        (part_states(ear={"module.weight": torch.ones(3, 3)}), r"ear\.weight is \(3, 3\)"),
+        (part_states(ear={"module.gain": torch.ones(3)}), r"ear\.gain is \(3,\); the model has none"),
+        (
+            {"ear": {}, "mouth": part_states()["mouth"]},
+            r"ear\.bias is missing; the model has \(3,\)",
+        ),
+    ],
+)
+def test_a_checkpoint_that_is_not_the_model_is_named(state: Parts, said: str) -> None:
+    with pytest.raises(InputError, match=r"own\.pth does not fit") as caught:
+        _hold(Net(), state, "own.pth")
+    assert re.search(said, caught.value.why)
 
 
 VOICES = [path.path[7:-3] for path in published()["kokoro-82m"].files if path.path.startswith("voices/")]
