@@ -18,7 +18,7 @@ from loc.media.wrapping import join_lines
 from loc.runner import Action, Make, Out
 from loc.stage import Context, Job, SuppliedText
 from loc.store.keys import digest_bytes
-from stages.transcribe import guard, kept, laughter, phrases, speaking
+from stages.transcribe import guard, kept, laughter, phrases, seams, speaking
 from stages.transcribe.contract import Detector, Inputs, Passage, Prompted, Recogniser
 from stages.transcribe.guard import Said
 from stages.transcribe.speaking import NAME, Telling
@@ -35,6 +35,9 @@ SURE_LANGUAGE = 0.5
 """Probability under which it is asked for instead: more likely than all others together."""
 TRIED_WINDOWS = 3
 """Windows heard twice, with and without background; never more than one in four."""
+SEAM_FRAMES = voice_activity.MIN_PAUSE_FRAMES
+"""Frames over which the level is taken where a speech without pauses is cut: as long as a pause is at
+least."""
 CLEARER_BY = 0.02
 """How much surer the recogniser must be of the whole sound: less is chance."""
 
@@ -440,18 +443,20 @@ def _passages(
         [_window(ctx, recogniser, sound, span, language, index) for index, span in heard],
         parallel=True,
     )
-    return [
-        passage.model_copy(
-            update={
-                "words": tuple(
-                    word.model_copy(update={"start": word.start + start, "stop": word.stop + start})
-                    for word in passage.words
-                )
-            }
-        )
-        for (_, (start, _)), item in zip(heard, made, strict=True)
-        for passage in item.model("passages", Passages).passages
-    ]
+    return seams.joined(
+        [span for _, span in heard],
+        [
+            [_moved(passage, start) for passage in item.model("passages", Passages).passages]
+            for (_, (start, _)), item in zip(heard, made, strict=True)
+        ],
+    )
+
+
+def _moved(passage: Said, by: int) -> Said:
+    words = (
+        word.model_copy(update={"start": word.start + by, "stop": word.stop + by}) for word in passage.words
+    )
+    return passage.model_copy(update={"words": tuple(words)})
 
 
 def spans(
@@ -459,9 +464,14 @@ def spans(
 ) -> list[phrases.Range]:
     """The windows of a sound of `samples` samples, each of at most `limit`; all in samples at 48 kHz."""
 
+    from scipy.ndimage import uniform_filter1d
+
+    # As loud as it is around each frame: a stop within a word is shorter.
+    power = uniform_filter1d(10 ** (frames.level_db.astype("float64") / 10), SEAM_FRAMES, mode="nearest")
+
     def quietest(start: int, stop: int) -> int:
         first = start // FRAME_48K
-        return (first + int(frames.level_db[first : stop // FRAME_48K].argmin())) * FRAME_48K
+        return (first + int(power[first : stop // FRAME_48K].argmin())) * FRAME_48K + FRAME_48K // 2
 
     return [(start, min(stop, samples)) for start, stop in phrases.windows(regions, limit, quietest)]
 

@@ -41,7 +41,7 @@ class Scripted:
     """Hears one word for each window, in its middle, another each time; counts what it was asked."""
 
     card: ClassVar = Card("transcribe", "scripted", "1", "scripted", "embedded", "basic", "in-process")
-    max_window_samples = 6 * 16_000
+    max_window_samples = 15 * 8_000
     hears_mixes = False
     asked: ClassVar[list[int]] = []
 
