@@ -38,6 +38,9 @@ TRIED_WINDOWS = 3
 SEAM_FRAMES = voice_activity.MIN_PAUSE_FRAMES
 """Frames over which the level is taken where a speech without pauses is cut: as long as a pause is at
 least."""
+LOST_SHARE = 0.3
+"""Share of the whole sound that must be voice for certain, where speech has none, for separation to be at
+fault: of music it is a tenth, of a talk two thirds."""
 CLEARER_BY = 0.02
 """How much surer the recogniser must be of the whole sound: less is chance."""
 
@@ -259,6 +262,8 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
         return _nothing_said(ctx)
     frames = voice_activity.voice_frames(ctx.runner, ctx.site(NAME), speech)
     regions = voice_activity.in_samples(voice_activity.regions(frames), speech.samples)
+    if not regions:
+        _tell_lost(ctx, master)
     if ctx.job.cast is not None:
         regions = kept.without(regions, ctx.job.cast.keep)
     if not regions:
@@ -325,6 +330,21 @@ def _pass_gate(
 def _nothing_said(ctx: Context) -> tuple[str | None, tuple[Segment, ...], list[Dropped]]:
     ctx.runner.notice("no-speech", "No speech was found: there is nothing to localize.")
     return ctx.job.source_language, (), []
+
+
+def _tell_lost(ctx: Context, master: Sound) -> None:
+    """Mark a programme that is full of voice, of which separation has left none."""
+    frames = voice_activity.voice_frames(ctx.runner, ctx.site(NAME), master)
+    voice = int(voice_activity.certain(frames).sum()) * FRAME_48K
+    if voice >= max(guard.GATE_VOICE, LOST_SHARE * master.samples):
+        ctx.runner.defect(
+            NAME,
+            "",
+            "speech-lost",
+            f"{voice / master.samples:.0%} of the sound is voice, and none of it is in what separation took "
+            "for speech. `loc models verify --run` tells whether its weights work; --backend separate=NAME "
+            "names another technique.",
+        )
 
 
 def _language(
