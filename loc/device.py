@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -182,6 +183,11 @@ def prove(name: str) -> Device:
     Raises:
         DeviceFault: it cannot, or comes to another result.
     """
+    if find_spec("torch") is None:
+        # Nothing of this environment computes on a device then; engines in environments of their own do.
+        if name == "cpu":
+            return Device("cpu", "CPU", "cpu")
+        raise DeviceFault("torch is not installed")
     import torch
 
     try:
