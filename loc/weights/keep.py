@@ -540,6 +540,16 @@ def _fullest(row: Row, by_name: Mapping[str, Sequence[Path]]) -> str | None:
     return max(counts, key=lambda one: (counts[one], latest[one], one), default=None)
 
 
+def pinned(shelf: Shelf, row: Row) -> str | None:
+    """The commit at which a set is fetched from a hub, by the table or by what a first pull found; None where
+    the next pull will pin the newest.
+
+    Raises:
+        MissingError: the lock file cannot be read.
+    """
+    return row.source.revision or _read_pins(shelf.folder / LOCK_FILE).get(row.id, Pins()).revision
+
+
 def _held(path: Path, sha256: str, *, own: bool) -> Held:
     stat = path.stat()
     return Held(sha256=sha256, size=stat.st_size, mtime_ns=stat.st_mtime_ns, path=None if own else str(path))
