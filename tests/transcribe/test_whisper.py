@@ -9,6 +9,9 @@ from __future__ import annotations
 import base64
 import dataclasses
 import gzip
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,7 @@ from loc.store.workdir import WorkDir
 from loc.weights.table import published
 from stages.transcribe.stage import spans
 from stages.transcribe.whisper import Whisper
+from tests.network import watched
 from tests.presenter import Film
 from tests.tiny_whisper import SMALL, Lesson, blank, checkpoint, evenly, overfit
 from tests.weights.shelving import place, registered
@@ -204,6 +208,23 @@ def test_a_film_is_dubbed_from_what_a_fine_tune_heard(
     assert language.lines == len(job.film.truth.lines)
     assert language.targets is not None
     assert language.targets.video.is_file()
+
+
+def test_a_model_is_found_loaded_and_asked_without_a_socket(job: Job, taught: bytes, tmp_path: Path) -> None:
+    variables, log = watched(tmp_path / "watch")
+    command = [
+        sys.executable, "-m", "cli", "run", str(job.film.path), "--lang", "es", "--from", "en",
+        "--no-lipsync", "--backend", "transcribe=whisper", "--until", "transcribe",
+        "--work-dir", str(tmp_path / "store"), "--data-dir", str(job.folder / "data"), "--json",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert '"transcribe.window"' in done.stdout
+    lines = log.read_text().splitlines()
+    assert lines
+    assert not [line for line in lines if "reached out" in line]
 
 
 def test_other_weights_hear_again_and_the_same_do_not(
