@@ -20,7 +20,7 @@ from loc.device import Devices, Resident, devices_of, gib
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.policy.licences import Purpose, refusal
 from loc.weights.shelf import Shelf, Weights
-from loc.weights.table import Row
+from loc.weights.table import Row, published
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,9 +162,18 @@ class Host:
         """A set of weights on this machine.
 
         Raises:
+            RefusedError: its licence does not allow the purpose.
             MissingError: it is not here, incomplete or changed.
         """
-        return Shelf(self.settings.data_dir).find(weights_id)
+        shelf = Shelf(self.settings.data_dir)
+        row = shelf.rows().get(weights_id)
+        if row is not None and (why := refusal(row.licence, self.purpose)):
+            raise RefusedError(
+                f"The weights {weights_id} may not be used for the purpose {self.purpose}.",
+                why=f"{row.title}: {why}.",
+                fix="Name other weights with --backend; --purpose research, if that is what it is for.",
+            )
+        return shelf.find(weights_id)
 
 
 @runtime_checkable
@@ -358,6 +367,11 @@ def _reject(
     for part in card.licences:
         if why := refusal(part.licence, purpose):
             return Rejected(card, "licence", f"{part.item}: {why}")
+    known = published()
+    for need in needs_of(card, request):
+        row = known.get(need.name) if need.kind == "weights" else None
+        if row is not None and (why := refusal(row.licence, purpose)):
+            return Rejected(card, "licence", f"{row.title}: {why}")
     if card.runs == "remote" and not request.allow_remote:
         off = "with --offline" if request.named else "unless named"
         return Rejected(card, "remote", f"remote backends are off {off}")

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -183,6 +184,11 @@ def prove(name: str) -> Device:
     Raises:
         DeviceFault: it cannot, or comes to another result.
     """
+    if find_spec("torch") is None:
+        # Nothing of this environment computes on a device then; engines in environments of their own do.
+        if name == "cpu":
+            return Device("cpu", "CPU", "cpu")
+        raise DeviceFault("torch is not installed")
     import torch
 
     try:
@@ -285,8 +291,8 @@ def halving(size: int, attempt: Callable[[int], Result], say: Say, what: str) ->
                 raise MissingError(
                     f"Memory ended with {what}, one at a time.",
                     why=str(error).splitlines()[0] if str(error) else type(error).__name__,
-                    fix="Close other programs, name another device with --device, or a smaller model with "
-                    "--backend.",
+                    fix="Close other programs, name another device (--device cpu uses the host's memory), or "
+                    "a smaller model with --backend.",
                 ) from error
         # Here the error is gone, and with it the frames that held the tensors.
         size //= 2

@@ -9,6 +9,7 @@ import pytest
 
 from loc.backend import (
     Card,
+    Host,
     Languages,
     LicensedPart,
     Need,
@@ -16,13 +17,16 @@ from loc.backend import (
     cards_of,
     discover,
     installed,
+    needs_of,
+    ranking,
     require,
     resolve,
 )
 from loc.errors import MissingError, RefusedError, UsageError
-from loc.policy.licences import Licence, Purpose, ReadOn, table
+from loc.policy.licences import Licence, Purpose, ReadOn, refusal, table
+from loc.settings import Settings
 from loc.weights.shelf import Shelf
-from loc.weights.table import Place, Row, Spoken
+from loc.weights.table import Place, Row, Spoken, published
 
 SHELF = Shelf(Path("no-such-folder"))
 PROGRAM = Need("program", "engine", "sudo apt-get install engine")
@@ -158,6 +162,44 @@ def test_built_in_backends_are_found_and_lawful() -> None:
     for backend in found.values():
         for part in backend.card.licences:
             assert part.licence in table(), f"{backend.card.id}: {part.licence}"
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("licence", [*table(), REFUSED, "made-up"])
+def test_no_weights_are_handed_out_against_their_licence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, licence: str, purpose: Purpose
+) -> None:
+    """Every set of the table, were it under any licence of the table."""
+    rows = {name: item.model_copy(update={"licence": licence}) for name, item in published().items()}
+    monkeypatch.setattr("loc.weights.shelf.published", lambda: rows)
+    host = Host(Settings(data_dir=tmp_path), tmp_path, purpose)
+    for name in rows:
+        # What may be used is missed: nothing is here.
+        with pytest.raises(RefusedError if refusal(licence, purpose) else MissingError, match=name):
+            host.weights(name)
+
+
+def test_the_default_purpose_hands_out_nothing_non_commercial() -> None:
+    host = Host(Settings(data_dir=Path("no-such-folder")), Path())
+    forbidden = [row.id for row in published().values() if table()[row.licence].commercial == "no"]
+    assert forbidden, "there is at least one, or this proves nothing"
+    for name in forbidden:
+        with pytest.raises(RefusedError, match="forbids commercial use"):
+            host.weights(name)
+
+
+@pytest.mark.parametrize("name", published())
+def test_no_backend_is_chosen_that_needs_weights_it_may_not_use(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Every set of the table made non-commercial, its own model or one that a card needs besides."""
+    rows = {**published(), name: published()[name].model_copy(update={"licence": REFUSED})}
+    monkeypatch.setattr("loc.backend.published", lambda: rows)
+    cards = [card for backend in discover().values() for card in cards_of(backend.card, list(rows.values()))]
+    for stage in sorted({card.stage for card in cards}):
+        request = Request(stage, source="en", target="ja")
+        for card in ranking(request, cards, lambda need: True, Purpose.INTERNAL):
+            assert name not in {need.name for need in needs_of(card, request) if need.kind == "weights"}
 
 
 def row(model: str, **changes: object) -> Row:

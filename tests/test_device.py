@@ -511,6 +511,19 @@ def test_a_model_at_work_goes_when_it_is_left_while_another_thread_waits(devices
     assert one.loaded
 
 
+def test_without_torch_engines_of_other_environments_run_on_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loc.device.find_spec", lambda _name: None)
+    said: SAID = []
+    devices = Devices(tmp_path, "auto", lambda code, message: said.append((code, message)))
+    assert devices.device.name == "cpu"
+    assert [code for code, _ in said] == ["device-cpu"]
+    assert "torch is not installed" in said[0][1]
+    with pytest.raises(MissingError):
+        _ = Devices(tmp_path, "cuda").device
+
+
 @given(size=st.integers(1, 300), room=st.integers(1, 300))
 def test_halving_ends_at_the_first_half_there_is_room_for(size: int, room: int) -> None:
     tried: list[int] = []

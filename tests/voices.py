@@ -6,6 +6,7 @@ The library is GPL: it is loaded by a child process only, and only sound comes b
 from __future__ import annotations
 
 import functools
+import json
 import subprocess
 import sys
 
@@ -33,18 +34,30 @@ SENTENCES = (
 )
 
 _CHILD = """
-import ctypes, sys
+import ctypes, json, sys
 import espeakng_loader
+class Event(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int), ("identifier", ctypes.c_uint), ("position", ctypes.c_int),
+        ("length", ctypes.c_int), ("milliseconds", ctypes.c_int), ("sample", ctypes.c_int),
+        ("user", ctypes.c_void_p), ("id", ctypes.c_char * 8),
+    ]
+WORD = 1
 voice, rate, pitch, text = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4].encode()
 engine = ctypes.CDLL(espeakng_loader.get_library_path())
 sample_rate = engine.espeak_Initialize(2, 0, espeakng_loader.get_data_path().encode(), 0)
 # It seeds the noise of its consonants with the time of day.
 engine.espeak_ng_SetRandSeed(ctypes.c_long(1))
-heard = []
-@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+heard, words = [], []
+@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event))
 def take(samples, count, events):
     if count > 0:
         heard.append(ctypes.string_at(samples, 2 * count))
+    index = 0
+    while events[index].type:
+        if events[index].type == WORD:
+            words.append((events[index].sample, events[index].position))
+        index += 1
     return 0
 engine.espeak_SetSynthCallback(take)
 if engine.espeak_SetVoiceByName(voice.encode()) != 0:
@@ -53,7 +66,7 @@ engine.espeak_SetParameter(1, rate, 0)
 engine.espeak_SetParameter(3, pitch, 0)
 engine.espeak_Synth(text + b"\\0", len(text) + 1, 0, 1, 0, 1, None, None)
 engine.espeak_Synchronize()
-sys.stdout.buffer.write(sample_rate.to_bytes(4, "little") + b"".join(heard))
+sys.stdout.buffer.write(json.dumps([sample_rate, words]).encode() + b"\\n" + b"".join(heard))
 """
 
 
@@ -66,16 +79,34 @@ def speak(text: str, voice: str = "en", rate: int = 160, pitch: int = 50) -> Aud
         rate: words per minute.
         pitch: 0..99, 50 is the voice's own.
     """
+    return _spoken(text, voice, rate, pitch)[0]
+
+
+def speak_marked(text: str, voice: str = "en", rate: int = 160) -> tuple[Audio, list[tuple[int, str]]]:
+    """As `speak`, and the words, each with the sample at which it begins; two that are said as one (`of the`)
+    are one."""
+    audio, marks = _spoken(text, voice, rate, 50)
+    edges = [*(position - 1 for _, position in marks), len(text)]
+    return audio, [
+        (sample, text[edges[index] : edges[index + 1]].strip()) for index, (sample, _) in enumerate(marks)
+    ]
+
+
+def _spoken(text: str, voice: str, rate: int, pitch: int) -> tuple[Audio, list[tuple[int, int]]]:
     data = subprocess.run(
         [sys.executable, "-c", _CHILD, voice, str(rate), str(pitch), text], stdout=subprocess.PIPE, check=True
     ).stdout
-    spoken = np.frombuffer(data, dtype="<i2", offset=4).astype(np.float32) / 32768
-    audio: Audio = soxr.resample(spoken, int.from_bytes(data[:4], "little"), SAMPLE_RATE).astype(np.float32)
+    head, _, sound = data.partition(b"\n")
+    own_rate, marks = json.loads(head)
+    spoken = np.frombuffer(sound, dtype="<i2").astype(np.float32) / 32768
+    audio: Audio = soxr.resample(spoken, own_rate, SAMPLE_RATE).astype(np.float32)
     loud = np.flatnonzero(np.abs(audio) > 0.005)
     audio = audio[loud[0] : loud[-1] + 1]
     audio *= 0.5 / np.abs(audio).max()
     audio.setflags(write=False)
-    return audio
+    return audio, [
+        (max(0, round(mark * SAMPLE_RATE / own_rate) - int(loud[0])), position) for mark, position in marks
+    ]
 
 
 def pause(seconds: float) -> Audio:

@@ -124,12 +124,18 @@ def noise_floor(level_db: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(np.maximum(quiet, SILENCE_DB), dtype=np.float32)
 
 
+def certain(frames: VoiceFrames) -> npt.NDArray[np.bool_]:
+    """Frames that open speech: both detectors and the level say so. bool [n]."""
+    above = frames.level_db - noise_floor(frames.level_db)
+    return np.asarray((frames.votes == 2) & (above >= ENTER_DB))
+
+
 def regions(frames: VoiceFrames) -> list[Range]:
     """Ranges of frames with speech, in order, at least `MIN_PAUSE_FRAMES` of pause between them."""
     if not len(frames):
         return []
     above = frames.level_db - noise_floor(frames.level_db)
-    opens = (frames.votes == 2) & (above >= ENTER_DB)
+    opens = certain(frames)
     stays = (frames.votes >= 1) & (above >= STAY_DB)
     kept = [run for run in _runs(stays) if opens[run[0] : run[1]].any()]
     joined = _join(kept, MIN_PAUSE_FRAMES)

@@ -48,7 +48,8 @@ MAX_WINDOW = 30 * RECOGNISER_RATE
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """The first that gives a passage which is neither repetitive nor improbable is taken: the model authors'."""
 BEAMS = 5
-"""Hypotheses followed side by side at temperature 0, and drawn above it, as in published error rates."""
+"""Hypotheses followed side by side at temperature 0, and drawn above it, as in published error rates; fewer
+where memory ends with them, which is told."""
 REPETITIVE = 2.4
 """Text over its compressed length from which a passage is decoded again: it repeats itself."""
 IMPROBABLE = -1.0
@@ -75,6 +76,7 @@ class Recogniser:
     """
 
     def __init__(self, host: Host, model: str) -> None:
+        self._devices = host.devices
         self._weights = host.weights(model)
         row = self._weights.row
         self._net = host.resident(row.title, row.memory_mb or MEMORY_MB, self._load)
@@ -101,50 +103,69 @@ class Recogniser:
             vocabulary: names and terms that may be said, as text that might have come before.
 
         Raises:
-            MissingError: the weights are not those of a Whisper model.
+            MissingError: the weights are not those of a Whisper model; or memory ends with a single
+                hypothesis too.
         """
         import torch
-        from whisper.transcribe import transcribe
 
         if len(audio) < SHORTEST_WORD or np.abs(audio).max() < FAINT_PEAK:
             return []
         with self._net as model, self._turn, torch.random.fork_rng():
-            torch.manual_seed(SEED)
-            found = transcribe(
-                model,
-                audio,
-                language=TO_WHISPER.get(language, language),
-                temperature=TEMPERATURES,
-                compression_ratio_threshold=REPETITIVE,
-                logprob_threshold=IMPROBABLE,
-                # Silence is for voice activity to tell; what is dropped by probability is listed.
-                no_speech_threshold=None,
-                condition_on_previous_text=False,
-                initial_prompt=vocabulary or None,
-                carry_initial_prompt=bool(vocabulary),
-                word_timestamps=True,
-                beam_size=BEAMS,
-                best_of=BEAMS,
-                fp16=False,
+            found = self._devices.halving(
+                "Whisper's hypotheses",
+                BEAMS,
+                lambda beams: _decoded(model, audio, language, vocabulary, beams),
             )
         passages = [_passage(segment, len(audio)) for segment in found["segments"]]
         return [passage for passage in passages if passage.words]
 
     def languages(self, audio: Floats) -> dict[str, float]:
         """BCP-47 primary tag -> probability that the window, as for `recognise`, is in that language; empty
-        where the model is of English alone, which tells none from another."""
+        where the model is of English alone, which tells none from another.
+
+        Raises:
+            MissingError: as `recognise`.
+        """
         import torch
         from whisper.audio import N_FRAMES, log_mel_spectrogram, pad_or_trim
 
         with self._net as model, self._turn, torch.inference_mode():
             if not model.is_multilingual:
                 return {}
-            mel = log_mel_spectrogram(audio, model.dims.n_mels, padding=MAX_WINDOW)
-            _, found = model.detect_language(pad_or_trim(mel, N_FRAMES).to(model.device))
+            mel = pad_or_trim(log_mel_spectrogram(audio, model.dims.n_mels, padding=MAX_WINDOW), N_FRAMES)
+            _, found = self._devices.halving(
+                "Whisper's windows", 1, lambda _: model.detect_language(mel.to(model.device))
+            )
         return {FROM_WHISPER.get(tag, tag): float(value) for tag, value in found.items()}
 
     def _load(self, device: str) -> Any:
         return _load(self._weights).to(device)
+
+
+def _decoded(model: Any, audio: Floats, language: str, vocabulary: str, beams: int) -> Mapping[str, Any]:
+    """What `whisper` makes of a window with so many hypotheses side by side, in its own form."""
+    import torch
+    from whisper.transcribe import transcribe
+
+    torch.manual_seed(SEED)
+    found: Mapping[str, Any] = transcribe(
+        model,
+        audio,
+        language=TO_WHISPER.get(language, language),
+        temperature=TEMPERATURES,
+        compression_ratio_threshold=REPETITIVE,
+        logprob_threshold=IMPROBABLE,
+        # Silence is for voice activity to tell; what is dropped by probability is listed.
+        no_speech_threshold=None,
+        condition_on_previous_text=False,
+        initial_prompt=vocabulary or None,
+        carry_initial_prompt=bool(vocabulary),
+        word_timestamps=True,
+        beam_size=beams,
+        best_of=beams,
+        fp16=False,
+    )
+    return found
 
 
 def _passage(segment: Mapping[str, Any], length: int) -> Passage:

@@ -11,6 +11,7 @@ from loc.backend import Quality
 from loc.errors import RefusedError, UsageError
 from loc.policy import licences
 from loc.policy.licences import Purpose, refusal
+from loc.weights.keep import pinned
 from loc.weights.shelf import Shelf
 from loc.weights.table import Row
 
@@ -26,6 +27,8 @@ class Listed:
     licence: str
     """Its name, and whether the purpose forbids it."""
     digests: Mapping[str, str]
+    revision: str | None
+    """Commit at which it is fetched from a hub; None elsewhere, and until a first pull has pinned one."""
 
     def as_json(self) -> dict[str, Any]:
         row = self.row
@@ -40,6 +43,7 @@ class Listed:
             "bytes": row.size,
             "memory_mb": row.memory_mb,
             "source": row.source.model_dump(exclude_none=True),
+            "revision": self.revision,
             "sha256": dict(self.digests),
         }
 
@@ -55,12 +59,16 @@ def _listed(shelf: Shelf, row: Row, purpose: Purpose) -> Listed:
     held = manifest.files if manifest is not None else {}
     adopted = any(item.path is not None for item in held.values())
     whole = "yours" if row.source.kind == "registered" else "adopted" if adopted else "here"
+    revision = pinned(shelf, row)
+    if why is not None and row.source.kind == "hub" and revision is None:
+        why += ", not pinned yet"
     return Listed(
         row,
         why or whole,
         why is None,
         licence_of(row, purpose),
         {path: item.sha256 for path, item in held.items()},
+        revision,
     )
 
 

@@ -119,7 +119,9 @@ class BuiltInVoices:
         found = resolve(request, cards, lambda need: installed(need, shelf), self._settings.purpose)
         folder = self._scratch / "voices"
         folder.mkdir(parents=True, exist_ok=True)
-        engine: Any = self._graph.backends[require(found).id](Host(self._settings, folder))
+        engine: Any = self._graph.backends[require(found).id](
+            Host(self._settings, folder, self._settings.purpose)
+        )
         try:
             spoken = engine.speak(text, language, StockVoice("low"), 1.0)
         finally:

@@ -224,21 +224,23 @@ class Keeper:
         digests: dict[Path, str] = {}
         for row in rows:
             with self._changing(row.id):
+                revision = row.source.revision or self._pins(row.id).revision or _fullest(row, by_name)
                 for file in row.files:
                     if self._is_here(row, file):
                         continue
                     for name in (file.path, *file.also):
                         one = file if name == file.path else WeightFile(path=name)
-                        match = self._match(row, one, by_name.get(PurePosixPath(name).name, []), digests)
+                        candidates = by_name.get(PurePosixPath(name).name, [])
+                        match = self._match(row, one, candidates, revision, digests)
                         if match is not None:
-                            path, revision = match
+                            path, at = match
                             known_as = None if one is file else name
                             self._record(
                                 row,
                                 file,
                                 path.absolute(),
                                 digests[path],
-                                revision,
+                                at,
                                 own=False,
                                 known_as=known_as,
                             )
@@ -252,15 +254,20 @@ class Keeper:
         return found
 
     def _match(
-        self, row: Row, file: WeightFile, candidates: Sequence[Path], digests: dict[Path, str]
+        self,
+        row: Row,
+        file: WeightFile,
+        candidates: Sequence[Path],
+        wanted: str | None,
+        digests: dict[Path, str],
     ) -> tuple[Path, str | None] | None:
+        """A file of a tree, and the commit that it shows; `wanted`: the one whose files are taken."""
         expected = file.sha256 or self._pins(row.id).files.get(file.path)
         for path in candidates:
             if file.size is not None and path.stat().st_size != file.size:
                 continue
             revision = _cached_revision(path, row, file)
-            known = row.source.revision or self._pins(row.id).revision
-            in_place = revision is not None and revision == (known or revision)
+            in_place = revision is not None and revision == wanted
             if expected is None and not in_place and not _is_home(path, row, file):
                 continue
             if path not in digests:
@@ -271,7 +278,7 @@ class Keeper:
                         f"{row.id}: no digest of {file.path} is published; it is known by its place, and "
                         f"{digests[path][:12]}... is recorded."
                     )
-                return path, revision
+                return path, revision if in_place else None
         return None
 
     def register(self, row: Row, folder: Path) -> None:
@@ -543,6 +550,30 @@ def _cached_revision(path: Path, row: Row, file: WeightFile) -> str | None:
     cache, _, revision = place.removesuffix(end).rpartition("/snapshots/")
     named = f"/models--{row.source.place.replace('/', '--')}"
     return revision if f"/{cache}".endswith(named) and _COMMIT.fullmatch(revision) else None
+
+
+def _fullest(row: Row, by_name: Mapping[str, Sequence[Path]]) -> str | None:
+    """The commit of which a hub's cache has most files of a set, of several the one that came last: what was
+    left of another may lack any of them. None where there is no such cache."""
+    counts: dict[str, int] = {}
+    latest: dict[str, float] = {}
+    for file in row.files:
+        for path in by_name.get(PurePosixPath(file.path).name, ()):
+            revision, facts = _cached_revision(path, row, file), path.stat()
+            if revision is not None and file.size in (None, facts.st_size):
+                counts[revision] = counts.get(revision, 0) + 1
+                latest[revision] = max(latest.get(revision, 0.0), facts.st_mtime)
+    return max(counts, key=lambda one: (counts[one], latest[one], one), default=None)
+
+
+def pinned(shelf: Shelf, row: Row) -> str | None:
+    """The commit at which a set is fetched from a hub, by the table or by what a first pull found; None where
+    the next pull will pin the newest.
+
+    Raises:
+        MissingError: the lock file cannot be read.
+    """
+    return row.source.revision or _read_pins(shelf.folder / LOCK_FILE).get(row.id, Pins()).revision
 
 
 def _held(path: Path, sha256: str, *, own: bool) -> Held:

@@ -47,7 +47,7 @@ def cast_voices(
         file = people.recording(context.settings.data_dir, name)
         own = _own(context, engine, name) if file is not None else name
         if file is not None and engine.traits.clones:
-            done[speaker] = replace(requests[speaker], reference=_taken(context, file), bank=name)
+            done[speaker] = replace(requests[speaker], reference=_taken(context, name, file), bank=name)
         elif own is not None and engine.traits.has_names:
             done[speaker] = replace(requests[speaker], name=own, bank=name if file is not None else None)
         else:
@@ -122,7 +122,7 @@ def _readable(context: Context, files: Mapping[str, Path]) -> Mapping[str, Refer
     found = {}
     for name, file in files.items():
         try:
-            found[name] = _taken(context, file)
+            found[name] = _taken(context, name, file)
         except InputError as error:
             context.runner.notice("bank-recording", f"{error.what} Nobody is matched with it. {error.why}")
     return found
@@ -164,10 +164,15 @@ def _own(context: Context, engine: Synthesiser, name: str) -> str | None:
     return people.sidecar(context.settings.data_dir, name).own.get(engine.card.name)
 
 
-def _taken(context: Context, file: Path) -> Reference:
-    """A recording as engines are given it, kept in the store."""
+def _taken(context: Context, name: str, file: Path) -> Reference:
+    """A recording as engines are given it, kept in the store.
+
+    Raises:
+        InputError: it cannot be imitated, or what is told of it cannot be read.
+    """
     sound_ref = context.store.put_bytes(wav(imitable(file)))
-    return Reference(sound_ref, context.store.object_path(sound_ref.sha256))
+    language = people.sidecar(context.settings.data_dir, name).language
+    return Reference(sound_ref, context.store.object_path(sound_ref.sha256), language)
 
 
 def imitable(file: Path) -> Samples:

@@ -28,7 +28,7 @@ class Chatterbox(ModelEngine):
     card: ClassVar[Card] = Card(
         stage="dub",
         name="chatterbox",
-        version="1",
+        version="2",
         summary="21 languages by Chatterbox Multilingual: imitates the speaker.",
         family="neural",
         quality="best",

@@ -14,7 +14,17 @@ from typing import Any
 from loc.errors import InputError
 from stages.dub.model_serving import Line, Said, serve_model
 
-VERSION = "1"
+VERSION = "2"
+
+GUIDANCE = 0.5
+"""Classifier-free guidance (`cfg_weight`): the package's default."""
+FOREIGN_GUIDANCE = 0.0
+"""Of a recording in another language than the line: guided, the line takes on its accent; the makers' advice
+(README of chatterbox-tts 0.1.7)."""
+
+LEAST_TOKENS = 4
+"""Of a text, its language's mark among them: with fewer, and the two that are put around them, the package
+(0.1.7) looks for repetitions in none of them and fails (issue 548 of resemble-ai/chatterbox)."""
 
 SEED_STEP = 1_000_003
 """Between the seeds of two takes: any number that is not small, since near seeds draw alike at first."""
@@ -67,9 +77,28 @@ def say(engine: Chatterbox, line: Line) -> Said:
     else:
         model.conds = engine.stock
     torch.manual_seed(1 + SEED_STEP * line.take)
-    audio = model.generate(line.text, language_id=line.language)
+    audio = model.generate(_long_enough(model, line), language_id=line.language, cfg_weight=_guidance(line))
     name = "own voice" if reference is None else f"imitating {Path(reference).stem[:8]}"
     return Said(audio.squeeze(0).cpu().float().numpy(), model.sr, {"voice": f"Chatterbox, {name}"})
+
+
+def _long_enough(model: Any, line: Line) -> str:
+    """The text, with stops behind it, which are silent, where it is too short for the package."""
+    from chatterbox.mtl_tts import punc_norm
+
+    text = line.text
+    for _ in range(LEAST_TOKENS):
+        tokens = model.tokenizer.text_to_tokens(punc_norm(text), language_id=line.language)
+        if tokens.shape[-1] >= LEAST_TOKENS:
+            break
+        text += " ."
+    return text
+
+
+def _guidance(line: Line) -> float:
+    """How strongly a line is guided; where nobody says what the recording's language is, as usual."""
+    recorded = line.voice.get("reference_language", line.language)
+    return GUIDANCE if recorded == line.language else FOREIGN_GUIDANCE
 
 
 def main() -> None:

@@ -30,6 +30,8 @@ class Reference:
     """WAV, mono, 16 bits: what an engine is given, by path, and all that it may hear of the person."""
     path: Path
     """Where the object lies, to be read only. Never in a key."""
+    language: str | None = None
+    """BCP-47 primary tag of what is said in it; None where nobody says."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,11 @@ class VoiceRequest:
 
     def params(self) -> dict[str, str | int]:
         """What of it stands in keys beside the recording."""
+        heard = self.reference.language if self.reference is not None else None
+        spoken = {"reference_language": heard} if heard is not None else {}
         if self.name is not None:
-            return {"voice": self.name}
-        return {"voice_class": self.voice_class, "variant": self.variant}
+            return {"voice": self.name, **spoken}
+        return {"voice_class": self.voice_class, "variant": self.variant, **spoken}
 
     @property
     def stock(self) -> VoiceRequest:

@@ -212,6 +212,7 @@ def take(
         "source": prepared.job.path.name,
         "sha256": prepared.job.digest,
         "speaker": speaker,
+        **({"language": found.language} if found.language is not None else {}),
         "added": datetime.now(UTC).date(),
     }
     files = people.keep(settings.data_dir, name, data, replace(told, recording=origin), replace=replace_old)

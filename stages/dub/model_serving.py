@@ -1,7 +1,8 @@
 """The worker's side of an engine whose model speaks in an environment of its own.
 
 Method `speak`: as `docs/reference/speech-workers.md`, with `paths`: where the model and its voice lie, and
-`device`. One model is kept at a time. Nothing is fetched: the process has no network.
+`device`. One model is kept at a time. Nothing is fetched: the process has no network. Where CUDA fails the
+process ends, so that the next call starts another: in this one every later call would fail too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Any, TypeVar
 from loc.worker import forbid_network, serve
 
 Model = TypeVar("Model")
+
+CUDA_FAILED = "CUDA error"
+"""What torch says of an error by which a process loses the device, an assertion on it among them."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,12 @@ def serve_model(
         if key not in held:
             held.clear()
             held[key] = load(own, device)
-        said = say(held[key], Line(text, language, voice, rate, take, paths))
+        try:
+            said = say(held[key], Line(text, language, voice, rate, take, paths))
+        except RuntimeError as error:
+            if CUDA_FAILED in str(error):
+                raise SystemExit(f"{name}: {error}") from error
+            raise
         soundfile.write(file, said.audio, said.sample_rate, subtype="FLOAT")
         return said.reply
 

@@ -11,9 +11,11 @@ The bank is the folder `voices` of the data folder. `anna.wav` (or `.flac`) ther
 
     [recording]
     source = "interview.mov"
+    language = "de"
 
 At the top stands which of its own voices an engine that does not imitate takes for her; `rights` goes into
-the report of every dub she speaks in; `recording`, which `loc voices` writes, says where the sound is from.
+the report of every dub she speaks in; `recording`, which `loc voices` writes, says where the sound is from
+and, where that is known, which language is spoken in it.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from loc.app.languages import primary
 from loc.cast import NO_VOICE
 from loc.errors import InputError, MissingError, UsageError
 from loc.store.workdir import storage_error
@@ -44,7 +47,7 @@ NAME = re.compile(r"\w(?:[\w .-]{0,62}[\w-])?")
 hidden on none."""
 
 _FORM = 'Write a line for each engine that is to take one of its own voices: kokoro = "af_heart".'
-_TABLES = {"rights": ("person", "note"), "recording": ()}
+_TABLES = {"rights": ("person", "note"), "recording": ("language",)}
 """Tables of the file, and their keys that are read back, all of them text."""
 
 Value = str | float | date
@@ -58,13 +61,19 @@ class Sidecar:
         own: engine -> which of its own voices it takes.
         person: whose voice it is.
         rights: what the person has agreed to, in the user's words.
-        recording: where the sound is from; written, and read by people alone.
+        recording: where the sound is from; but for the language read by people alone.
     """
 
     own: Mapping[str, str] = field(default_factory=dict)
     person: str | None = None
     rights: str | None = None
     recording: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def language(self) -> str | None:
+        """BCP-47 primary tag of what is said in the recording; None where nobody says."""
+        told = self.recording.get("language")
+        return primary(told) if isinstance(told, str) else None
 
     def toml(self) -> str:
         """The file."""

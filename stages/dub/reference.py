@@ -1,9 +1,10 @@
 """Recordings of speakers for engines that imitate: cut from the separated speech of each, by a gate.
 
-A span qualifies where one speaker alone is heard, long enough, well above the background, unclipped, and at
-the pitch of the speaker's other spans. The best of them, in order of time, make the recording; where they do
-not add up to enough there is none, and the speaker is not imitated. A speaker's recording is an artifact of
-its own: its digest stands in the key of every line that imitates it.
+A span qualifies where one speaker alone is heard, long enough, well above the background, unclipped, at the
+pitch of the speaker's other spans and, where anything tells voices, in their voice. The best of them, in
+order of time, make the recording; where they do not add up to enough there is none, and the speaker is not
+imitated. A speaker's recording is an artifact of its own: its digest stands in the key of every line that
+imitates it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import numpy as np
 
 from loc import packages
 from loc.analysis import speakers
+from loc.analysis.diarization.chosen import embedder
+from loc.analysis.diarization.contract import Embedder
 from loc.analysis.voice_activity import to_analysis
 from loc.artifacts import SAMPLE_RATE, Frozen, Segment, Sound, Stems, Transcript
+from loc.errors import LocError
 from loc.media.sound import Samples, read_sound, slice_key
-from loc.runner import Action, Make, Out
+from loc.runner import Action, Made, Make, Out
 from loc.stage import Context
 from stages.dub.contract import Reference
 from stages.dub.faults import CLIPPED_SHARE, clipped_share
@@ -62,7 +66,7 @@ class About(Frozen):
     spans: int
     """How many were listened to."""
     refused: dict[str, int]
-    """Why spans were left out, and how many: `noisy`, `clipped`, `faint`, `other` (another pitch)."""
+    """Why spans were left out, and how many: `noisy`, `clipped`, `faint`, `other` (by pitch or voice)."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class _Heard:
     audio: Samples
     snr_db: float
     f0_hz: float | None
+    voice: Samples | None = None
+    """What an embedder makes of it, of unit length; None where there is none."""
 
 
 def spans_of(speaker: str, segments: Sequence[Segment], doubtful: Collection[str] = ()) -> list[Span]:
@@ -104,22 +110,48 @@ def recordings(
     doubtful = {item.segment for item in transcript.overlaps}
     doubtful.update(item.segment for item in transcript.unsure)
     spans = {speaker: spans_of(speaker, transcript.segments, doubtful) for speaker in wanted}
-    made = context.runner.map(
-        [_cut(context, speaker, speech, background, own) for speaker, own in spans.items()], parallel=True
-    )
+    made = _made(context, speech, background, spans)
     found: dict[str, Reference | About] = {}
-    for speaker, item in zip(spans, made, strict=True):
+    for speaker, item in made.items():
         about = item.model("about", About)
         if not about.samples:
             found[speaker] = about
             continue
         sound = item.ref("sound")
-        found[speaker] = Reference(sound, context.store.object_path(sound.sha256))
+        found[speaker] = Reference(
+            sound, context.store.object_path(sound.sha256), transcript.language or context.job.source_language
+        )
     return found
 
 
+def _made(
+    context: Context, speech: Sound, background: Sound | None, spans: Mapping[str, Sequence[Span]]
+) -> dict[str, Made]:
+    """The recording of each speaker; where what tells voices fails, which is said, by pitch alone."""
+    teller = embedder(context)
+    work = [_cut(context, speaker, speech, background, own, teller) for speaker, own in spans.items()]
+    if teller is None:
+        return dict(zip(spans, context.runner.map(work, parallel=True), strict=True))
+    done: dict[str, Made] = {}
+    for speaker, item in zip(spans, context.runner.attempt(work, parallel=True), strict=True):
+        if isinstance(item, LocError):
+            why = f"{speaker}: {item} Its spans are told by their pitch alone."
+            context.runner.notice("not-listened", why)
+            done[speaker] = context.runner.do(
+                *_cut(context, speaker, speech, background, spans[speaker], None)
+            )
+        else:
+            done[speaker] = item
+    return done
+
+
 def _cut(
-    context: Context, speaker: str, speech: Sound, background: Sound | None, spans: Sequence[Span]
+    context: Context,
+    speaker: str,
+    speech: Sound,
+    background: Sound | None,
+    spans: Sequence[Span],
+    teller: Embedder | None,
 ) -> tuple[Action, Make]:
     """`dub.reference`: the recording of one speaker.
 
@@ -128,8 +160,8 @@ def _cut(
     """
 
     def make(out: Out) -> None:
-        heard = [_listen(context, speech, background, span) for span in spans]
-        chosen, refused = choose(heard)
+        heard = [_listen(context, speech, background, span, teller) for span in spans]
+        chosen, refused = choose(heard, teller.scale.other if teller is not None else None)
         audio = joined([item.audio for item in chosen])
         if len(audio):
             out.bytes("sound", wav(audio))
@@ -144,32 +176,45 @@ def _cut(
             "speech": [slice_key(speech, *span) for span in spans],
             "background": [slice_key(background, *span) for span in spans] if background is not None else [],
         },
-        programs={"scipy": packages.version("scipy"), "soxr": packages.version("soxr")},
+        backend=(teller.card.id, teller.card.version) if teller is not None else None,
+        programs={
+            **(teller.fingerprint() if teller is not None else {}),
+            "scipy": packages.version("scipy"),
+            "soxr": packages.version("soxr"),
+        },
     )
     return action, make
 
 
-def _listen(context: Context, speech: Sound, background: Sound | None, span: Span) -> _Heard:
+def _listen(
+    context: Context, speech: Sound, background: Sound | None, span: Span, teller: Embedder | None
+) -> _Heard:
     sound = read_sound(context.store, speech, *span)
     audio = np.ascontiguousarray(sound.mean(axis=1), dtype=np.float32)
     beneath = 0.0
     if background is not None:
         beneath = _power(read_sound(context.store, background, *span).mean(axis=1))
     snr = 10 * np.log10(max(_power(audio), 1e-12) / max(beneath, 1e-12))
-    return _Heard(span, audio, float(snr), speakers.measure(to_analysis(sound)).f0_hz)
+    plain = to_analysis(sound)
+    # What is faint is refused for that, and may hold nothing to be embedded.
+    voice = teller.embed(plain).whole if teller is not None and not _faint(audio) else None
+    return _Heard(span, audio, float(snr), speakers.measure(plain).f0_hz, voice)
 
 
-def choose(heard: Sequence[_Heard]) -> tuple[list[_Heard], dict[str, int]]:
+def choose(heard: Sequence[_Heard], other: float | None = None) -> tuple[list[_Heard], dict[str, int]]:
     """The spans that make the recording, in order of time, and why others do not.
 
     Nothing is chosen where what qualifies is shorter than `LEAST`.
+
+    Args:
+        other: similarity to the other spans under which one is somebody else's; None where nothing tells.
     """
     pitches = [item.f0_hz for item in heard if item.f0_hz is not None]
     middle = float(np.median(pitches)) if pitches else None
     refused: dict[str, int] = {}
     good: list[_Heard] = []
     for item in heard:
-        why = _why_not(item, middle)
+        why = _why_not(item, middle) or _whose(item, heard, other)
         if why is None:
             good.append(item)
         else:
@@ -187,7 +232,7 @@ def choose(heard: Sequence[_Heard]) -> tuple[list[_Heard], dict[str, int]]:
 
 
 def _why_not(item: _Heard, middle: float | None) -> Refusal | None:
-    if 10 * np.log10(max(_power(item.audio), 1e-12)) < FAINTEST_DB:
+    if _faint(item.audio):
         return "faint"
     if item.snr_db < MIN_SNR_DB:
         return "noisy"
@@ -196,6 +241,20 @@ def _why_not(item: _Heard, middle: float | None) -> Refusal | None:
     if item.f0_hz is None or middle is None or abs(12 * np.log2(item.f0_hz / middle)) > MAX_PITCH_GAP:
         return "other"
     return None
+
+
+def _whose(item: _Heard, heard: Sequence[_Heard], other: float | None) -> Refusal | None:
+    """Whether a span is unlike all others of its speaker together."""
+    rest = [one.voice for one in heard if one is not item and one.voice is not None]
+    if other is None or item.voice is None or not rest:
+        return None
+    mean = np.mean(rest, axis=0)
+    similarity = float(item.voice @ mean) / max(float(np.linalg.norm(mean)), 1e-9)
+    return "other" if similarity < other else None
+
+
+def _faint(audio: Samples) -> bool:
+    return bool(10 * np.log10(max(_power(audio), 1e-12)) < FAINTEST_DB)
 
 
 def joined(parts: Sequence[Samples]) -> Samples:

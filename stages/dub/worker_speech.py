@@ -125,7 +125,11 @@ class WorkerSpeech:
 
 def asked(voice: VoiceRequest) -> dict[str, Any]:
     """A voice as it stands in a call: no more of it than stands in keys."""
-    reference = {"reference": str(voice.reference.path)} if voice.reference is not None else {}
+    reference = {}
+    if voice.reference is not None:
+        reference["reference"] = str(voice.reference.path)
+        if voice.reference.language is not None:
+            reference["reference_language"] = voice.reference.language
     if voice.name is not None:
         return {"name": voice.name, **reference}
     return {"class": voice.voice_class, "variant": voice.variant, **reference}

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
-from loc.artifacts import Frozen, Reason, Word
+from loc.artifacts import SAMPLE_RATE, Frozen, Reason, Word
 from stages.transcribe import phrases
 
 Range = tuple[int, int]
@@ -60,6 +60,14 @@ GATE_DROPPED = 0.7
 """Share of the recognised time that may have been dropped as invented."""
 GATE_VOICE = 48_000
 """Samples of voice from which the gate judges at all."""
+
+UNHEARD_VOICE = 60 * SAMPLE_RATE
+"""Samples of certain voice from which it is asked how much of it has words: a minute of laughter or song may
+well have none."""
+UNHEARD_SHARE = 0.01
+"""Share of the certain voice that must have words. Of recorded speech they cover 84 % and
+more (pocketsphinx on three recordings). But of a film in which little is said most of it may be none: three
+quarters of bursts of noise pass for certain voice. 1 % is half a minute of words in an hour."""
 
 
 class Said(Frozen):
@@ -174,7 +182,7 @@ def _tokens(text: str, language: str) -> list[str]:
 
 
 def gate(
-    lines: Sequence[str], words: Sequence[Word], dropped: int, voiced: int, *, judges: bool
+    lines: Sequence[str], words: Sequence[Word], dropped: int, voiced: int, certain: int, *, judges: bool
 ) -> list[Reason]:
     """Why a transcript must not be worked on; empty: it may.
 
@@ -183,6 +191,7 @@ def gate(
         words: all of them.
         dropped: samples of passages that were dropped as invented.
         voiced: samples of voice.
+        certain: samples of it that every detector takes for voice.
         judges: whether the confidences are probabilities of a model that knows them.
     """
     reasons = []
@@ -193,6 +202,14 @@ def gate(
         share = dropped / (dropped + recognised)
         reasons.append(
             Reason(code="invented", detail=f"{share:.0%} of what was recognised is invented, not heard")
+        )
+    if certain >= UNHEARD_VOICE and recognised < UNHEARD_SHARE * certain:
+        minutes = certain / SAMPLE_RATE / 60
+        reasons.append(
+            Reason(
+                code="unheard",
+                detail=f"there are words in {recognised / certain:.1%} of {minutes:.0f} minutes of voice",
+            )
         )
     counts = Counter(_plain(line) for line in lines)
     if len(lines) >= GATE_LINES and (most := max(counts.values())) > GATE_SAME * len(lines):

@@ -23,6 +23,9 @@ WINDOW_PAUSE = 2 * SAMPLE_RATE
 """Regions this close are heard in one window: the recogniser's language model spans the pause."""
 WINDOW_PAD = SAMPLE_RATE // 5
 """Silence heard on each side of a window: recognisers expect it, and soft onsets lie there."""
+SEAM = SAMPLE_RATE
+"""Heard by both windows on each side of a cut where there is no pause: a word on it is whole in both, few
+words being longer than this."""
 
 MIN_VOICED_SHARE = 0.3
 """Share of a word that must lie in speech: word times are rough, but music alone has none."""
@@ -34,14 +37,15 @@ NO_WORDS = "voice, but no word was recognised"
 
 
 def windows(regions: Sequence[Range], limit: int, quietest: Callable[[int, int], int]) -> list[Range]:
-    """What the recogniser is given to hear: regions joined while they fit, cut in pauses.
+    """What the recogniser is given to hear: regions joined while they fit, cut in pauses. Windows overlap by
+    `SEAM` on each side where a region had to be cut.
 
     Args:
         regions: speech, in order and apart.
         limit: longest window.
         quietest: (start, stop) -> a sample between them where a region too long for one window may be cut.
     """
-    room = limit - 2 * WINDOW_PAD
+    room = limit - 2 * max(WINDOW_PAD, SEAM)
     parts = [part for region in regions for part in _fitting(region, room, quietest)]
     joined: list[Range] = []
     for start, stop in parts:
@@ -63,12 +67,19 @@ def _fitting(region: Range, room: int, quietest: Callable[[int, int], int]) -> l
 
 
 def _padded(parts: Sequence[Range]) -> list[Range]:
-    """Parts with up to `WINDOW_PAD` on each side; neighbours share a shorter pause."""
+    """Parts with up to `WINDOW_PAD` on each side; neighbours share a shorter pause, and where there is none
+    both hear as much as there is of `SEAM`."""
     padded = []
     for index, (start, stop) in enumerate(parts):
         before = start - parts[index - 1][1] if index else 2 * start
         after = parts[index + 1][0] - stop if index + 1 < len(parts) else 2 * WINDOW_PAD
-        padded.append((start - min(WINDOW_PAD, before // 2), stop + min(WINDOW_PAD, after // 2)))
+        first = start - min(WINDOW_PAD, before // 2)
+        last = stop + min(WINDOW_PAD, after // 2)
+        if index and not before:
+            first = max(parts[index - 1][0], start - SEAM)
+        if index + 1 < len(parts) and not after:
+            last = min(parts[index + 1][1], stop + SEAM)
+        padded.append((first, last))
     return padded
 
 

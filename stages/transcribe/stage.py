@@ -18,7 +18,7 @@ from loc.media.wrapping import join_lines
 from loc.runner import Action, Make, Out
 from loc.stage import Context, Job, SuppliedText
 from loc.store.keys import digest_bytes
-from stages.transcribe import guard, kept, laughter, phrases, speaking
+from stages.transcribe import guard, kept, laughter, phrases, seams, speaking
 from stages.transcribe.contract import Detector, Inputs, Passage, Prompted, Recogniser
 from stages.transcribe.guard import Said
 from stages.transcribe.speaking import NAME, Telling
@@ -35,6 +35,12 @@ SURE_LANGUAGE = 0.5
 """Probability under which it is asked for instead: more likely than all others together."""
 TRIED_WINDOWS = 3
 """Windows heard twice, with and without background; never more than one in four."""
+SEAM_FRAMES = voice_activity.MIN_PAUSE_FRAMES
+"""Frames over which the level is taken where a speech without pauses is cut: as long as a pause is at
+least."""
+LOST_SHARE = 0.3
+"""Share of the whole sound that must be voice for certain, where speech has none, for separation to be at
+fault: of music it is a tenth, of a talk two thirds."""
 CLEARER_BY = 0.02
 """How much surer the recogniser must be of the whole sound: less is chance."""
 
@@ -256,6 +262,8 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
         return _nothing_said(ctx)
     frames = voice_activity.voice_frames(ctx.runner, ctx.site(NAME), speech)
     regions = voice_activity.in_samples(voice_activity.regions(frames), speech.samples)
+    if not regions:
+        _tell_lost(ctx, master)
     if ctx.job.cast is not None:
         regions = kept.without(regions, ctx.job.cast.keep)
     if not regions:
@@ -272,7 +280,7 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
     segments = tuple(
         _segment(index, line, language) for index, line in enumerate(phrases.lines(voiced, language))
     )
-    _pass_gate(ctx, passages, segments, invented, sum(stop - start for start, stop in regions))
+    _pass_gate(ctx, passages, segments, invented, regions, frames)
     if not voiced:
         ctx.runner.defect(
             NAME, "", "nothing-recognised", "Speech was found, but not one word of it was recognised."
@@ -285,7 +293,8 @@ def _pass_gate(
     passages: Sequence[Said],
     segments: Sequence[Segment],
     invented: Sequence[tuple[Said, str]],
-    voiced: int,
+    regions: Sequence[phrases.Range],
+    frames: VoiceFrames,
 ) -> None:
     """Refuse a transcript that is not worth translating; say what was dropped of one that is.
 
@@ -295,7 +304,13 @@ def _pass_gate(
     words = [word for segment in segments for word in segment.words]
     dropped = sum(word.stop - word.start for passage, _ in invented for word in passage.words)
     judges = any(passage.logprob is not None for passage in passages)
-    reasons = guard.gate([segment.text for segment in segments], words, dropped, voiced, judges=judges)
+    voiced = sum(stop - start for start, stop in regions)
+    sure = voice_activity.certain(frames)
+    certain = FRAME_48K * sum(
+        int(sure[start // FRAME_48K : -(-stop // FRAME_48K)].sum()) for start, stop in regions
+    )
+    lines = [segment.text for segment in segments]
+    reasons = guard.gate(lines, words, dropped, voiced, certain, judges=judges)
     if reasons:
         raise InputError(
             f"What was recognised in {ctx.job.path.name} is no transcript.",
@@ -315,6 +330,21 @@ def _pass_gate(
 def _nothing_said(ctx: Context) -> tuple[str | None, tuple[Segment, ...], list[Dropped]]:
     ctx.runner.notice("no-speech", "No speech was found: there is nothing to localize.")
     return ctx.job.source_language, (), []
+
+
+def _tell_lost(ctx: Context, master: Sound) -> None:
+    """Mark a programme that is full of voice, of which separation has left none."""
+    frames = voice_activity.voice_frames(ctx.runner, ctx.site(NAME), master)
+    voice = int(voice_activity.certain(frames).sum()) * FRAME_48K
+    if voice >= max(guard.GATE_VOICE, LOST_SHARE * master.samples):
+        ctx.runner.defect(
+            NAME,
+            "",
+            "speech-lost",
+            f"{voice / master.samples:.0%} of the sound is voice, and none of it is in what separation took "
+            "for speech. `loc models verify --run` tells whether its weights work; --backend separate=NAME "
+            "names another technique.",
+        )
 
 
 def _language(
@@ -433,18 +463,20 @@ def _passages(
         [_window(ctx, recogniser, sound, span, language, index) for index, span in heard],
         parallel=True,
     )
-    return [
-        passage.model_copy(
-            update={
-                "words": tuple(
-                    word.model_copy(update={"start": word.start + start, "stop": word.stop + start})
-                    for word in passage.words
-                )
-            }
-        )
-        for (_, (start, _)), item in zip(heard, made, strict=True)
-        for passage in item.model("passages", Passages).passages
-    ]
+    return seams.joined(
+        [span for _, span in heard],
+        [
+            [_moved(passage, start) for passage in item.model("passages", Passages).passages]
+            for (_, (start, _)), item in zip(heard, made, strict=True)
+        ],
+    )
+
+
+def _moved(passage: Said, by: int) -> Said:
+    words = (
+        word.model_copy(update={"start": word.start + by, "stop": word.stop + by}) for word in passage.words
+    )
+    return passage.model_copy(update={"words": tuple(words)})
 
 
 def spans(
@@ -452,9 +484,14 @@ def spans(
 ) -> list[phrases.Range]:
     """The windows of a sound of `samples` samples, each of at most `limit`; all in samples at 48 kHz."""
 
+    from scipy.ndimage import uniform_filter1d
+
+    # As loud as it is around each frame: a stop within a word is shorter.
+    power = uniform_filter1d(10 ** (frames.level_db.astype("float64") / 10), SEAM_FRAMES, mode="nearest")
+
     def quietest(start: int, stop: int) -> int:
         first = start // FRAME_48K
-        return (first + int(frames.level_db[first : stop // FRAME_48K].argmin())) * FRAME_48K
+        return (first + int(power[first : stop // FRAME_48K].argmin())) * FRAME_48K + FRAME_48K // 2
 
     return [(start, min(stop, samples)) for start, stop in phrases.windows(regions, limit, quietest)]
 

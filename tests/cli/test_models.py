@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,10 +15,9 @@ from loc.errors import ExitCode
 from loc.settings import Settings
 from loc.weights.table import published
 from tests.cli.test_cli import ENVIRONMENT, folder, loc
+from tests.network import ROOT, leaving, watched
 
 __all__ = ["folder"]
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -85,9 +83,14 @@ def test_a_folder_in_which_no_backend_finds_its_model_is_refused(mine: Path, tmp
 
 
 def test_offline_pulls_nothing(tmp_path: Path) -> None:
-    code, out, err = models(tmp_path, "pull", "whisper-tiny", "--offline")
-    assert (code, out) == (ExitCode.REFUSED, "")
-    assert "--offline forbids the network" in err
+    variables, log = watched(tmp_path / "watch")
+    done = subprocess.run(
+        [sys.executable, "-c", LOC, "models", "pull", "whisper-tiny", "--offline", "--data-dir", tmp_path],
+        env={**ENVIRONMENT, **variables}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (ExitCode.REFUSED, "")
+    assert "--offline forbids the network" in done.stderr
+    assert "reached out" not in log.read_text()
 
 
 def test_an_unknown_id_is_a_usage_error(tmp_path: Path) -> None:
@@ -137,27 +140,6 @@ def test_offline_takes_no_remote_backend_not_even_a_named_one(folder: Path, tmp_
     assert "remote backends are off with --offline" in done.stderr
 
 
-WATCH = """
-import os, sys
-LOG = {log!r}
-def note(line):
-    with open(LOG, "a") as file:
-        file.write(f"{{os.getpid()}} {{line}}\\n")
-def watch(event, args):
-    if event in ("socket.connect", "socket.sendto", "socket.sendmsg") and isinstance(args[1], str | bytes):
-        return
-    if event.startswith("socket.") and event.partition(".")[2] in (
-        "connect", "sendto", "sendmsg", "getaddrinfo", "gethostbyname", "gethostbyaddr"
-    ):
-        note(f"reached out: {{event}}")
-        raise OSError("This test has no network.")
-sys.addaudithook(watch)
-note("watched: " + " ".join(sys.orig_argv))
-"""
-"""A `sitecustomize`: every Python that is started with it is watched, and its sockets are blocked but for
-those of files. Paths of sockets are strings, addresses are not."""
-
-
 @pytest.fixture
 def spoken_by_a_child(folder: Path, tmp_path: Path) -> Path:
     """A video with its texts, whose voice is that of a worker, a process of its own."""
@@ -172,12 +154,9 @@ RUN = ("-c", LOC, "run", "talk.mp4", "--lang", "es", "--no-lipsync", "--backend"
 
 
 def test_a_run_with_what_is_here_opens_no_socket_nor_do_its_children(spoken_by_a_child: Path) -> None:
-    log, watch = spoken_by_a_child / "log", spoken_by_a_child / "watch"
-    watch.mkdir()
-    (watch / "sitecustomize.py").write_text(WATCH.format(log=str(log)))
-    path = os.pathsep.join([str(watch), str(ROOT)])
+    variables, log = watched(spoken_by_a_child / "watch")
     done = subprocess.run(
-        [sys.executable, *RUN], cwd=spoken_by_a_child, env={**ENVIRONMENT, "PYTHONPATH": path},
+        [sys.executable, *RUN], cwd=spoken_by_a_child, env={**ENVIRONMENT, **variables},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode in (ExitCode.DONE, ExitCode.DEFECTS), done.stderr
@@ -185,6 +164,21 @@ def test_a_run_with_what_is_here_opens_no_socket_nor_do_its_children(spoken_by_a
     lines = log.read_text().splitlines()
     assert not [line for line in lines if "reached out" in line], lines
     assert any("espeak_worker" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("flags", [("--offline",), ()])
+def test_a_run_that_is_offline_cannot_leave_the_machine(
+    spoken_by_a_child: Path, flags: tuple[str, ...]
+) -> None:
+    variables, log = leaving(spoken_by_a_child / "leave")
+    done = subprocess.run(
+        [sys.executable, *RUN, "--until", "ingest", *flags], cwd=spoken_by_a_child,
+        env={**ENVIRONMENT, **variables}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.DONE, done.stderr
+    # The run's own process ends last.
+    last = log.read_text().splitlines()[-1]
+    assert (last == "RefusedError") == bool(flags)
 
 
 def test_a_run_with_what_is_here_works_where_there_is_no_network_at_all(spoken_by_a_child: Path) -> None:

@@ -85,6 +85,19 @@ def test_a_recording_of_the_bank_is_imitated_and_kept_by_its_sound(bank: Bank) -
     assert elsewhere == REQUESTS
 
 
+def test_the_language_of_a_recording_is_what_stands_beside_it(bank: Bank) -> None:
+    bank.keep("anna", 6)
+    clones, voices = Traits(clones=True), {"speaker2": {"": "anna"}}
+
+    def taken() -> VoiceRequest:
+        request: VoiceRequest = bank.cast(clones, voices)[0]["speaker2"]
+        return request
+
+    assert "reference_language" not in taken().params()
+    (bank.folder / "voices" / "anna.toml").write_text('[recording]\nlanguage = "DE-at"\n')
+    assert taken().params()["reference_language"] == "de"
+
+
 def test_an_engines_own_voice_is_asked_for_by_name(bank: Bank) -> None:
     named, said = bank.cast(Traits(has_names=True), {"speaker1": {"": "af_heart", "es": "em_alex"}})
     assert named["speaker1"].name == "em_alex"

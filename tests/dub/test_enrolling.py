@@ -246,6 +246,7 @@ def test_a_speaker_of_a_run_is_taken_as_engines_imitate_them(run: Run) -> None:
     found = sidecar(run.settings.data_dir, "lena")
     assert found.rights == "Yes"
     assert (found.recording["source"], found.recording["speaker"]) == ("talk.mp4", "high")
+    assert found.language == "en"
     run.take("lena", "low", replace_old=True)
     assert io.BytesIO(file.read_bytes()).getvalue() != run.store.read_bytes(record.outputs["sound"])
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cli.graph import load_graph
 from loc.app.run import Graph, prepare, run_job
 from loc.app.self_check import self_check
+from loc.artifacts import Ref
 from loc.backend import Host, cards_of
 from loc.errors import InputError, MissingError
 from loc.events import ActionDone, Event
@@ -25,9 +29,9 @@ from loc.settings import Settings
 from loc.store.workdir import WorkDir
 from loc.weights.table import published
 from stages.dub.chatterbox import Chatterbox
-from stages.dub.contract import VoiceRequest
+from stages.dub.contract import Reference, VoiceRequest
 from stages.dub.kokoro import Kokoro, voice_of
-from stages.dub.kokoro_worker import LONGEST, phones_of, pieces
+from stages.dub.kokoro_worker import LONGEST, _hold, phones_of, pieces
 from tests.furnished import furnish
 from tests.presenter import Film, write_subtitles
 from tests.weights.shelved import shelve
@@ -91,6 +95,20 @@ def test_chatterbox_finds_its_checkpoints_side_by_side_and_takes_differ(
     assert set(calls[0]["files"]) == {file.path for file in published()["chatterbox-multilingual"].files}
 
 
+def test_an_engine_is_told_what_is_spoken_in_a_recording(
+    engines: tuple[Kokoro, Chatterbox], tmp_path: Path
+) -> None:
+    _, chatterbox = engines
+    sound = tmp_path / "anna.wav"
+    sound.write_bytes(b"recording")
+    for language in ("en", None):
+        reference = Reference(Ref(sha256="0" * 64, size=9), sound, language)
+        chatterbox.speak("Papá baila.", "es", replace(LOW, reference=reference), 1.0)
+    known, unknown = (call["voice"] for call in asked(tmp_path))
+    assert (known["reference"], known["reference_language"]) == (str(sound), "en")
+    assert "reference_language" not in unknown
+
+
 def test_files_in_folders_keep_their_places(tmp_path: Path) -> None:
     files = (("config.json", b"{}"), ("voices/jf_own.pt", b"voice"), ("fine/tuned.pth", b"model"))
     row = registered("mine", None, *(name for name, _ in files))
@@ -129,6 +147,56 @@ def test_an_engine_is_heard_to_say_what_it_should(
     [tested] = self_check(graph, settings, ["tiny-kokoro-82m"], tmp_path, lambda *_: None)
     assert tested.fault is None
     assert [one.ok for one in tested.tried] == [ok, True], tested.tried
+
+
+class Net(torch.nn.Module):
+    """A model of two parts, one of which counts places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ear, self.mouth = torch.nn.Linear(2, 3), torch.nn.Linear(3, 2)
+        self.ear.register_buffer("position_ids", torch.arange(4))
+
+
+Parts = dict[str, dict[str, Any]]
+
+
+def part_states(**changes: Mapping[str, Any] | None) -> Parts:
+    """A checkpoint of `Net` as Kokoro's is: by part, from a model that several devices taught."""
+    state = {
+        part: {f"module.{key}": value for key, value in module.state_dict().items() if key != "position_ids"}
+        for part, module in Net().named_children()
+    }
+    for part, change in changes.items():
+        if change is None:
+            del state[part]
+        else:
+            state[part] = {**state.get(part, {}), **change}
+    return state
+
+
+def test_a_checkpoint_that_is_whole_is_taken() -> None:
+    _hold(Net(), part_states(), "own.pth")
+    _hold(Net(), part_states(ear={"position_ids": torch.arange(4)}), "own.pth")
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (part_states(mouth=None), "'mouth' is missing"),
+        (part_states(nose={"weight": torch.ones(1)}), "'nose' is missing or surplus"),
+        (part_states(ear={"module.weight": torch.ones(3, 3)}), r"ear\.weight is \(3, 3\)"),
+        (part_states(ear={"module.gain": torch.ones(3)}), r"ear\.gain is \(3,\); the model has none"),
+        (
+            {"ear": {}, "mouth": part_states()["mouth"]},
+            r"ear\.bias is missing; the model has \(3,\)",
+        ),
+    ],
+)
+def test_a_checkpoint_that_is_not_the_model_is_named(state: Parts, said: str) -> None:
+    with pytest.raises(InputError, match=r"own\.pth does not fit") as caught:
+        _hold(Net(), state, "own.pth")
+    assert re.search(said, caught.value.why)
 
 
 VOICES = [path.path[7:-3] for path in published()["kokoro-82m"].files if path.path.startswith("voices/")]

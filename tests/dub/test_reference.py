@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import soundfile
 
+from loc.analysis.diarization.contract import Embedding, Scale
 from loc.analysis.speakers import measure
 from loc.analysis.voice_activity import to_analysis
 from loc.artifacts import SAMPLE_RATE, Overlap, Segment, Stems, Transcript
+from loc.backend import Card
+from loc.errors import ChildError
 from loc.media.sound import Samples, store_sound
 from loc.runner import Runner
+from loc.stage import SPEAKERS
 from loc.store.workdir import WorkDir
 from stages.dub.contract import Reference
 from stages.dub.reference import About, recordings, refusal, spans_of
@@ -102,6 +107,13 @@ def test_each_is_cut_from_their_own_lines(runner: Runner, store: WorkDir) -> Non
         assert abs(12 * np.log2(own / alone)) < 3
 
 
+def test_the_language_of_what_is_cut_is_the_sources(runner: Runner, store: WorkDir) -> None:
+    stage = two_people()
+    found = cut(runner, stage, stage.stems(store))["low"]
+    assert isinstance(found, Reference)
+    assert found.language == "en"
+
+
 def test_a_line_that_was_given_to_the_wrong_speaker_is_left_out(runner: Runner, store: WorkDir) -> None:
     stage = two_people()
     stage.say(SENTENCES[7], HIGH, "low")
@@ -111,6 +123,42 @@ def test_a_line_that_was_given_to_the_wrong_speaker_is_left_out(runner: Runner, 
         for part in np.array_split(sound_of(runner, found["low"]), 4)
     ]
     assert max(pitch for pitch in pitches if pitch) < 150
+
+
+class Teller:
+    """Plays what tells voices: one is loud, another is not. Fails where it is told to."""
+
+    card: ClassVar = Card("speakers", "teller", "1", "tells", "neural", "good", "in-process")
+    scale: ClassVar = Scale(joined=0.6, bank=0.75, lead=0.05, other=0.6, unsure=0.05, shortest=16_000)
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails = fails
+
+    def fingerprint(self) -> dict[str, str]:
+        return {}
+
+    def close(self) -> None: ...
+
+    def embed(self, audio: Samples) -> Embedding:
+        if self.fails:
+            raise ChildError("The worker teller died.")
+        loud = float(np.abs(audio).max()) > 0.3
+        whole = np.array([1.0, 0.4] if loud else [-0.2, 1.0], np.float32)
+        return Embedding(whole / np.linalg.norm(whole), np.zeros((0, 2), np.float32))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_line_of_somebody_elses_at_the_same_pitch_is_left_out(
+    runner: Runner, store: WorkDir, fails: bool
+) -> None:
+    stage = Stage()
+    for index, text in enumerate(SENTENCES[:4]):
+        stage.say(text, LOW, "low", level=0.5 if index == 1 else 1.0)
+    told = context(runner, {SPEAKERS: Teller(fails=fails)})
+    [found] = recordings(told, stage.stems(store), stage.transcript, ["low"]).values()
+    assert isinstance(found, Reference)
+    [record] = [record for record in store.actions() if record.name == "dub.reference"]
+    assert record.detail.get("other", 0) == (0 if fails else 1)
 
 
 def test_a_line_in_which_another_voice_was_heard_is_left_out(runner: Runner, store: WorkDir) -> None:

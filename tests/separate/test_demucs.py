@@ -198,6 +198,24 @@ def test_silence_has_no_voice(tmp_path: Path) -> None:
     assert not separator.separate(audio, level(separator, audio), 0).any()
 
 
+def test_where_memory_ends_with_one_segment_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network fills up every shorter segment to the one it was taught: there is no half to retry with."""
+
+    def vocals(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    place(tmp_path, ROW, ("mine.th", package(blank())))
+    separator = backend(tmp_path)
+    audio = np.random.default_rng(0).normal(0, 0.1, (SAMPLE_RATE, 2)).astype(np.float32)
+    monkeypatch.setattr(demucs, "_vocals", vocals)
+    with pytest.raises(MissingError, match="Demucs") as caught:
+        separator.separate(audio, level(separator, audio), 0)
+    assert "--device cpu" in caught.value.fix
+    separator.close()
+
+
 def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:
     model = blank()
     state = {name: tensor.half() for name, tensor in model.state_dict().items()}

@@ -93,16 +93,31 @@ def test_a_recogniser_without_an_opinion_is_not_judged() -> None:
 def test_the_gate() -> None:
     words = said("a b c d e f g h").words
     lines = list("abcdefgh")
-    assert gate(lines, words, 0, 10 * S, judges=True) == []
+    assert gate(lines, words, 0, 10 * S, 0, judges=True) == []
 
     def codes(*args: object, judges: bool = True) -> list[str]:
         return [item.code for item in gate(*args, judges=judges)]  # type: ignore[arg-type]
 
-    assert codes(lines, words, 20 * S, 10 * S) == ["invented"]
-    assert codes([], (), 2 * S, 10 * S) == ["invented"]
-    assert codes(["Same."] * 5 + ["x", "y"], words, 0, 10 * S) == ["one-phrase"]
-    assert codes(["Same."] * 3, words, 0, 10 * S) == []
+    assert codes(lines, words, 20 * S, 10 * S, 0) == ["invented"]
+    assert codes([], (), 2 * S, 10 * S, 0) == ["invented"]
+    assert codes(["Same."] * 5 + ["x", "y"], words, 0, 10 * S, 0) == ["one-phrase"]
+    assert codes(["Same."] * 3, words, 0, 10 * S, 0) == []
     doubtful = tuple(word.model_copy(update={"confidence": 0.1}) for word in words)
-    assert codes(lines, doubtful, 0, 10 * S) == ["unsure"]
-    assert codes(lines, doubtful, 0, 10 * S, judges=False) == []
-    assert codes(lines, words, 20 * S, S // 2) == []
+    assert codes(lines, doubtful, 0, 10 * S, 0) == ["unsure"]
+    assert codes(lines, doubtful, 0, 10 * S, 0, judges=False) == []
+    assert codes(lines, words, 20 * S, S // 2, 0) == []
+
+
+def test_voice_without_words_is_no_transcript() -> None:
+    def codes(words: float, voice: float, certain: float) -> list[str]:
+        heard = (Word(text="a", start=0, stop=round(words * S), confidence=0.9),) if words else ()
+        lines = ["a"] if words else []
+        return [
+            item.code for item in gate(lines, heard, 0, round(voice * S), round(certain * S), judges=True)
+        ]
+
+    assert codes(0, 7200, 5400) == ["unheard"]
+    assert codes(30, 7200, 5400) == ["unheard"]
+    assert codes(90, 7200, 5400) == [], "a film in which little is said"
+    assert codes(0, 7200, 40) == [], "music that one detector takes for voice"
+    assert codes(0, 50, 50) == [], "a minute of laughter"

@@ -218,6 +218,32 @@ def test_a_line_in_no_turn_goes_with_the_line_before(room: Room) -> None:
     assert names(told) == ["speaker1", "speaker1", "speaker1", "speaker1", "speaker1", "speaker2"]
 
 
+def test_limits_reach_what_finds_turns(room: Room) -> None:
+    sound, segments = dialogue(room.store)
+    two, six = turns_of(segments, "ABABAB"), turns_of(segments, "ABCDEF")
+    finder = room.pyannote({"1 to 2": two, "4 to 6": six})
+    few = tell(room.context(finder, max_speakers=2), sound, segments)
+    assert names(few) == IN_TURN
+    many = tell(room.context(finder, min_speakers=4, max_speakers=6), sound, segments)
+    assert len(many.speakers) == 6
+
+
+def test_an_embedder_has_its_turn_among_models(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = room.resemblyzer()
+    other = room.host().resident("another", 1, lambda _device: "model")
+    with other:
+        pass
+    voice = speak(SENTENCES[0], LOW)[::3].copy()
+    embedder.embed(voice)
+    assert not other.loaded
+    with other:
+        assert not embedder._net.loaded
+    other.close()
+    monkeypatch.setattr("loc.device.Device.free_mb", lambda _self: embedder.card.memory_mb - 1)
+    with pytest.raises(MissingError, match="no room for Resemblyzer"):
+        embedder.embed(voice)
+
+
 @pytest.mark.parametrize("answer", ["crash", [["x", 1, "A"]], [[5.0, 2.0, "A"]]])
 def test_where_turns_fail_the_next_diarizer_serves(room: Room, answer: object) -> None:
     told = tell(room.context(room.pyannote(answer), Statistics(room.host())), *dialogue(room.store))
@@ -238,9 +264,10 @@ def test_without_its_environment_a_diarizer_says_how_to_get_it(room: Room) -> No
 def test_vectors_that_are_none_are_refused(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = room.resemblyzer()
     for answer in ({}, {"vector": [1.0, 0.0], "parts": []}, {"vector": [0.5] * 256, "parts": []}):
-        monkeypatch.setattr(embedder, "_started", lambda answer=answer: _Says(answer))
+        monkeypatch.setattr(embedder._net, "_load", lambda _device, answer=answer: _Says(answer))
         with pytest.raises(ChildError, match="resemblyzer"):
             embedder.embed(np.zeros(16_000, np.float32))
+        embedder.close()
 
 
 class _Says:

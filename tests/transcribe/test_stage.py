@@ -41,7 +41,7 @@ class Scripted:
     """Hears one word for each window, in its middle, another each time; counts what it was asked."""
 
     card: ClassVar = Card("transcribe", "scripted", "1", "scripted", "embedded", "basic", "in-process")
-    max_window_samples = 6 * 16_000
+    max_window_samples = 15 * 8_000
     hears_mixes = False
     asked: ClassVar[list[int]] = []
 
@@ -291,6 +291,15 @@ def test_speech_without_a_word_is_a_defect(listening: Runner, events: list[objec
     assert found.segments == ()
     assert {item.reason for item in found.dropped} == {NO_WORDS}
     assert any(isinstance(event, Defect) and event.code == "nothing-recognised" for event in events)
+
+
+def test_much_voice_without_words_ends_before_anything_is_spent(listening: Runner) -> None:
+    audio, _ = dialogue()
+    long = np.concatenate([audio] * (1 + round(100 * S) // len(audio)))
+    _, inputs = heard(listening.store, long)
+    with pytest.raises(InputError, match="no transcript") as refused:
+        run(context(listening, {"transcribe": Scripted(words=0)}), inputs)
+    assert "0.0% of" in refused.value.why
 
 
 def test_no_speech_is_said_and_asks_no_recogniser(listening: Runner, events: list[object]) -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import base64
 import dataclasses
 import gzip
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,14 @@ import numpy as np
 import pytest
 import torch
 import whisper as library
+from whisper.decoding import DecodingTask
 from whisper.model import AudioEncoder, ModelDimensions, TextDecoder
 from whisper.tokenizer import LANGUAGES as PUBLISHED_LANGUAGES
+from whisper.tokenizer import get_tokenizer
 
 from cli.graph import load_graph
 from loc.analysis import voice_activity
+from loc.analysis import whisper as module
 from loc.analysis.voice_activity import RATIO, read_analysis
 from loc.analysis.whisper import FROM_WHISPER, LANGUAGES, MAX_WINDOW, Recogniser
 from loc.app.plan import plan
@@ -29,6 +35,7 @@ from loc.app.run import RunResult, prepare, run_job, with_language
 from loc.app.walk import Slots, make_stage
 from loc.artifacts import Transcript
 from loc.backend import Backend, Host
+from loc.device import Devices
 from loc.errors import ExitCode, InputError, MissingError, UsageError
 from loc.events import ActionDone, Event, EventBus, StageStarted
 from loc.runner import Runner, Site
@@ -37,6 +44,8 @@ from loc.stage import Context
 from loc.store.workdir import WorkDir
 from loc.weights.table import published
 from stages.transcribe.stage import spans
+from stages.transcribe.whisper import Whisper
+from tests.network import watched
 from tests.presenter import Film
 from tests.tiny_whisper import SMALL, Lesson, blank, checkpoint, evenly, overfit
 from tests.weights.shelving import place, registered
@@ -45,17 +54,59 @@ FINE_TUNE = registered("mine", "whisper", "tiny.pt", title="My own Whisper")
 
 PUBLISHED_DIMS = {
     "tiny": ModelDimensions(80, 1500, 384, 6, 4, 51865, 448, 384, 6, 4),
-    "tiny.en": ModelDimensions(80, 1500, 384, 6, 4, 51864, 448, 384, 6, 4),
     "base": ModelDimensions(80, 1500, 512, 8, 6, 51865, 448, 512, 8, 6),
     "small": ModelDimensions(80, 1500, 768, 12, 12, 51865, 448, 768, 12, 12),
     "medium": ModelDimensions(80, 1500, 1024, 16, 24, 51865, 448, 1024, 16, 24),
+    "large-v1": ModelDimensions(80, 1500, 1280, 20, 32, 51865, 448, 1280, 20, 32),
     "large-v2": ModelDimensions(80, 1500, 1280, 20, 32, 51865, 448, 1280, 20, 32),
     "large-v3": ModelDimensions(128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 32),
-    "turbo": ModelDimensions(128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 4),
+    "large-v3-turbo": ModelDimensions(128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 4),
 }
-MILLIONS = {"tiny": 39, "tiny.en": 39, "base": 74, "small": 244, "medium": 769, "large-v2": 1550,
-            "large-v3": 1550, "turbo": 809}  # fmt: skip
+PUBLISHED_DIMS |= {
+    f"{name}.en": dataclasses.replace(PUBLISHED_DIMS[name], n_vocab=51864)
+    for name in ("tiny", "base", "small", "medium")
+}
+MILLIONS = {"tiny": 39, "base": 74, "small": 244, "medium": 769, "large-v1": 1550, "large-v2": 1550,
+            "large-v3": 1550, "large-v3-turbo": 809}  # fmt: skip
 """Parameters as the model card counts them: rounded, and for the large ones without what v3 added."""
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def published_shapes(dims: ModelDimensions) -> Shapes:
+    """What a published checkpoint of these dimensions holds, by the paper's figure 1 and the card's table."""
+    shapes: Shapes = {}
+
+    def linear(name: str, out: int, into: int, *, bias: bool = True) -> None:
+        shapes[f"{name}.weight"] = (out, into)
+        if bias:
+            shapes[f"{name}.bias"] = (out,)
+
+    def norm(name: str, width: int) -> None:
+        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (width,)
+
+    def block(name: str, width: int, attentions: tuple[str, ...]) -> None:
+        for attention in attentions:
+            for part in ("query", "key", "value", "out"):
+                linear(f"{name}.{attention}.{part}", width, width, bias=part != "key")
+            norm(f"{name}.{attention}_ln", width)
+        linear(f"{name}.mlp.0", 4 * width, width)
+        linear(f"{name}.mlp.2", width, 4 * width)
+        norm(f"{name}.mlp_ln", width)
+
+    ears, mouth = dims.n_audio_state, dims.n_text_state
+    shapes["encoder.positional_embedding"] = (dims.n_audio_ctx, ears)
+    for name, into in (("conv1", dims.n_mels), ("conv2", ears)):
+        shapes[f"encoder.{name}.weight"], shapes[f"encoder.{name}.bias"] = (ears, into, 3), (ears,)
+    for index in range(dims.n_audio_layer):
+        block(f"encoder.blocks.{index}", ears, ("attn",))
+    norm("encoder.ln_post", ears)
+    shapes["decoder.positional_embedding"] = (dims.n_text_ctx, mouth)
+    shapes["decoder.token_embedding.weight"] = (dims.n_vocab, mouth)
+    for index in range(dims.n_text_layer):
+        block(f"decoder.blocks.{index}", mouth, ("attn", "cross_attn"))
+    norm("decoder.ln", mouth)
+    return shapes
 
 
 @dataclass(frozen=True)
@@ -159,6 +210,23 @@ def test_a_film_is_dubbed_from_what_a_fine_tune_heard(
     assert language.targets.video.is_file()
 
 
+def test_a_model_is_found_loaded_and_asked_without_a_socket(job: Job, taught: bytes, tmp_path: Path) -> None:
+    variables, log = watched(tmp_path / "watch")
+    command = [
+        sys.executable, "-m", "cli", "run", str(job.film.path), "--lang", "es", "--from", "en",
+        "--no-lipsync", "--backend", "transcribe=whisper", "--until", "transcribe",
+        "--work-dir", str(tmp_path / "store"), "--data-dir", str(job.folder / "data"), "--json",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert '"transcribe.window"' in done.stdout
+    lines = log.read_text().splitlines()
+    assert lines
+    assert not [line for line in lines if "reached out" in line]
+
+
 def test_other_weights_hear_again_and_the_same_do_not(
     job: Job, finished: tuple[RunResult, list[Event]], taught: bytes
 ) -> None:
@@ -231,6 +299,76 @@ def test_a_model_of_english_alone_tells_no_language(tmp_path: Path) -> None:
     assert sum(recogniser.languages(np.ones(16_000, np.float32)).values()) == pytest.approx(1.0)
 
 
+def test_names_that_may_be_said_are_told_to_the_decoder_of_every_passage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place(tmp_path, FINE_TUNE, ("tiny.pt", checkpoint(blank())))
+    backend = Whisper(Host(Settings(data_dir=tmp_path), tmp_path, model="mine"))
+    tokenizer: Any = get_tokenizer(True, num_languages=99, language="en", task="transcribe")
+    begun: list[list[int]] = []
+    run = DecodingTask.run
+
+    def noted(self: Any, mel: Any) -> Any:
+        begun.append(list(self.initial_tokens))
+        return run(self, mel)
+
+    monkeypatch.setattr(DecodingTask, "run", noted)
+    sound = np.random.default_rng(0).normal(0, 0.1, 3 * 16_000).astype(np.float32)
+    backend.recognise_with(sound, "en", "Tanaka, Shinjuku")
+    told = [tokenizer.sot_prev, *tokenizer.encode(" Tanaka, Shinjuku")]
+    assert begun
+    assert all(tokens[: len(told)] == told for tokens in begun)
+    begun.clear()
+    backend.recognise(sound, "en")
+    assert all(tokens[0] == tokenizer.sot for tokens in begun)
+    backend.close()
+
+
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, room: int) -> list[int]:
+    """Has memory end with more than so many hypotheses; gives those that are tried."""
+    decoded, tried = module._decoded, []
+
+    def decode(model: Any, *more: Any) -> Any:
+        tried.append(more[-1])
+        if tried[-1] > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decoded(model, *more)
+
+    monkeypatch.setattr(module, "_decoded", decode)
+    return tried
+
+
+def test_where_memory_ends_fewer_hypotheses_are_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = evenly("Papa has a map.", 0.2, 1.6)
+    sound = np.random.default_rng(0).normal(0, 0.1, 2 * 16_000).astype(np.float32)
+    place(tmp_path, FINE_TUNE, ("tiny.pt", overfit([Lesson(sound, words)])))
+    said: list[str] = []
+    devices = Devices(tmp_path, "cpu", lambda code, _: said.append(code))
+    recogniser = Recogniser(Host(Settings(data_dir=tmp_path), tmp_path, run=devices), "mine")
+    tried = short_of_memory(monkeypatch, 1)
+    [passage] = recogniser.recognise(sound, "en")
+    assert [word.text for word in passage.words] == [word for word, _, _ in words]
+    assert tried == [5, 2, 1]
+    recogniser.recognise(sound, "en")
+    assert tried[3:] == [1], "known for the rest of the run"
+    assert said == ["memory-halved"] * 2
+    recogniser.close()
+
+
+def test_where_one_hypothesis_is_too_many_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place(tmp_path, FINE_TUNE, ("tiny.pt", checkpoint(blank())))
+    recogniser = Recogniser(Host(Settings(data_dir=tmp_path), tmp_path), "mine")
+    short_of_memory(monkeypatch, 0)
+    with pytest.raises(MissingError, match="hypotheses") as caught:
+        recogniser.recognise(np.ones(16_000, np.float32), "en")
+    assert "--device cpu" in caught.value.fix
+    assert "smaller model" in caught.value.fix
+
+
 def test_the_checkpoint_is_found_among_other_files(tmp_path: Path) -> None:
     files = (("README.md", b"mine"), ("config.json", b"{}"), ("sub/mine.pt", checkpoint(blank())))
     row = registered("mine", "whisper", *(name for name, _ in files), title="My own Whisper")
@@ -253,6 +391,10 @@ def test_every_published_model_has_a_row_with_its_digest() -> None:
         assert Path(url).stem in library._ALIGNMENT_HEADS
 
 
+def test_the_dimensions_of_every_published_model_are_stated() -> None:
+    assert {Path(url).stem for url in library._MODELS.values()} == set(PUBLISHED_DIMS)
+
+
 @pytest.mark.parametrize("name", PUBLISHED_DIMS)
 def test_the_library_builds_the_published_shapes(name: str) -> None:
     dims = PUBLISHED_DIMS[name]
@@ -264,8 +406,14 @@ def test_the_library_builds_the_published_shapes(name: str) -> None:
         mouth = TextDecoder(
             dims.n_vocab, dims.n_text_ctx, dims.n_text_state, dims.n_text_head, dims.n_text_layer
         )
+    built = {
+        f"{part}.{key}": tuple(tensor.shape)
+        for part, module in (("encoder", ears), ("decoder", mouth))
+        for key, tensor in module.state_dict().items()
+    }
+    assert built == published_shapes(dims)
     count = sum(item.numel() for part in (ears, mouth) for item in part.parameters()) / 1e6
-    assert count == pytest.approx(MILLIONS[name], rel=0.05)
+    assert count == pytest.approx(MILLIONS[name.removesuffix(".en")], rel=0.05)
     # Its alignment heads are a mask over just these layers and heads.
     mask = gzip.decompress(base64.b85decode(library._ALIGNMENT_HEADS[name]))
     assert len(mask) == dims.n_text_layer * dims.n_text_head

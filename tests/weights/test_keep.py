@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from loc.app.models import Listed, listed
 from loc.errors import MissingError, RefusedError, UsageError
+from loc.policy.licences import Purpose
 from loc.settings import Settings
 from loc.weights import keep, shelf
 from loc.weights.keep import Keeper, own_row, spoken
@@ -261,6 +263,29 @@ def cache(folder: Path, revision: str, files: dict[str, bytes]) -> Path:
 
 
 def test_a_hubs_cache_is_used_at_its_revision(desk: Desk, tmp_path: Path) -> None:
+    tree = cache(tmp_path / "hub", REVISION, {"config.json": CONFIG, "sub/model.bin": MODEL})
+    assert desk.keeper().adopt(tree) == {"open": ["config.json", "sub/model.bin"]}
+    manifest = desk.keeper().shelf.manifest("open")
+    assert manifest is not None
+    assert manifest.revision == REVISION
+    assert desk.keeper().shelf.find("open").files["sub/model.bin"].read_bytes() == MODEL
+
+
+def test_what_is_not_pinned_yet_is_listed_as_such(desk: Desk) -> None:
+    def open_set() -> Listed:
+        return next(item for item in listed(desk.keeper().shelf, Purpose.INTERNAL) if item.row is OPEN)
+
+    assert open_set().state == "not on this machine, not pinned yet"
+    desk.keeper().pull("open")
+    desk.keeper().remove("open")
+    assert (open_set().state, open_set().revision) == ("not on this machine", REVISION)
+
+
+@pytest.mark.parametrize("partial", [OTHER_REVISION, "f" * 40, "0" * 40])
+def test_of_several_revisions_in_a_cache_the_whole_one_is_used(
+    desk: Desk, tmp_path: Path, partial: str
+) -> None:
+    cache(tmp_path / "hub", partial, {"config.json": CONFIG})
     tree = cache(tmp_path / "hub", REVISION, {"config.json": CONFIG, "sub/model.bin": MODEL})
     assert desk.keeper().adopt(tree) == {"open": ["config.json", "sub/model.bin"]}
     manifest = desk.keeper().shelf.manifest("open")

@@ -2,7 +2,8 @@
 
 Wan et al., "Generalized End-to-End Loss for Speaker Verification", 2018. Package and weights, which lie
 inside it, are Apache-2.0. It lives in an environment of its own (`loc models env resemblyzer`); this module
-talks to a worker there, on the processor, where a second of sound takes milliseconds.
+talks to a worker there, on the processor, where a second of sound takes milliseconds. It has its turn among
+the models of a run all the same: none stands in memory beside it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class Resemblyzer:
         self._scratch = host.scratch
         self._environment = environments.find(host.settings.data_dir, ENVIRONMENT)
         self._numbers = itertools.count()
-        self._worker: list[Worker] = []
+        self._net = host.resident(
+            "Resemblyzer's voice encoder", self.card.memory_mb, self._start, lambda worker: worker.close()
+        )
 
     def fingerprint(self) -> Mapping[str, str]:
         """Every package of its environment. Starts nothing.
@@ -72,15 +75,15 @@ class Resemblyzer:
         return self._environment.fingerprint()
 
     def close(self) -> None:
-        """End the worker."""
-        while self._worker:
-            self._worker.pop().close()
+        """End the worker. May be called twice."""
+        self._net.close()
 
     def embed(self, audio: Floats) -> Embedding:
         """The voice in a sound; see `Embedder.embed`.
 
         Raises:
             InputError: there is nothing to be heard in it.
+            MissingError: there is no room for it.
             ChildError: the worker died or hung, or answered with no vectors.
         """
         import soundfile
@@ -88,16 +91,17 @@ class Resemblyzer:
         file = self._scratch / f"voice-{next(self._numbers)}.wav"
         try:
             soundfile.write(file, audio, ANALYSIS_RATE, subtype="FLOAT")
-            return _embedding(self._started().call("embed", file=str(file)))
+            with self._net as worker:
+                return _embedding(worker.call("embed", file=str(file)))
         finally:
             file.unlink(missing_ok=True)
 
-    def _started(self) -> Worker:
-        if not self._worker:
-            module = "loc.analysis.diarization.resemblyzer_worker"
-            args, variables = self._environment.command(module, self._scratch)
-            self._worker.append(Worker(args, name=ENVIRONMENT, env=variables, limit_s=CALL_LIMIT_S))
-        return self._worker[0]
+    def _start(self, device: str) -> Worker:
+        """Its worker, which computes on the processor whatever the device."""
+        del device
+        module = "loc.analysis.diarization.resemblyzer_worker"
+        args, variables = self._environment.command(module, self._scratch)
+        return Worker(args, name=ENVIRONMENT, env=variables, limit_s=CALL_LIMIT_S)
 
 
 def _embedding(reply: Mapping[str, Any]) -> Embedding:

@@ -1,4 +1,5 @@
-"""Plays the workers that tell voices: `embed` by pitch, `turns` from a file it is started with.
+"""Plays the workers that tell voices: `embed` by pitch, `turns` from a file it is started with, in which they
+may stand for each number of speakers: `{"2 to 3": [...]}`.
 
 A vector has a bump at the voice's pitch, so that voices an octave apart are unlike. It finds no voice in a
 tone above 350 Hz, and dies at the first sound if it is started with `--dies`.
@@ -52,7 +53,10 @@ def turns(file: str, least: int, most: int, folder: str, device: str) -> Mapping
     told = json.loads(Path(sys.argv[1]).read_text())
     if told == "crash":
         os._exit(3)
-    return {"turns": told[: most * 100] if least <= most else []}
+    if isinstance(told, dict):
+        # The programme's turns for each number of speakers that may be asked for.
+        told = told[f"{least} to {most}"]
+    return {"turns": told}
 
 
 if __name__ == "__main__":
