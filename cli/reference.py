@@ -183,11 +183,12 @@ def measure_page() -> str:
     lines += _prose(
         "What `loc regress` compares, and how far each may move before it is worse; `--tolerance NAME=N` "
         "gives another limit. All but `time` and `memory` are measured for each sample and language. What "
-        "was accepted and is not there any more (a sample, a language, a figure) is `missing`, which is as "
-        "bad as worse."
+        "was accepted and is not there any more (a sample, a language, a figure of a cut) is `missing`, "
+        "which is as bad as worse. Cuts are compared one by one with what became of them, by the frames "
+        "they share; scores with those by the same measure. Those of the networks are told where they are."
     )
     lines += ["", "| measure | | worse if | tolerance | where that comes from |", "|---|---|---|---|---|"]
-    ways = {"lower": "more", "higher": "less", "neither": "other"}
+    ways = {"lower": "more", "higher": "less", "neither": "other", "nearer": "other, not nearer to 0"}
     for measure in MEASURES:
         limit = f"{measure.tolerance * 100:.0f} %" if measure.relative else measure.words(measure.tolerance)
         lines.append(

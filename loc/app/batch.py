@@ -8,7 +8,14 @@ from pathlib import Path
 from loc import process
 from loc.app import export
 from loc.app.feasibility import cut_graph
-from loc.app.inputs import VIDEO_SUFFIXES, OwnOutputError, check_name, found_in, target_languages
+from loc.app.inputs import (
+    VIDEO_SUFFIXES,
+    OwnOutputError,
+    check_name,
+    found_in,
+    is_own,
+    target_languages,
+)
 from loc.app.outcome import Outcome, overall
 from loc.app.pictures import is_folder, pictures_in
 from loc.app.run import Graph, Prepared, prepare, run_job
@@ -22,6 +29,7 @@ from loc.errors import (
     Interrupted,
     LocError,
     StorageError,
+    UsageError,
 )
 from loc.events import Notice, Sink
 from loc.settings import Settings
@@ -50,12 +58,13 @@ def run_all(
     store = WorkDir(settings.work_dir)
     inputs = _inputs(paths, sinks)
     alone = len(inputs) == 1
-    _check_outputs([path for path in inputs if alone or not _is_ours(store, path)], languages, settings)
+    replaced = _check_outputs(inputs, languages, settings, store)
     account = Account(store, settings, languages, end, sinks)
     account.begin(inputs)
     code = ExitCode.INTERNAL
     try:
-        outcomes = _Batch(graph, settings, store, sinks, account, end, alone=alone).work(inputs)
+        batch = _Batch(graph, settings, store, sinks, account, end, replaced, alone=alone)
+        outcomes = batch.work(inputs)
         code = overall(outcomes)
     except (KeyboardInterrupt, Interrupted):
         code = ExitCode.INTERRUPTED
@@ -76,6 +85,7 @@ class _Batch:
         sinks: Sequence[Sink],
         account: Account,
         end: Deadline | None,
+        replaced: Sequence[tuple[Path, Path]],
         *,
         alone: bool,
     ) -> None:
@@ -85,6 +95,7 @@ class _Batch:
         self._sinks = sinks
         self._account = account
         self._end = end
+        self._replaced = replaced
         self._alone = alone
 
     def work(self, inputs: Sequence[Path]) -> list[Outcome]:
@@ -107,7 +118,9 @@ class _Batch:
                     why=f"No file in it ends in {', '.join(VIDEO_SUFFIXES)}; nor is there a picture.",
                     fix="Name the videos themselves, or the folder they are in.",
                 )
-            return prepare(path, self._graph, self._store, self._settings)
+            prepared = prepare(path, self._graph, self._store, self._settings)
+            self._check_replaced(path)
+            return prepared
         except OwnOutputError as error:
             return Outcome(path, error=error, skipped=not self._alone)
         except LocError as error:
@@ -116,6 +129,26 @@ class _Batch:
             if self._alone:
                 raise
             return Outcome(path, error=InternalError.of(fault))
+
+    def _check_replaced(self, path: Path) -> None:
+        """Refuse an input that would replace another, and the other too; but not where either is an output of
+        ours, which is skipped.
+
+        Raises:
+            UsageError.
+        """
+        for source, other in self._replaced:
+            if path == source and (path == other or not is_own(self._store, other, self._settings)):
+                raise UsageError(
+                    f"An output of {path} would replace the input {other}.",
+                    fix=f"Choose another name with -o, or leave {other.name} out.",
+                )
+            if path == other and not is_own(self._store, source, self._settings):
+                raise UsageError(
+                    f"{path} would be replaced by an output of {source}.",
+                    why="Whether it is an earlier output or a video of its own is not known.",
+                    fix=f"Choose another name with -o, or leave {path.name} out.",
+                )
 
     def _do(self, prepared: Prepared) -> Outcome:
         path = prepared.job.path
@@ -209,20 +242,17 @@ def _inputs(paths: Sequence[Path], sinks: Sequence[Sink]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _is_ours(store: WorkDir, path: Path) -> bool:
-    """Whether a file was written by loc and so will be skipped."""
-    try:
-        return store.is_output(store.input_digest(path)[0])
-    except LocError:
-        return False
-
-
-def _check_outputs(paths: Sequence[Path], languages: Sequence[str], settings: Settings) -> None:
-    export.check_distinct(
+def _check_outputs(
+    paths: Sequence[Path], languages: Sequence[str], settings: Settings, store: WorkDir
+) -> list[tuple[Path, Path]]:
+    """See `export.check_distinct`. No file is read but those that collide: a kill while a folder is hashed is
+    to find a summary."""
+    return export.check_distinct(
         [
             (path, language, export.targets_for(path, language, settings))
             for path in paths
             for language in languages
         ],
         settings.summary,
+        lambda path: len(paths) > 1 and is_own(store, path, settings),
     )

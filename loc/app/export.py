@@ -108,34 +108,46 @@ def _fill(template: str, source: Path, language: str, suffix: str) -> str:
         ) from error
 
 
-def check_distinct(planned: Sequence[tuple[Path, str, Targets]], summaries: Sequence[Path] = ()) -> None:
-    """Refuse a command whose outputs would overwrite one another or an input.
+def check_distinct(
+    planned: Sequence[tuple[Path, str, Targets]],
+    summaries: Sequence[Path] = (),
+    is_own: Callable[[Path], bool] = lambda _path: False,
+) -> list[tuple[Path, Path]]:
+    """Refuse a command whose outputs would overwrite one another, or whose summary an input.
 
     Args:
         planned: (input, language, where its outputs go).
         summaries: files of --summary.
+        is_own: whether an input is an output of ours, and so will be skipped. Asked where it matters.
+
+    Returns:
+        (input, other or same input that an output of it would replace): to be refused in their turn.
 
     Raises:
         UsageError.
     """
-    inputs = {os.path.realpath(source) for source, _, _ in planned}
-    taken = {os.path.realpath(path): "The summary" for path in summaries}
-    if clash := inputs & set(taken):
+    inputs = {os.path.realpath(source): source for source, _, _ in planned}
+    taken: dict[str, tuple[str, Path | None]] = {
+        os.path.realpath(path): ("The summary", None) for path in summaries
+    }
+    if clash := inputs.keys() & taken.keys():
         raise UsageError(f"The summary {clash.pop()} would replace an input.", fix="Choose another name.")
+    replaced: list[tuple[Path, Path]] = []
     for source, language, targets in planned:
         name = f"{source.name} in {language}"
         for path in targets.all:
             resolved = os.path.realpath(path)
             if resolved in inputs:
+                replaced.append((source, inputs[resolved]))
+            before, other = taken.get(resolved, (None, None))
+            if before is None or (other is not None and is_own(other)):
+                taken[resolved] = name, source
+            elif not is_own(source):
                 raise UsageError(
-                    f"The output {path} would replace an input.", fix="Choose another name with -o."
-                )
-            if resolved in taken:
-                raise UsageError(
-                    f"{taken[resolved]} and {name} would both be written to {path}.",
+                    f"{before} and {name} would both be written to {path}.",
                     fix="Use a template with {stem} and {lang}, e.g. -o 'out/{stem}.{lang}{ext}'.",
                 )
-            taken[resolved] = name
+    return replaced
 
 
 def check_writable(store: WorkDir, targets: Targets, settings: Settings) -> None:

@@ -3,8 +3,9 @@
 A file named by a flag comes before an edit that was imported with `loc subtitles import`, and that before a
 sidecar. Sidecars are found by name beside the video: `video.en.srt` is its transcript; `video.ja.srt`,
 where `ja` is among the targets, is its Japanese translation. What loc writes never matches: its subtitles
-end in `.dub.srt`, and a video this store wrote is refused as an input. Subtitles are told by name alone,
-since a supplied file may well be equal, byte for byte, to what loc writes from it.
+end in `.dub.srt`, and a video that loc wrote is refused as an input: one that this store recorded, or that is
+marked (`loc.media.probe.OWN_MARK`). Subtitles are told by name alone, since a supplied file may well be
+equal, byte for byte, to what loc writes from it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from loc.app.languages import check_language, is_language, primary, suggestion
 from loc.app.pictures import open_pictures
 from loc.app.supplied import Imported, imported
 from loc.cast import SUFFIX, CastFile, read_cast
-from loc.errors import InputError, UsageError, printable
+from loc.errors import InputError, LocError, UsageError, printable
 from loc.glossary import layered
+from loc.media.probe import probe_input
 from loc.settings import Settings
 from loc.stage import Job, SuppliedText
 from loc.store.workdir import WorkDir
@@ -35,6 +37,11 @@ Say = Callable[[str, str], None]
 
 class OwnOutputError(InputError):
     """The input is a file that loc itself wrote; among several inputs it is skipped."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} was written by loc and is not taken as an input.", fix="Name the original video."
+        )
 
 
 def target_languages(settings: Settings) -> tuple[str, ...]:
@@ -102,6 +109,14 @@ def check_name(path: Path) -> None:
         )
 
 
+def is_own(store: WorkDir, path: Path, settings: Settings) -> bool:
+    """Whether a file was written by loc, and so is no input; False of what cannot be read."""
+    try:
+        return store.is_output(store.input_digest(path)[0]) or probe_input(path, settings)[1]
+    except LocError:
+        return False
+
+
 def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
     """Open one input and gather what the user supplied with it.
 
@@ -120,10 +135,7 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
         video = store.open_input(path)
         pictures, digest, size, files = None, video.sha256, video.size, (video,)
     if store.is_output(digest):
-        raise OwnOutputError(
-            f"{path} was written by loc and is not taken as an input.",
-            fix="Name the original video.",
-        )
+        raise OwnOutputError(path)
     found = sidecars(path, say)
     edited = imported(store, digest)
     as_spoken = not settings.languages

@@ -25,7 +25,7 @@ from loc.app.feasibility import (
     restricted,
     text_supplied,
 )
-from loc.app.inputs import open_job
+from loc.app.inputs import OwnOutputError, open_job
 from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime, was_finished
 from loc.app.room import room_of
@@ -68,7 +68,7 @@ from loc.events import (
     Sink,
 )
 from loc.media import ffmpeg
-from loc.media.probe import chosen_track, probe_source
+from loc.media.probe import chosen_track, probe_input
 from loc.media.retiming import Clock, clock, slow_down
 from loc.media.timeline import Timeline, load_timeline
 from loc.runner import Runner
@@ -175,7 +175,9 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     ffmpeg.foresee(settings.ffmpeg, settings.ffprobe)
     require_data_folder(settings.data_dir)
     job = open_job(path, store, settings, say)
-    facts = None if job.pictures else probe_source(path, settings)
+    facts, is_own = (None, False) if job.pictures else probe_input(path, settings)
+    if is_own:
+        raise OwnOutputError(path)
     if facts is None:
         has_sound = job.pictures is not None and job.pictures.sound is not None
     else:

@@ -29,6 +29,7 @@ from loc.artifacts import SAMPLE_RATE, Container, ContentLight, MasteringDisplay
 from loc.errors import StorageError
 from loc.media.ffmpeg import file_url
 from loc.media.languages import three_letters
+from loc.media.probe import OWN_MARK
 from loc.media.subtitles import Cue
 from loc.store.workdir import storage_error
 
@@ -160,7 +161,8 @@ def mux(
     container: Container = "mp4",
     original: Original | None = None,
 ) -> None:
-    """Write one file with picture, sound and soft subtitles. The same arguments give the same bytes.
+    """Write one file with picture, sound and soft subtitles, marked as loc's own. The same arguments give the
+    same bytes.
 
     Memory holds about a second of packets and the index.
 
@@ -301,6 +303,7 @@ def _add_picture(output: Any, template: Any, picture: Picture) -> Iterator[_Time
     stream = template.streams.video[0]
     track = output.add_stream_from_template(stream, opaque=True)
     track.time_base = picture.time_base
+    track.metadata["handler_name"] = OWN_MARK
     if stream.codec_context.name == "hevc" and output.format.name == "mp4":
         # Headers in the sample entry alone: Apple's players take no other HEVC.
         track.codec_context.codec_tag = "hvc1"

@@ -87,6 +87,11 @@ class Chapter(Frozen):
     title: str | None
 
 
+OWN_MARK = "Localized by loc"
+"""The handler's name of every picture track that loc writes: every container has room for it, and what copies
+or encodes the track keeps it."""
+
+
 class Facts(Frozen):
     """What a file says about itself, and what was assumed where it does not say.
 
@@ -113,6 +118,11 @@ def probe_source(path: Path, settings: Programs) -> Facts:
         InputError: missing, empty, truncated beyond use, not media, without a picture, or not decodable.
         MissingError: there is no ffprobe.
     """
+    return probe_input(path, settings)[0]
+
+
+def probe_input(path: Path, settings: Programs) -> tuple[Facts, bool]:
+    """(a file's facts, whether loc wrote it, with whatever work directory). Raises as `probe_source`."""
     _check_file(path)
     try:
         found = ffmpeg.probe(path, settings.ffprobe)
@@ -123,7 +133,7 @@ def probe_source(path: Path, settings: Programs) -> Facts:
     stream = _choose_picture(path, streams)
     assumptions: list[str] = []
     video = _video_stream(path, stream, settings.ffprobe, assumptions)
-    return Facts(
+    facts = Facts(
         container=container,
         video=video,
         audio=_audio_streams(streams),
@@ -133,6 +143,9 @@ def probe_source(path: Path, settings: Programs) -> Facts:
         chapters=tuple(_chapter(chapter) for chapter in found.get("chapters", [])),
         assumptions=tuple(assumptions),
     )
+    # Matroska's tags are in capitals.
+    tags = {name.lower(): value for name, value in stream.get("tags", {}).items()}
+    return facts, tags.get("handler_name") == OWN_MARK
 
 
 def chosen_track(audio: Sequence[AudioStream], wanted: int | None) -> AudioStream | None:

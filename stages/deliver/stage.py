@@ -340,7 +340,7 @@ def _mux(
 
     action = Action(
         name="deliver.mux",
-        version=5,
+        version=6,
         site=ctx.site(STAGE),
         inputs={
             "chunks": [chunk.ref("video") for chunk in chunks],

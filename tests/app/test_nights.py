@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from loc.app import export
@@ -31,6 +32,7 @@ from loc.errors import (
     UsageError,
 )
 from loc.events import Event, Notice
+from loc.media.probe import OWN_MARK
 from loc.settings import Settings, load_settings
 from loc.store.keys import digest_bytes
 from loc.store.workdir import WorkDir
@@ -496,6 +498,87 @@ def test_a_folder_stands_for_the_videos_in_it(toy: Toy, three: list[Path], setti
         "told.ja.mp4",
     ]
     assert overall(outcomes) == ExitCode.DONE
+
+
+def marked(source: Path, path: Path) -> None:
+    """A video with the mark that loc puts on its own."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        track = made.add_stream_from_template(given.streams.video[0], opaque=True)
+        track.metadata["handler_name"] = OWN_MARK
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = track
+                made.mux_one(packet)
+
+
+def codes(outcomes: list[Outcome]) -> dict[str, int | None]:
+    return {outcome.path.name: None if outcome.skipped else int(outcome.code) for outcome in outcomes}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_outputs_of_a_work_directory_that_is_lost_stop_no_night(
+    toy: Toy, three: list[Path], settings: Make, tmp_path: Path, overwrite: bool
+) -> None:
+    folder = three[0].parent
+    marked(three[0], folder / "talk.ja.mp4")
+    before = (folder / "talk.ja.mp4").read_bytes()
+    outcomes = run_all([folder], toy.graph(), settings(overwrite=overwrite))
+    assert codes(outcomes) == {
+        "talk.ja.mp4": None,
+        "talk.mp4": int(ExitCode.DONE if overwrite else ExitCode.USAGE),
+        "tell.mp4": 0,
+        "told.mp4": 0,
+    }
+    assert overall(outcomes) == (ExitCode.DONE if overwrite else ExitCode.SOME_FAILED)
+    assert ((folder / "talk.ja.mp4").read_bytes() != before) is overwrite
+    [alone] = run_all([folder / "tell.ja.mp4"], toy.graph(), settings())
+    assert (codes([alone]), alone.code) == ({"tell.ja.mp4": int(ExitCode.INPUT)}, ExitCode.INPUT)
+
+
+def test_a_marked_video_is_none_of_the_inputs_even_alone(
+    toy: Toy, video: Path, settings: Make, tmp_path: Path
+) -> None:
+    marked(video, tmp_path / "dub.mp4")
+    [outcome] = run_all([tmp_path / "dub.mp4"], toy.graph(), settings())
+    assert outcome.code == ExitCode.INPUT
+    assert "written by loc" in str(outcome.error)
+
+
+def test_an_input_that_another_would_replace_is_refused_with_it_and_the_rest_goes_on(
+    toy: Toy, three: list[Path], settings: Make
+) -> None:
+    """Nothing tells an earlier output without a mark from a video of its own."""
+    folder = three[0].parent
+    other = folder / "talk.ja.mp4"
+    shutil.copy(three[0], other)
+    shutil.copy(folder / "talk.en.srt", folder / "talk.ja.en.srt")
+    before = other.read_bytes()
+    outcomes = run_all([folder], toy.graph(), settings(overwrite=True, languages=("ja", "es")))
+    assert codes(outcomes) == {
+        "talk.ja.mp4": int(ExitCode.USAGE), "talk.mp4": int(ExitCode.USAGE), "tell.mp4": 0, "told.mp4": 0
+    }  # fmt: skip
+    assert overall(outcomes) == ExitCode.SOME_FAILED
+    assert other.read_bytes() == before
+    output = f"{folder}/{{stem}}{{ext}}"
+    [itself] = run_all([three[0]], toy.graph(), settings(output=output, overwrite=True))
+    assert itself.code == ExitCode.USAGE
+
+
+def test_a_kill_while_inputs_are_read_leaves_a_summary(
+    toy: Toy, three: list[Path], settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_all(three, toy.graph(), settings())
+    file = tmp_path / "night.json"
+    found: list[list[str]] = []
+    digest = WorkDir.input_digest
+
+    def watched(store: WorkDir, path: Path) -> Any:
+        found.append([item.state for item in read(file).inputs])
+        return digest(store, path)
+
+    monkeypatch.setattr(WorkDir, "input_digest", watched)
+    run_all([three[0].parent], toy.graph(), settings(summary=(file,)))
+    assert found[0] == ["waiting"] * 6
 
 
 @pytest.mark.parametrize("readable", [True, False])

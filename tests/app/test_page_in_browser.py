@@ -19,7 +19,7 @@ from tests.app.reports import HARM, SECONDS, subject, troubled
 from tests.browser import chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 DESK, PHONE = (1280, 900), (390, 844)
 
@@ -53,12 +53,14 @@ def _evidence(store: WorkDir) -> Evidence:
             frames=frames, face=f"{number + 1}a", frame=frames.start + 60, before=picture(60), after=after
         )
 
-    steps = np.arange(int(SECONDS * PEAKS_PER_SECOND))
-    peaks = store.put_bytes(np.asarray(127 + 127 * np.sin(steps / 9), np.uint8).tobytes())
+    through = np.arange(count := int(SECONDS * PEAKS_PER_SECOND)) / count
+    # The source falls silent half way, the dub grows from first to last.
+    source, dub = np.where(through < 0.5, 255, 0), 255 * through
+    peaks = [store.put_bytes(level.astype(np.uint8).tobytes()) for level in (source, dub)]
     drawn = still(SHOWN["drawn"], picture(180))
     later = drawn.model_copy(update={"frame": drawn.frame + 40})
     stills = (drawn, later, still(SHOWN["passed"], None))
-    return Evidence(stills=stills, source_peaks=(peaks,), dub_peaks=(peaks,))
+    return Evidence(stills=stills, source_peaks=(peaks[0],), dub_peaks=(peaks[1],))
 
 
 @pytest.fixture
@@ -153,6 +155,54 @@ def test_things_stand_where_their_times_are(opened: Page) -> None:
     )
     assert second["x"] - whole["x"] == pytest.approx(whole["width"] * 30 / SECONDS, abs=1)
     assert second["width"] == pytest.approx(whole["width"] * 5 / SECONDS, abs=2)
+
+
+@pytest.mark.parametrize("name", ["source", "dub"])
+def test_waveforms_are_as_loud_as_the_sounds_are(opened: Page, name: str) -> None:
+    points = opened.locator(f"#lanes polygon.wave.{name}").get_attribute("points")
+    across, heights = np.array([one.split(",") for one in str(points).split()], dtype=float).T
+    half = len(across) // 2
+    through = across[:half] / across[half - 1]
+    reach = (heights[half:][::-1] - heights[:half]) / 2
+    assert reach.max() > 8, "pixels"
+    if name == "source":
+        assert np.all(reach[through < 0.49] == reach.max())
+        assert np.all(reach[through > 0.51] <= 0.5)
+    else:
+        assert reach / reach.max() == pytest.approx(through, abs=0.05)
+
+
+def cells(table: Locator) -> list[list[str]]:
+    """The words of every row, without empty cells."""
+    rows = [row.locator("th, td").all_inner_texts() for row in table.locator("tr").all()]
+    return [[" ".join(cell.split()) for cell in row if cell.strip()] for row in rows]
+
+
+def test_it_tells_what_each_stage_took_made_and_found(opened: Page) -> None:
+    table = opened.locator("#work table").first
+    assert cells(table.locator("tbody, tfoot")) == [
+        ["ingest", "1.5 s", "5", "0"],
+        ["lipsync", "12.5 s", "9", "2"],
+        ["together", "14.0 s", "14", "2"],
+    ]
+    bars = table.locator("td.bar:not(.hits) rect").evaluate_all(
+        "all => all.map((one) => +one.getAttribute('width'))"
+    )
+    assert bars == [pytest.approx(12), pytest.approx(100)]
+    made = table.locator("td.hits rect:not(.found)").evaluate_all(
+        "all => all.map((one) => +one.getAttribute('width'))"
+    )
+    assert made == [pytest.approx(100), pytest.approx(100 * 9 / 11, abs=0.01)]
+    work = opened.locator("#work").inner_text()
+    assert troubled().run.id in work
+    assert "-19.4 LUFS" in work
+
+
+def test_it_names_what_was_used_and_under_which_licence(opened: Page) -> None:
+    assert opened.locator("nav a[href='#licences']").count() == 1
+    [[backend, part, licence, terms]] = cells(opened.locator("#licences tbody"))
+    assert backend.startswith("dub: openjtalk 1")
+    assert (part, licence, terms) == ("mei voice", "CC BY 3.0", "Credit the author.")
 
 
 def test_a_cut_shows_what_became_of_it(opened: Page) -> None:

@@ -35,6 +35,7 @@ from loc.artifacts import (
     Segment,
     Source,
     Stems,
+    Subtitled,
     Transcript,
     Translation,
 )
@@ -476,6 +477,26 @@ def test_subtitles_in_the_picture_cost_the_chunks_they_stand_in(
     # Another language sets its own text, and shares the chunks where nothing stands.
     _, made = it.deliver(it.inputs("es", text="Hola"), "es", burn_subtitles=True)
     assert made["deliver.encode"] == 3
+
+
+@pytest.mark.parametrize("subtitled", [None, Subtitled(texts=4, top=0.82, foot=0.93)])
+def test_subtitles_stand_above_where_the_source_has_its_own_below(
+    bench: Callable[..., Bench], fonts: None, subtitled: Subtitled | None
+) -> None:
+    it = bench()
+    it.source = it.source.model_copy(update={"subtitled": subtitled})
+    render, _ = it.deliver(it.inputs("ja", text="こんにちは"), "ja", burn_subtitles=True)
+    pictures = []
+    for path in (it.output(render), it.clip):
+        with av.open(str(path)) as container:
+            frames = container.decode(video=0)
+            pictures.append(next(itertools.islice(frames, 30, None)).to_ndarray(format="gray").astype(int))
+    drawn = np.abs(pictures[0] - pictures[1]).max(axis=1) > 120
+    rows = np.flatnonzero(drawn) / len(drawn)
+    if subtitled is None:
+        assert rows.min() > 0.5
+    else:
+        assert rows.max() < 0.5, "nothing is drawn over what the source says below"
 
 
 def test_a_text_that_comes_out_the_same_is_not_drawn_again(

@@ -27,7 +27,7 @@ from loc.media.encode import Coding, SoundCodec, coding_for, encode_chunk, encod
 from loc.media.frames import Planes
 from loc.media.languages import three_letters
 from loc.media.mux import About, Chapter, Picture, SoundPiece, decode_times, mux
-from loc.media.probe import probe_source
+from loc.media.probe import probe_input, probe_source
 from loc.media.subtitles import Cue
 from loc.settings import Settings
 from tests.streams import BT2020, video_stream
@@ -362,6 +362,21 @@ def test_tags_and_chapters_are_kept_and_technical_ones_are_not(
     assert "encoder" not in kept
     listed = [(part["tags"]["title"], part["start_time"], part["end_time"]) for part in found["chapters"]]
     assert listed == [("One", "0.000000", "1.500000"), ("Two", "1.500000", "4.000000")]
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "webm"])
+def test_what_is_written_is_marked_and_keeps_its_mark_when_copied(
+    tmp_path: Path, coded: Coded, container: Container
+) -> None:
+    chunks, sound = coded[container]
+    path = tmp_path / f"out.{container}"
+    mux(path, picture(chunks), [SoundPiece(sound)], [], "ja", About(), container)
+    assert probe_input(path, Settings())[1]
+    for suffix in {container, "mkv", "mov" if container == "mp4" else container}:
+        copy = tmp_path / f"copy.{suffix}"
+        subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-c", "copy", copy], check=True)
+        assert probe_input(copy, Settings())[1]
+    assert not probe_input(chunks[0], Settings())[1]
 
 
 def test_the_same_arguments_give_the_same_bytes(tmp_path: Path, chunks: list[Path], sound: Path) -> None:

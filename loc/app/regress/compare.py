@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from loc.app.regress import picture, sound
-from loc.app.regress.baseline import Baseline, Dub, Line, Machine, Sample, Score, Still
+from loc.app.regress.baseline import Baseline, Dub, Line, Machine, Sample, Still
+from loc.app.regress.cuts import Pair, compare_scores
 from loc.app.regress.measures import BY_NAME, MEASURES, Measure
 from loc.errors import ExitCode
 
@@ -159,16 +159,25 @@ class _Judge:
         yield from self._work(name, was, now)
 
     def _dub(self, sample: str, language: str, was: Dub, now: Dub) -> Iterator[Finding]:
-        pairs = {**_distances(was, now), **_figures(was, now)}
+        once = {**_distances(was, now), **_figures(was, now)}
+        pairs = {**{name: [pair] for name, pair in once.items()}, **compare_scores(was, now)}
         for measure in MEASURES:
-            if not measure.per_sample:
-                before, after, where = pairs[measure.name]
-                finding = self._judged(sample, language, measure, before, after, where)
-                if finding.verdict == "same":
-                    finding = dataclasses.replace(finding, detail="")
-                elif finding.verdict == "skipped":
-                    finding = dataclasses.replace(finding, detail=where or "There is no figure.")
-                yield finding
+            if not measure.per_sample and (pairs[measure.name] or not measure.rare):
+                yield self._gravest(sample, language, measure, pairs[measure.name])
+
+    def _gravest(self, sample: str, language: str, measure: Measure, pairs: Sequence[Pair]) -> Finding:
+        """What the worst of a dub's parts makes of a measure; of several that are as bad the one that moved
+        farthest."""
+        found = [self._judged(sample, language, measure, *pair) for pair in pairs or [(None, None, "")]]
+        gravest = max(found, key=_gravity)
+        if gravest.verdict == "same":
+            return dataclasses.replace(gravest, detail="")
+        if gravest.verdict == "skipped":
+            return dataclasses.replace(gravest, detail=gravest.detail or "There is no figure.")
+        more = sum(finding.red for finding in found) - 1
+        if gravest.red and more:
+            return dataclasses.replace(gravest, detail=f"{gravest.detail}; {more} more")
+        return gravest
 
     def _work(self, name: str, was: Sample, now: Sample) -> Iterator[Finding]:
         if was.work is None or now.work is None:
@@ -210,27 +219,25 @@ def _verdict(measure: Measure, was: float | None, now: float | None, allowed: fl
         return "same"
     if measure.better == "neither":
         return "worse"
+    if measure.better == "nearer":
+        return "better" if abs(now) < abs(was) - allowed else "worse"
     return "better" if (now < was) == (measure.better == "lower") else "worse"
+
+
+_GRAVITY: tuple[Verdict, ...] = ("skipped", "new", "same", "better", "worse", "missing")
+"""What the worst of several verdicts is."""
+
+
+def _gravity(finding: Finding) -> tuple[int, float]:
+    moved = 0.0 if finding.was is None or finding.now is None else abs(finding.now - finding.was)
+    return _GRAVITY.index(finding.verdict), moved
 
 
 def _words(machine: Machine) -> str:
     return f"{machine.processor}, {machine.cores} cores"
 
 
-_OF_SCORES: Mapping[str, Callable[[Score], float | None]] = {
-    "agreement.offset": lambda score: None if score.offset_ms is None else abs(score.offset_ms) / 1000,
-    "picture.seam": lambda score: score.seam,
-    "picture.lips": lambda score: score.lip_colour,
-    "picture.sharpness": lambda score: score.sharpness,
-    "picture.jitter": lambda score: score.jitter,
-}
-"""Measures that are the worst figure among the scores of all cuts."""
-
-_Pair = tuple[float | None, float | None, str]
-"""(was, now, detail)."""
-
-
-def _distances(was: Dub, now: Dub) -> dict[str, _Pair]:
+def _distances(was: Dub, now: Dub) -> dict[str, Pair]:
     """Measures that are themselves differences: 0 of what was accepted."""
     starts = [(abs(b.start - a.start), a.line) for a, b in same_lines(was, now)]
     heard = [
@@ -247,7 +254,7 @@ def _distances(was: Dub, now: Dub) -> dict[str, _Pair]:
     }
 
 
-def _figures(was: Dub, now: Dub) -> dict[str, _Pair]:
+def _figures(was: Dub, now: Dub) -> dict[str, Pair]:
     """Measures that each dub has by itself."""
     drawn = [sum(cut.drawn_frames for cut in dub.cuts) for dub in (was, now)]
     fresh = sorted(set(now.defects) - set(was.defects))
@@ -261,7 +268,6 @@ def _figures(was: Dub, now: Dub) -> dict[str, _Pair]:
         "loudness.integrated": (before.integrated_lufs, after.integrated_lufs, ""),
         "loudness.peak": (before.true_peak_dbtp, after.true_peak_dbtp, ""),
         "loudness.speech": (before.speech_lufs, after.speech_lufs, ""),
-        **_scores(was, now),
         "picture.drawn": (drawn[0], drawn[1], ""),
         "defects": (len(was.defects), len(now.defects), ", ".join(fresh)),
     }
@@ -293,74 +299,6 @@ def text_changes(was: Dub, now: Dub) -> list[tuple[Sequence[str], Sequence[str]]
     return [(before[i1:i2], after[j1:j2]) for tag, i1, i2, j1, j2 in matcher.get_opcodes() if tag != "equal"]
 
 
-def _scores(was: Dub, now: Dub) -> dict[str, _Pair]:
-    """What the scores of the drawn cuts say."""
-    before, after = _agreements(was), _agreements(now)
-    unscored = "" if after else "Unscored."
-    falls = [
-        (value - after[cut][1], _place(*cut))
-        for cut, (measure, value) in before.items()
-        if cut in after and after[cut][0] == measure
-    ]
-    fall, where = max(falls) if falls else (None, unscored)
-    looks: dict[str, _Pair] = {name: (_worst(name, was), _worst(name, now), "") for name in _OF_SCORES}
-    if looks["picture.jitter"][1] is None and any(cut.score for cut in now.cuts):
-        # Lips that never rest do not tremble at rest.
-        looks["picture.jitter"] = (None, None, "No lips rest.")
-    return {
-        "agreement": _agreement(before, after, unscored),
-        "agreement.cut": (None, None, unscored) if fall is None else (0.0, round(max(fall, 0.0), 4), where),
-        **looks,
-    }
-
-
-_Agreements = Mapping[tuple[tuple[int, int], int], tuple[str, float]]
-"""Frames of a cut, and which of the cuts with the same frames it is (faces of one shot) -> how its agreement
-was measured, and what it is."""
-
-
-def _agreements(dub: Dub) -> _Agreements:
-    seen: Counter[tuple[int, int]] = Counter()
-    found = {}
-    for cut in dub.cuts:
-        if cut.score is not None and cut.score.value is not None:
-            found[cut.frames, seen[cut.frames]] = (cut.score.measure, cut.score.value)
-        seen[cut.frames] += 1
-    return found
-
-
-def _place(frames: tuple[int, int], number: int) -> str:
-    return f"cut at frame {frames[0]}" + (f", face {number + 1} of it" if number else "")
-
-
-def _agreement(before: _Agreements, after: _Agreements, detail: str) -> _Pair:
-    """The means by the measure that fell farthest of those that both have: they have scales of their own."""
-    was, now = _means(before), _means(after)
-    common = sorted(was.keys() & now.keys())
-    if common:
-        name = max(common, key=lambda name: was[name] - now[name])
-        return was[name], now[name], name if len(was | now) > 1 else detail
-    return None if now else next(iter(was.values()), None), next(iter(now.values()), None), detail
-
-
-def _means(agreements: _Agreements) -> dict[str, float]:
-    """The mean by measure, that of the most cuts first."""
-    by_measure: dict[str, list[float]] = {}
-    for measure, value in agreements.values():
-        by_measure.setdefault(measure, []).append(value)
-    most = sorted(by_measure.items(), key=lambda item: -len(item[1]))
-    return {measure: round(sum(values) / len(values), 4) for measure, values in most}
-
-
-def _worst(name: str, dub: Dub) -> float | None:
-    """The worst figure among the scores of all cuts; None where none has it."""
-    figure = _OF_SCORES[name]
-    values = [value for cut in dub.cuts if cut.score and (value := figure(cut.score)) is not None]
-    if not values:
-        return None
-    return min(values) if BY_NAME[name].better == "higher" else max(values)
-
-
 def paired_stills(was: Dub, now: Dub) -> list[tuple[Still, Still, float]]:
     """(accepted, now, distance) of every still that both have, in the order of frames."""
     after = {(still.frame, still.box, still.of): still for still in now.stills}
@@ -372,7 +310,7 @@ def paired_stills(was: Dub, now: Dub) -> list[tuple[Still, Still, float]]:
     return sorted(found, key=lambda pair: (pair[0].frame, pair[0].of))
 
 
-def _least_like(was: Dub, now: Dub, of: str) -> _Pair:
+def _least_like(was: Dub, now: Dub, of: str) -> Pair:
     """The largest distance among stills of one kind."""
     wanted = any(still.of == of for still in was.stills)
     found = [(distance, still.frame) for still, _, distance in paired_stills(was, now) if still.of == of]
@@ -382,7 +320,7 @@ def _least_like(was: Dub, now: Dub, of: str) -> _Pair:
     return 0.0, round(distance, 4), f"frame {frame}"
 
 
-def _farthest(found: Sequence[tuple[float, str]]) -> _Pair:
+def _farthest(found: Sequence[tuple[float, str]]) -> Pair:
     """The largest difference and the line that has it; no lines in common differ by nothing."""
     if not found:
         return None, None, ""

@@ -15,20 +15,23 @@ class Measure:
 
     Args:
         name: as in `--tolerance` and in every output.
-        better: `neither`: both ways from what was accepted are worse.
+        better: `neither`: both ways from what was accepted are worse; `nearer`: to 0 is better, all else is
+            worse.
         tolerance: in `unit`; of a `relative` one, a share of what was accepted. Moving by just as much is the
             same.
         origin: where the tolerance comes from.
+        rare: told only of dubs that have it.
     """
 
     name: str
     title: str
     unit: str
-    better: Literal["lower", "higher", "neither"]
+    better: Literal["lower", "higher", "neither", "nearer"]
     tolerance: float
     origin: str
     relative: bool = False
     per_sample: bool = False
+    rare: bool = False
     digits: int = 2
 
     def words(self, value: float) -> str:
@@ -39,6 +42,10 @@ class Measure:
 _COUNTED = "Counted. It has no noise."
 
 _EXACT = "The same on every run of one kind of machine."
+
+_UNMEASURED = "Its noise is not measured."
+
+_HALF = "Half of what a cut may move by, as for `agreement`."
 
 MEASURES = (
     Measure("text", "lines that say something else", "lines", "lower", 0, _COUNTED, digits=0),
@@ -98,17 +105,53 @@ MEASURES = (
     ),
     Measure(
         "agreement.cut",
-        "farthest that the agreement of a cut fell",
+        "lips after phones, in the cut that moved farthest",
         "",
-        "lower",
+        "higher",
         0.1,
         "A source that was encoded anew moves it by 0.01. Short cuts have few phones to go by.",
     ),
     Measure(
+        "agreement.syncnet",
+        "confidence of SyncNet, mean of the cuts it scored",
+        "",
+        "higher",
+        0.25,
+        f"{_HALF} {_UNMEASURED}",
+        rare=True,
+    ),
+    Measure(
+        "agreement.syncnet.cut",
+        "confidence of SyncNet, in the cut that moved farthest",
+        "",
+        "higher",
+        0.5,
+        f"{_UNMEASURED} By as much a final may score under its draft. Confidences go from 0 to about 10.",
+        rare=True,
+    ),
+    Measure(
+        "agreement.stable-syncnet",
+        "cosine of StableSyncNet, mean of the cuts it scored",
+        "",
+        "higher",
+        0.05,
+        f"{_HALF} {_UNMEASURED}",
+        rare=True,
+    ),
+    Measure(
+        "agreement.stable-syncnet.cut",
+        "cosine of StableSyncNet, in the cut that moved farthest",
+        "",
+        "higher",
+        0.1,
+        f"{_UNMEASURED} By as much a final may score under its draft.",
+        rare=True,
+    ),
+    Measure(
         "agreement.offset",
-        "farthest that lips are early or late",
+        "lips late, below 0 early, in the cut that moved farthest",
         "s",
-        "lower",
+        "nearer",
         0.02,
         f"{_EXACT} It counts whole frames: at 25 a second one frame is worse.",
         digits=3,
@@ -144,7 +187,7 @@ MEASURES = (
     ),
     Measure(
         "picture.seam",
-        "worst seam, CIE 1976",
+        "seam, CIE 1976, in the cut that moved farthest",
         "",
         "lower",
         0.5,
@@ -152,7 +195,7 @@ MEASURES = (
     ),
     Measure(
         "picture.lips",
-        "farthest that lips changed colour, CIE 1976",
+        "change of the lips' colour, CIE 1976, in the cut that moved farthest",
         "",
         "lower",
         0.5,
@@ -160,7 +203,7 @@ MEASURES = (
     ),
     Measure(
         "picture.sharpness",
-        "least detail that was kept, 1 = all",
+        "detail that was kept, 1 = all, in the cut that moved farthest",
         "",
         "higher",
         0.15,
@@ -168,7 +211,7 @@ MEASURES = (
     ),
     Measure(
         "picture.jitter",
-        "most that resting lips tremble, 1 = as the head",
+        "trembling of resting lips, 1 = as the head, in the cut that moved farthest",
         "",
         "lower",
         0.3,

@@ -66,7 +66,7 @@ def line(number: int, **changes: Any) -> Line:
     return Line(**{**fields, "overrun": 0.0, **changes})
 
 
-def score(value: float = 0.6, **changes: Any) -> Score:
+def score(value: float | None = 0.6, **changes: Any) -> Score:
     fields = {"measure": "viseme-agreement", "offset_ms": 0.0, "seam": 1.2, "lip_colour": 1.0}
     return Score(**{"value": value, **fields, "sharpness": 0.95, "jitter": 1.05, **changes})
 

@@ -1,7 +1,7 @@
 """Faults planted in what loc does: each turns the measure of its kind red, and what follows from it, no more.
 
-A film is localized from nothing and accepted; then the stages that a fault is in are done again by a loc that
-has it, in a copy of the same work directory.
+A film is localized and accepted; then the stages that a fault is in are done again by a loc that has it, in a
+copy of the same work directory. Faults of the lips are planted in a film with speech enough for a score.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ import pytest
 from cli.options import RUN_FIELDS
 from cli.regress import loc_run
 from loc.app.regress.compare import Comparison
-from loc.app.regress.measures import tolerances
+from loc.app.regress.measures import MEASURES, tolerances
 from loc.app.regress.session import Request, accept, run
 from loc.app.regress.work import Command
 from loc.errors import ExitCode
 from loc.settings import Settings, as_flags
 from tests.app.regress.faulty import FAULTS
-from tests.presenter import SHORT_TWO_SHOTS, shoot, write_subtitles
+from tests.lipsync.test_score import SPEECH
+from tests.presenter import SHORT_TWO_SHOTS, Script, shoot, write_subtitles
 
 SPANISH = ("Quizás la gente se mueva un poco.", "Bob vio un papá oso muy grande.")
 """Longer than there is room for without haste."""
+
+TALK = ("Mi hermano compró un barco.", "No quedan más manzanas.")
+"""Over two seconds in one cut, and short enough for the lips to rest."""
 
 NO_TIME = ("time=1000",)
 """Machines that run tests are busy: of time, only the fault in it is judged."""
@@ -72,17 +76,30 @@ def faulty(fault: str) -> Command:
     return command
 
 
-@pytest.fixture(scope="module")
-def accepted(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    folder = tmp_path_factory.mktemp("regress")
+def samples_of(script: Script, spanish: Sequence[str], folder: Path) -> Samples:
     samples = Samples(folder / "samples", folder / "store")
     samples.folder.mkdir()
-    film = shoot(SHORT_TWO_SHOTS, samples.folder / "film.mp4")
+    film = shoot(script, samples.folder / "film.mp4")
     write_subtitles(
         samples.folder / "film.en.srt", film.truth.lines, [line.text for line in film.truth.lines]
     )
-    write_subtitles(samples.spanish, film.truth.lines, SPANISH)
+    write_subtitles(samples.spanish, film.truth.lines, spanish)
+    return samples
+
+
+@pytest.fixture(scope="module")
+def accepted(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    samples = samples_of(SHORT_TWO_SHOTS, SPANISH, tmp_path_factory.mktemp("regress"))
     comparison, written = accept(samples.request(cold=True), loc_run, samples.settings())
+    assert written, comparison.failures
+    return samples
+
+
+@pytest.fixture(scope="module")
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    """Localized in the work directory that is then copied, which saves doing so twice."""
+    samples = samples_of(SPEECH, TALK, tmp_path_factory.mktemp("talking"))
+    comparison, written = accept(samples.request(), loc_run, samples.settings())
     assert written, comparison.failures
     return samples
 
@@ -95,12 +112,12 @@ def unchanged(accepted: Samples) -> Comparison:
 
 @pytest.fixture
 def plant(accepted: Samples, unchanged: Comparison, tmp_path: Path) -> Callable[..., Comparison]:
-    def planted(fault: str, *force: str) -> Comparison:
-        shutil.copytree(accepted.store, tmp_path / "store")
-        copy = Samples(accepted.folder, tmp_path / "store")
-        return run(copy.request(), faulty(fault), copy.settings(*force))
+    return lambda fault, *force: planted(accepted, tmp_path, fault, *force)
 
-    return planted
+
+def planted(samples: Samples, folder: Path, fault: str, *force: str) -> Comparison:
+    copy = Samples(samples.folder, shutil.copytree(samples.store, folder / "store"))
+    return run(copy.request(), faulty(fault), copy.settings(*force))
 
 
 def red(comparison: Comparison) -> set[str]:
@@ -128,6 +145,20 @@ FAULT_AND_RED = [
         {"fit.overrun", "defects"},
         {"timing.start", *LOOKS},
     ),
+    (
+        "hasty",
+        ("dub", "lipsync", "deliver"),
+        {"fit.pace"},
+        {"timing.heard", "loudness.integrated", "loudness.peak", *LOOKS},
+    ),
+    (
+        "mute",
+        ("dub", "lipsync", "deliver"),
+        {"fit.silent", "defects"},
+        {"timing.heard", "loudness.integrated", "loudness.speech", "picture.drawn", *LOOKS},
+    ),
+    ("cut_short", ("deliver",), {"timing.frames"}, set()),
+    ("stamped", ("deliver",), {"picture.frame"}, set()),
     ("undrawn", ("deliver",), {"picture.mouth"}, set()),
     ("blurred", ("deliver",), {"picture.mouth"}, set()),
     ("undrawable", ("lipsync", "deliver"), {"picture.drawn", "picture.mouth", "defects"}, LOOKS),
@@ -146,8 +177,43 @@ def test_a_fault_turns_its_measure_red(
     assert comparison.code is ExitCode.DEFECTS
 
 
+AGREEMENT = {"agreement", "agreement.cut"}
+
+FAULT_OF_LIPS_AND_RED = [
+    ("late_lips", {"agreement.offset"}, LOOKS),
+    ("babbling", AGREEMENT, {"agreement.offset", *LOOKS}),
+    ("tinted", {"picture.seam", "picture.lips"}, {*AGREEMENT, *LOOKS}),
+    ("soft", {"picture.sharpness"}, {*AGREEMENT, *LOOKS}),
+    ("shaken", {"picture.jitter"}, {*AGREEMENT, *LOOKS}),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "must", "may"), FAULT_OF_LIPS_AND_RED, ids=[row[0] for row in FAULT_OF_LIPS_AND_RED]
+)
+def test_a_fault_of_the_lips_turns_its_measure_red(
+    talking: Samples, tmp_path: Path, fault: str, must: set[str], may: set[str]
+) -> None:
+    comparison = planted(talking, tmp_path, fault, "lipsync", "deliver")
+    assert must <= red(comparison) <= must | may, [f for f in comparison.findings if f.verdict != "same"]
+
+
+FAULTS_OF_THEIR_OWN = {"late_sound": {"timing.heard"}, "slow_and_fat": {"time", "memory"}, "dead": set[str]()}
+
+
 def test_every_fault_is_planted() -> None:
-    assert {row[0] for row in FAULT_AND_RED} | {"late_sound", "slow_and_fat", "dead"} == FAULTS.keys()
+    rows = {row[0] for row in (*FAULT_AND_RED, *FAULT_OF_LIPS_AND_RED)}
+    assert rows | FAULTS_OF_THEIR_OWN.keys() == FAULTS.keys()
+
+
+def test_every_measure_is_turned_red() -> None:
+    """Text by another text; the loudness of the dub alone, which is levelled, by no fault of these."""
+    red = set[str]().union(
+        *(row[2] for row in FAULT_AND_RED),
+        *(row[1] for row in FAULT_OF_LIPS_AND_RED),
+        *FAULTS_OF_THEIR_OWN.values(),
+    )
+    assert {measure.name for measure in MEASURES if not measure.rare} - red == {"text", "loudness.speech"}
 
 
 def test_a_shift_that_no_report_knows_of_is_measured(plant: Callable[..., Comparison]) -> None:
