@@ -20,7 +20,8 @@ from loc.settings import Settings
 from loc.stage import Context, Job, Slot, SuppliedText
 from loc.store.workdir import WorkDir
 from stages.translate.contract import Inputs, Translated
-from stages.translate.stage import TranslatedLine, failure, run
+from stages.translate.faults import failure
+from stages.translate.stage import run
 
 SECOND = 48_000
 
@@ -177,7 +178,57 @@ def test_a_failed_line_is_a_defect_without_text_and_is_tried_again(context: Any,
     ],
 )
 def test_what_counts_as_a_translation(source: str, text: str, unknown: int, fails: bool) -> None:
-    assert (failure(source, TranslatedLine(text=text, unknown_words=unknown)) is not None) == fails
+    assert (failure(source, text, "es", unknown) is not None) == fails
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "target"),
+    [
+        (
+            "彼のことは知りませんが、昨日ここに来たそうですよ。",
+            "彼のことは知りませんが、昨日ここに来たそうですよ。",
+            "zh",
+        ),
+        ("我昨天在这里见到了他的妹妹。", "我昨天在这里见到了他的妹妹。", "ja"),
+        ("元気ですか。", "元気ですか。", "zh"),
+        ("ありがとう。", "ありがとう。", "en"),
+        ("ผมไม่รู้จักเขา", "ผมไม่รู้จักเขา", "fr"),
+        ("Я его не знаю.", "Я его не знаю.", "de"),
+        ("Come with me now.", "Come with me now.", "ja"),
+        ("I love you.", "i love you", "ko"),
+        ("Where do you live?", "Watashi wa koko ni sunde imasu.", "ja"),
+        ("Have you ever seen him before?", "HAVE YOU EVER SEEN HIM IN HERE?", "ru"),
+        ("Where do you live?", "Где ты живёшь?", "ja"),
+        ("राम घर में रोज़ आता है", "राम घर में रोज़ आता है", "mr"),
+        ("I have never been here before.", "…", "ja"),
+    ],
+)
+def test_the_source_and_other_languages_are_no_translation(source: str, text: str, target: str) -> None:
+    assert failure(source, text, target) is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "target"),
+    [
+        ("OK.", "OK.", "ja"),
+        ("The iPhone 15.", "iPhone 15。", "ja"),
+        ("The New York Times.", "The New York Times", "ja"),
+        ("Juan de la Cruz.", "Juan de la Cruz.", "ru"),
+        ("Made by IBM in New York.", "IBMがニューヨークで作った。", "ja"),
+        ("中华人民共和国。", "中华人民共和国。", "ja"),
+        ("東京大学。", "東京大学。", "zh"),
+        ("One hundred and twenty-three thousand.", "123,000。", "ja"),
+        ("राहुल द्रविड़।", "राहुल द्रविड़।", "mr"),
+        ("Нет, Иван!", "いいえ、Иван!", "ja"),
+        ("I do not know him.", "Не познајем га.", "sr"),
+        ("I do not know him.", "Ne poznajem ga.", "sr"),
+        ("I do not know him.", "𐤀𐤁𐤂", "phn"),
+        ("Hm?", "…", "ja"),
+        ("A β test.", "A β test.", "es"),
+    ],
+)
+def test_names_numbers_and_shared_words_are_one(source: str, text: str, target: str) -> None:
+    assert failure(source, text, target) is None
 
 
 def test_no_text_in_keys_records_or_events(context: Any, store: WorkDir, events: list[Event]) -> None:
