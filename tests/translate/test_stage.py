@@ -11,7 +11,7 @@ import pytest
 
 from loc.artifacts import Segment, Transcript, Translation
 from loc.backend import Card, Host
-from loc.errors import ChildError, MissingError
+from loc.errors import ChildError, InputError, MissingError
 from loc.events import ActionDone, Event, EventBus
 from loc.glossary import Glossary
 from loc.media.subtitles import Cue, write_srt
@@ -354,6 +354,30 @@ def test_another_hypothesis_is_taken_for_a_term_of_the_glossary(context: Any) ->
     assert [line.text for line in made.lines] == ["A OSO.", "A DOG."]
     assert talker.heard == ["A bear."]
     assert (told.runner.hits, told.runner.misses) == (1, 1), "the dog's line knows nothing of bears"
+
+
+def test_a_translation_that_lacks_a_term_is_kept_where_there_is_no_other(context: Any) -> None:
+    class Small(Talker):
+        def alternatives(self, sentence: str, source: str, target: str) -> list[str]:
+            raise InputError("Memory ended.")
+
+    told = with_talker(context(), Small(), Glossary(({"en": "bear", "es": "oso"},)))
+    [line] = translate(told, one_voice("A bear.")).lines
+    assert (line.text, [note.code for note in line.notes]) == ("A BEAR.", ["term"])
+
+
+def test_a_batch_that_fails_as_a_whole_is_made_once(context: Any) -> None:
+    class Broken(Talker):
+        def translate_batch(self, sentences: Sequence[str], source: str, target: str) -> list[Any]:
+            self.batched.append(list(sentences))
+            if "One." in sentences:
+                raise ChildError("The talker is hoarse.")
+            return [Translated(one.upper(), 0) for one in sentences]
+
+    talker = Broken()
+    made = translate(with_talker(context(), talker), one_voice("One.", "Two.", "Three.", "Four."))
+    assert [bool(line.failed) for line in made.lines] == [True, True, False, False]
+    assert talker.batched == [["One.", "Two."], ["Three.", "Four."]]
 
 
 def test_a_failure_is_never_spoken(context: Any) -> None:
