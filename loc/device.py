@@ -300,6 +300,18 @@ def halving(size: int, attempt: Callable[[int], Result], say: Say, what: str) ->
         say("memory-halved", f"Memory ended with {what}; going on with {size} at a time.")
 
 
+def if_memory_lasts(attempt: Callable[[], Result]) -> Result | None:
+    """What comes of an attempt; None where memory ended, and what it had taken is given back."""
+    try:
+        return attempt()
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+    # Here the error is gone, and with it the frames that held the tensors.
+    tidy()
+    return None
+
+
 def tidy() -> None:
     """Give freed memory back to the device, so that others see it."""
     import sys

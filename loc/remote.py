@@ -2,8 +2,9 @@
 
 The endpoint's key is read from the environment when a request is made; it stands in no message of ours and
 no record, and no redirect carries it to another host. What goes wrong on the way is tried again after pauses
-that grow, or that the endpoint asks for, with limits. Where the endpoint is gone, turns the key down, or
-gives up on one request after the other, what is left is not asked for at all.
+that grow, or that the endpoint asks for, with limits. Where the endpoint cannot be reached, turns the key
+down, or gives up on one request after the other, what is left is not asked for at all. An answer that comes
+too late or breaks off is the failure of its request, which may have been too large.
 
 httpx tries again what could not be connected, and nothing else; a status, a broken answer and `Retry-After`
 are weighed here.
@@ -12,6 +13,7 @@ are weighed here.
 from __future__ import annotations
 
 import email.utils
+import json
 import os
 import threading
 import time
@@ -31,7 +33,13 @@ CONNECT_S = 10.0
 
 MOST_GIVEN_UP = 3
 """Requests one after the other that an endpoint may fail, each tried to the end, before it counts as gone:
-one may be at fault itself, three are an endpoint that is down."""
+one may be at fault itself, three are an endpoint that is down. Those under way together count as one."""
+
+SLOW_ATTEMPTS = 2
+"""Times a request is sent whose answer does not come to its end in time: it will hardly be faster."""
+
+MOST_REASON = 200
+"""Signs of what an endpoint says of a request it turns down, that are shown."""
 
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses after which the same request may be answered: waits, limits and overloads, and 529, which some
@@ -66,21 +74,37 @@ class Patience:
 
 
 class TurnedDown(InputError):  # noqa: N818 - as its siblings read: what happened
-    """The endpoint turned this one request down. `status`: of HTTP."""
+    """The endpoint turned this one request down.
 
-    def __init__(self, what: str, status: int) -> None:
-        super().__init__(what, why=f"It answered {status}.")
+    Args:
+        status: of HTTP.
+        said: its own reason; empty where it gave none.
+    """
+
+    def __init__(self, what: str, status: int, said: str = "") -> None:
+        reason = f": {said.rstrip('.')}" if said else ""
+        super().__init__(what, why=f"It answered {status}{reason}.")
         self.status = status
+        self.said = said
 
 
 @dataclass(frozen=True)
 class _Came:
-    """What came of one attempt. `status`: of HTTP, 0 where there was no answer; `why`: of a failure."""
+    """What came of one attempt.
+
+    Args:
+        status: of HTTP, 0 where there was no whole answer.
+        why: of a failure.
+        gone: the endpoint could not be reached.
+        slow: there was no end of the answer in time.
+    """
 
     status: int
     body: bytes
     retry_after: str
     why: str
+    gone: bool = False
+    slow: bool = False
 
 
 class Remote:
@@ -126,6 +150,7 @@ class Remote:
         """
         if self._down is not None:
             raise self._down
+        before = self._given_up
         try:
             answer = self._asked(path, body, read)
         except (MissingError, UsageError) as error:
@@ -133,7 +158,8 @@ class Remote:
             raise
         except ChildError as error:
             with self._lock:
-                self._given_up += 1
+                # Of those under way together the first alone counts.
+                self._given_up += self._given_up == before
                 if self._given_up >= MOST_GIVEN_UP:
                     self._down = MissingError(error.what, why=error.why, fix=self._later())
             raise
@@ -149,26 +175,29 @@ class Remote:
                 self._client = None
 
     def _asked(self, path: str, body: Mapping[str, Any], read: Callable[[bytes], Answer | None]) -> Answer:
-        came = _Came(0, b"", "", "")
+        came, slow = _Came(0, b"", "", ""), 0
         for attempt in range(self._patience.attempts):
             came = self._send(path, body)
+            slow += came.slow
             if came.status == 200:
                 answer = read(came.body)
                 if answer is not None:
                     return answer
                 came = _Came(200, b"", "", "It answered with something else than was asked for.")
             elif came.status and came.status not in PASSING:
-                raise self._refusal(came.status)
+                raise self._refusal(came.status, came.body)
+            if slow >= SLOW_ATTEMPTS:
+                break
             if attempt + 1 < self._patience.attempts:
                 time.sleep(self._pause(attempt, came.retry_after))
-        if came.status == 0:
+        if came.gone:
             raise MissingError(
-                f"The {self._name} {self._url} cannot be reached, or does not answer.",
+                f"The {self._name} {self._url} cannot be reached.",
                 why=came.why,
                 fix=f"See whether it runs, and look at {self._flags}. What was made is kept.",
             )
         raise ChildError(
-            f"The {self._name} gave no answer in {self._patience.attempts} attempts.",
+            f"The {self._name} gave no answer in {attempt + 1} attempts.",
             why=came.why,
             fix=self._later(),
         )
@@ -176,9 +205,12 @@ class Remote:
     def _later(self) -> str:
         return f"Look at {self._flags}, or run again later; what was made is kept."
 
-    def _refusal(self, status: int) -> LocError:
+    def _refusal(self, status: int, body: bytes) -> LocError:
         if status in OF_THE_REQUEST:
-            return TurnedDown(f"The {self._name} turned a request down.", status)
+            said = reason(body)
+            if key := os.environ.get(self._key_variable):
+                said = said.replace(key, "...")
+            return TurnedDown(f"The {self._name} turned a request down.", status, said)
         why, variable = f"It answered {status}.", self._key_variable
         if status in (401, 403):
             known = (
@@ -206,11 +238,13 @@ class Remote:
                 for part in answer.iter_bytes():
                     data += part
                     if len(data) > self._patience.most_bytes or time.monotonic() > until:
-                        return _Came(0, b"", "", "Its answer does not end.")
+                        return _Came(0, b"", "", "Its answer does not end.", slow=True)
                 asked = str(answer.headers.get("retry-after", ""))
                 return _Came(answer.status_code, bytes(data), asked, f"It answered {answer.status_code}.")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return _Came(0, b"", "", f"{type(error).__name__}.")
+            gone = isinstance(error, _unreached())
+            slow = isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout)
+            return _Came(0, b"", "", f"{type(error).__name__}.", gone, slow)
 
     def _opened(self) -> httpx.Client:
         import httpx
@@ -236,6 +270,26 @@ class Remote:
                 fix="Run again later; what was made is kept.",
             )
         return max(wanted or 0.0, doubled(attempt, self._patience.first_pause_s, longest))
+
+
+def _unreached() -> tuple[type[Exception], ...]:
+    """Errors of httpx that say that there was no connection, or that the address can have none."""
+    import httpx
+
+    never = (httpx.UnsupportedProtocol, httpx.InvalidURL)
+    return (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, *never)
+
+
+def reason(body: bytes) -> str:
+    """What an endpoint says of why it turns something down; empty where it is not to be found."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return ""
+    for name in ("error", "message", "detail"):
+        if isinstance(said, dict):
+            said = said.get(name, said)
+    return " ".join(said.split())[:MOST_REASON] if isinstance(said, str) else ""
 
 
 def client(**options: Any) -> httpx.Client:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from loc import remote
 from loc.errors import ChildError, LocError, MissingError, UsageError
-from loc.remote import MOST_GIVEN_UP, Patience, Remote, TurnedDown, doubled, retry_after
+from loc.remote import MOST_GIVEN_UP, SLOW_ATTEMPTS, Patience, Remote, TurnedDown, doubled, retry_after
 from tests.endpoint import Answered, Asked, Endpoint, serving
 
 KEY = "LOC_TEST_KEY"
@@ -214,22 +215,49 @@ def test_an_answer_that_breaks_off_is_asked_for_again(endpoint: Endpoint, opened
 def test_an_answer_without_end_is_cut_off(endpoint: Endpoint, opened: Open) -> None:
     endpoint.always = lambda _: Answered(b'"' + b"x" * 2000 + b'"')
     failed = failure(opened(attempts=1))
-    assert (type(failed), failed.why) == (MissingError, "Its answer does not end.")
+    assert (type(failed), failed.why) == (ChildError, "Its answer does not end.")
 
 
-def test_a_slow_endpoint_is_given_up(endpoint: Endpoint, opened: Open) -> None:
+def test_a_slow_request_is_given_up_and_the_next_is_tried(endpoint: Endpoint, opened: Open) -> None:
     awake = threading.Event()
 
     def slow(_: Asked) -> Answered:
         awake.wait()
         return WELL
 
-    endpoint.always = slow
+    endpoint.says(*[slow] * SLOW_ATTEMPTS)
+    one = opened(answer_s=0.5)
     try:
-        failed = failure(opened(answer_s=0.05))
+        failed = failure(one)
+        assert (type(failed), failed.why) == (ChildError, "ReadTimeout.")
+        assert len(endpoint.asked) == SLOW_ATTEMPTS
+        assert ask(one) == "well"
     finally:
         awake.set()
-    assert (type(failed), failed.why) == (MissingError, "ReadTimeout.")
+
+
+def test_an_answer_that_breaks_off_each_time_is_the_failure_of_its_request(
+    endpoint: Endpoint, opened: Open
+) -> None:
+    endpoint.says(*[Answered(b'"not well"', cut=True)] * PATIENCE.attempts)
+    one = opened()
+    assert isinstance(failure(one), ChildError)
+    assert ask(one) == "well"
+
+
+def test_requests_that_fail_together_count_as_one(endpoint: Endpoint, opened: Open) -> None:
+    together = threading.Barrier(MOST_GIVEN_UP)
+
+    def fail(_: Asked) -> Answered:
+        together.wait()
+        return Answered(b"", 500)
+
+    endpoint.says(*[fail] * MOST_GIVEN_UP)
+    one = opened(attempts=1)
+    with ThreadPoolExecutor(MOST_GIVEN_UP) as threads:
+        found = list(threads.map(lambda _: failure(one), range(MOST_GIVEN_UP)))
+    assert {type(error) for error in found} == {ChildError}
+    assert ask(one) == "well"
 
 
 @pytest.mark.parametrize(
@@ -261,6 +289,28 @@ def test_one_request_that_is_turned_down_does_not_end_the_others(
     assert isinstance(failed, TurnedDown)
     assert failed.status == status
     assert ask(one) == "well"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            b'{"error": {"message": "Unsupported value:\\n \'temperature\'."}}',
+            "Unsupported value: 'temperature'",
+        ),
+        (b'{"error": "too long"}', "too long"),
+        (b'{"detail": "no such field"}', "no such field"),
+        (b'{"error": "not for sk-secret"}', "not for ..."),
+        (b'{"error": {"code": 7}}', ""),
+        (b"<html>", ""),
+    ],
+)
+def test_its_own_reason_is_shown(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch, body: bytes, said: str
+) -> None:
+    monkeypatch.setenv(KEY, "sk-secret")
+    endpoint.says(Answered(body, 400))
+    assert failure(opened()).why == (f"It answered 400: {said.rstrip('.')}." if said else "It answered 400.")
 
 
 def test_nobody_at_home_ends_it_at_once(opened: Open) -> None:

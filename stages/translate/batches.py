@@ -36,7 +36,8 @@ class Batches(Generic[Asked, Answer]):
         return max((self._group_of.get(one, -1) for one in asked), default=-1)
 
     def get(self, asked: Asked) -> Answer:
-        """The answer, made now with all of its group if it is not there.
+        """The answer, made now with all of its group if it is not there. A group that fails as a whole is not
+        made again for each of its members.
 
         Raises:
             LocError: there is none.
@@ -48,7 +49,10 @@ class Batches(Generic[Asked, Answer]):
         with self._locks[number]:
             if asked not in self._made:
                 group = self._groups[number]
-                self._made.update(zip(group, self._make(group), strict=True))
+                try:
+                    self._made.update(zip(group, self._make(group), strict=True))
+                except LocError as error:
+                    self._made.update(dict.fromkeys(group, error))
         return _or_raise(self._made[asked])
 
 

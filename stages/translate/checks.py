@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from loc.artifacts import Reason
 from loc.glossary import Terms, holds, names, occurring
+from stages.translate.scripts import WRITTEN_IN_LATIN
 
 SPELLED = 12
 """Numbers up to this are as often written in words as in digits."""
@@ -21,13 +22,6 @@ NAME_LETTERS = 4
 _NUMBER = re.compile(r"\d+(?:[.,:'’\u00a0\u202f]\d+)*")
 _LARGE_UNITS = re.compile("[十百千万萬億亿兆만억조]")
 """With these, numbers are written otherwise: 12,000 is 1万2千."""
-
-_LATIN_TAGS = """
-af ast az bs ca ceb cs cy da de en eo es et eu fi fil fo fr fy ga gd gl ha haw hr ht hu id ig ilo is it jv lb
-lg ln lt lv mg mi ms mt nb nl nn no ny oc pl pt ro sk sl sm sn so sq ss st su sv sw tl tn tr uz vi wo xh yo zu
-"""
-_LATIN = frozenset(_LATIN_TAGS.split())
-"""Languages in whose script names are written as in English."""
 
 
 def notes(source: str, text: str, languages: tuple[str, str], terms: Terms, nearby: str = "") -> list[Reason]:
@@ -73,7 +67,7 @@ def _numbers(text: str) -> list[str]:
 def _names(text: str, languages: tuple[str, str]) -> list[str]:
     """Names of a text that ought to look alike in the other language."""
     source, target = languages
-    if target not in _LATIN:
+    if target not in WRITTEN_IN_LATIN:
         return []
     words = (word for name in names(text, source) for word in name.casefold().split())
     return [word for word in words if len(word) >= NAME_LETTERS]

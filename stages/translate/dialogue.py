@@ -1,9 +1,11 @@
 """Talking to a language model about a scene: what it is asked, and what is made of what it says.
 
 The model is asked for one JSON object whose names are the numbers of the lines. Of what it answers, lines
-that are there are kept, missing ones are asked for again, and a request that brings none is cut in half, down
-to single lines. A refusal is told from a malformed reply, so that one line that is refused does not take the
-others with it.
+that are there are kept, missing ones are asked for again, and a request that brings none, be it that it is
+turned down or not answered in time, is cut in half, down to single lines. A single line is at last asked for
+without what is said around it, which may be what a model refuses, and without JSON, which small models cannot
+write. A refusal is told from a malformed reply, so that one line that is refused does not take the others
+with it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from loc.app.languages import NAMES
-from loc.errors import InputError, LocError
+from loc.errors import InputError, LocError, MissingError, UsageError
 from loc.glossary import occurring
 from stages.translate.checks import missing_terms
 from stages.translate.scene import Long, Said, Scene
@@ -28,9 +30,18 @@ Messages = Sequence[Mapping[str, str]]
 TRIES = 3
 """Times a single line is asked for before it fails."""
 
+PLAIN_FACTOR, PLAIN_MORE = 3, 40
+"""Signs that an answer without JSON may have: this many times its line's, and this many. What is longer talks
+about the line."""
+
 _CODE_FENCE = re.compile(r"\A\s*```[a-z]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 _THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 """What models that reason aloud put before their answer."""
+
+_NUMBERED = re.compile(r"\A\d+\.\s+(?:\w+: )?")
+"""What a line is shown with, and comes back with."""
+
+_QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("「", "」"))
 
 _REFUSALS = re.compile(
     r"\A\W*(?:i(?:'|’)?m (?:very |so )?sorry\b|sorry[,.]|i (?:can(?:'|’)?t|cannot|won(?:'|’)?t)\b"
@@ -63,7 +74,8 @@ class Reply:
 
 
 class Complete(Protocol):
-    """Sends messages to a model.
+    """Sends messages to a model, and the names of the lines it is to answer in JSON: none where it is to
+    answer in plain text.
 
     Raises:
         LocError: there is no answer.
@@ -105,6 +117,7 @@ class Conversation(ABC):
             lambda places, complaints: translate_messages(scene, places, complaints),
             self.complete,
             lambda place, text: lacking_terms(scene, place, text),
+            Alone(lambda place: alone_messages(scene, place), lambda place: scene.lines[place].text),
         )
 
     def shorten(self, longs: Sequence[Long]) -> Mapping[int, Answer | LocError]:
@@ -147,6 +160,18 @@ def translate_messages(
         f"Translate {_which(wanted, len(scene.lines))}.",
     ]
     return _messages(rules, parts)
+
+
+def alone_messages(scene: Scene, place: int) -> Messages:
+    """The request for one line of a scene, without what is said around it, and without JSON."""
+    line = scene.lines[place]
+    rules = [
+        f"You translate dialogue of a film from {_name(scene.source)} to {_name(scene.target)}.",
+        "Answer with the translation of the line and nothing else.",
+    ]
+    if terms := occurring(scene.terms, line.text):
+        rules.append("Translate these terms as given: " + _terms(terms))
+    return _messages(rules, [f"{place + 1}. {line.speaker}: {line.text}"])
 
 
 def lacking_terms(scene: Scene, place: int, text: str) -> str:
@@ -257,11 +282,46 @@ def refuses(reply: Reply) -> bool:
     return reply.refused or bool(_REFUSALS.match(_THOUGHTS.sub("", reply.content, count=1)))
 
 
+@dataclass(frozen=True)
+class Alone:
+    """How a single line is asked for at last.
+
+    Args:
+        ask: position -> the request.
+        line: position -> the line, as it is.
+    """
+
+    ask: Callable[[int], Messages]
+    line: Callable[[int], str]
+
+
+def read_plain(content: str, line: str) -> str | None:
+    """A line answered without JSON; None where it is something else, as words about it.
+
+    Args:
+        content: of the reply.
+        line: that was to be translated.
+    """
+    text = _THOUGHTS.sub("", content, count=1).strip()
+    if fenced := _CODE_FENCE.match(text):
+        text = fenced[1].strip()
+    text = _NUMBERED.sub("", text).strip()
+    for opening, closing in _QUOTES:
+        if text[:1] == opening and text[-1:] == closing and line.strip()[:1] != opening:
+            text = text[1:-1].strip()
+    labelled = any(colon in text and colon not in line for colon in ":：")
+    long = len(text) > PLAIN_FACTOR * len(line) + PLAIN_MORE
+    if "\n" in text or labelled or long or not any(map(str.isalpha, text)) or text[0] in "{[":
+        return None
+    return " ".join(text.split())
+
+
 def converse(
     wanted: Sequence[int],
     ask: Callable[[Sequence[int], Mapping[int, str]], Messages],
     complete: Complete,
     lacks: Callable[[int, str], str] = lambda _place, _text: "",
+    alone: Alone | None = None,
 ) -> dict[int, Answer | LocError]:
     """Ask for lines until each has an answer or has failed; once more for those that lack something.
 
@@ -270,10 +330,11 @@ def converse(
         ask: positions, and what is wrong with them so far -> the request.
         complete: sends a request.
         lacks: position and text of an answer -> what it lacks, in words; empty where nothing.
+        alone: how a line is asked for at last; None: as before.
     """
     answers: dict[int, Answer | LocError] = {}
     replies: list[Reply] = []
-    _ask(tuple(wanted), TRIES, lambda places: ask(places, {}), complete, answers, replies)
+    _Asking(lambda places: ask(places, {}), complete, alone, answers, replies).lines(tuple(wanted), TRIES)
     complaints = {
         place: words
         for place, answer in answers.items()
@@ -281,7 +342,9 @@ def converse(
     }
     if complaints:
         better: dict[int, Answer | LocError] = {}
-        _ask(tuple(complaints), 1, lambda places: ask(places, complaints), complete, better, replies)
+        _Asking(lambda places: ask(places, complaints), complete, None, better, replies).lines(
+            tuple(complaints), 1
+        )
         for place, answer in better.items():
             if isinstance(answer, Answer) and not lacks(place, answer.text):
                 answers[place] = answer
@@ -303,38 +366,75 @@ def _charged(
     return answers
 
 
-def _ask(
-    wanted: tuple[int, ...],
-    tries: int,
-    ask: Callable[[Sequence[int]], Messages],
-    complete: Complete,
-    answers: dict[int, Answer | LocError],
-    replies: list[Reply],
-) -> None:
-    if not wanted:
-        return
-    try:
-        reply = complete(ask(wanted), [str(place + 1) for place in wanted])
-    except LocError as error:
-        answers.update(dict.fromkeys(wanted, error))
-        return
-    replies.append(reply)
-    found = read_lines(reply.content, [str(place + 1) for place in wanted])
-    refused = not found and refuses(reply)
-    for place in wanted:
-        if text := found.get(str(place + 1)):
-            answers[place] = Answer(text)
-    missing = tuple(place for place in wanted if str(place + 1) not in found)
-    if found:
-        _ask(missing, tries, ask, complete, answers, replies)
-    elif len(missing) > 1:
-        half = len(missing) // 2
-        _ask(missing[:half], tries, ask, complete, answers, replies)
-        _ask(missing[half:], tries, ask, complete, answers, replies)
-    elif tries > 1 and not refused:
-        _ask(missing, tries - 1, ask, complete, answers, replies)
-    else:
-        answers[missing[0]] = _failure(reply, refused)
+@dataclass(frozen=True)
+class _Asking:
+    """One round of asking; `converse` says what for. `answers` and `replies` are what comes of it."""
+
+    ask: Callable[[Sequence[int]], Messages]
+    complete: Complete
+    alone: Alone | None
+    answers: dict[int, Answer | LocError]
+    replies: list[Reply]
+
+    def lines(self, wanted: tuple[int, ...], tries: int) -> None:
+        """Ask for lines, a single one up to so many times."""
+        if not wanted:
+            return
+        try:
+            reply = self.complete(self.ask(wanted), [str(place + 1) for place in wanted])
+        except (MissingError, UsageError) as error:
+            # No other request would fare better.
+            self.answers.update(dict.fromkeys(wanted, error))
+            return
+        except LocError as error:
+            if len(wanted) > 1:
+                self._in_halves(wanted, tries)
+            else:
+                self._last(wanted[0], error)
+            return
+        self.replies.append(reply)
+        found = read_lines(reply.content, [str(place + 1) for place in wanted])
+        for place in wanted:
+            if text := found.get(str(place + 1)):
+                self.answers[place] = Answer(text)
+        missing = tuple(place for place in wanted if str(place + 1) not in found)
+        refused = not found and refuses(reply)
+        # The last of the tries is the line alone.
+        left = tries - 1 if self.alone is None else tries - 2
+        if found:
+            self.lines(missing, tries)
+        elif len(missing) > 1:
+            self._in_halves(missing, tries)
+        elif left > 0 and not refused:
+            self.lines(missing, tries - 1)
+        else:
+            self._last(missing[0], _failure(reply, refused))
+
+    def _in_halves(self, wanted: tuple[int, ...], tries: int) -> None:
+        half = len(wanted) // 2
+        self.lines(wanted[:half], tries)
+        self.lines(wanted[half:], tries)
+
+    def _last(self, place: int, failure: LocError) -> None:
+        """Ask for a line alone, which failed before."""
+        self.answers[place] = failure
+        if self.alone is None:
+            return
+        try:
+            reply = self.complete(self.alone.ask(place), ())
+        except (MissingError, UsageError) as error:
+            self.answers[place] = error
+            return
+        except LocError:
+            return
+        self.replies.append(reply)
+        name = str(place + 1)
+        if found := read_lines(reply.content, [name]).get(name):
+            self.answers[place] = Answer(found)
+        elif refuses(reply):
+            self.answers[place] = _failure(reply, refused=True)
+        elif not reply.cut and (plain := read_plain(reply.content, self.alone.line(place))):
+            self.answers[place] = Answer(plain)
 
 
 def _failure(reply: Reply, refused: bool) -> LocError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from loc import packages
 from loc.backend import Card, Host, LicensedPart, Need
+from loc.device import if_memory_lasts
 from loc.errors import InputError
 from stages.translate.checkpoint import gathered, load_model, reading
 from stages.translate.dialogue import Conversation, Messages, Reply
@@ -63,7 +64,7 @@ class Instruct(Conversation):
         """Let the model answer.
 
         Raises:
-            InputError: the request is longer than the model reads.
+            InputError: the request is longer than the model reads, or memory ends with it.
         """
         import torch
         from transformers import GenerationConfig
@@ -80,12 +81,21 @@ class Instruct(Conversation):
             )
             # What the checkpoint suggests, chance among it, would fill what is not said here.
             network.generation_config = decoding
-            rows = torch.tensor([ids], device=network.device)
-            with torch.inference_mode():
-                made = network.generate(
-                    input_ids=rows, attention_mask=torch.ones_like(rows), generation_config=decoding
-                )
-            said = made[0, len(ids) :].tolist()
+
+            def answer() -> list[int]:
+                rows = torch.tensor([ids], device=network.device)
+                with torch.inference_mode():
+                    made = network.generate(
+                        input_ids=rows, attention_mask=torch.ones_like(rows), generation_config=decoding
+                    )
+                return list(made[0, len(ids) :].tolist())
+
+            said = if_memory_lasts(answer)
+        if said is None:
+            raise InputError(
+                "Memory ended with the scene.",
+                fix="Name another device with --device, or a smaller model with --backend.",
+            )
         content = str(self._tokenizer.decode(said, skip_special_tokens=True))
         cut = not said or said[-1] not in ends
         return Reply(content, content.encode(), len(ids), len(said), cut=cut)

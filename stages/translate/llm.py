@@ -7,13 +7,15 @@ Nothing is sent unless this backend was named. The endpoint's key is read from t
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
 from loc.backend import Card, Host, LicensedPart, Need
-from loc.errors import MissingError
+from loc.errors import LocError, MissingError
 from loc.remote import Patience, Remote, TurnedDown
 from stages.translate.dialogue import Conversation, Messages, Reply, schema
 
@@ -25,6 +27,52 @@ no answer to a request of a dozen lines is longer than 4 MiB."""
 
 FORMATS = ("json_schema", "json_object", "none")
 """Ways to ask for JSON, from the strictest; an endpoint that knows one not is asked by the next."""
+
+THOUGHTS, TOKENS_A_SIGN = 4096, 4
+"""Tokens an answer may take: these for a model that reasons first, and so many for each sign of the lines it
+is shown. A sign of any script has at most four bytes, and a byte is the least a token stands for;
+translations are hardly longer than what they are shown with. What goes on is caught in a loop."""
+
+MOST_TURNED_DOWN = 8
+"""Requests one after the other that an endpoint may turn down: to find one line of a dozen takes six."""
+
+TOO_LARGE = 413
+"""Status of a request that no other form makes smaller."""
+
+_FILTERED = re.compile(r"content.{0,3}(?:filter|management|policy)|safety", re.IGNORECASE)
+"""In a reason: it is what is said that is turned down, not how."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the endpoint is asked.
+
+    Args:
+        form: of the answer, in `FORMATS`.
+        temperature: 0 is asked for, without chance; some that reason take none but their own.
+        bound: the field that bounds the answer's tokens; newer services know the second name alone, and where
+            neither is known, none is sent.
+    """
+
+    form: int = 0
+    temperature: bool = True
+    bound: str = "max_tokens"
+
+    def without(self, said: str) -> Manner | None:
+        """Without the field that a reason, in small letters, names; None where it names none of them."""
+        if "temperature" in said and self.temperature:
+            return replace(self, temperature=False)
+        if "max_completion_tokens" in said and self.bound == "max_tokens":
+            return replace(self, bound="max_completion_tokens")
+        if "max_tokens" in said or "max_completion_tokens" in said:
+            return replace(self, bound="") if self.bound else None
+        return None
+
+    def simpler(self) -> Manner | None:
+        """What to try next where nothing is known of why; None where there is nothing left."""
+        if self.form + 1 < len(FORMATS):
+            return replace(self, form=self.form + 1)
+        return replace(self, form=0, temperature=False) if self.temperature else None
 
 
 class Llm(Conversation):
@@ -50,7 +98,10 @@ class Llm(Conversation):
         self._host = host
         self._url: str = settings.llm_url
         self._model: str = settings.llm_model
-        self._format = 0
+        self._manner = Manner()
+        self._is_proved = False
+        self._is_told = False
+        self._turned_down = 0
         self._lock = threading.Lock()
         self._endpoint = Remote(
             "endpoint", self._url, self._model, KEY_VARIABLE, "--llm-url and --llm-model", PATIENCE
@@ -63,48 +114,102 @@ class Llm(Conversation):
     def complete(self, messages: Messages, wanted: Sequence[str]) -> Reply:
         """Send a request until it is answered; see `loc.remote.Remote.ask`.
 
-        Where the form of the answer is turned down and a simpler one is not, that is asked for from then on,
-        and the run is told.
+        Where the way of asking is turned down and another is not, it is asked so from then on, and the run is
+        told. Once something was answered, only a field that the endpoint itself names is changed.
+
+        Raises:
+            MissingError: the endpoint is gone, or turns one request after the other down.
         """
-        first, turned_down = self._format, TurnedDown("", 0)
-        for kind in range(first, len(FORMATS)):
-            read = partial(_reply, form=FORMATS[kind])
+        before, first = self._turned_down, self._manner
+        manner: Manner | None = first
+        turned_down = TurnedDown("", 0)
+        while manner is not None:
+            read = partial(_reply, form=FORMATS[manner.form])
             try:
-                reply = self._endpoint.ask("/chat/completions", self._body(messages, wanted, kind), read)
+                reply = self._endpoint.ask("/chat/completions", self._body(messages, wanted, manner), read)
             except TurnedDown as error:
-                turned_down = error
+                turned_down = _discreet(error, messages)
+                manner = self._next(manner, error)
                 continue
-            if kind > first:
-                self._settle_for(kind, turned_down.status)
+            self._settle_for(first, manner, turned_down)
             return reply
-        raise turned_down
+        raise self._lost(turned_down, before)
+
+    def _next(self, manner: Manner, error: TurnedDown) -> Manner | None:
+        said = error.said.lower()
+        named = manner.without(said)
+        if named or self._is_proved or error.status == TOO_LARGE or _FILTERED.search(said):
+            return named
+        return manner.simpler()
+
+    def _lost(self, error: TurnedDown, before: int) -> LocError:
+        """The failure of a request that was turned down in every way."""
+        with self._lock:
+            # Of those under way together the first alone counts.
+            self._turned_down += self._turned_down == before
+            told, self._is_told = self._is_told, True
+            if not told:
+                self._host.notice("request-turned-down", f"{error.what} {error.why}")
+            if self._turned_down < MOST_TURNED_DOWN:
+                return error
+        fix = "Look at --llm-url and --llm-model. What was made is kept."
+        return MissingError("The endpoint turns requests down.", why=error.why, fix=fix)
 
     def close(self) -> None:
         """Close connections."""
         self._endpoint.close()
 
-    def _body(self, messages: Messages, wanted: Sequence[str], kind: int) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": self._model, "messages": list(messages), "temperature": 0}
-        if FORMATS[kind] == "json_schema":
+    def _body(self, messages: Messages, wanted: Sequence[str], manner: Manner) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": self._model, "messages": list(messages)}
+        if manner.temperature:
+            body["temperature"] = 0
+        if manner.bound:
+            body[manner.bound] = THOUGHTS + TOKENS_A_SIGN * len(messages[-1]["content"])
+        if wanted and FORMATS[manner.form] == "json_schema":
             form = {"name": "lines", "strict": True, "schema": schema(wanted)}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
-        elif FORMATS[kind] == "json_object":
+        elif wanted and FORMATS[manner.form] == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
 
-    def _settle_for(self, kind: int, status: int) -> None:
+    def _settle_for(self, first: Manner, manner: Manner, turned_down: TurnedDown) -> None:
+        """Ask in the manner that was answered from now on, and say how it differs."""
         with self._lock:
-            known, self._format = self._format >= kind, max(kind, self._format)
-        if not known:
+            self._turned_down = 0
+            self._is_proved = True
+            if manner == first or self._manner != first:
+                return
+            self._manner = manner
+        why = turned_down.why.rstrip(".")
+        if manner.form != first.form:
             self._host.notice(
                 "endpoint-form",
-                f"The endpoint answered {status} when it was asked for {_IN_WORDS[0]}; it is asked for "
-                f"{_IN_WORDS[kind]}, which it may heed less.",
+                f"The endpoint turned a request for {_IN_WORDS[first.form]} down. {why}. It is asked for "
+                f"{_IN_WORDS[manner.form]}, which it may heed less.",
+            )
+        if manner.temperature != first.temperature:
+            self._host.notice(
+                "endpoint-chance",
+                f"The endpoint turned temperature 0 down. {why}. It is asked without: another run may be "
+                "answered otherwise.",
+            )
+        if manner.bound != first.bound:
+            instead = f"{manner.bound} is sent instead" if manner.bound else "answers are not bounded"
+            self._host.notice(
+                "endpoint-bound", f"The endpoint turned {first.bound} down. {why}. So {instead}."
             )
 
 
 _IN_WORDS = ("JSON by a schema", "any JSON object", "JSON by the words of the request alone")
 """The forms, for people."""
+
+
+def _discreet(error: TurnedDown, messages: Messages) -> TurnedDown:
+    """The same, without a reason that quotes what was asked: what a film says stands in no record."""
+    said = error.said.casefold()
+    lines = (line.partition(": ")[2] or line for line in messages[-1]["content"].casefold().splitlines())
+    quotes = any(line.strip() and line.strip() in said for line in lines)
+    return TurnedDown(error.what, error.status) if quotes else error
 
 
 def _reply(body: bytes, form: str) -> Reply | None:

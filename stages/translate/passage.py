@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from loc.artifacts import Segment
+from loc.errors import LocError
 from loc.glossary import Terms, occurring
 from loc.store.keys import digest_value
 from stages.translate import sentences
@@ -94,7 +95,12 @@ class Passage:
         wanted = occurring(self.terms, sentence)
         if self.alternatives is None or not missing_terms(wanted, made.text):
             return made
-        for text in self.alternatives(sentence):
+        try:
+            others = self.alternatives(sentence)
+        except LocError:
+            # What lacks a term is worth more than nothing; that it lacks is noted with the line.
+            return made
+        for text in others:
             if not missing_terms(wanted, text):
                 return Translated(text, made.unknown_words)
         return made

@@ -22,12 +22,13 @@ from stages.translate.batches import Batches
 from stages.translate.checks import missing_terms
 from stages.translate.contract import SceneTranslator, SentenceTranslator
 from stages.translate.dialogue import Answer
+from stages.translate.faults import failure
 from stages.translate.fitting import limit, rooms, units
 from stages.translate.scene import Long
 from stages.translate.spending import spent
 
 NAME = "translate"
-FIT_VERSION = 2
+FIT_VERSION = 3
 
 LEAST = 0.5
 """Share of a line's length that its rewriting has at least: what is shorter has left something out."""
@@ -190,8 +191,10 @@ def _fit(
 
 
 def is_better(text: str, long: Long) -> bool:
-    """Whether a rewritten line may take the place of the long one: it is shorter, but not by more than words
-    can be, and has lost no term that the long one has."""
+    """Whether a rewritten line may take the place of the long one: it is still a translation, is shorter, but
+    not by more than words can be, and has lost no term that the long one has."""
+    if failure(long.source_text, text, long.target) is not None:
+        return False
     length = units(text, long.target)
     lost, lacked = (missing_terms(long.terms, one) for one in (text, long.text))
     return max(1, LEAST * long.length) <= length < long.length and len(lost) <= len(lacked)

@@ -12,7 +12,6 @@ measures what batches gain.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from loc import packages
 from loc.backend import Card, Host, Languages, LicensedPart, Need, Speech, Tried
+from loc.device import if_memory_lasts
 from loc.errors import InputError, LocError
 from stages.translate import codes
 from stages.translate.checkpoint import gathered, load_model, reading
@@ -116,16 +116,24 @@ class _Seq2Seq:
     def _generate(
         self, sentences: Sequence[str], source: str, target: str, beams: int, kept: int
     ) -> list[Translated | LocError]:
-        """The `kept` best of each sentence, one after the other; of one that is too long, an error alone."""
+        """The `kept` best of each sentence, one after the other; of one that is too long, or needs more
+        memory than there is, an error alone."""
         self._prepare()
         with self._net as model:
             longest = self._longest(model)
             rows = [self._encode(sentence, source, target) for sentence in sentences]
             fitting = [row for row in rows if _rounded(len(row)) <= longest]
 
-            def attempt(size: int) -> list[Translated | LocError]:
+            def alone(row: list[int]) -> list[Translated | LocError]:
+                made = if_memory_lasts(lambda: self._translate([row], target, model, beams, kept))
+                return self._too_large(row, beams) if made is None else made
+
+            def attempt(size: int) -> list[list[Translated | LocError]]:
+                if size == 1:
+                    return [alone(row) for row in fitting]
                 parts = [fitting[first : first + size] for first in range(0, len(fitting), size)]
-                return [made for part in parts for made in self._translate(part, target, model, beams, kept)]
+                made = (self._translate(part, target, model, beams, kept) for part in parts)
+                return [part[first : first + kept] for part in made for first in range(0, len(part), kept)]
 
             made = iter(
                 self._host.devices.halving(f"{self.card.name}'s sentences", len(fitting), attempt)
@@ -135,10 +143,23 @@ class _Seq2Seq:
         found: list[Translated | LocError] = []
         for row in rows:
             if _rounded(len(row)) <= longest:
-                found += itertools.islice(made, kept)
+                found += next(made)
             else:
                 found.append(InputError("The sentence is too long for the translator."))
         return found
+
+    def _too_large(self, row: list[int], beams: int) -> list[Translated | LocError]:
+        self._host.notice(
+            "memory-ended",
+            f"Memory ended with one sentence of {len(row)} tokens, of which {self.card.name} was to keep "
+            f"{beams} hypotheses; going on without.",
+        )
+        return [
+            InputError(
+                "Memory ended with the sentence alone.",
+                fix="Name another device with --device, or a smaller model with --backend.",
+            )
+        ]
 
     def _translate(
         self, rows: list[list[int]], target: str, model: Any, beams: int, kept: int

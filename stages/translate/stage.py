@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,25 +27,15 @@ from stages.translate.contract import (
     Translator,
 )
 from stages.translate.dialogue import Answer, InVain
+from stages.translate.faults import failure
 from stages.translate.passage import Passage, PassageLine
 from stages.translate.scene import Scene
 from stages.translate.scene_line import SceneLine
+from stages.translate.scripts import words
 from stages.translate.spending import spent
 
 NAME = "translate"
 LINE_VERSION = 1
-
-ECHO_WORDS = 5
-"""Source text of at least this many words that comes back unchanged was not translated, whatever the
-translator says; shorter ones, or one word again and again, may be names, or the same in both languages."""
-
-_WORD = re.compile(r"[^\W\d_]+")
-
-_LOOP = re.compile(r"([^\W\d_].{0,30}?\S)(?:\s*\1){7,}", re.DOTALL)
-"""The same again, eight times in a row: what a model says that has lost its way. People stop before, unless
-they laugh or call."""
-OFTENER = 2
-"""Times as often as in the source that something may be said in a row: another language laughs otherwise."""
 
 MOST_FAILED = 0.5
 """Share of the lines that may fail; where more do, there is no translation to speak of, and no dub."""
@@ -78,7 +67,7 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
         origin, lines = "supplied", _supplied(ctx, supplied, transcript)
     else:
         made = _translated(ctx, transcript)
-        lines = [_line(segment, made.get(segment.id)) for segment in transcript.segments]
+        lines = [_line(segment, made.get(segment.id), ctx.language) for segment in transcript.segments]
         rewritten: list[Made | LocError] = []
         if made:
             translator = ctx.backend(NAME, ctx.language)
@@ -366,7 +355,7 @@ def _translate(
         result = line.translate()
         replies = result.replies if isinstance(result, Answer) else ()
         unknown = 0 if isinstance(result, Answer) else result.unknown_words
-        out.detail["words"] = len(_WORD.findall(line.segment.text))
+        out.detail["words"] = len(words(line.segment.text))
         out.detail["unknown_words"] = unknown
         out.detail.update(spent(replies, ctx.settings.llm_price))
         for number, reply in enumerate(replies):
@@ -385,7 +374,7 @@ def _translate(
     return action, make
 
 
-def _line(segment: Segment, made: Made | LocError | None) -> Line:
+def _line(segment: Segment, made: Made | LocError | None, target: str) -> Line:
     """A segment's line: translated, failed, or empty where the segment is."""
     result = TranslatedLine(text="", unknown_words=0)
     failed: str | None = None
@@ -393,7 +382,7 @@ def _line(segment: Segment, made: Made | LocError | None) -> Line:
         failed = made.what
     elif made is not None:
         result = made.model("line", TranslatedLine)
-        failed = failure(segment.text, result)
+        failed = failure(segment.text, result.text, target, result.unknown_words)
     return Line(
         id=line_id(segment.id),
         start=segment.start,
@@ -422,34 +411,3 @@ def _noted(ctx: Context, transcript: Transcript, lines: Sequence[Line]) -> list[
         )
         found.append(line.model_copy(update={"notes": (*notes, *line.notes)}))
     return found
-
-
-def _loops(text: str, source: str) -> bool:
-    """Whether a text repeats itself as no speaker does, and the source not nearly so; a cry of one vowel is
-    no loop."""
-    times = [loop[0].count(loop[1]) for loop in _LOOP.finditer(text) if len({*loop[1].casefold()}) > 1]
-    return bool(times) and not _repeats(source, -(-max(times) // OFTENER))
-
-
-def _repeats(text: str, times: int) -> bool:
-    """Whether something, be it a single letter, is said so many times in a row; capitals do not matter."""
-    pattern = rf"([^\W\d_](?:.{{0,30}}?\S)?)(?:\s*\1){{{times - 1},}}"
-    return re.search(pattern, text.casefold(), re.DOTALL) is not None
-
-
-def failure(source: str, result: TranslatedLine) -> str | None:
-    """Why a result is no translation of the source; None if it is one."""
-    words = _WORD.findall(source.casefold())
-    if not words:
-        return None
-    if not result.text.strip():
-        return "The translator gave nothing back."
-    if _loops(result.text, source):
-        return "The translator repeated itself without end."
-    if _WORD.findall(result.text.casefold()) != words:
-        return None
-    if result.unknown_words >= len(words):
-        return "The translator knew none of its words."
-    if len(words) >= ECHO_WORDS and len({*words}) > 1:
-        return "The translator gave the source back."
-    return None

@@ -61,6 +61,8 @@ def test_what_is_taken_for_better() -> None:
     assert is_better("Oso duerme", long)
     for text in ("", "…", "El oso duerme muchísimo", "Duerme", "Un oso"):
         assert not is_better(text, long)
+    echoed = Long("en", "es", "He said that it was late.", "Dijo que ya se había hecho muy tarde.", 20)
+    assert not is_better("He said that it was late.", echoed)
 
 
 # In the stage
@@ -218,3 +220,19 @@ def test_a_language_model_is_asked_for_fewer_words(
     endpoint.asked.clear()
     assert translate(dubbed(context(), model, Voice()), transcript("Go.", "Stay.", "Sit.")) == made
     assert endpoint.asked == []
+
+
+def test_a_language_model_that_shortens_to_the_source_is_not_heeded(
+    endpoint: Endpoint, opened: Open, context: Any  # noqa: F811
+) -> None:  # fmt: skip
+    source = "We all went to bed late."
+
+    def source_for_short(asked: Asked) -> Answered:
+        said = source if "fewer words" in asked.prompt else "Todos nosotros nos fuimos a la cama."
+        return chat(json.dumps(dict.fromkeys(asked.wanted, said)))
+
+    endpoint.always = source_for_short
+    made = translate(dubbed(context(), opened(), Voice(8)), transcript(source))
+    assert len(endpoint.asked) == 2
+    assert made.lines[0].text == "Todos nosotros nos fuimos a la cama."
+    assert [note.code for note in made.lines[0].notes] == ["long"]

@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("transformers")
 
+import torch
+
 from loc.backend import Host
 from loc.errors import InputError, LocError
 from loc.settings import Settings
@@ -75,6 +77,20 @@ def test_a_scene_beyond_what_it_reads_is_an_error(
     monkeypatch.setattr(instruct, "ROOM", 4096)
     with pytest.raises(InputError, match="too long"):
         opened(model, tmp_path).complete(translate_messages(SCENE, (0,)), ["1"])
+
+
+def test_memory_that_ends_is_an_error_of_the_line(
+    model: tiny.Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = opened(model, tmp_path)
+    with backend._net as network:
+        monkeypatch.setattr(network, "generate", out_of_memory)
+        made = backend.translate_scene(SCENE, (0, 1))
+    assert [str(one).split(".")[0] for one in made.values()] == ["Memory ended with the scene"] * 2
+
+
+def out_of_memory(**_: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_a_published_row_names_every_file() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from loc.stage import Context, Job, Slot
 from loc.store.workdir import WorkDir
 from stages.translate import llm
 from stages.translate.contract import Inputs, SceneTranslator
-from stages.translate.dialogue import Answer, read_lines
+from stages.translate.dialogue import Answer, read_lines, read_plain
 from stages.translate.llm import Llm
 from stages.translate.scene import MAX_LINES, Said, Scene
 from stages.translate.stage import run
@@ -116,16 +118,97 @@ def test_an_endpoint_that_knows_no_schema_is_asked_more_simply_and_the_run_is_to
     assert "422" in said
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_request_that_no_form_makes_better_changes_none(
-    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]], status: int
+@pytest.mark.parametrize("said", [b"{}", b'{"error": {"message": "Come back tomorrow"}}'])
+def test_an_endpoint_that_turns_everything_down_is_not_asked_for_each_line(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]], said: bytes
 ) -> None:
-    endpoint.says(*[Answered(b"{}", status)] * 3)
+    endpoint.always = lambda _: Answered(said, 400)
     backend = opened()
-    assert set(translate(backend)) == {f"The endpoint turned a request down. It answered {status}."}
+    found = [
+        told(backend.translate_scene(scene(*[f"Line {n}." for n in range(12)]), range(12))) for _ in "ab"
+    ]
+    assert all("turn" in one for one in found[0] + found[1])
+    assert {one.partition(" It answered")[0] for one in found[1]} == {"The endpoint turns requests down."}
+    assert [code for code, _ in told_of] == ["request-turned-down"]
+    assert ("tomorrow" in told_of[0][1]) == (b"tomorrow" in said)
+
+
+def test_fields_that_an_endpoint_does_not_take_are_left_out_from_then_on(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]]
+) -> None:
+    def picky(asked: Asked) -> Answered:
+        for field, said in (
+            ("temperature", "Unsupported value: 'temperature' does not support 0 with this model."),
+            ("max_tokens", "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+        ):
+            if field in asked.body:
+                return Answered(json.dumps({"error": {"message": said}}).encode(), 400)
+        return shouted(asked)
+
+    endpoint.always = picky
+    backend = opened()
     assert translate(backend) == list(SHOUTED)
-    assert forms(endpoint)[-1] == "json_schema"
-    assert told_of == []
+    assert translate(backend) == list(SHOUTED)
+    assert len(endpoint.asked) == 4
+    assert set(forms(endpoint)) == {"json_schema"}
+    assert endpoint.asked[-1].body["max_completion_tokens"] > llm.THOUGHTS
+    assert [code for code, _ in told_of] == ["endpoint-chance", "endpoint-bound"]
+
+
+def test_an_endpoint_that_knows_no_bound_is_asked_without(endpoint: Endpoint, opened: Open) -> None:
+    said = b'{"error": "max_tokens and max_completion_tokens are unknown"}'
+    endpoint.always = lambda asked: (
+        Answered(said, 422) if any("max" in name for name in asked.body) else shouted(asked)
+    )
+    assert translate(opened()) == list(SHOUTED)
+
+
+def test_answers_are_bounded_by_what_is_shown(endpoint: Endpoint, opened: Open) -> None:
+    backend = opened()
+    backend.translate_scene(scene("One."), (0,))
+    backend.translate_scene(scene("One." * 100), (0,))
+    short, long = (asked.body["max_tokens"] for asked in endpoint.asked)
+    assert (long - short) == llm.TOKENS_A_SIGN * 4 * 99
+
+
+def test_a_line_that_is_filtered_does_not_take_its_scene_along(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]]
+) -> None:
+    said = f"Filtered by the content management policy: {LINES[2]}"
+    endpoint.always = lambda asked: (
+        Answered(json.dumps({"error": {"message": said}}).encode(), 400)
+        if LINES[2] in asked.prompt
+        else shouted(asked)
+    )
+    made = translate(opened())
+    assert [one for one in made if one in SHOUTED] == [SHOUTED[0], SHOUTED[1], SHOUTED[3]]
+    assert made[2].startswith("The endpoint turned a request down. It answered 400.")
+    assert "birds" not in str(told_of)
+
+
+def test_a_scene_that_is_too_large_is_asked_for_in_halves(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.always = lambda asked: Answered(b"{}", 413) if len(asked.wanted) > 2 else shouted(asked)
+    assert translate(opened()) == list(SHOUTED)
+    assert endpoint.wanted == [["1", "2", "3", "4"], ["1", "2"], ["3", "4"]]
+    assert set(forms(endpoint)) == {"json_schema"}
+
+
+def test_a_scene_that_takes_too_long_is_asked_for_in_halves(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awake = threading.Event()
+
+    def slow(asked: Asked) -> Answered:
+        if len(asked.wanted) > 2:
+            awake.wait()
+        return shouted(asked)
+
+    monkeypatch.setattr(llm, "PATIENCE", replace(llm.PATIENCE, answer_s=0.5))
+    endpoint.always = slow
+    try:
+        assert translate(opened()) == list(SHOUTED)
+    finally:
+        awake.set()
 
 
 # What comes back
@@ -158,7 +241,7 @@ def test_a_line_that_comes_twice_is_asked_for_again(endpoint: Endpoint, opened: 
     assert endpoint.wanted[1] == ["1"]
 
 
-@pytest.mark.parametrize("bad", ["no JSON", '{"1": "a"', "[1, 2]", "", '"1"'])
+@pytest.mark.parametrize("bad", ["no\nJSON", '{"1": "a"', "[1, 2]", "", '"1"'])
 def test_a_malformed_reply_is_bisected_down_to_the_line(endpoint: Endpoint, opened: Open, bad: str) -> None:
     def without_cats(asked: Asked) -> Answered:
         return chat(bad) if "2" in asked.wanted else shouted(asked)
@@ -189,7 +272,40 @@ def test_one_refused_line_does_not_take_the_others_along(
 ) -> None:
     endpoint.always = lambda asked: refusal if "4" in asked.wanted else shouted(asked)
     assert translate(opened()) == [*SHOUTED[:3], "The translator refused this line."]
-    assert endpoint.wanted.count(["4"]) == 1
+    assert endpoint.wanted.count(["4"]) == 2
+    assert LINES[2] not in endpoint.asked[-1].prompt, "at last it is shown alone"
+
+
+def test_a_line_refused_with_its_scene_may_be_answered_alone(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.always = lambda asked: (
+        chat("I cannot do that.") if LINES[2] in asked.prompt and LINES[1] in asked.prompt else shouted(asked)
+    )
+    assert translate(opened()) == list(SHOUTED)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("Dos gatos.", "Dos gatos."),
+        ('"Dos gatos."', "Dos gatos."),
+        ("<think>Two... cats?</think>\n2. B: Dos gatos.", "Dos gatos."),
+        ("```\nDos gatos.\n```", "Dos gatos."),
+        ("Here is the translation: Dos gatos.", None),
+        ("Dos gatos.\n\nNote that cats are plural.", None),
+        ("Dos gatos, " * 20, None),
+        ('{"1": "Dos gatos."', None),
+        ("?", None),
+    ],
+)
+def test_what_a_model_without_json_says_of_one_line_is_taken_if_it_is_the_line(
+    endpoint: Endpoint, opened: Open, content: str, text: str | None
+) -> None:
+    endpoint.always = lambda asked: chat(content if "2" in asked.wanted else "Nada")
+    endpoint.says(partial("1", "3", "4"))
+    made = translate(opened())[1]
+    assert made == (text or "The translator's answer could not be read.")
+    assert "response_format" not in endpoint.asked[-1].body
+    assert read_plain(content, "Two cats.") == text
 
 
 def test_an_apology_in_the_film_is_no_refusal(endpoint: Endpoint, opened: Open) -> None:
@@ -292,7 +408,7 @@ def test_a_refused_line_is_a_defect_and_alone_is_asked_for_the_next_time(
 def test_what_was_spent_on_lines_that_could_not_be_had_counts(endpoint: Endpoint, context: Any) -> None:
     far = [f"Line {chr(97 + number)}." for number in range(MAX_LINES)]
     endpoint.always = lambda asked: (
-        chat("I cannot do that.") if "Three birds." in asked.prompt else shouted(asked)
+        chat("I cannot do that.") if {*LINES} & {*asked.lines.values()} else shouted(asked)
     )
     events: list[Event] = []
     made = dub(context(events=events, llm_price="1/2"), *far, *far, *LINES)

@@ -222,6 +222,24 @@ def test_where_memory_ends_a_batch_is_translated_in_parts(
     assert sizes.count(1) == len(ENGLISH)
 
 
+def test_a_sentence_too_large_for_memory_fails_alone(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = opened("marian")
+    whole = backend.translate_batch(ENGLISH, "en", "es")
+    generate, large = backend._translate, backend._encode(ENGLISH[1], "en", "es")
+
+    def short_of_memory(rows: list[list[int]], *more: Any) -> Any:
+        if large in rows:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return generate(rows, *more)
+
+    monkeypatch.setattr(backend, "_translate", short_of_memory)
+    made = backend.translate_batch(ENGLISH, "en", "es")
+    assert isinstance(made[1], InputError)
+    assert [one for place, one in enumerate(made) if place != 1] == [*whole[:1], *whole[2:]]
+    assert backend.alternatives(ENGLISH[1], "en", "es") == []
+    assert backend.alternatives(ENGLISH[0], "en", "es")
+
+
 def test_a_closed_translator_holds_no_model(opened: Open) -> None:
     backend = opened("marian")
     backend.translate_batch(ENGLISH[:1], "en", "es")

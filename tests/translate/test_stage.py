@@ -11,7 +11,7 @@ import pytest
 
 from loc.artifacts import Segment, Transcript, Translation
 from loc.backend import Card, Host
-from loc.errors import ChildError, MissingError
+from loc.errors import ChildError, InputError, MissingError
 from loc.events import ActionDone, Event, EventBus
 from loc.glossary import Glossary
 from loc.media.subtitles import Cue, write_srt
@@ -20,7 +20,8 @@ from loc.settings import Settings
 from loc.stage import Context, Job, Slot, SuppliedText
 from loc.store.workdir import WorkDir
 from stages.translate.contract import Inputs, Translated
-from stages.translate.stage import TranslatedLine, failure, run
+from stages.translate.faults import failure
+from stages.translate.stage import run
 
 SECOND = 48_000
 
@@ -177,7 +178,57 @@ def test_a_failed_line_is_a_defect_without_text_and_is_tried_again(context: Any,
     ],
 )
 def test_what_counts_as_a_translation(source: str, text: str, unknown: int, fails: bool) -> None:
-    assert (failure(source, TranslatedLine(text=text, unknown_words=unknown)) is not None) == fails
+    assert (failure(source, text, "es", unknown) is not None) == fails
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "target"),
+    [
+        (
+            "彼のことは知りませんが、昨日ここに来たそうですよ。",
+            "彼のことは知りませんが、昨日ここに来たそうですよ。",
+            "zh",
+        ),
+        ("我昨天在这里见到了他的妹妹。", "我昨天在这里见到了他的妹妹。", "ja"),
+        ("元気ですか。", "元気ですか。", "zh"),
+        ("ありがとう。", "ありがとう。", "en"),
+        ("ผมไม่รู้จักเขา", "ผมไม่รู้จักเขา", "fr"),
+        ("Я его не знаю.", "Я его не знаю.", "de"),
+        ("Come with me now.", "Come with me now.", "ja"),
+        ("I love you.", "i love you", "ko"),
+        ("Where do you live?", "Watashi wa koko ni sunde imasu.", "ja"),
+        ("Have you ever seen him before?", "HAVE YOU EVER SEEN HIM IN HERE?", "ru"),
+        ("Where do you live?", "Где ты живёшь?", "ja"),
+        ("राम घर में रोज़ आता है", "राम घर में रोज़ आता है", "mr"),
+        ("I have never been here before.", "…", "ja"),
+    ],
+)
+def test_the_source_and_other_languages_are_no_translation(source: str, text: str, target: str) -> None:
+    assert failure(source, text, target) is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "target"),
+    [
+        ("OK.", "OK.", "ja"),
+        ("The iPhone 15.", "iPhone 15。", "ja"),
+        ("The New York Times.", "The New York Times", "ja"),
+        ("Juan de la Cruz.", "Juan de la Cruz.", "ru"),
+        ("Made by IBM in New York.", "IBMがニューヨークで作った。", "ja"),
+        ("中华人民共和国。", "中华人民共和国。", "ja"),
+        ("東京大学。", "東京大学。", "zh"),
+        ("One hundred and twenty-three thousand.", "123,000。", "ja"),
+        ("राहुल द्रविड़।", "राहुल द्रविड़।", "mr"),
+        ("Нет, Иван!", "いいえ、Иван!", "ja"),
+        ("I do not know him.", "Не познајем га.", "sr"),
+        ("I do not know him.", "Ne poznajem ga.", "sr"),
+        ("I do not know him.", "𐤀𐤁𐤂", "phn"),
+        ("Hm?", "…", "ja"),
+        ("A β test.", "A β test.", "es"),
+    ],
+)
+def test_names_numbers_and_shared_words_are_one(source: str, text: str, target: str) -> None:
+    assert failure(source, text, target) is None
 
 
 def test_no_text_in_keys_records_or_events(context: Any, store: WorkDir, events: list[Event]) -> None:
@@ -303,6 +354,30 @@ def test_another_hypothesis_is_taken_for_a_term_of_the_glossary(context: Any) ->
     assert [line.text for line in made.lines] == ["A OSO.", "A DOG."]
     assert talker.heard == ["A bear."]
     assert (told.runner.hits, told.runner.misses) == (1, 1), "the dog's line knows nothing of bears"
+
+
+def test_a_translation_that_lacks_a_term_is_kept_where_there_is_no_other(context: Any) -> None:
+    class Small(Talker):
+        def alternatives(self, sentence: str, source: str, target: str) -> list[str]:
+            raise InputError("Memory ended.")
+
+    told = with_talker(context(), Small(), Glossary(({"en": "bear", "es": "oso"},)))
+    [line] = translate(told, one_voice("A bear.")).lines
+    assert (line.text, [note.code for note in line.notes]) == ("A BEAR.", ["term"])
+
+
+def test_a_batch_that_fails_as_a_whole_is_made_once(context: Any) -> None:
+    class Broken(Talker):
+        def translate_batch(self, sentences: Sequence[str], source: str, target: str) -> list[Any]:
+            self.batched.append(list(sentences))
+            if "One." in sentences:
+                raise ChildError("The talker is hoarse.")
+            return [Translated(one.upper(), 0) for one in sentences]
+
+    talker = Broken()
+    made = translate(with_talker(context(), talker), one_voice("One.", "Two.", "Three.", "Four."))
+    assert [bool(line.failed) for line in made.lines] == [True, True, False, False]
+    assert talker.batched == [["One.", "Two."], ["Three.", "Four."]]
 
 
 def test_a_failure_is_never_spoken(context: Any) -> None:

@@ -58,3 +58,7 @@ def test_a_path_that_leaves_the_folder_is_no_row() -> None:
 
 def test_every_published_row_can_be_read() -> None:
     assert "whisper-tiny" in published()
+
+
+def test_of_every_published_row_the_size_is_told() -> None:
+    assert [row.id for row in published().values() if not row.size] == []
