@@ -118,9 +118,8 @@ class _Batch:
                     why=f"No file in it ends in {', '.join(VIDEO_SUFFIXES)}; nor is there a picture.",
                     fix="Name the videos themselves, or the folder they are in.",
                 )
-            prepared = prepare(path, self._graph, self._store, self._settings)
             self._check_replaced(path)
-            return prepared
+            return prepare(path, self._graph, self._store, self._settings)
         except OwnOutputError as error:
             return Outcome(path, error=error, skipped=not self._alone)
         except LocError as error:
@@ -138,17 +137,22 @@ class _Batch:
             UsageError.
         """
         for source, other in self._replaced:
-            if path == source and (path == other or not is_own(self._store, other, self._settings)):
+            # Asked of the other file first: mostly that is the output, and known without looking into it.
+            if path not in (source, other) or any(self._is_own(one) for one in (other, source)):
+                continue
+            if path == source:
                 raise UsageError(
-                    f"An output of {path} would replace the input {other}.",
-                    fix=f"Choose another name with -o, or leave {other.name} out.",
+                    f"An output of {path} would replace an input, {other}.",
+                    fix="Choose another name with -o.",
                 )
-            if path == other and not is_own(self._store, source, self._settings):
-                raise UsageError(
-                    f"{path} would be replaced by an output of {source}.",
-                    why="Whether it is an earlier output or a video of its own is not known.",
-                    fix=f"Choose another name with -o, or leave {path.name} out.",
-                )
+            raise UsageError(
+                f"{path} would be replaced by an output of {source}.",
+                why="Whether it is an earlier output or a video of its own is not known.",
+                fix=f"Choose another name with -o, or leave {path.name} out.",
+            )
+
+    def _is_own(self, path: Path) -> bool:
+        return is_own(self._store, path, self._settings)
 
     def _do(self, prepared: Prepared) -> Outcome:
         path = prepared.job.path

@@ -153,7 +153,7 @@ class Shouter:
 
     def translate(self, text: str, source: str, target: str) -> Translated:
         self.heard.append(text)
-        return Translated(f"{text.upper()} in {target}!", 0)
+        return Translated(f"{text.upper()}は{target}!", 0)
 
     def close(self) -> None:
         pass
@@ -244,7 +244,7 @@ def test_nothing_to_export_before_a_run(case: Case) -> None:
 def test_out_and_back_in_unchanged_changes_nothing(case: Case) -> None:
     case.run()
     text = case.export()
-    assert text.startswith("1\n00:00:00,000 --> 00:00:02,000\nONE in ja!\n")
+    assert text.startswith("1\n00:00:00,000 --> 00:00:02,000\nONEはja!\n")
     before = lines_of(*case.arguments, "translation")
     assert case.bring_in(text) == ["kept"] * 3
     assert lines_of(*case.arguments, "translation") == before
@@ -300,9 +300,9 @@ def test_out_and_back_in_another_format_changes_nothing(case: Case, form: Form) 
 def test_both_languages_stand_in_one_file(case: Case) -> None:
     case.run()
     shown = shown_lines(*case.arguments, "translation", bilingual=True)
-    assert (shown.cues[0].text, shown.cues[0].below) == ("ONE in ja!", "one")
+    assert (shown.cues[0].text, shown.cues[0].below) == ("ONEはja!", "one")
     assert shown.languages == ("ja", "en")
-    assert written(shown, "vtt").decode().splitlines()[3:5] == ["ONE in ja!", "one"]
+    assert written(shown, "vtt").decode().splitlines()[3:5] == ["ONEはja!", "one"]
 
 
 def test_the_suffix_tells_the_format() -> None:
@@ -331,7 +331,7 @@ def test_where_no_font_can_be_told_the_player_chooses_and_it_is_said(
 def test_an_edited_line_is_the_only_one_that_differs(case: Case) -> None:
     case.run()
     before = lines_of(*case.arguments, "translation")
-    assert case.bring_in(case.export().replace("TWO in ja!", "二")) == ["kept", "changed", "kept"]
+    assert case.bring_in(case.export().replace("TWOはja!", "二")) == ["kept", "changed", "kept"]
     after = lines_of(*case.arguments, "translation")
     assert (after[0], after[2]) == (before[0], before[2])
     assert after[1] == Entry("l0002", before[1].start, before[1].stop, "二")
@@ -350,7 +350,7 @@ def test_ids_stay_through_a_second_import(case: Case) -> None:
     case.run()
     text = case.export()
     case.bring_in(text + "\n9\n00:00:07,000 --> 00:00:08,000\nnew\n")
-    case.bring_in(case.export().replace("ONE in ja!", "一"))
+    case.bring_in(case.export().replace("ONEはja!", "一"))
     assert [entry.id for entry in lines_of(*case.arguments, "translation")] == [
         "l0001", "l0002", "l0003", "l0003+1",
     ]  # fmt: skip

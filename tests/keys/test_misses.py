@@ -412,7 +412,9 @@ ELSEWHERE: dict[str, dict[str, tuple[str, ...]]] = {
         "deliver.title": ("params.place", "params.rotation", "params.sample_aspect", "params.size"),
         "dub.meter": ("params.channels",),
         "faces.looks": ("inputs.chunks", "inputs.tracks"),
-        "faces.track": ("params.chroma_location", "params.rotation", "params.sample_aspect"),
+        "faces.track": (
+            *("params.chroma_location", "params.rate", "params.rotation", "params.sample_aspect"),
+        ),
         "ingest.cuts": (
             *("inputs.changes", "inputs.duration", "inputs.shots", "inputs.table", "inputs.time_base"),
         ),
