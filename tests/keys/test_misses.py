@@ -418,7 +418,7 @@ ELSEWHERE: dict[str, dict[str, tuple[str, ...]]] = {
         "ingest.cuts": (
             *("inputs.changes", "inputs.duration", "inputs.shots", "inputs.table", "inputs.time_base"),
         ),
-        "ingest.master": ("inputs.picture", "inputs.start"),
+        "ingest.master": ("inputs.picture", "inputs.start", "inputs.stretches"),
         "ingest.plate": ("inputs.pictures", "inputs.sound", "params.rate"),
         "ingest.scan": ("inputs.stream", "params.rate", "params.rotation"),
         "lipsync.*": ("inputs.tracks", "params.video"),
