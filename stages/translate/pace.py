@@ -41,6 +41,11 @@ SAMPLES: Mapping[str, tuple[str, ...]] = {
         "Elle m'a dit hier que le magasin allait bientôt fermer.",
         "Que feras-tu s'il pleut toute la journée demain ?",
     ),
+    "hi": (
+        "शाम को हम फिर से नदी तक टहलने गए।",
+        "उसने कल मुझे बताया कि दुकान जल्द ही बंद हो जाएगी।",
+        "अगर कल दिन भर बारिश हुई तो तुम क्या करोगे?",
+    ),
     "it": (
         "La sera siamo scesi di nuovo fino al fiume.",
         "Ieri mi ha detto che il negozio chiuderà presto.",

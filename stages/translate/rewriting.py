@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from loc.app.languages import NAMES
 from loc.artifacts import Frozen, Line, Reason, Transcript
 from loc.backend import Backend
 from loc.errors import LocError, MissingError
@@ -93,7 +94,14 @@ def _paces(ctx: Context, transcript: Transcript) -> dict[str | None, float]:
     except MissingError:
         # The lines are not going to be spoken.
         return {}
-    if ctx.language not in pace.SAMPLES or not isinstance(engine, pace.Speaks):
+    if not isinstance(engine, pace.Speaks):
+        return {}
+    if ctx.language not in pace.SAMPLES:
+        ctx.runner.notice(
+            "no-pace",
+            f"How fast {NAMES.get(ctx.language, ctx.language)} is spoken cannot be measured, for there is no "
+            "text for it here: no line is shortened to fit.",
+        )
         return {}
     classes = {speaker.id: speaker.voice_class for speaker in transcript.speakers}
     wanted = sorted({"low", *classes.values()})

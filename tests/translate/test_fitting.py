@@ -179,6 +179,22 @@ def test_a_voice_that_cannot_be_timed_shortens_nothing_and_says_so(context: Any,
     assert [event.code for event in events if isinstance(event, Notice)] == ["no-pace"]
 
 
+def test_a_language_without_a_text_to_time_shortens_nothing_and_says_so(
+    context: Any, events: list[Any]  # noqa: F811
+) -> None:  # fmt: skip
+    talker = Short()
+    talker.pairs["en", "sw"] = "1"
+    given = replace(dubbed(context(), talker, Voice()), language="sw")
+    assert translate(given, transcript("Go.", LONG, "Stay.")).lines[1].text == LONG.upper()
+    [notice] = [event for event in events if isinstance(event, Notice)]
+    assert (notice.code, "Swahili" in notice.message) == ("no-pace", True)
+
+
+def test_every_text_to_time_can_be_counted() -> None:
+    for language, texts in pace.SAMPLES.items():
+        assert all(units(text, language) > 10 for text in texts), language
+
+
 def test_pace_is_measured_once_by_a_fixed_text(context: Any) -> None:  # noqa: F811
     heard: list[str] = []
     for texts in (("Go.",), ("Stay.", "Sit.")):
