@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from loc.artifacts import Reason
 from loc.glossary import Terms, holds, names, occurring
@@ -35,18 +36,40 @@ def notes(source: str, text: str, languages: tuple[str, str], terms: Terms, near
         nearby: translations of the lines next to it, into which a word may have moved.
     """
     found = []
-    around = f"{text} {nearby}"
-    wanted = occurring(terms, source)
-    if lost := missing_terms(wanted, around):
-        found.append(_reason("term", len(lost), len(wanted), "terms of the glossary are"))
-    numbers = _numbers(source)
-    lost_numbers = [one for one in numbers if one not in _numbers(around)]
-    if lost_numbers and not _LARGE_UNITS.search(around):
-        found.append(_reason("number", len(lost_numbers), len(numbers), "numbers are"))
-    named = _names(source, languages)
-    if lost_names := [one for one in named if one[:NAME_LETTERS] not in around.casefold()]:
-        found.append(_reason("name", len(lost_names), len(named), "names are"))
+    lost = lacks(source, text, languages, terms, nearby)
+    wanted, numbers, named = occurring(terms, source), _numbers(source), _names(source, languages)
+    if lost.terms:
+        found.append(_reason("term", len(lost.terms), len(wanted), "terms of the glossary are"))
+    if lost.numbers:
+        found.append(_reason("number", len(lost.numbers), len(numbers), "numbers are"))
+    if lost.names:
+        found.append(_reason("name", len(lost.names), len(named), "names are"))
     return found
+
+
+@dataclass(frozen=True)
+class Lacks:
+    """What of a line is not found in its translation: terms with what they must become, numbers by their
+    digits, words of names."""
+
+    terms: Terms = ()
+    numbers: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.terms) + len(self.numbers) + len(self.names)
+
+
+def lacks(source: str, text: str, languages: tuple[str, str], terms: Terms, nearby: str = "") -> Lacks:
+    """What a line's translation seems to lack; arguments as of `notes`."""
+    around = f"{text} {nearby}"
+    numbers = tuple(one for one in _numbers(source) if one not in _numbers(around))
+    folded = around.casefold()
+    return Lacks(
+        tuple(missing_terms(occurring(terms, source), around)),
+        () if _LARGE_UNITS.search(around) else numbers,
+        tuple(one for one in _names(source, languages) if one.casefold()[:NAME_LETTERS] not in folded),
+    )
 
 
 def missing_terms(wanted: Iterable[tuple[str, str]], text: str) -> list[tuple[str, str]]:
@@ -69,5 +92,5 @@ def _names(text: str, languages: tuple[str, str]) -> list[str]:
     source, target = languages
     if target not in WRITTEN_IN_LATIN:
         return []
-    words = (word for name in names(text, source) for word in name.casefold().split())
+    words = (word for name in names(text, source) for word in name.split())
     return [word for word in words if len(word) >= NAME_LETTERS]

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from loc.app.languages import NAMES
 from loc.errors import InputError, LocError, MissingError, UsageError
 from loc.glossary import occurring
-from stages.translate.checks import missing_terms
+from stages.translate.checks import lacks
 from stages.translate.scene import Long, Said, Scene
 
 Messages = Sequence[Mapping[str, str]]
@@ -116,7 +116,7 @@ class Conversation(ABC):
             wanted,
             lambda places, complaints: translate_messages(scene, places, complaints),
             self.complete,
-            lambda place, text: lacking_terms(scene, place, text),
+            lambda place, texts: lacking(scene, place, texts),
             Alone(lambda place: alone_messages(scene, place), lambda place: scene.lines[place].text),
         )
 
@@ -174,10 +174,21 @@ def alone_messages(scene: Scene, place: int) -> Messages:
     return _messages(rules, [f"{place + 1}. {line.speaker}: {line.text}"])
 
 
-def lacking_terms(scene: Scene, place: int, text: str) -> str:
-    """What to say of a line's translation that lacks terms of the glossary; empty where it has them all."""
-    lost = missing_terms(occurring(scene.terms, scene.lines[place].text), text)
-    return f"translate {_terms(lost)}." if lost else ""
+def lacking(scene: Scene, place: int, texts: Mapping[int, str]) -> tuple[str, ...]:
+    """What the translation of a line lacks, in words: terms of the glossary, numbers, names. A word may have
+    moved to the line before or after.
+
+    Args:
+        texts: position -> translation.
+    """
+    nearby = " ".join(texts.get(other, "") for other in (place - 1, place + 1))
+    languages, target = (scene.source, scene.target), _name(scene.target)
+    lost = lacks(scene.lines[place].text, texts[place], languages, scene.terms, nearby)
+    return (
+        *(f"translate {_terms([term])}" for term in lost.terms),
+        *(f"the number {number} is missing" for number in lost.numbers),
+        *(f"the name {name} is missing, if it is none other in {target}" for name in lost.names),
+    )
 
 
 def shorten_messages(longs: Sequence[Long], wanted: Sequence[int]) -> Messages:
@@ -320,7 +331,7 @@ def converse(
     wanted: Sequence[int],
     ask: Callable[[Sequence[int], Mapping[int, str]], Messages],
     complete: Complete,
-    lacks: Callable[[int, str], str] = lambda _place, _text: "",
+    lacking: Callable[[int, Mapping[int, str]], Sequence[str]] = lambda _place, _texts: (),
     alone: Alone | None = None,
 ) -> dict[int, Answer | LocError]:
     """Ask for lines until each has an answer or has failed; once more for those that lack something.
@@ -329,24 +340,23 @@ def converse(
         wanted: positions of the lines to be asked for.
         ask: positions, and what is wrong with them so far -> the request.
         complete: sends a request.
-        lacks: position and text of an answer -> what it lacks, in words; empty where nothing.
+        lacking: position, and all texts answered -> what the one there lacks, in words.
         alone: how a line is asked for at last; None: as before.
     """
     answers: dict[int, Answer | LocError] = {}
     replies: list[Reply] = []
     _Asking(lambda places: ask(places, {}), complete, alone, answers, replies).lines(tuple(wanted), TRIES)
-    complaints = {
-        place: words
-        for place, answer in answers.items()
-        if isinstance(answer, Answer) and (words := lacks(place, answer.text))
-    }
-    if complaints:
+    texts = {place: answer.text for place, answer in answers.items() if isinstance(answer, Answer)}
+    lost = {place: words for place in texts if (words := lacking(place, texts))}
+    if lost:
+        complaints = {place: "; ".join(words) + "." for place, words in lost.items()}
         better: dict[int, Answer | LocError] = {}
-        _Asking(lambda places: ask(places, complaints), complete, None, better, replies).lines(
-            tuple(complaints), 1
-        )
+        again = _Asking(lambda places: ask(places, complaints), complete, None, better, replies)
+        again.lines(tuple(complaints), 1)
         for place, answer in better.items():
-            if isinstance(answer, Answer) and not lacks(place, answer.text):
+            if isinstance(answer, Answer) and len(lacking(place, {**texts, place: answer.text})) < len(
+                lost[place]
+            ):
                 answers[place] = answer
     return _charged(answers, wanted, tuple(replies))
 

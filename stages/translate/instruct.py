@@ -6,16 +6,18 @@ answer is only asked for, not enforced: what cannot be read is asked for again i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from loc import packages
-from loc.backend import Card, Host, LicensedPart, Need
+from loc.backend import Card, Host, LicensedPart, Need, Speech, Tried
 from loc.device import if_memory_lasts
-from loc.errors import InputError
+from loc.errors import InputError, LocError
 from stages.translate.checkpoint import gathered, load_model, reading
-from stages.translate.dialogue import Conversation, Messages, Reply
+from stages.translate.dialogue import Answer, Conversation, Messages, Reply
+from stages.translate.scene import Said, Scene
+from stages.translate.thanks import give_thanks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -30,7 +32,7 @@ class Instruct(Conversation):
     card: ClassVar[Card] = Card(
         stage="translate",
         name="instruct",
-        version="1",
+        version="2",
         summary="A local instruction model with a chat template, e.g. Qwen3.",
         family="neural",
         quality="good",
@@ -99,6 +101,15 @@ class Instruct(Conversation):
         content = str(self._tokenizer.decode(said, skip_special_tokens=True))
         cut = not said or said[-1] not in ends
         return Reply(content, content.encode(), len(ids), len(said), cut=cut)
+
+    def self_check(self, speech: Speech) -> Iterator[Tried]:  # noqa: ARG002 - nothing is heard
+        """Say thanks, as a scene of one line, in the languages it knows."""
+
+        def translate(sentence: str, source: str, target: str) -> str | LocError:
+            made = self.translate_scene(Scene(source, target, (Said("A", sentence),)), (0,))[0]
+            return made.text if isinstance(made, Answer) else made
+
+        return give_thanks(self._weights.row.languages, translate)
 
     def close(self) -> None:
         """Free the model."""

@@ -24,6 +24,7 @@ from loc.errors import InputError, LocError
 from stages.translate import codes
 from stages.translate.checkpoint import gathered, load_model, reading
 from stages.translate.contract import Translated
+from stages.translate.thanks import give_thanks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,16 +55,6 @@ does."""
 MARGIN = 0.3
 """Natural logarithms: by how much the mean token of a hypothesis may be less likely than that of the best of
 its beam. What is further away leaves words out: of a model that knows its lines by heart, every fragment."""
-
-THANKS: Mapping[tuple[str, str], tuple[str, tuple[str, ...]]] = {
-    ("en", "es"): ("Thank you very much.", ("gracias",)),
-    ("en", "fr"): ("Thank you very much.", ("merci",)),
-    ("en", "de"): ("Thank you very much.", ("dank",)),
-    ("en", "ja"): ("Thank you very much.", ("ありがと", "有難", "感謝")),
-    ("fr", "en"): ("Merci beaucoup.", ("thank",)),
-    ("ja", "en"): ("ありがとうございます。", ("thank",)),
-}
-"""Pair -> what is said, and words of which one must come out."""
 
 _NEEDS = tuple(
     Need("package", name, "pip install 'loc[neural]'") for name in ("torch", "transformers", "sentencepiece")
@@ -195,16 +186,13 @@ class _Seq2Seq:
         return list(dict.fromkeys(one.text for one in found if isinstance(one, Translated)))
 
     def self_check(self, speech: Speech) -> Iterator[Tried]:  # noqa: ARG002 - nothing is heard
-        """Say thanks in the languages it knows: short, unmistakable, and in every model's training."""
-        spoken = self._weights.row.languages
-        pairs = spoken.pairs if spoken is not None and spoken.pairs is not None else tuple(THANKS)
-        for source, target in pairs:
-            if (source, target) in THANKS:
-                sentence, words = THANKS[source, target]
-                [made] = self.translate_batch([sentence], source, target)
-                found = made.text if isinstance(made, Translated) else str(made)
-                ok = isinstance(made, Translated) and any(word in found.lower() for word in words)
-                yield Tried(f"{source} to {target}", " or ".join(words), found, ok)
+        """Say thanks in the languages it knows."""
+
+        def translate(sentence: str, source: str, target: str) -> str | LocError:
+            [made] = self.translate_batch([sentence], source, target)
+            return made.text if isinstance(made, Translated) else made
+
+        return give_thanks(self._weights.row.languages, translate)
 
     def close(self) -> None:
         """Free the model."""

@@ -495,6 +495,23 @@ def test_a_term_that_is_not_heeded_is_noted(endpoint: Endpoint, context: Any) ->
     assert [[note.code for note in line.notes] for line in made.lines] == [[], [], [], ["term"]]
 
 
+def test_numbers_and_names_that_lack_are_asked_for_once_more(endpoint: Endpoint, context: Any) -> None:
+    lines = ("We saw Zorblatt there.", "It took 42 days.", "Then 77 more.", "Four bears.")
+
+    def forgets(asked: Asked) -> Answered:
+        told = {"1": ("Lo vimos.", "Vimos a Zorblatt."), "2": ("Fueron días.", "Fueron 42 días.")}
+        again = "is missing" in asked.prompt
+        return chat(json.dumps({name: told.get(name, ("Nada.",) * 2)[again] for name in asked.wanted}))
+
+    endpoint.always = forgets
+    made = dub(context(), *lines)
+    assert endpoint.wanted == [["1", "2", "3", "4"], ["1", "2", "3"]]
+    for words in ("1: the name Zorblatt is missing", "2: the number 42 is missing"):
+        assert words in endpoint.asked[1].prompt
+    assert [line.text for line in made.lines[:3]] == ["Vimos a Zorblatt.", "Fueron 42 días.", "Nada."]
+    assert [[note.code for note in line.notes] for line in made.lines] == [[], [], ["number"], []]
+
+
 def test_only_scenes_that_hold_a_changed_term_are_asked_for_again(endpoint: Endpoint, context: Any) -> None:
     texts = [f"Line {chr(97 + number)}." for number in range(MAX_LINES)]
     dub(context(), *texts, *LINES)
