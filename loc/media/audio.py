@@ -21,7 +21,8 @@ import soxr
 
 from loc.artifacts import SAMPLE_RATE, AudioStream
 from loc.errors import InputError
-from loc.media.ffmpeg import LOCAL_ONLY, file_url, unreadable
+from loc.media.demux import packets
+from loc.media.ffmpeg import LOCAL_ONLY, file_url
 from loc.media.sound import Samples
 from loc.media.timeline import LEAP_S, STREAMED, Stretch
 
@@ -268,27 +269,19 @@ class _Decoder:
         Raises:
             InputError: the disk or the network failed.
         """
-        packets = self._container.demux(self._stream)
         position: int | None = None
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.error.FFmpegError as error:
-                failed = unreadable(self._path, error)
-                if failed is not None:
-                    raise failed from error
-                self._losses.damaged += 1
-                return
+        for packet in packets(self._path, self._container.demux(self._stream), self._count_damage):
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
-                self._losses.damaged += 1
+                self._count_damage()
                 continue
             # Several packets of a program stream may lie in one, and only the first then says where.
             position = position if packet.pos is None else packet.pos
             yield from ((frame, position) for frame in frames)
+
+    def _count_damage(self) -> None:
+        self._losses.damaged += 1
 
     def _convert(self, frame: Any) -> Samples:
         """A frame as float32 [n, channels] in the track's rate; a broadcast may change its format midway."""

@@ -8,7 +8,6 @@ name is ever read as an option, a protocol or a numbered pattern.
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import json
 import re
@@ -17,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from loc.errors import ChildError, InputError, LocError, MissingError
+from loc.errors import ChildError, LocError, MissingError
 from loc.process import Child
 from loc.process import run as run_child
 from loc.store.keys import digest_bytes
@@ -73,32 +72,12 @@ LOCAL_ONLY: Mapping[str, str] = {
 network, which the digest of the input would not cover, and a live one is waited for without end. So are the
 demuxers that draw text, and pictures in numbered files."""
 
-_NO_ERRNO = frozenset({errno.EPERM, errno.EAGAIN})
-"""What libavformat also returns for data it can make nothing of: -1, and its "try again"."""
-
 _X264_BANNER = re.compile(rb"x264 - core (\d+[^-]*?) - ")
 
 
 def file_url(path: Path) -> str:
     """A path as ffmpeg must be given it: behind `file:`, `-x.mp4` and `http:b.mp4` are plain names."""
     return f"file:{path}"
-
-
-def unreadable(path: Path, error: Exception) -> InputError | None:
-    """What to say where reading packets failed for the sake of a disk or a network, not of the data.
-
-    PyAV's errors with an errno are builtin ones of the system as well.
-
-    Returns:
-        None where the data are damaged or break off.
-    """
-    if not isinstance(error, OSError) or error.errno in _NO_ERRNO:
-        return None
-    return InputError(
-        f"{path} could not be read to its end.",
-        why=f"{error.strerror}.",
-        fix="Check the disk or the network share it is on, then run again.",
-    )
 
 
 def compile_args(stream: Any, program: str, *, stdin: bool = False) -> list[str]:

@@ -26,7 +26,8 @@ import numpy.typing as npt
 
 from loc.artifacts import FrameRange, Join, VideoStream
 from loc.errors import InputError
-from loc.media.ffmpeg import LOCAL_ONLY, file_url, unreadable
+from loc.media.demux import packets
+from loc.media.ffmpeg import LOCAL_ONLY, file_url
 from loc.media.timeline import LEAP_S, STREAMED, Timeline
 from loc.store.keys import digest_bytes
 
@@ -592,18 +593,10 @@ class _Decoder:
         Raises:
             InputError: the disk or the network failed.
         """
-        while True:
-            try:
-                packet = next(self._demuxed)
-            except StopIteration:
-                return
-            except av.error.FFmpegError as error:
-                failed = unreadable(self._path, error)
-                if failed is not None:
-                    raise failed from error
-                self.damaged += 1
-                return
-            yield packet
+        return packets(self._path, self._demuxed, self._count_damage)
+
+    def _count_damage(self) -> None:
+        self.damaged += 1
 
     def _watched(self) -> Iterator[Any]:
         """The packets of the stream, while those of the sound are looked at for where all of them leap."""

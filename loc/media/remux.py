@@ -17,7 +17,8 @@ import av.error
 
 from loc.artifacts import SAMPLE_RATE, AudioStream, Container
 from loc.media.audio import TOLERANCE_S, open_track
-from loc.media.ffmpeg import file_url, unreadable
+from loc.media.demux import packets
+from loc.media.ffmpeg import file_url
 from loc.store.workdir import storage_error
 
 COPIED: Mapping[Container, frozenset[str]] = {
@@ -87,14 +88,11 @@ def _packets(source: Path, container: Any, stream: Any) -> Iterator[Any]:
         CannotCopy
         InputError
     """
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.error.FFmpegError as error:
-            raise unreadable(source, error) or CannotCopy("the file breaks off within it") from error
+
+    def broken() -> None:
+        raise CannotCopy("the file breaks off within it")
+
+    for packet in packets(source, container.demux(stream), broken):
         if not packet.size:
             continue
         if packet.pts is None:
