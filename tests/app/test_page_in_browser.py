@@ -111,6 +111,13 @@ def test_it_shows_every_line_and_cut_of_the_report(opened: Page) -> None:
     assert not is_too_wide(opened)
 
 
+@pytest.mark.parametrize("section", ["better", "licences"])
+def test_what_a_table_says_is_seen_without_scrolling_sideways(opened: Page, section: str) -> None:
+    table = opened.locator(f"#{section} .wide")
+    assert table.count() == 1
+    assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
 _CONTRAST = """() => {
   const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
   const light = (node) => {
