@@ -24,6 +24,7 @@ import numpy.typing as npt
 from loc import packages
 from loc.artifacts import SAMPLE_RATE, FrameRange, Subtitled
 from loc.media.arrays import save_arrays
+from loc.media.durations import frames_lasting
 from loc.media.timeline import Timeline
 
 PERIOD_S = Fraction(2, 5)
@@ -100,7 +101,7 @@ class TextWatch:
     """
 
     def __init__(self, rate: Fraction, rotation: int) -> None:
-        self._step = max(1, round(rate * PERIOD_S))
+        self._step = frames_lasting(PERIOD_S, rate)
         self._turns = rotation // 90
         self._seen = 0
         self._whole = LINES

@@ -23,7 +23,6 @@ import numpy.typing as npt
 
 from loc import packages
 from loc.analysis import occlusion
-from loc.analysis.durations import frames_lasting
 from loc.analysis.faces import (
     CHIN,
     FOREHEAD,
@@ -36,6 +35,7 @@ from loc.analysis.faces import (
     upright_transform,
 )
 from loc.artifacts import Chunk, ChunkTracks, FaceTracks, FrameRange, Source, VideoStream
+from loc.media.durations import frames_lasting
 from loc.media.ffmpeg import decoder_fingerprint
 from loc.media.frames import Plane, Planes, frames_key, read_frames
 from loc.media.timeline import Timeline

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.durations import frames_lasting
+from loc.media.durations import frames_lasting
 
 if TYPE_CHECKING:
     from loc.media.colour import Rgb

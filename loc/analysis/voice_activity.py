@@ -126,7 +126,10 @@ def noise_floor(level_db: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def certain(frames: VoiceFrames) -> npt.NDArray[np.bool_]:
     """Frames that open speech: both detectors and the level say so. bool [n]."""
-    above = frames.level_db - noise_floor(frames.level_db)
+    return _opens(frames, frames.level_db - noise_floor(frames.level_db))
+
+
+def _opens(frames: VoiceFrames, above: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return np.asarray((frames.votes == 2) & (above >= ENTER_DB))
 
 
@@ -135,7 +138,7 @@ def regions(frames: VoiceFrames) -> list[Range]:
     if not len(frames):
         return []
     above = frames.level_db - noise_floor(frames.level_db)
-    opens = certain(frames)
+    opens = _opens(frames, above)
     stays = (frames.votes >= 1) & (above >= STAY_DB)
     kept = [run for run in _runs(stays) if opens[run[0] : run[1]].any()]
     joined = _join(kept, MIN_PAUSE_FRAMES)

@@ -48,8 +48,8 @@ MAX_WINDOW = 30 * RECOGNISER_RATE
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """The first that gives a passage which is neither repetitive nor improbable is taken: the model authors'."""
 BEAMS = 5
-"""Hypotheses followed side by side at temperature 0, and drawn above it, as in published error rates; fewer
-where memory ends with them, which is told."""
+"""Hypotheses followed side by side at temperature 0, and drawn above it, as in published error rates. Fewer
+give other words, so they are not halved where memory ends: the same key would stand for both."""
 REPETITIVE = 2.4
 """Text over its compressed length from which a passage is decoded again: it repeats itself."""
 IMPROBABLE = -1.0
@@ -61,6 +61,9 @@ MEMORY_MB = 1000
 
 SHORTEST_WORD = RECOGNISER_RATE // 50
 """Samples: times come in steps of 20 ms, and a word between two of them would have no length."""
+
+WINDOWS = "Whisper's windows"
+"""What memory ends with."""
 
 FAINT_PEAK = 1e-4
 """A window that stays under -80 dBFS is silence, in which the model would hear its training's last words."""
@@ -103,19 +106,15 @@ class Recogniser:
             vocabulary: names and terms that may be said, as text that might have come before.
 
         Raises:
-            MissingError: the weights are not those of a Whisper model; or memory ends with a single
-                hypothesis too.
+            MissingError: the weights are not those of a Whisper model; or memory ends with one
+                window.
         """
         import torch
 
         if len(audio) < SHORTEST_WORD or np.abs(audio).max() < FAINT_PEAK:
             return []
         with self._net as model, self._turn, torch.random.fork_rng():
-            found = self._devices.halving(
-                "Whisper's hypotheses",
-                BEAMS,
-                lambda beams: _decoded(model, audio, language, vocabulary, beams),
-            )
+            found = self._devices.halving(WINDOWS, 1, lambda _: _decoded(model, audio, language, vocabulary))
         passages = [_passage(segment, len(audio)) for segment in found["segments"]]
         return [passage for passage in passages if passage.words]
 
@@ -134,7 +133,7 @@ class Recogniser:
                 return {}
             mel = pad_or_trim(log_mel_spectrogram(audio, model.dims.n_mels, padding=MAX_WINDOW), N_FRAMES)
             _, found = self._devices.halving(
-                "Whisper's windows", 1, lambda _: model.detect_language(mel.to(model.device))
+                WINDOWS, 1, lambda _: model.detect_language(mel.to(model.device))
             )
         return {FROM_WHISPER.get(tag, tag): float(value) for tag, value in found.items()}
 
@@ -142,8 +141,8 @@ class Recogniser:
         return _load(self._weights).to(device)
 
 
-def _decoded(model: Any, audio: Floats, language: str, vocabulary: str, beams: int) -> Mapping[str, Any]:
-    """What `whisper` makes of a window with so many hypotheses side by side, in its own form."""
+def _decoded(model: Any, audio: Floats, language: str, vocabulary: str) -> Mapping[str, Any]:
+    """What `whisper` makes of a window, in its own form."""
     import torch
     from whisper.transcribe import transcribe
 
@@ -161,8 +160,8 @@ def _decoded(model: Any, audio: Floats, language: str, vocabulary: str, beams: i
         initial_prompt=vocabulary or None,
         carry_initial_prompt=bool(vocabulary),
         word_timestamps=True,
-        beam_size=beams,
-        best_of=beams,
+        beam_size=BEAMS,
+        best_of=BEAMS,
         fp16=False,
     )
     return found

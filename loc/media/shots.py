@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from loc import packages
 from loc.artifacts import FrameRange
+from loc.media.durations import frames_lasting
 
 LOOK_SIZE = 256
 """Longer side in pixels of the copy that is compared: the size the detector's thresholds were set at."""
@@ -52,7 +53,7 @@ class ShotFinder:
         self._detector = AdaptiveDetector(
             adaptive_threshold=STANDS_OUT,
             min_content_val=MIN_CHANGE,
-            min_scene_len=max(1, round(MIN_SHOT_S * rate)),
+            min_scene_len=frames_lasting(MIN_SHOT_S, rate),
         )
         self._cuts: list[int] = []
         self._changes: list[float] = []

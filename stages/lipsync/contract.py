@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -205,7 +206,7 @@ class Preparing(Protocol):
         """As `Backend.fingerprint`, of what shapes what it prepares."""
         ...
 
-    def run_in(self, fps: float) -> int:
+    def run_in(self, rate: Fraction) -> int:
         """Frames it reads of a cut before those it prepares or draws, so that no joint of chunks shows."""
         ...
 

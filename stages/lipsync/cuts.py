@@ -10,8 +10,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.durations import frames_lasting
 from loc.artifacts import FrameRange
+from loc.media.durations import frames_lasting
 from stages.lipsync.route import Situation, with_occlusion
 
 MIN_S = 0.4

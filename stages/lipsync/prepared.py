@@ -36,7 +36,7 @@ def prepare(
         part: the frames of the cut in the chunk.
         cut: the frames of the whole cut.
     """
-    reads = maker.run_in(float(film.source.video.average_rate))
+    reads = maker.run_in(film.source.video.average_rate)
     before = FrameRange(start=max(cut.start, part.start - reads), stop=part.start)
     whole = FrameRange(start=before.start, stop=part.stop)
 
@@ -117,6 +117,8 @@ def ready(
     made = dict(zip(preparing, context.runner.attempt(list(preparing.values()), parallel=True), strict=True))
     found: list[Ready | LocError | None] = []
     counted: set[tuple[int, int]] = set()
+    reads = backend.run_in(film.source.video.average_rate) if made and isinstance(backend, Preparing) else 0
+    lengths = {(one.cut, one.frames.stop): len(one.frames) for one in redraws}
     for one in redraws:
         place = one.cut, one.chunk
         result = made.get(place)
@@ -127,19 +129,14 @@ def ready(
         counted.add(place)
         part = _part(film, one, cuts)
         before = made.get((one.cut, one.chunk - 1))
-        lead = 0
-        if isinstance(before, Made) and isinstance(backend, Preparing):
-            ends = (
-                other for other in redraws if other.cut == one.cut and other.frames.stop == one.frames.start
-            )
-            reads = backend.run_in(float(film.source.video.average_rate))
-            lead = max((min(reads, len(other.frames)) for other in ends), default=0)
+        earlier = before.ref("prepared") if isinstance(before, Made) else None
+        lead = min(reads, lengths.get((one.cut, one.frames.start), 0)) if earlier else 0
         found.append(
             Ready(
                 result.ref("prepared"),
                 one.frames.start - part.start,
                 lead,
-                before.ref("prepared") if lead and isinstance(before, Made) else None,
+                earlier if lead else None,
                 spent,
             )
         )

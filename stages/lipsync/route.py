@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.durations import window_lasting
 from loc.analysis.occlusion import COVERED
 from loc.artifacts import Reason
+from loc.media.durations import window_lasting
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Faces

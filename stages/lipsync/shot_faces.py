@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.durations import frames_lasting
 from loc.artifacts import FrameRange
+from loc.media.durations import frames_lasting
 
 if TYPE_CHECKING:
     from loc.analysis.faces import Affine, Faces

@@ -100,10 +100,7 @@ def _judging(
                 {
                     "pictures": film.key(span),
                     "times": digest_bytes(film.times(span).tobytes()),
-                    "tracks": [
-                        {**film.tracks_key(face, index), "frames": [part.start, part.stop]}
-                        for index, part in film.chunks_over(span)
-                    ],
+                    "tracks": film.tracks_over_key(face, span),
                     "sound": slice_key(sound, int(film.edges[span.start]), int(film.edges[span.stop])),
                 }
                 for span in spans

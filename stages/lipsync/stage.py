@@ -507,7 +507,6 @@ def _drafted(
                 raise short.error from short
             backend = cast(Drafter, following)
             name = context.card_of(backend).choice.partition("/")[2]
-            context.runner.notice("room", f"Memory for {STAGE}: {short.error}")
             # Without figures, which change from run to run: it stands in the report.
             context.runner.notice("drafts-smaller", f"Drafts are drawn by {name}. {short.error.what}")
             profiles = _measured(context, film, backend, speaking)

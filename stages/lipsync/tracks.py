@@ -8,7 +8,6 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.durations import frames_lasting
 from loc.analysis.faces import (
     BROW_LEFT,
     BROW_RIGHT,
@@ -22,6 +21,7 @@ from loc.analysis.faces import (
     Faces,
     places,
 )
+from loc.media.durations import frames_lasting
 
 MAX_GAP_S = 0.2
 """Seconds without a face that are bridged: a blurred turn, or a fast one. What happens in longer ones is

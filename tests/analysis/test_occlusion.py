@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pytest
 
 from loc.analysis import occlusion
-from loc.analysis.durations import frames_lasting
 from loc.analysis.face_tracker import FaceTracker, follow
 from loc.analysis.faces import JAW, LIP_OUTER_LOWER, LIP_OUTER_UPPER, Faces, foremost, places
 from loc.analysis.occlusion import ANGLES, BRIDGED_S, CHIN, COVERED, MARGIN_S, MISSING, ROWS, STILL_COVERED
+from loc.media.durations import frames_lasting
 from loc.media.frames import Planes
 from stages.lipsync.route import MIN_SHARPNESS
 from tests.analysis.test_faces import Reel

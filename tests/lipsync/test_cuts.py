@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from loc.analysis import occlusion
-from loc.analysis.durations import frames_lasting
 from loc.analysis.faces import (
     BROW_LEFT,
     BROW_RIGHT,
@@ -21,6 +20,7 @@ from loc.analysis.faces import (
     Faces,
     places,
 )
+from loc.media.durations import frames_lasting
 from stages.lipsync.cuts import MIN_S, cut_shot
 from stages.lipsync.route import (
     MAX_DOWN,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.analysis import occlusion
-from loc.analysis.durations import window_lasting
 from loc.analysis.faces import POINT_COUNT, Faces
+from loc.media.durations import window_lasting
 from stages.lipsync.route import (
     MAX_DOWN,
     MAX_RIVAL,

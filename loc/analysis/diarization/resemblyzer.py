@@ -18,12 +18,14 @@ from loc import environments
 from loc.analysis.diarization.contract import Embedding, Floats, Scale
 from loc.analysis.voice_activity import ANALYSIS_RATE
 from loc.backend import Card, Host, LicensedPart, Need
+from loc.device import Device, free_host_mb, needed, no_room
 from loc.errors import ChildError
 from loc.worker import Worker
 
 ENVIRONMENT = "resemblyzer"
 SIZE = 256
 """Numbers of a vector."""
+TITLE = "Resemblyzer's voice encoder"
 CALL_LIMIT_S = 900.0
 """Seconds a line may take: the first time librosa compiles parts of itself, a quarter of a minute of work."""
 
@@ -62,9 +64,8 @@ class Resemblyzer:
         self._scratch = host.scratch
         self._environment = environments.find(host.settings.data_dir, ENVIRONMENT)
         self._numbers = itertools.count()
-        self._net = host.resident(
-            "Resemblyzer's voice encoder", self.card.memory_mb, self._start, lambda worker: worker.close()
-        )
+        # It asks nothing of the device that was chosen, and takes turns with the models there all the same.
+        self._net = host.resident(TITLE, 0, self._start, lambda worker: worker.close())
 
     def fingerprint(self) -> Mapping[str, str]:
         """Every package of its environment. Starts nothing.
@@ -99,6 +100,9 @@ class Resemblyzer:
     def _start(self, device: str) -> Worker:
         """Its worker, which computes on the processor whatever the device."""
         del device
+        free = free_host_mb()
+        if free is not None and free < self.card.memory_mb:
+            raise no_room(TITLE, Device("cpu", "CPU", "cpu"), needed(self.card.memory_mb, free))
         module = "loc.analysis.diarization.resemblyzer_worker"
         args, variables = self._environment.command(module, self._scratch)
         return Worker(args, name=ENVIRONMENT, env=variables, limit_s=CALL_LIMIT_S)

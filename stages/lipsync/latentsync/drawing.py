@@ -20,7 +20,7 @@ from stages.lipsync.latentsync.heard import Rows, rows_heard
 from stages.lipsync.latentsync.model import Given, Model
 from stages.lipsync.latentsync.sampler import Sampling
 from stages.lipsync.latentsync.windows import Span, divisor, reach, shares, steps_of, windows
-from stages.lipsync.nets.light import lit, mean_colour, ring_round
+from stages.lipsync.light import lit, mean_colour, ring_round
 from stages.lipsync.nets.whisper_features import ROW
 
 THREE = (BROW_LEFT[:5], BROW_RIGHT[:5], NOSE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
@@ -16,6 +17,7 @@ from loc import packages
 from loc.backend import Card, Host, LicensedPart, Need, Room, Speech, Tried
 from loc.device import Device, needed, no_room
 from loc.errors import InputError, LocError
+from loc.media.durations import frames_lasting
 from stages.lipsync.contract import CutView, Patch, Prepared, Profile, RedrawWindow, ShotView
 from stages.lipsync.musetalk.knobs import Knobs, Version, knobs_of
 from stages.lipsync.parts import FACES, NETS, VAE
@@ -125,11 +127,11 @@ class MuseTalk:
         """Nothing is measured of a person: every frame is drawn from itself."""
         return {}
 
-    def run_in(self, fps: float) -> int:
+    def run_in(self, rate: Fraction) -> int:
         """Frames that its filters read before those of a chunk; none where nothing is held steady."""
         from stages.lipsync.musetalk.smoothing import RUN_IN_S
 
-        return round(RUN_IN_S * fps) if self.knobs.smoothing else 0
+        return frames_lasting(RUN_IN_S, rate) if self.knobs.smoothing else 0
 
     def prepare(self, cut: CutView) -> Prepared:
         """Bake the faces of a cut."""

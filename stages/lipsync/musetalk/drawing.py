@@ -15,9 +15,9 @@ from loc.media.colour import to_rgb
 from loc.media.compose import soft_mask
 from loc.media.frames import Planes
 from stages.lipsync.contract import Patch
+from stages.lipsync.light import Ring, lit, mean_colour, ring_round
 from stages.lipsync.musetalk import boxes, model, outline
 from stages.lipsync.musetalk.knobs import Knobs
-from stages.lipsync.nets.light import Ring, lit, mean_colour, ring_round
 
 Matrix = npt.NDArray[np.float64]
 

@@ -1,4 +1,5 @@
-"""What the neural mouth renderers share: the ear (whisper-tiny's encoder) and the eye (sd-vae-ft-mse).
+"""What the neural mouth renderers share: the ear (whisper-tiny's encoder), the eye (sd-vae-ft-mse), and
+the nets that upstream finds faces with.
 
-These modules import torch; backends import them inside their methods.
+Modules of nets import torch; backends import them inside their methods. `rows` and `memory` import none.
 """

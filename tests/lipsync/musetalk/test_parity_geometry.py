@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stages.lipsync.musetalk import boxes, cycle, region, windows
+from stages.lipsync.musetalk import boxes, cycle, region
 from stages.lipsync.nets.rows import rows_at
 from tests.parity import Golden, fill, golden
+from tests.upstream.musetalk import upstream_rows
 
 pytestmark = pytest.mark.parity
 
@@ -42,9 +43,9 @@ def test_musetalk_audio_index() -> None:
         asked = case["samples"], case["fps"], case["left"], case["right"]
         if case["frames"] == "exit":
             with pytest.raises(ValueError, match="no windows"):
-                windows.upstream_rows(*asked)
+                upstream_rows(*asked)
             continue
-        rows = windows.upstream_rows(*asked)
+        rows = upstream_rows(*asked)
         assert len(rows) == case["frames"]
         given.same(case["table"], rows + 1)
         if case["fps"] == 25:

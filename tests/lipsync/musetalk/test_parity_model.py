@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lipsync.musetalk import model, windows
+from stages.lipsync.musetalk import model
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
 from tests.parity import Golden, golden
+from tests.upstream.musetalk import upstream_rows
 
 pytestmark = pytest.mark.parity
 
@@ -24,7 +25,7 @@ def test_musetalk_whisper_chunks() -> None:
 
     def chunks(name: str, fps: float) -> torch.Tensor:
         sound = (given.input(name) / np.float32(32768)).astype(np.float32)
-        table = windows.upstream_rows(len(sound), fps, 2, 2)
+        table = upstream_rows(len(sound), fps, 2, 2)
         return model.tokens_of(ear.upstream_features(net.eval(), sound, ear.NORMALISED), table)
 
     short = chunks("short", given.meta["fps_short"])

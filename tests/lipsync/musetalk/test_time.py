@@ -16,9 +16,10 @@ from loc.stage import Context
 from loc.store.workdir import WorkDir
 from stages.lipsync import plan, redraw
 from stages.lipsync.contract import HEARD_RATE
-from stages.lipsync.musetalk import model, windows
+from stages.lipsync.musetalk import model
 from stages.lipsync.nets.rows import rows_at
 from tests.lipsync.clicks import MINUTES, RATES, Loudness, edges, film_of, variable
+from tests.upstream.musetalk import upstream_rows
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -35,14 +36,14 @@ def test_every_frame_hears_the_rows_about_its_own_middle(rate: str) -> None:
 
 def test_at_25_frames_the_rows_are_upstreams_to_the_end() -> None:
     middles = (2 * np.arange(25 * 600) + 1) * HEARD_RATE // 50
-    rows = windows.upstream_rows(600 * HEARD_RATE, 25, 2, 2)
+    rows = upstream_rows(600 * HEARD_RATE, 25, 2, 2)
     ours = rows_at(middles, HEARD_RATE, 2, 2)
     np.testing.assert_array_equal(np.where((ours < 0) | (ours >= 30_000), -1, ours), rows)
 
 
 def test_upstreams_rows_drift_where_ours_do_not() -> None:
     """What is mended: at 29.97 upstream hears a second too early after half a minute."""
-    rows = windows.upstream_rows(31 * HEARD_RATE, 29.97, 2, 2)
+    rows = upstream_rows(31 * HEARD_RATE, 29.97, 2, 2)
     there = edges(Fraction(30000, 1001), 31)
     middle = (there[len(rows) - 1] + there[len(rows)]) / 2 / SAMPLE_RATE
     assert len(rows) == 899 < len(there) - 1

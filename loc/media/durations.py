@@ -5,11 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 
-def frames_lasting(seconds: float, rate: Fraction) -> int:
+def frames_lasting(seconds: float | Fraction, rate: Fraction) -> int:
     """How many frames last so long at `rate` frames per second, at least one."""
-    return max(1, round(seconds * float(rate)))
+    return max(1, round(seconds * rate))
 
 
-def window_lasting(seconds: float, rate: Fraction) -> int:
+def window_lasting(seconds: float | Fraction, rate: Fraction) -> int:
     """As `frames_lasting`, an odd number: a window with a frame in its middle."""
     return 2 * (frames_lasting(seconds, rate) // 2) + 1
