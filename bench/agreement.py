@@ -77,7 +77,7 @@ from tests.presenter.samples import SAMPLE_JAPANESE
 from tests.voices import SENTENCES
 
 Samples = npt.NDArray[np.float32]
-Times = npt.NDArray[np.int64]
+Edges = npt.NDArray[np.int64]
 
 SHIFT = 3
 """Frames of the planted shift, either way."""
@@ -102,20 +102,20 @@ SPANISH = (
 
 @dataclass(frozen=True)
 class Seen:
-    """Lips over the frames of a film, the frames' times on the clock of its sound, and where lips were looked
-    for: everywhere, if that is None."""
+    """Lips over the frames of a film, the samples of its sound at which the frames appear and the last one
+    ends, and where lips were looked for: everywhere, if that is None."""
 
     lips: Lips
-    times: Times
+    edges: Edges
     looked: npt.NDArray[np.bool_] | None = None
 
     @property
     def frame(self) -> int:
         """Samples of a frame."""
-        return round(float(np.median(np.diff(self.times))))
+        return round(float(np.median(np.diff(self.edges))))
 
     def score(self, spoken: Sequence[Spoken], measure: ScoreMeasure) -> Score:
-        return agree(self.lips, expect(spoken, self.times), self.times, measure, self.looked)
+        return agree(self.lips, expect(spoken, self.edges), self.edges, measure, self.looked)
 
 
 def said(engine: Synthesiser, text: str, language: str, rate: float = 1.0) -> tuple[Samples, Phones]:
@@ -186,7 +186,7 @@ def filmed(path: Path, sound: Path, engine: Synthesiser, *, speaks: bool) -> Res
     whole = FrameRange(start=0, stop=film.timeline.count)
     faces = track_range(film.path, film.video, film.timeline, whole)[0]
     edges = film.timeline.samples()
-    seen = Seen(lips(faces.points, upright_transform(film.video)), (edges[:-1] + edges[1:]) // 2)
+    seen = Seen(lips(faces.points, upright_transform(film.video)), edges)
     audio = heard(sound)
     text = " ".join(word.text for word in recognise_english(audio))
 
@@ -312,11 +312,11 @@ class Stage:
                 width[start : start + len(arrays["width"])] = arrays["width"]
                 looked[start : start + len(arrays["looked"])] = arrays["looked"]
         edges = Film.open(self.path).timeline.samples()
-        times = (edges[:-1] + edges[1:]) // 2
         # Other lines are spoken where something was drawn.
         there = np.flatnonzero(np.isfinite(aperture))
-        part = slice(int(there[0]), int(there[-1]) + 1)
-        return Seen(Lips(aperture[part], width[part]), times[part], looked[part])
+        first, last = int(there[0]), int(there[-1])
+        part = slice(first, last + 1)
+        return Seen(Lips(aperture[part], width[part]), edges[first : last + 2], looked[part])
 
 
 def drawn(path: Path, engine: Synthesiser, folder: Path) -> Result:
@@ -342,7 +342,7 @@ def drawn(path: Path, engine: Synthesiser, folder: Path) -> Result:
 
     others = [
         seen.score(other, "renderer-obedience")
-        for other in wrong_lines(engine, SPANISH, "es", int(seen.times[-1]))
+        for other in wrong_lines(engine, SPANISH, "es", int(seen.edges[-1]))
     ]
     row = judged(seen.score(spoken, "renderer-obedience"), redrawn(-SHIFT), redrawn(SHIFT), others)
     stage.runner.close()

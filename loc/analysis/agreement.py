@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from loc.analysis.phones import closed_at, mouth_curve, visemes
+from loc.analysis.phones import closed_in, mouth_curve, visemes
 from loc.artifacts import SAMPLE_RATE, Phones, Score, ScoreMeasure
 
 if TYPE_CHECKING:
@@ -113,12 +113,13 @@ class Expected:
     closed: Flags
 
 
-def expect(spoken: Sequence[Spoken], times: npt.NDArray[np.int64]) -> Expected:
-    """The movement that speech lets expect; where two speak, the wider open mouth counts.
+def expect(spoken: Sequence[Spoken], edges: npt.NDArray[np.int64]) -> Expected:
+    """The movement that speech lets expect in n frames; where two speak, the wider open mouth counts.
 
     Args:
-        times: int64 [n], the samples in the middle of the frames' times on screen.
+        edges: int64 [n + 1], the samples at which frames appear, and at which the last one ends.
     """
+    times = (edges[:-1] + edges[1:]) // 2
     aperture, width = np.zeros(len(times)), np.ones(len(times))
     speech, closed = np.zeros(len(times), dtype=bool), np.zeros(len(times), dtype=bool)
     for one in spoken:
@@ -131,14 +132,14 @@ def expect(spoken: Sequence[Spoken], times: npt.NDArray[np.int64]) -> Expected:
         sounding = np.array([name != "rest" for name in found.names], dtype=bool)
         for start, stop in zip(found.starts[sounding], found.stops[sounding], strict=True):
             speech |= (at >= start - AROUND_SPEECH) & (at < stop + AROUND_SPEECH)
-        closed |= closed_at(one.phones, at)
+        closed |= closed_in(one.phones, edges - one.place)
     return Expected(aperture.astype(np.float64), width.astype(np.float64), speech, closed)
 
 
 def agree(
     seen: Lips,
     expected: Expected,
-    times: npt.NDArray[np.int64],
+    edges: npt.NDArray[np.int64],
     measure: ScoreMeasure,
     looked: Flags | None = None,
 ) -> Score:
@@ -146,13 +147,13 @@ def agree(
 
     Args:
         seen, expected: of the same n frames.
-        times: int64 [n], as for `expect`.
+        edges: int64 [n + 1], as for `expect`.
         measure: what the score is called: what moved the lips decides what it proves.
         looked: bool [n], the frames in which lips were looked for; None for all.
     """
     valid = ~(np.isnan(seen.aperture) | np.isnan(seen.width))
     compared = expected.speech & valid
-    step = float(np.median(np.diff(times))) / SAMPLE_RATE if len(times) > 1 else 0.0
+    step = float(np.median(np.diff(edges))) / SAMPLE_RATE if len(edges) > 1 else 0.0
     wanted = expected.speech if looked is None else expected.speech & looked
     count, closures = int(compared.sum()), _runs_seen(expected.closed, valid)
     why = _too_little(count, int(wanted.sum()), float(expected.speech.sum()) * step, closures)
@@ -179,15 +180,15 @@ def agree(
     )
 
 
-def speaking_evidence(track: Lips, spoken: Sequence[Spoken], times: npt.NDArray[np.int64]) -> Score:
+def speaking_evidence(track: Lips, spoken: Sequence[Spoken], edges: npt.NDArray[np.int64]) -> Score:
     """How well the lips of one face in the source follow speech of the source: whether it is this face's.
 
     Args:
         track: of n frames.
         spoken: timed phones of the speech, as `loc.analysis.alignment` finds them.
-        times: int64 [n], the samples in the middle of the frames' times on screen.
+        edges: int64 [n + 1], the samples at which frames appear, and at which the last one ends.
     """
-    return agree(track, expect(spoken, times), times, "viseme-agreement")
+    return agree(track, expect(spoken, edges), edges, "viseme-agreement")
 
 
 def is_significant(score: Score) -> bool:

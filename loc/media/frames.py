@@ -33,8 +33,9 @@ from loc.store.keys import digest_bytes
 
 Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
-DECODER_THREADS = 2
-"""Threads of one decoder: more gain little below 4K, and several chunks are read side by side."""
+DECODER_THREADS = 1
+"""Threads of one decoder: of damaged H.264, two showed other pictures from one decode to the next in two of
+three files (measured), one never; and several chunks are read side by side."""
 
 DISCONTINUITY_S = 1
 """A timestamp this many seconds behind its predecessor begins a new clock (a joined recording) and all that

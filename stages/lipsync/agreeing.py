@@ -68,7 +68,7 @@ class Agreement:
         spoken = [Spoken(one.phones, one.place - zero) for one in timed if one.phones.phones]
         if face not in self._lips:
             self._lips[face] = self._read(self._faces[face])
-        return speaking_evidence(self._lips[face], spoken, self._film.times(frames))
+        return speaking_evidence(self._lips[face], spoken, self._film.edges_of(frames))
 
     def _enough(self, lines: Sequence[str]) -> list[Segment]:
         chosen: list[Segment] = []

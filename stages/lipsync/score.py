@@ -146,16 +146,16 @@ def rate(
             )
             for clip in near
         ]
-        score = _rated(context, measure, film.times(frames), parts, spoken)
+        score = _rated(context, measure, film.edges_of(frames), parts, spoken)
         out.model("score", score)
         out.detail |= {"score": score.model_dump(mode="json", exclude={"unscored"})}
 
     action = Action(
         name="lipsync.score",
-        version=7,
+        version=8,
         site=context.site(STAGE, f"cut {index + 1}"),
         inputs={
-            "times": digest_bytes(film.times(frames).tobytes()),
+            "edges": digest_bytes(film.edges_of(frames).tobytes()),
             "seen": [{"at": at, "arrays": ref} for at, ref in parts],
             "clips": [{"phones": clip.phones, "place": clip.place - zero} for clip in near],
         },
@@ -168,17 +168,17 @@ def rate(
 def _rated(
     context: Context,
     measure: ScoreMeasure,
-    times: npt.NDArray[np.int64],
+    edges: npt.NDArray[np.int64],
     parts: Sequence[tuple[int, Ref]],
     spoken: Sequence[Spoken],
 ) -> Score:
     from loc.analysis.agreement import Lips, agree, expect
 
-    whole = _joined(context, len(times), parts)
-    expected = expect(spoken, times)
+    whole = _joined(context, len(edges) - 1, parts)
+    expected = expect(spoken, edges)
     # Frames between looks are no frames in which lips were missed; those that were not drawn are.
     looked = np.asarray(whole["looked"] != 0)
-    score = agree(Lips(whole["aperture"], whole["width"]), expected, times, measure, looked)
+    score = agree(Lips(whole["aperture"], whole["width"]), expected, edges, measure, looked)
     return score.model_copy(update={"picture": _picture_score(whole, expected.aperture < AT_REST)})
 
 

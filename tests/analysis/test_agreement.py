@@ -47,8 +47,9 @@ def line(seed: int, seconds: float = 8.0) -> Phones:
     return Phones(alphabet="espeak", phones=tuple(phones))
 
 
-def times(seconds: float = 8.0, fps: float = FPS) -> npt.NDArray[np.int64]:
-    return ((np.arange(int(seconds * fps)) + 0.5) * SAMPLE_RATE / fps).astype(np.int64)
+def edges(seconds: float = 8.0, fps: float = FPS) -> npt.NDArray[np.int64]:
+    """The samples at which frames appear, and at which the last one ends."""
+    return np.asarray(np.rint(np.arange(int(seconds * fps) + 1) * SAMPLE_RATE / fps), dtype=np.int64)
 
 
 def mouth(phones: Phones, at: npt.NDArray[np.int64], noise: float = 0.05, seed: int = 0) -> Lips:
@@ -56,8 +57,8 @@ def mouth(phones: Phones, at: npt.NDArray[np.int64], noise: float = 0.05, seed: 
     rng = np.random.default_rng(seed)
     expected = expect([Spoken(phones, 0)], at)
     return Lips(
-        aperture=0.2 * (expected.aperture + rng.normal(0, noise, len(at))),
-        width=0.6 * (expected.width + rng.normal(0, noise, len(at))),
+        aperture=0.2 * (expected.aperture + rng.normal(0, noise, len(at) - 1)),
+        width=0.6 * (expected.width + rng.normal(0, noise, len(at) - 1)),
     )
 
 
@@ -67,7 +68,7 @@ def score(seen: Lips, phones: Phones, at: npt.NDArray[np.int64], place: int = 0)
 
 @pytest.mark.parametrize("shift", [-15, -3, 0, 3, 15])
 def test_a_planted_shift_is_found_to_the_frame(shift: int) -> None:
-    found = score(mouth(line(1), times()), line(1), times(), place=-shift * FRAME)
+    found = score(mouth(line(1), edges()), line(1), edges(), place=-shift * FRAME)
     assert found.offset == shift
     assert found.offset_ms == 1000 * shift / FPS
     assert found.value is not None
@@ -77,7 +78,7 @@ def test_a_planted_shift_is_found_to_the_frame(shift: int) -> None:
 
 @pytest.mark.parametrize("fps", [Fraction(24000, 1001), 30, 60])
 def test_offsets_are_frames_of_the_film_and_milliseconds(fps: Fraction | int) -> None:
-    at = times(fps=float(fps))
+    at = edges(fps=float(fps))
     found = score(mouth(line(1), at), line(1), at, place=-round(3 * SAMPLE_RATE / fps))
     assert found.offset == 3
     assert found.offset_ms == pytest.approx(3000 / float(fps), abs=0.1)
@@ -85,14 +86,14 @@ def test_offsets_are_frames_of_the_film_and_milliseconds(fps: Fraction | int) ->
 
 @pytest.mark.parametrize("fps", [10, 25, 60])
 def test_offsets_reach_as_far_at_every_rate(fps: int) -> None:
-    at, late = times(fps=fps), round(0.6 * fps)
+    at, late = edges(fps=fps), round(0.6 * fps)
     found = score(mouth(line(1), at), line(1), at, place=-round(late * SAMPLE_RATE / fps))
     assert found.offset == late
 
 
 def test_another_line_agrees_less_and_not_significantly() -> None:
-    own = score(mouth(line(1), times()), line(1), times())
-    others = [score(mouth(line(1), times()), line(seed), times()) for seed in range(2, 12)]
+    own = score(mouth(line(1), edges()), line(1), edges())
+    others = [score(mouth(line(1), edges()), line(seed), edges()) for seed in range(2, 12)]
     assert own.value is not None
     assert all(other.value is not None and other.value < own.value / 2 for other in others)
     assert sum(is_significant(other) for other in others) <= 1
@@ -100,24 +101,26 @@ def test_another_line_agrees_less_and_not_significantly() -> None:
 
 def test_p_says_how_often_unrelated_lines_agree_as_well() -> None:
     """Calibration: as many of 200 unrelated pairs lie under p as p says, within chance and a little more."""
-    at = times(5)
+    at = edges(5)
     found = np.array([score(mouth(line(seed, 5), at), line(1000 + seed, 5), at).p for seed in range(200)])
     assert 0.02 <= (found <= 0.1).mean() <= 0.18
     assert (found <= SIGNIFICANT).mean() <= 0.03
 
 
 def test_lips_that_follow_nothing_do_not_agree() -> None:
-    at = times()
+    at = edges()
     rng = np.random.default_rng(3)
-    drift = Lips(np.cumsum(rng.normal(size=len(at))) * 0.01, np.cumsum(rng.normal(size=len(at))) * 0.01)
+    drift = Lips(
+        np.cumsum(rng.normal(size=len(at) - 1)) * 0.01, np.cumsum(rng.normal(size=len(at) - 1)) * 0.01
+    )
     assert not is_significant(score(drift, line(1), at))
 
 
 def test_smiling_speech_is_known_by_the_width_of_the_mouth() -> None:
     """Lips that hardly open and close, as of people who talk smiling."""
-    at = times()
+    at = edges()
     rng = np.random.default_rng(0)
-    smiling = replace(mouth(line(1), at), aperture=0.1 + 0.002 * rng.normal(size=len(at)))
+    smiling = replace(mouth(line(1), at), aperture=0.1 + 0.002 * rng.normal(size=len(at) - 1))
     found = score(smiling, line(1), at)
     # The width is slow: it tells the time to a frame or so.
     assert found.offset in (-1, 0, 1)
@@ -125,7 +128,7 @@ def test_smiling_speech_is_known_by_the_width_of_the_mouth() -> None:
 
 
 def test_frames_without_a_face_are_left_out() -> None:
-    at, seen = times(), mouth(line(1), times())
+    at, seen = edges(), mouth(line(1), edges())
     seen.aperture[50:70] = np.nan
     seen.width[50:70] = np.nan
     found = score(seen, line(1), at, place=-2 * FRAME)
@@ -135,7 +138,7 @@ def test_frames_without_a_face_are_left_out() -> None:
 
 def test_pauses_prove_nothing() -> None:
     """Two lines with a long pause at the same place: only their sounds tell them apart."""
-    at, _nine = times(13), 9 * SAMPLE_RATE
+    at, _nine = edges(13), 9 * SAMPLE_RATE
     first, wrong = (
         [Spoken(line(seed, 4), 0), Spoken(line(seed + 1, 4), 9 * SAMPLE_RATE)] for seed in (20, 30)
     )
@@ -149,7 +152,7 @@ def test_pauses_prove_nothing() -> None:
 
 
 def still(at: npt.NDArray[np.int64]) -> Lips:
-    return Lips(np.full(len(at), 0.1), np.full(len(at), 0.6))
+    return Lips(np.full(len(at) - 1, 0.1), np.full(len(at) - 1, 0.6))
 
 
 def lost(at: npt.NDArray[np.int64]) -> Lips:
@@ -165,40 +168,60 @@ VOWELS = Phones(
     ),
 )
 TOO_LITTLE = {
-    "no speech": (mouth(line(1), times()), Phones(alphabet="espeak", phones=()), "0.0 s of speech"),
-    "a word": (mouth(line(1), times()), line(1, 0.5), "s of speech are under 2 s"),
-    "no closure": (mouth(VOWELS, times()), VOWELS, "0 closures"),
-    "a face that is lost": (lost(times()), line(1), "The lips were found in"),
-    "lips of stone": (still(times()), line(1), "do not move"),
+    "no speech": (mouth(line(1), edges()), Phones(alphabet="espeak", phones=()), "0.0 s of speech"),
+    "a word": (mouth(line(1), edges()), line(1, 0.5), "s of speech are under 2 s"),
+    "no closure": (mouth(VOWELS, edges()), VOWELS, "0 closures"),
+    "a face that is lost": (lost(edges()), line(1), "The lips were found in"),
+    "lips of stone": (still(edges()), line(1), "do not move"),
 }
 
 
 @pytest.mark.parametrize("case", TOO_LITTLE)
 def test_too_little_is_unscored_with_the_reason(case: str) -> None:
     seen, phones, why = TOO_LITTLE[case]
-    found = score(seen, phones, times())
+    found = score(seen, phones, edges())
     assert found.unscored is not None
     assert why in found.unscored
     assert (found.value, found.offset, found.p, found.confidence) == (None, None, None, None)
     assert not is_significant(found)
 
 
+SLOW = Phones(
+    alphabet="espeak",
+    phones=tuple(
+        Phone(symbol=symbol, start=start, stop=start + length)
+        for second in range(8)
+        for symbol, start, length in (
+            ("a", second * SAMPLE_RATE, 28_800),
+            ("m", second * SAMPLE_RATE + 28_800, 2_400),
+            ("i", second * SAMPLE_RATE + 31_200, 16_800),
+        )
+    ),
+)
+"""A closure of 50 ms in each of eight seconds, between the middles of two frames at ten frames a second."""
+
+
+def test_closures_between_the_middles_of_slow_frames_count() -> None:
+    found = score(mouth(SLOW, edges(fps=10)), SLOW, edges(fps=10))
+    assert found.closures == 8
+
+
 def test_no_frames_are_unscored() -> None:
     nothing = np.zeros(0)
-    assert score(Lips(nothing, nothing), line(1), nothing.astype(np.int64)).unscored
+    assert score(Lips(nothing, nothing), line(1), np.zeros(1, dtype=np.int64)).unscored
 
 
 def test_a_single_frame_is_unscored() -> None:
-    at = np.array([960])
+    at = np.array([0, 1920])
     for looked in (None, np.array([True])):
         seen, expected = Lips(np.array([0.1]), np.array([0.5])), expect([Spoken(line(1), 0)], at)
         found = agree(seen, expected, at, "renderer-obedience", looked)
         assert found.unscored is not None
-        assert "0.0 s of speech are under" in found.unscored
+        assert "s of speech are under 2 s" in found.unscored
 
 
 def test_the_measure_keeps_its_name_and_the_same_input_its_score() -> None:
-    at = times()
+    at = edges()
     first, second = (
         agree(mouth(line(1), at), expect([Spoken(line(1), 0)], at), at, "renderer-obedience") for _ in "ab"
     )
@@ -224,14 +247,13 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Film:
 
 
 def seen_in(path: Path) -> tuple[Lips, npt.NDArray[np.int64]]:
-    """The lips of a film as tracked, and its frames' times."""
+    """The lips of a film as tracked, and the edges of its frames."""
     video = probe_source(path, Settings()).video
     scan = scan_frames(path, video)
     timeline = scan.timeline(first_look(path, video.index).time_base)
     whole = FrameRange(start=0, stop=timeline.count)
     faces = foremost(track_range(path, video, timeline, whole), len(whole))
-    edges = timeline.samples()
-    return lips(faces.points, upright_transform(video)), (edges[:-1] + edges[1:]) // 2
+    return lips(faces.points, upright_transform(video)), timeline.samples()
 
 
 def test_a_drawn_presenter_is_known_to_speak_her_own_lines(talk: Film) -> None:
@@ -256,7 +278,7 @@ def test_a_drawn_presenter_is_known_to_speak_her_own_lines(talk: Film) -> None:
 
 def test_the_least_speech_that_is_scored_is_scored_right() -> None:
     """At the minimum of two seconds, through noise: the offset of most lines is right."""
-    at = times(MIN_SPEECH_S + 0.4)
+    at = edges(MIN_SPEECH_S + 0.4)
     found = [
         score(mouth(line(seed, MIN_SPEECH_S), at, seed=seed), line(seed, MIN_SPEECH_S), at, place=-2 * FRAME)
         for seed in range(20)
