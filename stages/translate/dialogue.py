@@ -61,7 +61,6 @@ class Reply:
         tokens_in, tokens_out: as it counted them; 0 where it does not say.
         refused: it says by a field of its own that it will not.
         cut: it was stopped by its limit of length.
-        form: how JSON was asked for.
     """
 
     content: str
@@ -70,7 +69,6 @@ class Reply:
     tokens_out: int = 0
     refused: bool = False
     cut: bool = False
-    form: str = ""
 
 
 class Complete(Protocol):

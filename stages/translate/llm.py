@@ -11,7 +11,6 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar
 
 from loc.backend import Card, Host, LicensedPart, Need
@@ -124,9 +123,8 @@ class Llm(Conversation):
         manner: Manner | None = first
         turned_down = TurnedDown("", 0)
         while manner is not None:
-            read = partial(_reply, form=FORMATS[manner.form])
             try:
-                reply = self._endpoint.ask("/chat/completions", self._body(messages, wanted, manner), read)
+                reply = self._endpoint.ask("/chat/completions", self._body(messages, wanted, manner), _reply)
             except TurnedDown as error:
                 turned_down = _discreet(error, messages)
                 manner = self._next(manner, error)
@@ -212,7 +210,7 @@ def _discreet(error: TurnedDown, messages: Messages) -> TurnedDown:
     return TurnedDown(error.what, error.status) if quotes else error
 
 
-def _reply(body: bytes, form: str) -> Reply | None:
+def _reply(body: bytes) -> Reply | None:
     """A chat completion as it came; None if it is something else."""
     try:
         said = json.loads(body)
@@ -230,7 +228,6 @@ def _reply(body: bytes, form: str) -> Reply | None:
             tokens_out=int(usage.get("completion_tokens") or 0),
             refused=refused,
             cut=choice.get("finish_reason") == "length",
-            form=form,
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None
