@@ -20,9 +20,12 @@ from stages.translate.dialogue import Conversation, Messages, Reply, schema
 
 KEY_VARIABLE = "LOC_LLM_KEY"
 
-PATIENCE = Patience(attempts=5, first_pause_s=2.0, longest_pause_s=60.0, answer_s=180.0, most_bytes=4 << 20)
+PATIENCE = Patience(
+    attempts=5, first_pause_s=2.0, longest_pause_s=60.0, answer_s=180.0, most_bytes=4 << 20, most_slow=6
+)
 """With the pauses about half a minute for a request; large models on small machines take minutes to answer;
-no answer to a request of a dozen lines is longer than 4 MiB."""
+no answer to a request of a dozen lines is longer than 4 MiB. Where a dozen take too long, the fifth request
+asks for a single line without its scene; if that takes too long, and the one after it, any will."""
 
 FORMATS = ("json_schema", "json_object", "none")
 """Ways to ask for JSON, from the strictest; an endpoint that knows one not is asked by the next."""

@@ -211,6 +211,30 @@ def test_a_scene_that_takes_too_long_is_asked_for_in_halves(
         awake.set()
 
 
+@pytest.mark.parametrize("most", [2, 1])
+def test_a_slow_endpoint_is_asked_for_less_down_to_single_lines(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(llm, "PATIENCE", replace(llm.PATIENCE, most_bytes=10_000))
+    endless = Answered(b" " * 20_000)
+    endpoint.always = lambda asked: endless if len(asked.wanted) > most else shouted(asked)
+    texts = [f"Line {chr(97 + number)}." for number in range(MAX_LINES)]
+    made = told(opened().translate_scene(scene(*texts), range(MAX_LINES)))
+    assert made == [f"¡{text.upper()}!" for text in texts]
+
+
+def test_an_endpoint_that_never_answers_in_time_is_given_up(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llm, "PATIENCE", replace(llm.PATIENCE, most_bytes=10_000))
+    endpoint.always = lambda _: Answered(b" " * 20_000)
+    backend = opened()
+    for _ in "ab":
+        made = told(backend.translate_scene(scene(*["One."] * MAX_LINES), range(MAX_LINES)))
+        assert all("gave no answer" in one for one in made)
+    assert len(endpoint.asked) == 2 * llm.PATIENCE.most_slow
+
+
 # What comes back
 
 
