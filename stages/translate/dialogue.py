@@ -391,7 +391,7 @@ class _Asking:
         try:
             reply = self.complete(self.ask(wanted), [str(place + 1) for place in wanted])
         except (MissingError, UsageError) as error:
-            # No other request would fare better.
+            # The endpoint is gone, or turned so much down that the rest of the scene would fare no better.
             self.answers.update(dict.fromkeys(wanted, error))
             return
         except LocError as error:

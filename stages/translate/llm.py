@@ -44,6 +44,9 @@ TOO_LARGE = 413
 _FILTERED = re.compile(r"content.{0,3}(?:filter|management|policy)|safety", re.IGNORECASE)
 """In a reason: it is what is said that is turned down, not how."""
 
+_TOO_LONG = re.compile(r"context.{0,3}(?:length|size|window)|in the completion", re.IGNORECASE)
+"""In a reason: what is said, and what may be answered, are more than the model has room for."""
+
 
 @dataclass(frozen=True)
 class Manner:
@@ -61,12 +64,16 @@ class Manner:
     bound: str = "max_tokens"
 
     def without(self, said: str) -> Manner | None:
-        """Without the field that a reason, in small letters, names; None where it names none of them."""
+        """Without the field that a reason, in small letters, names; None where it names none of them.
+
+        Where it names a lack of room, that is the bound, which takes some.
+        """
         if "temperature" in said and self.temperature:
             return replace(self, temperature=False)
-        if "max_completion_tokens" in said and self.bound == "max_tokens":
+        is_long = bool(_TOO_LONG.search(said))
+        if "max_completion_tokens" in said and self.bound == "max_tokens" and not is_long:
             return replace(self, bound="max_completion_tokens")
-        if "max_tokens" in said or "max_completion_tokens" in said:
+        if "max_tokens" in said or "max_completion_tokens" in said or is_long:
             return replace(self, bound="") if self.bound else None
         return None
 
@@ -104,6 +111,7 @@ class Llm(Conversation):
         self._is_proved = False
         self._is_told = False
         self._turned_down = 0
+        self._given_up: MissingError | None = None
         self._lock = threading.Lock()
         self._endpoint = Remote(
             "endpoint", self._url, self._model, KEY_VARIABLE, "--llm-url and --llm-model", PATIENCE
@@ -117,11 +125,14 @@ class Llm(Conversation):
         """Send a request until it is answered; see `loc.remote.Remote.ask`.
 
         Where the way of asking is turned down and another is not, it is asked so from then on, and the run is
-        told. Once something was answered, only a field that the endpoint itself names is changed.
+        told. Once something was answered, only a field that the endpoint itself names is changed. Where
+        nothing was, and one request after the other was turned down, none is sent any more.
 
         Raises:
             MissingError: the endpoint is gone, or turns one request after the other down.
         """
+        if self._given_up is not None and not self._is_proved:
+            raise self._given_up
         before, first = self._turned_down, self._manner
         manner: Manner | None = first
         turned_down = TurnedDown("", 0)
@@ -139,7 +150,9 @@ class Llm(Conversation):
     def _next(self, manner: Manner, error: TurnedDown) -> Manner | None:
         said = error.said.lower()
         named = manner.without(said)
-        if named or self._is_proved or error.status == TOO_LARGE or _FILTERED.search(said):
+        # No other form makes a request smaller, or says something else.
+        in_vain = error.status == TOO_LARGE or _TOO_LONG.search(said) or _FILTERED.search(said)
+        if named or self._is_proved or in_vain:
             return named
         return manner.simpler()
 
@@ -153,8 +166,9 @@ class Llm(Conversation):
                 self._host.notice("request-turned-down", f"{error.what} {error.why}")
             if self._turned_down < MOST_TURNED_DOWN:
                 return error
-        fix = "Look at --llm-url and --llm-model. What was made is kept."
-        return MissingError("The endpoint turns requests down.", why=error.why, fix=fix)
+            fix = "Look at --llm-url and --llm-model. What was made is kept."
+            self._given_up = MissingError("The endpoint turns requests down.", why=error.why, fix=fix)
+            return self._given_up
 
     def close(self) -> None:
         """Close connections."""

@@ -129,8 +129,21 @@ def test_an_endpoint_that_turns_everything_down_is_not_asked_for_each_line(
     ]
     assert all("turn" in one for one in found[0] + found[1])
     assert {one.partition(" It answered")[0] for one in found[1]} == {"The endpoint turns requests down."}
+    sent = len(endpoint.asked)
+    assert told(backend.translate_scene(scene(), (0,))) == [found[1][0]]
+    assert len(endpoint.asked) == sent, "no further scene is sent"
     assert [code for code, _ in told_of] == ["request-turned-down"]
     assert ("tomorrow" in told_of[0][1]) == (b"tomorrow" in said)
+
+
+def test_an_endpoint_that_answered_once_is_asked_for_the_next_scene(endpoint: Endpoint, opened: Open) -> None:
+    backend = opened()
+    assert translate(backend) == list(SHOUTED)
+    endpoint.always = lambda _: turned_down("Come back tomorrow")
+    lines = scene(*[f"Line {n}." for n in range(12)])
+    assert told(backend.translate_scene(lines, range(12)))[-1].startswith("The endpoint turns requests down.")
+    endpoint.always = shouted
+    assert translate(backend) == list(SHOUTED)
 
 
 def test_fields_that_an_endpoint_does_not_take_are_left_out_from_then_on(
@@ -161,6 +174,37 @@ def test_an_endpoint_that_knows_no_bound_is_asked_without(endpoint: Endpoint, op
         Answered(said, 422) if any("max" in name for name in asked.body) else shouted(asked)
     )
     assert translate(opened()) == list(SHOUTED)
+
+
+TOO_LONG = (
+    "This model's maximum context length is 8192 tokens. However, you requested 8500 tokens "
+    "(400 in the messages, 8100 in the completion). Please reduce the length of the messages or completion."
+)
+
+
+def turned_down(said: str, status: int = 400) -> Answered:
+    return Answered(json.dumps({"error": {"message": said}}).encode(), status)
+
+
+def test_a_bound_beyond_the_context_is_left_out_from_then_on(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]]
+) -> None:
+    endpoint.always = lambda asked: turned_down(TOO_LONG) if "max_tokens" in asked.body else shouted(asked)
+    backend = opened()
+    assert translate(backend) == list(SHOUTED)
+    assert translate(backend) == list(SHOUTED)
+    assert len(endpoint.asked) == 3
+    assert set(forms(endpoint)) == {"json_schema"}
+    assert [code for code, _ in told_of] == ["endpoint-bound"]
+
+
+def test_a_scene_beyond_the_context_is_asked_for_in_halves(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]]
+) -> None:
+    endpoint.always = lambda asked: turned_down(TOO_LONG) if len(asked.wanted) > 2 else shouted(asked)
+    assert translate(opened()) == list(SHOUTED)
+    assert endpoint.wanted == [["1", "2", "3", "4"], ["1", "2", "3", "4"], ["1", "2"], ["3", "4"]]
+    assert endpoint.asked[-1].body["max_tokens"] > llm.THOUGHTS, "it was not at fault"
 
 
 def test_answers_are_bounded_by_what_is_shown(endpoint: Endpoint, opened: Open) -> None:
