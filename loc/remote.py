@@ -300,7 +300,7 @@ def reason(body: bytes) -> str:
     """What an endpoint says of why it turns something down; empty where it is not to be found."""
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     for name in ("error", "message", "detail"):
         if isinstance(said, dict):

@@ -328,6 +328,10 @@ def test_its_own_reason_is_shown(
     assert failure(opened()).why == (f"It answered 400: {said.rstrip('.')}." if said else "It answered 400.")
 
 
+def test_a_reason_that_nobody_can_read_is_none() -> None:
+    assert remote.reason(b"[" * 20_000) == ""
+
+
 def test_nobody_at_home_ends_it_at_once(opened: Open) -> None:
     one = opened("http://127.0.0.1:9/v1")
     failed = failure(one)

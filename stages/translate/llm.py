@@ -90,7 +90,7 @@ class Llm(Conversation):
     card: ClassVar[Card] = Card(
         stage="translate",
         name="llm",
-        version="1",
+        version="2",
         summary="Any OpenAI-compatible endpoint, by --llm-url and --llm-model.",
         family="remote",
         quality="best",
@@ -241,10 +241,15 @@ def _reply(body: bytes) -> Reply | None:
         return Reply(
             content=content,
             raw=body,
-            tokens_in=int(usage.get("prompt_tokens") or 0),
-            tokens_out=int(usage.get("completion_tokens") or 0),
+            tokens_in=_count(usage.get("prompt_tokens")),
+            tokens_out=_count(usage.get("completion_tokens")),
             refused=refused,
             cut=choice.get("finish_reason") == "length",
         )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
         return None
+
+
+def _count(said: object) -> int:
+    """A number of tokens; 0 where it is none."""
+    return said if isinstance(said, int) and said > 0 else 0

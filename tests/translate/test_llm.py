@@ -309,7 +309,7 @@ def test_a_line_that_comes_twice_is_asked_for_again(endpoint: Endpoint, opened: 
     assert endpoint.wanted[1] == ["1"]
 
 
-@pytest.mark.parametrize("bad", ["no\nJSON", '{"1": "a"', "[1, 2]", "", '"1"'])
+@pytest.mark.parametrize("bad", ["no\nJSON", '{"1": "a"', "[1, 2]", "", '"1"', "[" * 20_000])
 def test_a_malformed_reply_is_bisected_down_to_the_line(endpoint: Endpoint, opened: Open, bad: str) -> None:
     def without_cats(asked: Asked) -> Answered:
         return chat(bad) if "2" in asked.wanted else shouted(asked)
@@ -318,6 +318,13 @@ def test_a_malformed_reply_is_bisected_down_to_the_line(endpoint: Endpoint, open
     made = translate(opened())
     assert made == [SHOUTED[0], "The translator's answer could not be read.", *SHOUTED[2:]]
     assert endpoint.wanted == [["1", "2", "3", "4"], ["1", "2"], ["1"], ["2"], ["2"], ["2"], ["3", "4"]]
+
+
+def test_half_a_character_is_no_line(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.says(chat(r'{"1": "Hola \ud83d", "2": "\ud83d\udc08"}'))
+    assert translate(opened()) == [SHOUTED[0], "\U0001f408", *SHOUTED[2:]]
+    assert endpoint.wanted[1] == ["1", "3", "4"]
+    assert read_plain("Hola \ud83d", 0, Said("A", "Hello.")) is None
 
 
 def test_a_reply_cut_short_is_asked_for_in_halves(endpoint: Endpoint, opened: Open) -> None:
@@ -373,7 +380,23 @@ def test_what_a_model_without_json_says_of_one_line_is_taken_if_it_is_the_line(
     made = translate(opened())[1]
     assert made == (text or "The translator's answer could not be read.")
     assert "response_format" not in endpoint.asked[-1].body
-    assert read_plain(content, "Two cats.") == text
+    assert read_plain(content, 1, Said("B", "Two cats.")) == text
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "text"),
+    [
+        ("3. Mai ist mein Geburtstag.", 0, "3. Mai ist mein Geburtstag."),
+        ("3. Mai ist mein Geburtstag.", 2, "3. Mai ist mein Geburtstag."),
+        ("3. Dr. Who: 3. Mai ist mein Geburtstag.", 2, "3. Mai ist mein Geburtstag."),
+        ("1. 3. Mai ist mein Geburtstag.", 0, "3. Mai ist mein Geburtstag."),
+        ("Dr. Who: Am 3. Mai.", 0, "Am 3. Mai."),
+        ("13. Am 3. Mai.", 12, "Am 3. Mai."),
+        ("1. Anna: Am 3. Mai.", 0, None),
+    ],
+)
+def test_only_what_a_line_was_shown_with_is_taken_off(content: str, place: int, text: str | None) -> None:
+    assert read_plain(content, place, Said("Dr. Who", "May 3rd is my birthday.")) == text
 
 
 def test_an_apology_in_the_film_is_no_refusal(endpoint: Endpoint, opened: Open) -> None:
@@ -395,9 +418,23 @@ def test_what_is_no_chat_completion_is_asked_for_again(endpoint: Endpoint, opene
         Answered(b"<!DOCTYPE html><html><body>Bad gateway</body></html>"),
         Answered(b'{"choices": []}'),
         Answered(b'{"choices": [{"message": {"content": 7}}]}'),
+        Answered(b'{"choices": ' + b"[" * 20_000),
     )
     assert translate(opened()) == list(SHOUTED)
-    assert len(endpoint.asked) == 4
+    assert len(endpoint.asked) == 5
+
+
+def test_counts_of_tokens_that_are_none_do_not_cost_the_answer(endpoint: Endpoint, opened: Open) -> None:
+    counts = {"prompt_tokens": float("inf"), "completion_tokens": -7}
+
+    def counted(asked: Asked) -> Answered:
+        return Answered(json.dumps({**json.loads(shouted(asked).body), "usage": counts}).encode())
+
+    endpoint.says(counted)
+    made = opened().translate_scene(scene(), (0, 1, 2, 3))
+    assert told(made) == list(SHOUTED)
+    assert isinstance(made[0], Answer)
+    assert [(one.tokens_in, one.tokens_out) for one in made[0].replies] == [(0, 0)]
 
 
 def test_what_ends_it_ends_it_for_all_scenes(
