@@ -83,11 +83,11 @@ class TurnedDown(InputError):  # noqa: N818 - as its siblings read: what happene
 
     Args:
         status: of HTTP.
-        said: its own reason; empty where it gave none.
+        said: its own reason, whole, of which messages show the beginning; empty where it gave none.
     """
 
     def __init__(self, what: str, status: int, said: str = "") -> None:
-        reason = f": {said.rstrip('.')}" if said else ""
+        reason = f": {said[:MOST_REASON].rstrip('.')}" if said else ""
         super().__init__(what, why=f"It answered {status}{reason}.")
         self.status = status
         self.said = said
@@ -305,7 +305,7 @@ def reason(body: bytes) -> str:
     for name in ("error", "message", "detail"):
         if isinstance(said, dict):
             said = said.get(name, said)
-    return " ".join(said.split())[:MOST_REASON] if isinstance(said, str) else ""
+    return " ".join(said.split()) if isinstance(said, str) else ""
 
 
 def client(**options: Any) -> httpx.Client:

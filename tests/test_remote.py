@@ -328,6 +328,19 @@ def test_its_own_reason_is_shown(
     assert failure(opened()).why == (f"It answered 400: {said.rstrip('.')}." if said else "It answered 400.")
 
 
+@pytest.mark.parametrize("before", range(190, 201))
+def test_no_part_of_the_key_stands_in_a_long_reason(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.setenv(KEY, "sk-secret")
+    said = "x" * before + "sk-secret" + "y" * 200
+    endpoint.says(Answered(json.dumps({"error": said}).encode(), 400))
+    failed = failure(opened())
+    assert isinstance(failed, TurnedDown)
+    assert failed.why.rstrip(".") == f"It answered 400: {failed.said[: remote.MOST_REASON]}".rstrip(".")
+    assert failed.said == "x" * before + "..." + "y" * 200
+
+
 def test_a_reason_that_nobody_can_read_is_none() -> None:
     assert remote.reason(b"[" * 20_000) == ""
 

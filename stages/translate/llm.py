@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -37,6 +37,9 @@ translations are hardly longer than what they are shown with. What goes on is ca
 
 MOST_TURNED_DOWN = 8
 """Requests one after the other that an endpoint may turn down: to find one line of a dozen takes six."""
+
+QUOTED = 40
+"""Signs at the beginning of a line that tell a quote of it, which endpoints may cut."""
 
 TOO_LARGE = 413
 """Status of a request that no other form makes smaller."""
@@ -222,9 +225,16 @@ _IN_WORDS = ("JSON by a schema", "any JSON object", "JSON by the words of the re
 def _discreet(error: TurnedDown, messages: Messages) -> TurnedDown:
     """The same, without a reason that quotes what was asked: what a film says stands in no record."""
     said = error.said.casefold()
-    lines = (line.partition(": ")[2] or line for line in messages[-1]["content"].casefold().splitlines())
-    quotes = any(line.strip() and line.strip() in said for line in lines)
+    quotes = any(beginning in said for beginning in _beginnings(messages[-1]["content"].casefold()))
     return TurnedDown(error.what, error.status) if quotes else error
+
+
+def _beginnings(content: str) -> Iterator[str]:
+    """How each line of dialogue in a request begins, and its source where that stands behind it."""
+    for line in content.splitlines():
+        for text in (line.partition(": ")[2] or line).removesuffix(")").split(" (source: "):
+            if words := " ".join(text.split()):
+                yield words[:QUOTED]
 
 
 def _reply(body: bytes) -> Reply | None:

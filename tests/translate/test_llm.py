@@ -27,7 +27,7 @@ from stages.translate import llm
 from stages.translate.contract import Inputs, SceneTranslator
 from stages.translate.dialogue import Answer, read_lines, read_plain
 from stages.translate.llm import Llm
-from stages.translate.scene import MAX_LINES, Said, Scene
+from stages.translate.scene import MAX_LINES, Long, Said, Scene
 from stages.translate.stage import run
 from tests.endpoint import Answered, Asked, Endpoint, chat, serving, shouted
 from tests.translate.test_stage import SECOND, transcript
@@ -228,6 +228,36 @@ def test_a_line_that_is_filtered_does_not_take_its_scene_along(
     assert [one for one in made if one in SHOUTED] == [SHOUTED[0], SHOUTED[1], SHOUTED[3]]
     assert made[2].startswith("The endpoint turned a request down. It answered 400.")
     assert "birds" not in str(told_of)
+
+
+LONG_LINE = "So the bear said to the wolf that " + "he would come home late and " * 12 + "sleep."
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        LONG_LINE,
+        LONG_LINE.upper(),
+        LONG_LINE[:80] + "...",
+        f"[{{'role': 'user', 'content': '1. A: {LONG_LINE}'}}]",
+    ],
+)
+def test_what_the_film_says_stands_in_no_reason(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]], quoted: str
+) -> None:
+    endpoint.always = lambda _: turned_down(f"This is not taken: {quoted}")
+    made = told(opened().translate_scene(scene(LONG_LINE, LINES[0]), (0, 1)))
+    assert "bear" not in (str(made) + str(told_of)).casefold()
+
+
+@pytest.mark.parametrize("quoted", ["Hay un perro muy grande.", "One dog that is large."])
+def test_a_line_that_is_to_be_shorter_stands_in_no_reason(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]], quoted: str
+) -> None:
+    endpoint.always = lambda _: turned_down(f"This is not taken: {quoted}")
+    long = Long("en", "es", "One dog that is large.", "Hay un perro muy grande.", 10)
+    made = told(opened().shorten([long]))
+    assert quoted not in str(made) + str(told_of)
 
 
 def test_a_scene_that_is_too_large_is_asked_for_in_halves(endpoint: Endpoint, opened: Open) -> None:
