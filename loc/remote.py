@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loc.errors import ChildError, InputError, LocError, MissingError, UsageError
@@ -33,7 +34,8 @@ CONNECT_S = 10.0
 
 MOST_GIVEN_UP = 3
 """Requests one after the other that an endpoint may fail, each tried to the end, before it counts as gone:
-one may be at fault itself, three are an endpoint that is down. Those under way together count as one."""
+one may be at fault itself, three are an endpoint that is down. Those under way together count as one.
+Requests that take too long are counted on their own, by `Patience.most_slow`."""
 
 SLOW_ATTEMPTS = 2
 """Times a request is sent whose answer does not come to its end in time: it will hardly be faster."""
@@ -64,6 +66,8 @@ class Patience:
         longest_pause_s: no pause is longer; an endpoint that asks for more is not waited for.
         answer_s: seconds until a request is answered to the end.
         most_bytes: of an answer; one that goes on is cut off.
+        most_slow: requests one after the other that may take too long, before the endpoint counts as gone:
+            who asks for less after each wants more of them than who does not.
     """
 
     attempts: int
@@ -71,6 +75,7 @@ class Patience:
     longest_pause_s: float
     answer_s: float
     most_bytes: int
+    most_slow: int = MOST_GIVEN_UP
 
 
 class TurnedDown(InputError):  # noqa: N818 - as its siblings read: what happened
@@ -78,14 +83,22 @@ class TurnedDown(InputError):  # noqa: N818 - as its siblings read: what happene
 
     Args:
         status: of HTTP.
-        said: its own reason; empty where it gave none.
+        said: its own reason, whole, of which messages show the beginning; empty where it gave none.
     """
 
     def __init__(self, what: str, status: int, said: str = "") -> None:
-        reason = f": {said.rstrip('.')}" if said else ""
+        reason = f": {said[:MOST_REASON].rstrip('.')}" if said else ""
         super().__init__(what, why=f"It answered {status}{reason}.")
         self.status = status
         self.said = said
+
+
+_NONE_GIVEN_UP: Mapping[bool, int] = MappingProxyType({False: 0, True: 0})
+"""Whether requests took too long -> those given up one after the other."""
+
+
+class _TooSlow(ChildError):  # noqa: N818 - as its siblings read: what happened
+    """There was no end of an answer in time."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +142,7 @@ class Remote:
         self._flags = flags
         self._patience = patience
         self._down: LocError | None = None
-        self._given_up = 0
+        self._given_up = _NONE_GIVEN_UP
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
@@ -157,14 +170,16 @@ class Remote:
             self._down = error
             raise
         except ChildError as error:
+            slow = isinstance(error, _TooSlow)
             with self._lock:
                 # Of those under way together the first alone counts.
-                self._given_up += self._given_up == before
-                if self._given_up >= MOST_GIVEN_UP:
+                number = self._given_up[slow] + (self._given_up[slow] == before[slow])
+                self._given_up = {**self._given_up, slow: number}
+                if number >= (self._patience.most_slow if slow else MOST_GIVEN_UP):
                     self._down = MissingError(error.what, why=error.why, fix=self._later())
             raise
         with self._lock:
-            self._given_up = 0
+            self._given_up = _NONE_GIVEN_UP
         return answer
 
     def close(self) -> None:
@@ -196,7 +211,8 @@ class Remote:
                 why=came.why,
                 fix=f"See whether it runs, and look at {self._flags}. What was made is kept.",
             )
-        raise ChildError(
+        failure = _TooSlow if slow >= SLOW_ATTEMPTS else ChildError
+        raise failure(
             f"The {self._name} gave no answer in {attempt + 1} attempts.",
             why=came.why,
             fix=self._later(),
@@ -284,12 +300,12 @@ def reason(body: bytes) -> str:
     """What an endpoint says of why it turns something down; empty where it is not to be found."""
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     for name in ("error", "message", "detail"):
         if isinstance(said, dict):
             said = said.get(name, said)
-    return " ".join(said.split())[:MOST_REASON] if isinstance(said, str) else ""
+    return " ".join(said.split()) if isinstance(said, str) else ""
 
 
 def client(**options: Any) -> httpx.Client:

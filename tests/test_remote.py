@@ -190,6 +190,20 @@ def test_an_endpoint_that_gives_up_on_one_after_the_other_is_down(endpoint: Endp
     assert len(endpoint.asked) == MOST_GIVEN_UP * PATIENCE.attempts
 
 
+def test_one_that_is_too_slow_has_a_limit_of_its_own(endpoint: Endpoint, opened: Open) -> None:
+    one = opened(most_slow=MOST_GIVEN_UP + 2)
+    endless = Answered(b'"' + b"x" * 2000 + b'"')
+    broken, slow = [Answered(b"", 500)] * PATIENCE.attempts, [endless] * SLOW_ATTEMPTS
+    endpoint.says(*slow, *broken, *slow, *broken)
+    assert all(isinstance(failure(one), ChildError) for _ in range(4))
+    assert ask(one) == "well"
+    endpoint.asked.clear()
+    endpoint.always = lambda _: endless
+    gone = [isinstance(failure(one), MissingError) for _ in range(MOST_GIVEN_UP + 4)]
+    assert gone == [False] * (MOST_GIVEN_UP + 2) + [True] * 2
+    assert len(endpoint.asked) == (MOST_GIVEN_UP + 2) * SLOW_ATTEMPTS
+
+
 def test_it_is_down_only_where_no_request_between_was_answered(endpoint: Endpoint, opened: Open) -> None:
     one = opened()
     for _ in range(MOST_GIVEN_UP + 1):
@@ -229,7 +243,8 @@ def test_a_slow_request_is_given_up_and_the_next_is_tried(endpoint: Endpoint, op
     one = opened(answer_s=0.5)
     try:
         failed = failure(one)
-        assert (type(failed), failed.why) == (ChildError, "ReadTimeout.")
+        assert isinstance(failed, ChildError)
+        assert failed.why == "ReadTimeout."
         assert len(endpoint.asked) == SLOW_ATTEMPTS
         assert ask(one) == "well"
     finally:
@@ -311,6 +326,23 @@ def test_its_own_reason_is_shown(
     monkeypatch.setenv(KEY, "sk-secret")
     endpoint.says(Answered(body, 400))
     assert failure(opened()).why == (f"It answered 400: {said.rstrip('.')}." if said else "It answered 400.")
+
+
+@pytest.mark.parametrize("before", range(190, 201))
+def test_no_part_of_the_key_stands_in_a_long_reason(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.setenv(KEY, "sk-secret")
+    said = "x" * before + "sk-secret" + "y" * 200
+    endpoint.says(Answered(json.dumps({"error": said}).encode(), 400))
+    failed = failure(opened())
+    assert isinstance(failed, TurnedDown)
+    assert failed.why.rstrip(".") == f"It answered 400: {failed.said[: remote.MOST_REASON]}".rstrip(".")
+    assert failed.said == "x" * before + "..." + "y" * 200
+
+
+def test_a_reason_that_nobody_can_read_is_none() -> None:
+    assert remote.reason(b"[" * 20_000) == ""
 
 
 def test_nobody_at_home_ends_it_at_once(opened: Open) -> None:

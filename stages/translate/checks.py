@@ -56,9 +56,6 @@ class Lacks:
     numbers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.terms) + len(self.numbers) + len(self.names)
-
 
 def lacks(source: str, text: str, languages: tuple[str, str], terms: Terms, nearby: str = "") -> Lacks:
     """What a line's translation seems to lack; arguments as of `notes`."""

@@ -38,9 +38,6 @@ _CODE_FENCE = re.compile(r"\A\s*```[a-z]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 _THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 """What models that reason aloud put before their answer."""
 
-_NUMBERED = re.compile(r"\A\d+\.\s+(?:\w+: )?")
-"""What a line is shown with, and comes back with."""
-
 _QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("「", "」"))
 
 _REFUSALS = re.compile(
@@ -61,7 +58,6 @@ class Reply:
         tokens_in, tokens_out: as it counted them; 0 where it does not say.
         refused: it says by a field of its own that it will not.
         cut: it was stopped by its limit of length.
-        form: how JSON was asked for.
     """
 
     content: str
@@ -70,7 +66,6 @@ class Reply:
     tokens_out: int = 0
     refused: bool = False
     cut: bool = False
-    form: str = ""
 
 
 class Complete(Protocol):
@@ -117,7 +112,7 @@ class Conversation(ABC):
             lambda places, complaints: translate_messages(scene, places, complaints),
             self.complete,
             lambda place, texts: lacking(scene, place, texts),
-            Alone(lambda place: alone_messages(scene, place), lambda place: scene.lines[place].text),
+            Alone(lambda place: alone_messages(scene, place), lambda place: scene.lines[place]),
         )
 
     def shorten(self, longs: Sequence[Long]) -> Mapping[int, Answer | LocError]:
@@ -259,7 +254,7 @@ def schema(wanted: Sequence[str]) -> dict[str, Any]:
 
 
 def read_lines(content: str, wanted: Sequence[str]) -> dict[str, str]:
-    """The lines a reply holds, of those wanted: strings that are not empty, under their own name, once.
+    """The lines a reply holds, of those wanted: texts that are not empty, under their own name, once.
 
     A name that comes twice with different texts counts for neither.
     """
@@ -278,14 +273,23 @@ def read_lines(content: str, wanted: Sequence[str]) -> dict[str, str]:
 
     try:
         said = json.loads(fenced[1] if fenced else text, object_pairs_hook=collect)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if isinstance(said, dict):
         for name in wanted:
             value = said.get(name)
-            if isinstance(value, str) and value.strip() and name not in twice:
+            if isinstance(value, str) and value.strip() and _is_whole(value) and name not in twice:
                 found[name] = " ".join(value.split())
     return found
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text can be written as UTF-8: JSON may name half a character of UTF-16."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def refuses(reply: Reply) -> bool:
@@ -299,24 +303,26 @@ class Alone:
 
     Args:
         ask: position -> the request.
-        line: position -> the line, as it is.
+        said: position -> the line, and who says it.
     """
 
     ask: Callable[[int], Messages]
-    line: Callable[[int], str]
+    said: Callable[[int], Said]
 
 
-def read_plain(content: str, line: str) -> str | None:
+def read_plain(content: str, place: int, said: Said) -> str | None:
     """A line answered without JSON; None where it is something else, as words about it.
 
     Args:
         content: of the reply.
-        line: that was to be translated.
+        place: position at which the line was shown.
+        said: the line that was to be translated, and who says it.
     """
+    line = said.text
     text = _THOUGHTS.sub("", content, count=1).strip()
     if fenced := _CODE_FENCE.match(text):
         text = fenced[1].strip()
-    text = _NUMBERED.sub("", text).strip()
+    text = _unnumbered(text, place, said)
     for opening, closing in _QUOTES:
         if text[:1] == opening and text[-1:] == closing and line.strip()[:1] != opening:
             text = text[1:-1].strip()
@@ -324,7 +330,17 @@ def read_plain(content: str, line: str) -> str | None:
     long = len(text) > PLAIN_FACTOR * len(line) + PLAIN_MORE
     if "\n" in text or labelled or long or not any(map(str.isalpha, text)) or text[0] in "{[":
         return None
-    return " ".join(text.split())
+    return " ".join(text.split()) if _is_whole(text) else None
+
+
+def _unnumbered(text: str, place: int, said: Said) -> str:
+    """A text without the number and the speaker that its line was shown with, where it came back with them. A
+    number that the line holds itself, and no speaker follows, is the translation's: a date begins so."""
+    number, speaker = f"{place + 1}. ", f"{said.speaker}: "
+    bare = text.removeprefix(number).strip()
+    if bare.startswith(speaker):
+        return bare.removeprefix(speaker).strip()
+    return text if re.search(rf"(?<!\d){place + 1}(?!\d)", said.text) else bare
 
 
 def converse(
@@ -393,7 +409,7 @@ class _Asking:
         try:
             reply = self.complete(self.ask(wanted), [str(place + 1) for place in wanted])
         except (MissingError, UsageError) as error:
-            # No other request would fare better.
+            # The endpoint is gone, or turned so much down that the rest of the scene would fare no better.
             self.answers.update(dict.fromkeys(wanted, error))
             return
         except LocError as error:
@@ -443,7 +459,7 @@ class _Asking:
             self.answers[place] = Answer(found)
         elif refuses(reply):
             self.answers[place] = _failure(reply, refused=True)
-        elif not reply.cut and (plain := read_plain(reply.content, self.alone.line(place))):
+        elif not reply.cut and (plain := read_plain(reply.content, place, self.alone.said(place))):
             self.answers[place] = Answer(plain)
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar
 
 from loc.backend import Card, Host, LicensedPart, Need
@@ -21,9 +20,12 @@ from stages.translate.dialogue import Conversation, Messages, Reply, schema
 
 KEY_VARIABLE = "LOC_LLM_KEY"
 
-PATIENCE = Patience(attempts=5, first_pause_s=2.0, longest_pause_s=60.0, answer_s=180.0, most_bytes=4 << 20)
+PATIENCE = Patience(
+    attempts=5, first_pause_s=2.0, longest_pause_s=60.0, answer_s=180.0, most_bytes=4 << 20, most_slow=6
+)
 """With the pauses about half a minute for a request; large models on small machines take minutes to answer;
-no answer to a request of a dozen lines is longer than 4 MiB."""
+no answer to a request of a dozen lines is longer than 4 MiB. Where a dozen take too long, the fifth request
+asks for a single line without its scene; if that takes too long, and the one after it, any will."""
 
 FORMATS = ("json_schema", "json_object", "none")
 """Ways to ask for JSON, from the strictest; an endpoint that knows one not is asked by the next."""
@@ -36,11 +38,17 @@ translations are hardly longer than what they are shown with. What goes on is ca
 MOST_TURNED_DOWN = 8
 """Requests one after the other that an endpoint may turn down: to find one line of a dozen takes six."""
 
+QUOTED = 40
+"""Signs at the beginning of a line that tell a quote of it, which endpoints may cut."""
+
 TOO_LARGE = 413
 """Status of a request that no other form makes smaller."""
 
 _FILTERED = re.compile(r"content.{0,3}(?:filter|management|policy)|safety", re.IGNORECASE)
 """In a reason: it is what is said that is turned down, not how."""
+
+_TOO_LONG = re.compile(r"context.{0,3}(?:length|size|window)|in the completion", re.IGNORECASE)
+"""In a reason: what is said, and what may be answered, are more than the model has room for."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +67,16 @@ class Manner:
     bound: str = "max_tokens"
 
     def without(self, said: str) -> Manner | None:
-        """Without the field that a reason, in small letters, names; None where it names none of them."""
+        """Without the field that a reason, in small letters, names; None where it names none of them.
+
+        Where it names a lack of room, that is the bound, which takes some.
+        """
         if "temperature" in said and self.temperature:
             return replace(self, temperature=False)
-        if "max_completion_tokens" in said and self.bound == "max_tokens":
+        is_long = bool(_TOO_LONG.search(said))
+        if "max_completion_tokens" in said and self.bound == "max_tokens" and not is_long:
             return replace(self, bound="max_completion_tokens")
-        if "max_tokens" in said or "max_completion_tokens" in said:
+        if "max_tokens" in said or "max_completion_tokens" in said or is_long:
             return replace(self, bound="") if self.bound else None
         return None
 
@@ -81,7 +93,7 @@ class Llm(Conversation):
     card: ClassVar[Card] = Card(
         stage="translate",
         name="llm",
-        version="1",
+        version="2",
         summary="Any OpenAI-compatible endpoint, by --llm-url and --llm-model.",
         family="remote",
         quality="best",
@@ -102,6 +114,7 @@ class Llm(Conversation):
         self._is_proved = False
         self._is_told = False
         self._turned_down = 0
+        self._given_up: MissingError | None = None
         self._lock = threading.Lock()
         self._endpoint = Remote(
             "endpoint", self._url, self._model, KEY_VARIABLE, "--llm-url and --llm-model", PATIENCE
@@ -115,18 +128,20 @@ class Llm(Conversation):
         """Send a request until it is answered; see `loc.remote.Remote.ask`.
 
         Where the way of asking is turned down and another is not, it is asked so from then on, and the run is
-        told. Once something was answered, only a field that the endpoint itself names is changed.
+        told. Once something was answered, only a field that the endpoint itself names is changed. Where
+        nothing was, and one request after the other was turned down, none is sent any more.
 
         Raises:
             MissingError: the endpoint is gone, or turns one request after the other down.
         """
+        if self._given_up is not None and not self._is_proved:
+            raise self._given_up
         before, first = self._turned_down, self._manner
         manner: Manner | None = first
         turned_down = TurnedDown("", 0)
         while manner is not None:
-            read = partial(_reply, form=FORMATS[manner.form])
             try:
-                reply = self._endpoint.ask("/chat/completions", self._body(messages, wanted, manner), read)
+                reply = self._endpoint.ask("/chat/completions", self._body(messages, wanted, manner), _reply)
             except TurnedDown as error:
                 turned_down = _discreet(error, messages)
                 manner = self._next(manner, error)
@@ -138,7 +153,9 @@ class Llm(Conversation):
     def _next(self, manner: Manner, error: TurnedDown) -> Manner | None:
         said = error.said.lower()
         named = manner.without(said)
-        if named or self._is_proved or error.status == TOO_LARGE or _FILTERED.search(said):
+        # No other form makes a request smaller, or says something else.
+        in_vain = error.status == TOO_LARGE or _TOO_LONG.search(said) or _FILTERED.search(said)
+        if named or self._is_proved or in_vain:
             return named
         return manner.simpler()
 
@@ -152,8 +169,9 @@ class Llm(Conversation):
                 self._host.notice("request-turned-down", f"{error.what} {error.why}")
             if self._turned_down < MOST_TURNED_DOWN:
                 return error
-        fix = "Look at --llm-url and --llm-model. What was made is kept."
-        return MissingError("The endpoint turns requests down.", why=error.why, fix=fix)
+            fix = "Look at --llm-url and --llm-model. What was made is kept."
+            self._given_up = MissingError("The endpoint turns requests down.", why=error.why, fix=fix)
+            return self._given_up
 
     def close(self) -> None:
         """Close connections."""
@@ -207,12 +225,19 @@ _IN_WORDS = ("JSON by a schema", "any JSON object", "JSON by the words of the re
 def _discreet(error: TurnedDown, messages: Messages) -> TurnedDown:
     """The same, without a reason that quotes what was asked: what a film says stands in no record."""
     said = error.said.casefold()
-    lines = (line.partition(": ")[2] or line for line in messages[-1]["content"].casefold().splitlines())
-    quotes = any(line.strip() and line.strip() in said for line in lines)
+    quotes = any(beginning in said for beginning in _beginnings(messages[-1]["content"].casefold()))
     return TurnedDown(error.what, error.status) if quotes else error
 
 
-def _reply(body: bytes, form: str) -> Reply | None:
+def _beginnings(content: str) -> Iterator[str]:
+    """How each line of dialogue in a request begins, and its source where that stands behind it."""
+    for line in content.splitlines():
+        for text in (line.partition(": ")[2] or line).removesuffix(")").split(" (source: "):
+            if words := " ".join(text.split()):
+                yield words[:QUOTED]
+
+
+def _reply(body: bytes) -> Reply | None:
     """A chat completion as it came; None if it is something else."""
     try:
         said = json.loads(body)
@@ -226,11 +251,15 @@ def _reply(body: bytes, form: str) -> Reply | None:
         return Reply(
             content=content,
             raw=body,
-            tokens_in=int(usage.get("prompt_tokens") or 0),
-            tokens_out=int(usage.get("completion_tokens") or 0),
+            tokens_in=_count(usage.get("prompt_tokens")),
+            tokens_out=_count(usage.get("completion_tokens")),
             refused=refused,
             cut=choice.get("finish_reason") == "length",
-            form=form,
         )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
         return None
+
+
+def _count(said: object) -> int:
+    """A number of tokens; 0 where it is none."""
+    return said if isinstance(said, int) and said > 0 else 0

@@ -27,7 +27,7 @@ from stages.translate import llm
 from stages.translate.contract import Inputs, SceneTranslator
 from stages.translate.dialogue import Answer, read_lines, read_plain
 from stages.translate.llm import Llm
-from stages.translate.scene import MAX_LINES, Said, Scene
+from stages.translate.scene import MAX_LINES, Long, Said, Scene
 from stages.translate.stage import run
 from tests.endpoint import Answered, Asked, Endpoint, chat, serving, shouted
 from tests.translate.test_stage import SECOND, transcript
@@ -129,8 +129,21 @@ def test_an_endpoint_that_turns_everything_down_is_not_asked_for_each_line(
     ]
     assert all("turn" in one for one in found[0] + found[1])
     assert {one.partition(" It answered")[0] for one in found[1]} == {"The endpoint turns requests down."}
+    sent = len(endpoint.asked)
+    assert told(backend.translate_scene(scene(), (0,))) == [found[1][0]]
+    assert len(endpoint.asked) == sent, "no further scene is sent"
     assert [code for code, _ in told_of] == ["request-turned-down"]
     assert ("tomorrow" in told_of[0][1]) == (b"tomorrow" in said)
+
+
+def test_an_endpoint_that_answered_once_is_asked_for_the_next_scene(endpoint: Endpoint, opened: Open) -> None:
+    backend = opened()
+    assert translate(backend) == list(SHOUTED)
+    endpoint.always = lambda _: turned_down("Come back tomorrow")
+    lines = scene(*[f"Line {n}." for n in range(12)])
+    assert told(backend.translate_scene(lines, range(12)))[-1].startswith("The endpoint turns requests down.")
+    endpoint.always = shouted
+    assert translate(backend) == list(SHOUTED)
 
 
 def test_fields_that_an_endpoint_does_not_take_are_left_out_from_then_on(
@@ -163,6 +176,37 @@ def test_an_endpoint_that_knows_no_bound_is_asked_without(endpoint: Endpoint, op
     assert translate(opened()) == list(SHOUTED)
 
 
+TOO_LONG = (
+    "This model's maximum context length is 8192 tokens. However, you requested 8500 tokens "
+    "(400 in the messages, 8100 in the completion). Please reduce the length of the messages or completion."
+)
+
+
+def turned_down(said: str, status: int = 400) -> Answered:
+    return Answered(json.dumps({"error": {"message": said}}).encode(), status)
+
+
+def test_a_bound_beyond_the_context_is_left_out_from_then_on(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]]
+) -> None:
+    endpoint.always = lambda asked: turned_down(TOO_LONG) if "max_tokens" in asked.body else shouted(asked)
+    backend = opened()
+    assert translate(backend) == list(SHOUTED)
+    assert translate(backend) == list(SHOUTED)
+    assert len(endpoint.asked) == 3
+    assert set(forms(endpoint)) == {"json_schema"}
+    assert [code for code, _ in told_of] == ["endpoint-bound"]
+
+
+def test_a_scene_beyond_the_context_is_asked_for_in_halves(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]]
+) -> None:
+    endpoint.always = lambda asked: turned_down(TOO_LONG) if len(asked.wanted) > 2 else shouted(asked)
+    assert translate(opened()) == list(SHOUTED)
+    assert endpoint.wanted == [["1", "2", "3", "4"], ["1", "2", "3", "4"], ["1", "2"], ["3", "4"]]
+    assert endpoint.asked[-1].body["max_tokens"] > llm.THOUGHTS, "it was not at fault"
+
+
 def test_answers_are_bounded_by_what_is_shown(endpoint: Endpoint, opened: Open) -> None:
     backend = opened()
     backend.translate_scene(scene("One."), (0,))
@@ -184,6 +228,36 @@ def test_a_line_that_is_filtered_does_not_take_its_scene_along(
     assert [one for one in made if one in SHOUTED] == [SHOUTED[0], SHOUTED[1], SHOUTED[3]]
     assert made[2].startswith("The endpoint turned a request down. It answered 400.")
     assert "birds" not in str(told_of)
+
+
+LONG_LINE = "So the bear said to the wolf that " + "he would come home late and " * 12 + "sleep."
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        LONG_LINE,
+        LONG_LINE.upper(),
+        LONG_LINE[:80] + "...",
+        f"[{{'role': 'user', 'content': '1. A: {LONG_LINE}'}}]",
+    ],
+)
+def test_what_the_film_says_stands_in_no_reason(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]], quoted: str
+) -> None:
+    endpoint.always = lambda _: turned_down(f"This is not taken: {quoted}")
+    made = told(opened().translate_scene(scene(LONG_LINE, LINES[0]), (0, 1)))
+    assert "bear" not in (str(made) + str(told_of)).casefold()
+
+
+@pytest.mark.parametrize("quoted", ["Hay un perro muy grande.", "One dog that is large."])
+def test_a_line_that_is_to_be_shorter_stands_in_no_reason(
+    endpoint: Endpoint, opened: Open, told_of: list[tuple[str, str]], quoted: str
+) -> None:
+    endpoint.always = lambda _: turned_down(f"This is not taken: {quoted}")
+    long = Long("en", "es", "One dog that is large.", "Hay un perro muy grande.", 10)
+    made = told(opened().shorten([long]))
+    assert quoted not in str(made) + str(told_of)
 
 
 def test_a_scene_that_is_too_large_is_asked_for_in_halves(endpoint: Endpoint, opened: Open) -> None:
@@ -209,6 +283,30 @@ def test_a_scene_that_takes_too_long_is_asked_for_in_halves(
         assert translate(opened()) == list(SHOUTED)
     finally:
         awake.set()
+
+
+@pytest.mark.parametrize("most", [2, 1])
+def test_a_slow_endpoint_is_asked_for_less_down_to_single_lines(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(llm, "PATIENCE", replace(llm.PATIENCE, most_bytes=10_000))
+    endless = Answered(b" " * 20_000)
+    endpoint.always = lambda asked: endless if len(asked.wanted) > most else shouted(asked)
+    texts = [f"Line {chr(97 + number)}." for number in range(MAX_LINES)]
+    made = told(opened().translate_scene(scene(*texts), range(MAX_LINES)))
+    assert made == [f"¡{text.upper()}!" for text in texts]
+
+
+def test_an_endpoint_that_never_answers_in_time_is_given_up(
+    endpoint: Endpoint, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llm, "PATIENCE", replace(llm.PATIENCE, most_bytes=10_000))
+    endpoint.always = lambda _: Answered(b" " * 20_000)
+    backend = opened()
+    for _ in "ab":
+        made = told(backend.translate_scene(scene(*["One."] * MAX_LINES), range(MAX_LINES)))
+        assert all("gave no answer" in one for one in made)
+    assert len(endpoint.asked) == 2 * llm.PATIENCE.most_slow
 
 
 # What comes back
@@ -241,7 +339,7 @@ def test_a_line_that_comes_twice_is_asked_for_again(endpoint: Endpoint, opened: 
     assert endpoint.wanted[1] == ["1"]
 
 
-@pytest.mark.parametrize("bad", ["no\nJSON", '{"1": "a"', "[1, 2]", "", '"1"'])
+@pytest.mark.parametrize("bad", ["no\nJSON", '{"1": "a"', "[1, 2]", "", '"1"', "[" * 20_000])
 def test_a_malformed_reply_is_bisected_down_to_the_line(endpoint: Endpoint, opened: Open, bad: str) -> None:
     def without_cats(asked: Asked) -> Answered:
         return chat(bad) if "2" in asked.wanted else shouted(asked)
@@ -250,6 +348,13 @@ def test_a_malformed_reply_is_bisected_down_to_the_line(endpoint: Endpoint, open
     made = translate(opened())
     assert made == [SHOUTED[0], "The translator's answer could not be read.", *SHOUTED[2:]]
     assert endpoint.wanted == [["1", "2", "3", "4"], ["1", "2"], ["1"], ["2"], ["2"], ["2"], ["3", "4"]]
+
+
+def test_half_a_character_is_no_line(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.says(chat(r'{"1": "Hola \ud83d", "2": "\ud83d\udc08"}'))
+    assert translate(opened()) == [SHOUTED[0], "\U0001f408", *SHOUTED[2:]]
+    assert endpoint.wanted[1] == ["1", "3", "4"]
+    assert read_plain("Hola \ud83d", 0, Said("A", "Hello.")) is None
 
 
 def test_a_reply_cut_short_is_asked_for_in_halves(endpoint: Endpoint, opened: Open) -> None:
@@ -305,7 +410,23 @@ def test_what_a_model_without_json_says_of_one_line_is_taken_if_it_is_the_line(
     made = translate(opened())[1]
     assert made == (text or "The translator's answer could not be read.")
     assert "response_format" not in endpoint.asked[-1].body
-    assert read_plain(content, "Two cats.") == text
+    assert read_plain(content, 1, Said("B", "Two cats.")) == text
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "text"),
+    [
+        ("3. Mai ist mein Geburtstag.", 0, "3. Mai ist mein Geburtstag."),
+        ("3. Mai ist mein Geburtstag.", 2, "3. Mai ist mein Geburtstag."),
+        ("3. Dr. Who: 3. Mai ist mein Geburtstag.", 2, "3. Mai ist mein Geburtstag."),
+        ("1. 3. Mai ist mein Geburtstag.", 0, "3. Mai ist mein Geburtstag."),
+        ("Dr. Who: Am 3. Mai.", 0, "Am 3. Mai."),
+        ("13. Am 3. Mai.", 12, "Am 3. Mai."),
+        ("1. Anna: Am 3. Mai.", 0, None),
+    ],
+)
+def test_only_what_a_line_was_shown_with_is_taken_off(content: str, place: int, text: str | None) -> None:
+    assert read_plain(content, place, Said("Dr. Who", "May 3rd is my birthday.")) == text
 
 
 def test_an_apology_in_the_film_is_no_refusal(endpoint: Endpoint, opened: Open) -> None:
@@ -327,9 +448,23 @@ def test_what_is_no_chat_completion_is_asked_for_again(endpoint: Endpoint, opene
         Answered(b"<!DOCTYPE html><html><body>Bad gateway</body></html>"),
         Answered(b'{"choices": []}'),
         Answered(b'{"choices": [{"message": {"content": 7}}]}'),
+        Answered(b'{"choices": ' + b"[" * 20_000),
     )
     assert translate(opened()) == list(SHOUTED)
-    assert len(endpoint.asked) == 4
+    assert len(endpoint.asked) == 5
+
+
+def test_counts_of_tokens_that_are_none_do_not_cost_the_answer(endpoint: Endpoint, opened: Open) -> None:
+    counts = {"prompt_tokens": float("inf"), "completion_tokens": -7}
+
+    def counted(asked: Asked) -> Answered:
+        return Answered(json.dumps({**json.loads(shouted(asked).body), "usage": counts}).encode())
+
+    endpoint.says(counted)
+    made = opened().translate_scene(scene(), (0, 1, 2, 3))
+    assert told(made) == list(SHOUTED)
+    assert isinstance(made[0], Answer)
+    assert [(one.tokens_in, one.tokens_out) for one in made[0].replies] == [(0, 0)]
 
 
 def test_what_ends_it_ends_it_for_all_scenes(
