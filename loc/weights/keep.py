@@ -268,7 +268,9 @@ class Keeper:
                 continue
             revision = _cached_revision(path, row, file)
             in_place = revision is not None and revision == wanted
-            if expected is None and not in_place and not _is_home(path, row, file):
+            # The place of a file in a hub's cache says its commit, too: those of others are other files.
+            is_known = in_place if revision is not None else _is_home(path, row, file)
+            if expected is None and not is_known:
                 continue
             if path not in digests:
                 digests[path] = self._digest(path, f"{row.id}/{file.path}")
