@@ -179,7 +179,7 @@ class Keeper:
         """The commit to fetch: the table's, the one of the first pull, or the newest, which is recorded."""
         if row.source.kind != "hub":
             return None
-        known = row.source.revision or self._pins(row.id).revision
+        known = pinned(self.shelf, row)
         if known is not None:
             return known
         url = f"{self._settings.hub.rstrip('/')}/api/models/{row.source.place}/revision/main"
@@ -224,7 +224,7 @@ class Keeper:
         digests: dict[Path, str] = {}
         for row in rows:
             with self._changing(row.id):
-                revision = row.source.revision or self._pins(row.id).revision or _fullest(row, by_name)
+                revision = pinned(self.shelf, row) or _fullest(row, by_name)
                 for file in row.files:
                     if self._is_here(row, file):
                         continue
@@ -268,7 +268,9 @@ class Keeper:
                 continue
             revision = _cached_revision(path, row, file)
             in_place = revision is not None and revision == wanted
-            if expected is None and not in_place and not _is_home(path, row, file):
+            # The place of a file in a hub's cache says its commit, too: those of others are other files.
+            is_known = in_place if revision is not None else _is_home(path, row, file)
+            if expected is None and not is_known:
                 continue
             if path not in digests:
                 digests[path] = self._digest(path, f"{row.id}/{file.path}")

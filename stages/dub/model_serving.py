@@ -72,10 +72,10 @@ def serve_model(
 
         own = {one: paths[one] for one in of_model}
         key = (*own.values(), device)
-        if key not in held:
-            held.clear()
-            held[key] = load(own, device)
         try:
+            if key not in held:
+                held.clear()
+                held[key] = load(own, device)
             said = say(held[key], Line(text, language, voice, rate, take, paths))
         except RuntimeError as error:
             if CUDA_FAILED in str(error):

@@ -33,7 +33,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from loc.app.languages import primary
+from loc.app.languages import is_language, primary, suggestion
 from loc.cast import NO_VOICE
 from loc.errors import InputError, MissingError, UsageError
 from loc.store.workdir import storage_error
@@ -140,7 +140,7 @@ def sidecar(data_dir: Path, name: str) -> Sidecar:
     """What is told of a voice; of one without a file, nothing.
 
     Raises:
-        InputError: what stands beside the recording is not of the form above.
+        InputError: what stands beside the recording is not of the form above, or names no language.
     """
     file = home(data_dir) / f"{name}{SIDECAR}"
     if not file.is_file():
@@ -154,6 +154,7 @@ def sidecar(data_dir: Path, name: str) -> Sidecar:
         raise InputError(f"{file}: {wrong[0]} is no name of a voice.", fix=_FORM)
     tables = {table: _table(file, table, said.get(table, {})) for table in _TABLES}
     rights = tables["rights"]
+    _check_language(file, tables["recording"].get("language"))
     return Sidecar(own, rights.get("person"), rights.get("note"), tables["recording"])
 
 
@@ -250,6 +251,15 @@ def _table(file: Path, name: str, value: Any) -> Mapping[str, Any]:
     if wrong:
         raise InputError(f"{file}: {wrong[0]}.", fix=f'Write [{name}] and below it what you know as "text".')
     return dict(value)
+
+
+def _check_language(file: Path, tag: str | None) -> None:
+    """Refuse what names no language: the recording would be foreign to every line."""
+    if tag is None or is_language(primary(tag)):
+        return
+    meant = suggestion(tag)
+    fix = f'Write language = "{meant or "de"}", a tag such as ja, es or de.'
+    raise InputError(f"{file}: {tag!r} in [recording] is not a language tag.", fix=fix)
 
 
 def _wrong(name: str, value: Any) -> Iterator[str]:

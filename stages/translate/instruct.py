@@ -32,7 +32,7 @@ class Instruct(Conversation):
     card: ClassVar[Card] = Card(
         stage="translate",
         name="instruct",
-        version="2",
+        version="3",
         summary="A local instruction model with a chat template, e.g. Qwen3.",
         family="neural",
         quality="good",
@@ -66,7 +66,8 @@ class Instruct(Conversation):
         """Let the model answer.
 
         Raises:
-            InputError: the request is longer than the model reads, or memory ends with it.
+            InputError: the request is longer than the model reads, memory ends with it, or the model cannot
+                be used: it has no chat template, or does not say how much it reads or what ends an answer.
         """
         import torch
         from transformers import GenerationConfig
@@ -74,10 +75,9 @@ class Instruct(Conversation):
         with self._net as model:
             network: Any = model
             ids = self._tokens(messages)
-            longest = int(network.config.max_position_embeddings)
-            if len(ids) + ROOM > longest:
+            if len(ids) + ROOM > self._longest:
                 raise InputError("The scene is too long for the translator.")
-            ends = self._ends(network)
+            ends = self._ends
             decoding = GenerationConfig(  # type: ignore[no-untyped-call]
                 do_sample=False, num_beams=1, max_new_tokens=ROOM, eos_token_id=ends, pad_token_id=ends[0]
             )
@@ -124,12 +124,6 @@ class Instruct(Conversation):
         )
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _ends(self, model: Any) -> list[int]:
-        """Tokens that end an answer: the tokenizer's, and those the configuration names."""
-        named = model.config.eos_token_id
-        found = named if isinstance(named, list) else [named]
-        return list(dict.fromkeys([self._tokenizer.eos_token_id, *(one for one in found if one is not None)]))
-
     def _read(self, device: str) -> PreTrainedModel:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -137,14 +131,37 @@ class Instruct(Conversation):
         with reading(title):
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if not self._tokenizer.chat_template:
-            raise InputError(
-                f"{title} cannot be used.",
-                why="Its tokenizer has no chat template: it was not trained to follow instructions.",
-                fix="Name an instruction model with --backend translate=instruct:ID.",
+            raise _unusable(
+                title, "Its tokenizer has no chat template: it was not trained to follow instructions."
             )
         model: Any = load_model(AutoModelForCausalLM, folder, title, dtype="auto")
+        longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        if longest is None:
+            raise _unusable(title, "Its configuration has no max_position_embeddings: how much does it read?")
+        self._longest = int(longest)
+        self._ends = _ends(self._tokenizer, model)
+        if not self._ends:
+            raise _unusable(
+                title, "Neither its tokenizer nor its configuration names a token that ends a text."
+            )
         placed: PreTrainedModel = model.to(device)
         return placed
 
     def _folder(self) -> Path:
         return gathered(self._weights, self._host.scratch)
+
+
+def _ends(tokenizer: Any, model: Any) -> list[int]:
+    """Tokens that end an answer: the tokenizer's, and those named by the configuration, which may have a part
+    for text, and by that of decoding."""
+    places = (tokenizer, model.config, model.config.get_text_config(), model.generation_config)
+    found: list[int] = []
+    for place in places:
+        named = getattr(place, "eos_token_id", None)
+        found += named if isinstance(named, list) else [] if named is None else [named]
+    return list(dict.fromkeys(found))
+
+
+def _unusable(title: str, why: str) -> InputError:
+    fix = "Name an instruction model with --backend translate=instruct:ID."
+    return InputError(f"{title} cannot be used.", why=why, fix=fix)

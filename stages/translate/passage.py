@@ -49,14 +49,13 @@ class Passage:
 
     @cached_property
     def parts(self) -> list[sentences.Sentence]:
-        """Its sentences, but for those without a letter or digit, from which translators only invent."""
+        """Its sentences that are translated; see `sentences.translatable`."""
         if self._whole:
             return [
                 sentences.Sentence(segment.text, (number,), (1,))
                 for number, segment in enumerate(self.segments)
             ]
-        found = sentences.sentences([segment.text for segment in self.segments], self.source)
-        return [part for part in found if any(map(str.isalnum, part.text))]
+        return sentences.translatable([segment.text for segment in self.segments], self.source)
 
     @property
     def reads(self) -> list[str]:

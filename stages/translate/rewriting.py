@@ -29,7 +29,7 @@ from stages.translate.scene import Long
 from stages.translate.spending import spent
 
 NAME = "translate"
-FIT_VERSION = 3
+FIT_VERSION = 4
 
 LEAST = 0.5
 """Share of a line's length that its rewriting has at least: what is shorter has left something out."""
@@ -210,7 +210,7 @@ def is_better(text: str, long: Long) -> bool:
 
 def _shortest(translator: SentenceTranslator, long: Long) -> str:
     """The line of the best hypotheses that fit it; where none do, of the shortest."""
-    parts = sentences.sentences([long.source_text], long.source)
+    parts = sentences.translatable([long.source_text], long.source)
     space = "" if long.target in sentences.UNSPACED else " "
     room, chosen = long.limit, []
     for number, part in enumerate(parts):

@@ -132,6 +132,11 @@ def sentences(texts: Sequence[str], language: str) -> list[Sentence]:
     return found
 
 
+def translatable(texts: Sequence[str], language: str) -> list[Sentence]:
+    """As `sentences`, but for those without a letter or digit, from which translators only invent."""
+    return [one for one in sentences(texts, language) if any(map(str.isalnum, one.text))]
+
+
 def _spans(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     for match in _BOUNDARY.finditer(text):

@@ -29,7 +29,11 @@ def say(model, line):
         raise RuntimeError("no such luck")
     return Said(numpy.full(2400, 0.5, numpy.float32), 24000, {"voice": str(os.getpid())})
 
-serve_model("toy", "1", (), lambda paths, device: None, say)
+def load(paths, device):
+    if device != "cpu":
+        raise RuntimeError("CUDA error: out of reach")
+
+serve_model("toy", "1", (), load, say)
 """
 
 
@@ -42,9 +46,9 @@ def engine(tmp_path: Path) -> Iterator[WorkerSpeech]:
     speech.worker.close()
 
 
-def process(engine: WorkerSpeech, text: str) -> str:
+def process(engine: WorkerSpeech, text: str, device: str = "cpu") -> str:
     """Which process says a text."""
-    said = engine.speak(text, "es", VoiceRequest("low", 0), 1.0, 0, paths={}, device="cpu")
+    said = engine.speak(text, "es", VoiceRequest("low", 0), 1.0, 0, paths={}, device=device)
     assert np.all(said.audio == 0.5)
     return said.voice
 
@@ -54,6 +58,14 @@ def test_a_worker_that_lost_its_device_starts_again(engine: WorkerSpeech) -> Non
     with pytest.raises(ChildError, match="died") as died:
         process(engine, "CUDA")
     assert "device-side assert" in died.value.why
+    assert process(engine, "Papá baila.") != first
+
+
+def test_a_worker_that_loses_its_device_while_it_loads_starts_again(engine: WorkerSpeech) -> None:
+    first = process(engine, "Papá baila.")
+    with pytest.raises(ChildError, match="died") as died:
+        process(engine, "Papá baila.", "cuda")
+    assert "out of reach" in died.value.why
     assert process(engine, "Papá baila.") != first
 
 

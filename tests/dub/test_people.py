@@ -85,5 +85,16 @@ def test_what_is_told_in_another_form_is_refused(tmp_path: Path, text: str) -> N
     assert caught.value.fix
 
 
+def test_a_recordings_language_is_a_tag(tmp_path: Path) -> None:
+    home(tmp_path).mkdir()
+    file = home(tmp_path) / "anna.toml"
+    file.write_text('[recording]\nlanguage = "de-AT"')
+    assert sidecar(tmp_path, "anna").language == "de"
+    file.write_text('[recording]\nlanguage = "German"')
+    with pytest.raises(InputError, match="'German'") as caught:
+        sidecar(tmp_path, "anna")
+    assert 'language = "de"' in caught.value.fix
+
+
 def test_of_a_voice_without_a_file_nothing_is_told(tmp_path: Path) -> None:
     assert sidecar(tmp_path, "anna") == Sidecar()

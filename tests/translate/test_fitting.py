@@ -143,6 +143,13 @@ def test_what_is_still_too_long_is_taken_shorter_and_noted(context: Any) -> None
     assert [note.code for note in made.lines[1].notes] == ["shortened", "long"]
 
 
+def test_a_sentence_without_a_letter_is_given_no_words(context: Any) -> None:  # noqa: F811
+    talker = Short()
+    made = translate(dubbed(context(), talker, Voice()), transcript("Go.", f"... {LONG}", "Stay."))
+    assert "..." not in talker.heard
+    assert made.lines[1].text == "A LITTLE SHORTER SENTENCE."
+
+
 def test_the_limit_is_in_the_key_and_not_where_it_came_from(context: Any) -> None:  # noqa: F811
     talker = Short()
     spoken = transcript("Go.", LONG, "Stay.")

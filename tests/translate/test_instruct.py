@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 pytest.importorskip("transformers")
 
 import torch
+from transformers import BloomConfig
 
 from loc.backend import Host
 from loc.errors import InputError, LocError
@@ -60,6 +63,38 @@ def test_a_model_that_knows_nothing_fails_its_lines(tmp_path: Path, monkeypatch:
     talks = [(translate_messages(SCENE, (0, 1)), "{}")]
     backend = opened(tiny.instruct(tmp_path / "model", talks, steps=0), tmp_path)
     assert all(isinstance(one, LocError) for one in backend.translate_scene(SCENE, (0, 1)).values())
+
+
+def test_a_model_that_sees_too_is_asked_as_others_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instruct, "ROOM", 8)
+    talks = [(translate_messages(SCENE, (0, 1)), "{}")]
+    backend = opened(tiny.seeing(tmp_path / "model", talks), tmp_path)
+    asked: list[list[int]] = []
+    with backend._net as network:
+        generate: Any = network.generate
+
+        def note(**how: Any) -> Any:
+            asked.append(how["generation_config"].eos_token_id)
+            return generate(**how)
+
+        monkeypatch.setattr(network, "generate", note)
+        for _ in range(2):
+            reply = backend.complete(translate_messages(SCENE, (0, 1)), ["1"])
+            assert 0 < reply.tokens_out <= 8
+    assert asked == [[1, 3]] * 2, "what the configuration of decoding names ends an answer, too"
+    assert all(isinstance(one, LocError) for one in backend.translate_scene(SCENE, (0, 1)).values())
+
+
+def test_a_model_that_does_not_say_how_much_it_reads_is_refused(
+    model: tiny.Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bloom = SimpleNamespace(config=BloomConfig(), generation_config=None)
+    monkeypatch.setattr(instruct, "load_model", lambda *_, **_how: bloom)
+    with pytest.raises(InputError, match="cannot be used") as caught:
+        opened(model, tmp_path).complete(translate_messages(SCENE, (0,)), ["1"])
+    assert "max_position_embeddings" in caught.value.why
 
 
 def test_a_model_without_a_chat_template_is_refused(model: tiny.Tiny, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ import sentencepiece
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
     M2M100Config,
     M2M100ForConditionalGeneration,
     M2M100Tokenizer,
@@ -166,21 +168,7 @@ CHAT = (
 
 def instruct(folder: Path, talks: Sequence[Talk], steps: int = STEPS) -> Tiny:
     """A Qwen3 with a chat template, that knows its answers to some requests by heart."""
-    folder.mkdir(parents=True)
-    special = ["<pad>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    texts = [message["content"] for messages, _ in talks for message in messages]
-    trainer = trainers.BpeTrainer(
-        vocab_size=2000, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
-    )
-    tokenizer.train_from_iterator([*texts, *(said for _, said in talks)], trainer)
-    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<pad>"
-    )
-    fast.chat_template = CHAT
-    fast.save_pretrained(folder)
+    fast = _chat_tokenizer(folder, talks)
     config = Qwen3Config(
         vocab_size=len(fast), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=4096,
@@ -201,6 +189,48 @@ def instruct(folder: Path, talks: Sequence[Talk], steps: int = STEPS) -> Tiny:
         _fit(model, _padded(rows, 0), 0, steps)
     model.save_pretrained(folder)
     return Tiny(folder, "instruct", ())
+
+
+def seeing(folder: Path, talks: Sequence[Talk]) -> Tiny:
+    """A Gemma3, which sees, too: its configuration has parts. It knows the words of some talks, and nothing
+    else."""
+    fast = _chat_tokenizer(folder, talks)
+    text = {
+        "vocab_size": len(fast), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "pad_token_id": 0,
+        "eos_token_id": 1, "bos_token_id": None, "max_position_embeddings": 4096,
+    }  # fmt: skip
+    vision = {
+        "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "image_size": 28, "patch_size": 14,
+    }  # fmt: skip
+    config = Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_index=2)
+    config.architectures = ["Gemma3ForConditionalGeneration"]
+    torch.manual_seed(0)
+    model = Gemma3ForConditionalGeneration(config)
+    assert model.generation_config is not None
+    model.generation_config.eos_token_id = [1, 3]
+    model.save_pretrained(folder)
+    return Tiny(folder, "instruct", ())
+
+
+def _chat_tokenizer(folder: Path, talks: Sequence[Talk]) -> PreTrainedTokenizerFast:
+    folder.mkdir(parents=True)
+    special = ["<pad>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    texts = [message["content"] for messages, _ in talks for message in messages]
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    tokenizer.train_from_iterator([*texts, *(said for _, said in talks)], trainer)
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<pad>"
+    )
+    fast.chat_template = CHAT
+    fast.save_pretrained(folder)
+    return fast
 
 
 def _size() -> dict[str, Any]:

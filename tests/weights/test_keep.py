@@ -281,17 +281,19 @@ def test_what_is_not_pinned_yet_is_listed_as_such(desk: Desk) -> None:
     assert (open_set().state, open_set().revision) == ("not on this machine", REVISION)
 
 
+@pytest.mark.parametrize("left", ["config.json", "sub/model.bin"])
 @pytest.mark.parametrize("partial", [OTHER_REVISION, "f" * 40, "0" * 40])
 def test_of_several_revisions_in_a_cache_the_whole_one_is_used(
-    desk: Desk, tmp_path: Path, partial: str
+    desk: Desk, tmp_path: Path, partial: str, left: str
 ) -> None:
-    cache(tmp_path / "hub", partial, {"config.json": CONFIG})
+    cache(tmp_path / "hub", partial, {left: b"of another commit"})
     tree = cache(tmp_path / "hub", REVISION, {"config.json": CONFIG, "sub/model.bin": MODEL})
     assert desk.keeper().adopt(tree) == {"open": ["config.json", "sub/model.bin"]}
     manifest = desk.keeper().shelf.manifest("open")
     assert manifest is not None
     assert manifest.revision == REVISION
-    assert desk.keeper().shelf.find("open").files["sub/model.bin"].read_bytes() == MODEL
+    held = desk.keeper().shelf.find("open").files
+    assert [held[name].read_bytes() for name in ("config.json", "sub/model.bin")] == [CONFIG, MODEL]
 
 
 def test_a_cache_of_another_revision_is_not_taken_for_the_pinned_one(desk: Desk, tmp_path: Path) -> None:
