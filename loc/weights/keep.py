@@ -15,6 +15,7 @@ import json
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -228,13 +229,12 @@ class Keeper:
                 for file in row.files:
                     if self._is_here(row, file):
                         continue
-                    for name in (file.path, *file.also):
-                        one = file if name == file.path else WeightFile(path=name)
-                        candidates = by_name.get(PurePosixPath(name).name, [])
+                    for one in _forms(file):
+                        candidates = by_name.get(PurePosixPath(one.path).name, [])
                         match = self._match(row, one, candidates, revision, digests)
                         if match is not None:
                             path, at = match
-                            known_as = None if one is file else name
+                            known_as = None if one is file else one.path
                             self._record(
                                 row,
                                 file,
@@ -244,7 +244,7 @@ class Keeper:
                                 own=False,
                                 known_as=known_as,
                             )
-                            found.setdefault(row.id, []).append(name)
+                            found.setdefault(row.id, []).append(one.path)
                             break
         if not found:
             raise MissingError(
@@ -557,15 +557,24 @@ def _cached_revision(path: Path, row: Row, file: WeightFile) -> str | None:
 def _fullest(row: Row, by_name: Mapping[str, Sequence[Path]]) -> str | None:
     """The commit of which a hub's cache has most files of a set, of several the one that came last: what was
     left of another may lack any of them. None where there is no such cache."""
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     latest: dict[str, float] = {}
     for file in row.files:
-        for path in by_name.get(PurePosixPath(file.path).name, ()):
-            revision, facts = _cached_revision(path, row, file), path.stat()
-            if revision is not None and file.size in (None, facts.st_size):
-                counts[revision] = counts.get(revision, 0) + 1
-                latest[revision] = max(latest.get(revision, 0.0), facts.st_mtime)
+        there: set[str] = set()
+        for one in _forms(file):
+            for path in by_name.get(PurePosixPath(one.path).name, ()):
+                revision, facts = _cached_revision(path, row, one), path.stat()
+                if revision is not None and one.size in (None, facts.st_size):
+                    there.add(revision)
+                    latest[revision] = max(latest.get(revision, 0.0), facts.st_mtime)
+        counts.update(there)
     return max(counts, key=lambda one: (counts[one], latest[one], one), default=None)
+
+
+def _forms(file: WeightFile) -> Iterator[WeightFile]:
+    """A file as it is published, then the forms that may come in its place, nothing else known of them."""
+    yield file
+    yield from (WeightFile(path=name) for name in file.also)
 
 
 def pinned(shelf: Shelf, row: Row) -> str | None:

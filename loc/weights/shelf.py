@@ -64,6 +64,21 @@ class Weights:
         """What stands for these weights in keys: digests, whatever the names they came under."""
         return {f"weights {path}": digest for path, digest in sorted(self.digests.items())}
 
+    def gathered(self, scratch: Path) -> Path:
+        """A folder in which links to the files lie as they are published, wherever the files are, and nothing
+        else.
+
+        Args:
+            scratch: where it is made, unless an earlier call did.
+        """
+        folder = scratch / "weights" / self.row.id
+        for path, file in self.files.items():
+            link = folder / path
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.is_symlink():
+                link.symlink_to(file.resolve())
+        return folder
+
 
 class Shelf:
     """The weights of one data folder.

@@ -7,7 +7,6 @@ sound carries PerTh, the makers' inaudible mark.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -47,14 +46,4 @@ class Chatterbox(ModelEngine):
     def paths(self, language: str, voice: VoiceRequest) -> Mapping[str, Path]:
         """`folder`, in which its files lie side by side under their published names."""
         del language, voice
-        return {"folder": self._folder}
-
-    @cached_property
-    def _folder(self) -> Path:
-        folder = self.host.scratch / f"chatterbox-{self.model}"
-        for path, file in self.weights.files.items():
-            link = folder / path
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.is_symlink():
-                link.symlink_to(file.resolve())
-        return folder
+        return {"folder": self.weights.gathered(self.host.scratch)}

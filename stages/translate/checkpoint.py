@@ -10,21 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loc.errors import InputError, LocError
-from loc.weights.shelf import Weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-
-def gathered(weights: Weights, scratch: Path) -> Path:
-    """A folder with the files of a checkpoint under their own names, wherever they lie, and no others."""
-    folder = scratch / "weights" / weights.row.id
-    for name, path in weights.files.items():
-        link = folder / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.is_symlink():
-            link.symlink_to(path.resolve())
-    return folder
 
 
 @contextlib.contextmanager

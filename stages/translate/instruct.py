@@ -14,7 +14,7 @@ from loc import packages
 from loc.backend import Card, Host, LicensedPart, Need, Speech, Tried
 from loc.device import if_memory_lasts
 from loc.errors import InputError, LocError
-from stages.translate.checkpoint import gathered, load_model, reading
+from stages.translate.checkpoint import load_model, reading
 from stages.translate.dialogue import Answer, Conversation, Messages, Reply
 from stages.translate.scene import Said, Scene
 from stages.translate.thanks import give_thanks
@@ -148,7 +148,7 @@ class Instruct(Conversation):
         return placed
 
     def _folder(self) -> Path:
-        return gathered(self._weights, self._host.scratch)
+        return self._weights.gathered(self._host.scratch)
 
 
 def _ends(tokenizer: Any, model: Any) -> list[int]:

@@ -22,7 +22,7 @@ from loc.backend import Card, Host, Languages, LicensedPart, Need, Speech, Tried
 from loc.device import if_memory_lasts
 from loc.errors import InputError, LocError
 from stages.translate import codes
-from stages.translate.checkpoint import gathered, load_model, reading
+from stages.translate.checkpoint import load_model, reading
 from stages.translate.contract import Translated
 from stages.translate.thanks import give_thanks
 
@@ -226,7 +226,7 @@ class _Seq2Seq:
         return placed
 
     def _folder(self) -> Path:
-        return gathered(self._weights, self._host.scratch)
+        return self._weights.gathered(self._host.scratch)
 
     def _code(self, table: Mapping[str, str], language: str) -> str:
         if language not in table:

@@ -20,7 +20,6 @@ from loc.errors import InputError, LocError
 from loc.policy.licences import Purpose, refusal
 from loc.settings import Settings
 from loc.weights.table import Spoken, published
-from stages.translate.checkpoint import gathered
 from stages.translate.contract import SentenceTranslator, Translated
 from stages.translate.seq2seq import BATCH, M2M100, SPREAD, STEP, Madlad, Marian
 from tests.translate import tiny
@@ -334,7 +333,7 @@ def test_files_in_folders_are_gathered_where_they_belong(tmp_path: Path) -> None
     place(tmp_path / "data", row, ("config.json", b"{}"), ("onnx/model.bin", b"x"))
     weights = Host(Settings(data_dir=tmp_path / "data"), tmp_path).weights("mine")
     for _ in range(2):
-        folder = gathered(weights, tmp_path / "scratch")
+        folder = weights.gathered(tmp_path / "scratch")
         assert (folder / "onnx/model.bin").read_bytes() == b"x"
         assert (folder / "config.json").read_bytes() == b"{}"
 

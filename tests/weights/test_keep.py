@@ -37,7 +37,7 @@ OPEN = Row(
     licence="mit",
     homes=("kept/open",),
     source=Place(kind="hub", place="maker/open"),
-    files=(WeightFile(path="config.json"), WeightFile(path="sub/model.bin")),
+    files=(WeightFile(path="config.json"), WeightFile(path="sub/model.bin", also=("sub/model.old",))),
 )
 PINNED = Row(
     id="pinned",
@@ -294,6 +294,17 @@ def test_of_several_revisions_in_a_cache_the_whole_one_is_used(
     assert manifest.revision == REVISION
     held = desk.keeper().shelf.find("open").files
     assert [held[name].read_bytes() for name in ("config.json", "sub/model.bin")] == [CONFIG, MODEL]
+
+
+@pytest.mark.parametrize("partial", ["f" * 40, "0" * 40])
+def test_a_revision_is_whole_with_another_form_of_a_file(desk: Desk, tmp_path: Path, partial: str) -> None:
+    tree = cache(tmp_path / "hub", REVISION, {"config.json": CONFIG, "sub/model.old": MODEL})
+    cache(tmp_path / "hub", partial, {"config.json": b"of another commit"})
+    assert desk.keeper().adopt(tree) == {"open": ["config.json", "sub/model.old"]}
+    manifest = desk.keeper().shelf.manifest("open")
+    assert manifest is not None
+    assert manifest.revision == REVISION
+    assert desk.keeper().shelf.find("open").files["config.json"].read_bytes() == CONFIG
 
 
 def test_a_cache_of_another_revision_is_not_taken_for_the_pinned_one(desk: Desk, tmp_path: Path) -> None:

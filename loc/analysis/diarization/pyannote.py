@@ -77,25 +77,15 @@ class Pyannote:
             ChildError: the worker died or hung, or answered with no turns.
         """
         with self._resident as seat:
+            folder = self._weights.gathered(self._host.scratch)
             reply = seat.worker.call(
-                "turns", file=str(file), least=least, most=most, folder=str(self._folder), device=seat.device
+                "turns", file=str(file), least=least, most=most, folder=str(folder), device=seat.device
             )
         return _turns(reply)
 
     @cached_property
     def _weights(self) -> Weights:
         return self._host.weights(self._model)
-
-    @cached_property
-    def _folder(self) -> Path:
-        """A folder in which the files lie as they are published."""
-        folder = self._host.scratch / f"pyannote-{self._model}"
-        for path, file in self._weights.files.items():
-            link = folder / path
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.is_symlink():
-                link.symlink_to(file.resolve())
-        return folder
 
     @cached_property
     def _resident(self) -> Resident[_Seat]:
