@@ -113,7 +113,7 @@ def test_files_in_folders_keep_their_places(tmp_path: Path) -> None:
     files = (("config.json", b"{}"), ("voices/jf_own.pt", b"voice"), ("fine/tuned.pth", b"model"))
     row = registered("mine", None, *(name for name, _ in files))
     place(tmp_path, row, *files)
-    host = Host(settings=Settings(data_dir=tmp_path), scratch=tmp_path, model="mine")
+    host = Host(settings=Settings(data_dir=tmp_path), scratch=tmp_path / "scratch", model="mine")
     assert Kokoro(host).paths("ja", HIGH)["model"].read_bytes() == b"model"
     folder = Chatterbox(host).paths("ja", HIGH)["folder"]
     assert (folder / "fine/tuned.pth").read_bytes() == b"model"
