@@ -17,7 +17,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,6 +78,10 @@ class Patience:
     most_slow: int = MOST_GIVEN_UP
 
 
+QUOTED = 40
+"""Signs at the beginning of a text that tell a quote of it, which endpoints may cut."""
+
+
 class TurnedDown(InputError):  # noqa: N818 - as its siblings read: what happened
     """The endpoint turned this one request down.
 
@@ -91,6 +95,14 @@ class TurnedDown(InputError):  # noqa: N818 - as its siblings read: what happene
         super().__init__(what, why=f"It answered {status}{reason}.")
         self.status = status
         self.said = said
+
+    def discreet(self, texts: Iterable[str]) -> TurnedDown:
+        """The same, without a reason that quotes one of the texts it was asked about, or how one begins: what
+        a film says stands in no record."""
+        said = " ".join(self.said.casefold().split())
+        asked = (" ".join(text.casefold().split()) for text in texts)
+        quotes = any(words and words[:QUOTED] in said for words in asked)
+        return TurnedDown(self.what, self.status) if quotes else self
 
 
 _NONE_GIVEN_UP: Mapping[bool, int] = MappingProxyType({False: 0, True: 0})

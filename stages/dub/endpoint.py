@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from loc.backend import Card, Host, LicensedPart, Need
 from loc.errors import MissingError
-from loc.remote import Patience, Remote
+from loc.remote import Patience, Remote, TurnedDown
 from stages.dub.contract import Spoken, Traits, VoiceRequest
 
 KEY_VARIABLE = "LOC_SPEECH_KEY"
@@ -86,7 +86,10 @@ class Endpoint:
             "response_format": "wav",
             "speed": rate,
         }
-        audio, sample_rate = self._endpoint.ask("/audio/speech", body, _sound)
+        try:
+            audio, sample_rate = self._endpoint.ask("/audio/speech", body, _sound)
+        except TurnedDown as error:
+            raise error.discreet([text]) from None
         return Spoken(audio, sample_rate, (), "ipa", f"{self._model} {name}")
 
     def _voice(self, voice: VoiceRequest) -> str:

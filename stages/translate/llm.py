@@ -38,9 +38,6 @@ translations are hardly longer than what they are shown with. What goes on is ca
 MOST_TURNED_DOWN = 8
 """Requests one after the other that an endpoint may turn down: to find one line of a dozen takes six."""
 
-QUOTED = 40
-"""Signs at the beginning of a line that tell a quote of it, which endpoints may cut."""
-
 TOO_LARGE = 413
 """Status of a request that no other form makes smaller."""
 
@@ -143,7 +140,7 @@ class Llm(Conversation):
             try:
                 reply = self._endpoint.ask("/chat/completions", self._body(messages, wanted, manner), _reply)
             except TurnedDown as error:
-                turned_down = _discreet(error, messages)
+                turned_down = error.discreet(_texts(messages[-1]["content"]))
                 manner = self._next(manner, error)
                 continue
             self._settle_for(first, manner, turned_down)
@@ -222,19 +219,10 @@ _IN_WORDS = ("JSON by a schema", "any JSON object", "JSON by the words of the re
 """The forms, for people."""
 
 
-def _discreet(error: TurnedDown, messages: Messages) -> TurnedDown:
-    """The same, without a reason that quotes what was asked: what a film says stands in no record."""
-    said = error.said.casefold()
-    quotes = any(beginning in said for beginning in _beginnings(messages[-1]["content"].casefold()))
-    return TurnedDown(error.what, error.status) if quotes else error
-
-
-def _beginnings(content: str) -> Iterator[str]:
-    """How each line of dialogue in a request begins, and its source where that stands behind it."""
+def _texts(content: str) -> Iterator[str]:
+    """The lines of dialogue in a request, and their sources where they stand behind them."""
     for line in content.splitlines():
-        for text in (line.partition(": ")[2] or line).removesuffix(")").split(" (source: "):
-            if words := " ".join(text.split()):
-                yield words[:QUOTED]
+        yield from (line.partition(": ")[2] or line).removesuffix(")").split(" (source: ")
 
 
 def _reply(body: bytes) -> Reply | None:

@@ -4,6 +4,7 @@ way is with `loc.remote`."""
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +95,22 @@ def test_a_line_it_does_not_take_is_refused_for_good(server: Server, speech: End
     with pytest.raises(InputError):
         speech.speak("Yes.", "en", LOW, 1.0)
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("voice 'onyx' is not known", "It answered 400: voice 'onyx' is not known."),
+        ("cannot speak 'We meet at the old mill tonight,  and you bri...'", "It answered 400."),
+    ],
+)
+def test_a_reason_that_quotes_the_line_is_not_passed_on(
+    server: Server, speech: Endpoint, reason: str, told: str
+) -> None:
+    server.says(Answered(json.dumps({"error": {"message": reason}}).encode(), 400))
+    with pytest.raises(InputError) as caught:
+        speech.speak("We meet at the old mill tonight, and you bring the letters.", "en", LOW, 1.0)
+    assert caught.value.why == told
 
 
 def test_an_endpoint_that_turns_us_down_is_not_asked_again(server: Server, speech: Endpoint) -> None:
