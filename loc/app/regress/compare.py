@@ -160,7 +160,11 @@ class _Judge:
 
     def _dub(self, sample: str, language: str, was: Dub, now: Dub) -> Iterator[Finding]:
         once = {**_distances(was, now), **_figures(was, now)}
-        pairs = {**{name: [pair] for name, pair in once.items()}, **compare_scores(was, now)}
+        pairs = {
+            **{name: [pair] for name, pair in once.items()},
+            "fit.pace": _paces(was, now),
+            **compare_scores(was, now),
+        }
         for measure in MEASURES:
             if not measure.per_sample and (pairs[measure.name] or not measure.rare):
                 yield self._gravest(sample, language, measure, pairs[measure.name])
@@ -262,7 +266,6 @@ def _figures(was: Dub, now: Dub) -> dict[str, Pair]:
     before, after = was.loudness, now.loudness
     return {
         "timing.frames": (was.frames, now.frames, ""),
-        "fit.pace": (_fastest(was), _fastest(now), ""),
         "fit.overrun": (_overrun(was), _overrun(now), ""),
         "fit.silent": (len(was.silent), len(now.silent), ", ".join(silent)),
         "loudness.integrated": (before.integrated_lufs, after.integrated_lufs, ""),
@@ -271,6 +274,12 @@ def _figures(was: Dub, now: Dub) -> dict[str, Pair]:
         "picture.drawn": (drawn[0], drawn[1], ""),
         "defects": (len(was.defects), len(now.defects), ", ".join(fresh)),
     }
+
+
+def _paces(was: Dub, now: Dub) -> list[Pair]:
+    """Line by line, so that none hides behind a faster one; and the fastest, which may be a new line."""
+    lines = [(a.pace, b.pace, f"line {a.line}") for a, b in same_lines(was, now)]
+    return [*lines, (_fastest(was), _fastest(now), "the fastest line")]
 
 
 def _fastest(dub: Dub) -> float | None:

@@ -70,7 +70,7 @@ MEASURES = (
     Measure("timing.frames", "frames", "frames", "neither", 0, _COUNTED, digits=0),
     Measure(
         "fit.pace",
-        "fastest line, times the voice's own pace",
+        "pace of the line that moved farthest, times the voice's own",
         "times",
         "lower",
         0.05,

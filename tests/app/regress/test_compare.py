@@ -309,6 +309,20 @@ def test_on_another_machine_twice_the_time_is_worse(processor: float, is_red: bo
     assert "Example 1, 2 cores" in finding.detail
 
 
+def test_no_line_hides_behind_a_faster_one() -> None:
+    was = with_dub(lines=(line(1), line(2, pace=1.6), line(3)))
+    now = with_dub(lines=(line(1), line(2, pace=1.6), line(3, pace=1.3)))
+    comparison = judged(now, was)
+    assert red(comparison) == {("es", "fit.pace", "worse")}
+    assert (comparison.red[0].was, comparison.red[0].now) == (1.1, 1.3)
+    assert comparison.red[0].detail == "line l0003"
+
+
+def test_a_new_line_that_is_faster_than_all_shows() -> None:
+    now = with_dub(lines=(line(1), line(2), line(4, pace=1.6)))
+    assert red(judged(now)) == {("es", "fit.pace", "worse")}
+
+
 def test_what_was_better_before_is_no_fault() -> None:
     better = with_dub(lines=tuple(line(number, pace=1.0) for number in (1, 2, 3)), silent=())
     comparison = judged(better)
