@@ -41,6 +41,8 @@ SPARE = 2.0
 """A model takes this many times its files: they may hold halves of what it computes in."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_CACHED = re.compile(r"/models--[^/]+/snapshots/[^/]+/")
+"""A place in a hub's cache, whatever the repository."""
 
 Say = Callable[[str], None]
 """One line for people."""
@@ -536,7 +538,10 @@ def _files(tree: Path, most: int = MAX_SEEN) -> Iterator[Path]:
 
 
 def _is_home(path: Path, row: Row, file: WeightFile) -> bool:
-    """Whether a place says which file it is: folders as in the repository, or the name of a known home."""
+    """Whether a place says which file it is: folders as in the repository, or the name of a known home. In a
+    hub's cache of another repository, a fork's say, the same folders hold other files."""
+    if _CACHED.search(path.absolute().as_posix()):
+        return False
     homes: Iterable[str] = (row.id, row.source.place.rstrip("/").rpartition("/")[2], *row.homes)
     ends = [f"{home}/{file.path}" for home in homes if home]
     ends += [file.path] if "/" in file.path else []

@@ -315,6 +315,13 @@ def test_a_cache_of_another_revision_is_not_taken_for_the_pinned_one(desk: Desk,
         desk.keeper().adopt(tree)
 
 
+def test_a_cache_of_another_repository_tells_nothing_by_its_folders(desk: Desk, tmp_path: Path) -> None:
+    tree = cache(tmp_path / "hub", REVISION, {"config.json": b"a fork's", "sub/model.bin": b"a fork's"})
+    (tree / "models--maker--open").rename(tree / "models--forker--open")
+    with pytest.raises(MissingError, match="No weights"):
+        desk.keeper().adopt(tree)
+
+
 def test_a_published_digest_decides_whatever_the_place(desk: Desk, tmp_path: Path) -> None:
     put(tmp_path / "tree", {"model.pt": b"x" * len(MODEL), "old/model.pt": b"short"})
     with pytest.raises(MissingError):
