@@ -701,5 +701,4 @@ def _open(
         if stream.codec_context is None:
             raise _nothing_decodable(path)
         stream.codec_context.thread_count = DECODER_THREADS
-        stream.thread_type = "AUTO"
         yield _Decoder(path, container, stream, timeline)
