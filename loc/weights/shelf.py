@@ -7,6 +7,7 @@ comes in; a file whose size or time has changed since is not used until `loc mod
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ class Weights:
         for path, file in self.files.items():
             link = folder / path
             link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.is_symlink():
+            # Several threads may ask at once.
+            with contextlib.suppress(FileExistsError):
                 link.symlink_to(file.resolve())
         return folder
 
