@@ -13,6 +13,7 @@ import gc
 import os
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -38,6 +39,11 @@ TIDY_EVERY_S = 10
 """Seconds between two looks for garbage, a tenth of a second each. Python by itself looks through everything
 only once a quarter of it is new, and holds meanwhile what native libraries have allocated behind little
 objects."""
+
+TRIM_EVERY_S = 1
+"""Seconds between two times that freed memory is handed back while actions run. Only within an action are the
+holes free that its pictures leave: at its end other threads have put small things between them. Five minutes
+of film at 320x180 then took 2.6 MB more than one, and 13 MB without (measured)."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +233,11 @@ def _has_room(folder: Path) -> bool:
     return True
 
 
+def _trim(closed: threading.Event) -> None:
+    while not closed.wait(TRIM_EVERY_S):
+        return_freed_memory()
+
+
 class Runner:
     """Makes actions, or looks whether they are made.
 
@@ -272,10 +283,15 @@ class Runner:
         self._forced_done: set[str] = set()
         self._count = threading.Lock()
         self._tidied_at = time.monotonic()
+        self._closed = threading.Event()
+        if mode == "make":
+            threading.Thread(target=_trim, args=(self._closed,), name="trim", daemon=True).start()
+            weakref.finalize(self, self._closed.set)
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="action")
 
     def close(self, *, wait: bool = True) -> None:
         """End the threads. After an interrupt there is no waiting: what they make would not be kept."""
+        self._closed.set()
         self._pool.shutdown(wait=wait, cancel_futures=True)
 
     def defect(self, stage: str, unit: str, code: str, message: str, language: str | None = None) -> None:

@@ -313,3 +313,24 @@ def test_equal_keys_mean_equal_parameters(params: dict[str, Any], value: Any) ->
     assert key(replace(BASE, params=params)) == key(replace(BASE, params=shuffled))
     changed = {**params, "added-field": value}
     assert key(replace(BASE, params=changed)) != key(replace(BASE, params=params))
+
+
+def test_freed_memory_is_handed_back_while_an_action_runs(
+    store: WorkDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(threading.enumerate())
+    handed = threading.Event()
+    monkeypatch.setattr("loc.runner.TRIM_EVERY_S", 0.01)
+    monkeypatch.setattr("loc.runner.return_freed_memory", handed.set)
+    runner = Runner(store, EventBus())
+
+    def make(out: Out) -> None:
+        handed.clear()
+        assert handed.wait(5)
+        out.bytes("out", b"1")
+
+    runner.do(BASE, make)
+    (trimmer,) = (one for one in set(threading.enumerate()) - before if one.name == "trim")
+    runner.close()
+    trimmer.join(5)
+    assert not trimmer.is_alive()
