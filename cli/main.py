@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -36,8 +38,8 @@ EPILOGUE = (
 )
 
 
-INTERRUPTED = 130
-"""As `loc.errors.ExitCode`, which is not imported for `--help`."""
+STORAGE, INTERRUPTED = 7, 130
+"""As in `loc.errors.ExitCode`, which is not imported for `--help`."""
 
 
 class LazyGroup(TyperGroup):
@@ -126,35 +128,44 @@ class _Signals:
 
 def report_error(error: Exception, *, debug: bool) -> int:
     """Print what failed, why and what mends it; with `debug` the traceback first."""
-    from loc.errors import InternalError, LocError
+    from loc.errors import InternalError, LocError, StorageError
 
     if debug:
         import traceback
 
         traceback.print_exception(error)
-    said = error if isinstance(error, LocError) else InternalError.of(error)
+    said: LocError
+    if isinstance(error, LocError):
+        said = error
+    elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        said = StorageError("What this command prints cannot be written.", why=os.strerror(errno.ENOSPC))
+    else:
+        said = InternalError.of(error)
     print_error(said)
     return int(said.code)
 
 
 def print_error(error: Any, prefix: str = "error") -> None:
-    """What failed, why, and what mends it, on stderr."""
-    typer.echo(f"{prefix}: {error.what}", err=True)
-    for label, text in (("why", error.why), ("fix", error.fix)):
-        if text:
-            lines = text.splitlines()
-            typer.echo(f"  {label}: " + "\n       ".join(lines), err=True)
+    """What failed, why, and what mends it, on stderr; nowhere, where that takes no more."""
+    with contextlib.suppress(OSError):
+        typer.echo(f"{prefix}: {error.what}", err=True)
+        for label, text in (("why", error.why), ("fix", error.fix)):
+            if text:
+                lines = text.splitlines()
+                typer.echo(f"  {label}: " + "\n       ".join(lines), err=True)
 
 
 def _leave(code: int) -> NoReturn:
     """End the process. After an interrupt, without waiting for threads whose work is not kept; children die
     with the process."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read stdout has gone; the interpreter must not try again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            # Whoever read it has gone, or its disk is full; the interpreter must not try again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and error.errno == errno.ENOSPC:
+                code = code or STORAGE
     if code == INTERRUPTED:
         os._exit(code)
     sys.exit(code)

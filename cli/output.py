@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,8 +25,9 @@ _PREFIXES: Mapping[State, str] = {"skipped": "skipped", "waiting": "not begun", 
 
 
 def say(text: str = "") -> None:
-    """One line for people."""
-    typer.echo(text, err=True)
+    """One line for people; nowhere, where stderr takes no more."""
+    with contextlib.suppress(OSError):
+        typer.echo(text, err=True)
 
 
 def write_json(value: Any) -> None:

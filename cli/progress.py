@@ -27,16 +27,33 @@ from loc.events import Event, Sink
 
 @contextlib.contextmanager
 def reporter(*, as_json: bool, quiet: bool) -> Iterator[Sink]:
-    """The reader of events that suits where the output goes."""
+    """The reader of events that suits where the output goes. Once nothing can be written there any more, it
+    tells nothing more: a full log must not end the work of a night."""
     if as_json:
-        yield _print_json
+        yield _Lasting(_print_json)
     elif quiet:
         yield _nothing
     elif sys.stderr.isatty():
         with Bars() as bars:
-            yield bars
+            yield _Lasting(bars)
     else:
-        yield _print_line
+        yield _Lasting(_print_line)
+
+
+class _Lasting:
+    """Tells events as long as that is possible."""
+
+    def __init__(self, tell: Sink) -> None:
+        self._tell = tell
+        self._failed = False
+
+    def __call__(self, event: Event) -> None:
+        if self._failed:
+            return
+        try:
+            self._tell(event)
+        except OSError:
+            self._failed = True
 
 
 def _nothing(_event: Event) -> None:

@@ -57,6 +57,7 @@ def run_all(
         process.forbid_network()
     store = WorkDir(settings.work_dir)
     inputs = _inputs(paths, sinks)
+    _check_texts(inputs, settings, store)
     alone = len(inputs) == 1
     replaced = _check_outputs(inputs, languages, settings, store)
     account = Account(store, settings, languages, end, sinks)
@@ -72,6 +73,25 @@ def run_all(
     finally:
         account.finish(code)
     return outcomes
+
+
+def _check_texts(inputs: Sequence[Path], settings: Settings, store: WorkDir) -> None:
+    """Refuse to give several videos the words of one.
+
+    Raises:
+        UsageError.
+    """
+    named = {"--transcript": settings.transcript, "--translation": settings.translation}
+    given = " and ".join(flag for flag, value in named.items() if value)
+    if not given or len(inputs) == 1:
+        return
+    videos = [path for path in inputs if not is_own(store, path, settings)]
+    if len(videos) > 1:
+        raise UsageError(
+            f"{given}: the words of one video, and {len(videos)} are named.",
+            why="Every one of them would be dubbed with the same text.",
+            fix=f"Put the texts of each beside it, as {videos[0].stem}.LANG.srt: names are enough.",
+        )
 
 
 class _Batch:

@@ -150,19 +150,19 @@ def check_distinct(
     return replaced
 
 
-def check_writable(store: WorkDir, targets: Targets, settings: Settings) -> None:
-    """Find out before any work whether the outputs could be written.
+def check_writable(store: WorkDir, paths: Sequence[Path], settings: Settings) -> None:
+    """Find out before any work whether files of one folder could be written.
 
     Raises:
         UsageError: a file is in the way that this store did not write, or a name is too long.
         StorageError: the folder cannot be written.
     """
-    for path in targets.all:
+    for path in paths:
         check_replaceable(store, path, settings)
-    folder = targets.video.parent
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    probe = existing / f".loc-{secrets.token_hex(4)}.part"
+    folder = paths[0].parent
     try:
+        existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        probe = existing / f".loc-{secrets.token_hex(4)}.part"
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
@@ -174,6 +174,7 @@ def check_replaceable(store: WorkDir, path: Path, settings: Settings) -> None:
 
     Raises:
         UsageError.
+        StorageError: its folder may not be entered.
     """
     for name in path.parts:
         if (length := len(os.fsencode(name))) > LONGEST_NAME:
@@ -182,9 +183,12 @@ def check_replaceable(store: WorkDir, path: Path, settings: Settings) -> None:
                 why=f"{name} is {length} bytes long; names take {LONGEST_NAME}.",
                 fix="Choose a shorter name with -o, e.g. -o 'out/{lang}{ext}'.",
             )
-    if settings.overwrite or not path.exists():
-        return
-    if path.is_file() and path.stat().st_size and store.is_output(store.input_digest(path)[0]):
+    try:
+        free = settings.overwrite or not path.exists()
+        ours = not free and path.is_file() and store.is_output(_digest(store, path))
+    except PermissionError as error:
+        raise storage_error(f"The output {path} cannot be written.", error) from error
+    if free or ours:
         return
     raise UsageError(
         f"{path} exists and is not replaced.",
@@ -266,7 +270,12 @@ def _holds(store: WorkDir, path: Path, ref: Ref) -> bool:
             return False
     except OSError:
         return False
-    return store.input_digest(path)[0] == ref.sha256
+    return _digest(store, path) == ref.sha256
+
+
+def _digest(store: WorkDir, path: Path) -> str:
+    """Of an output: unlike an input it may be empty, as the subtitles of a film in which nobody speaks."""
+    return store.input_digest(path)[0] if path.stat().st_size else digest_bytes(b"")
 
 
 def _copy(source: Path, target: Path) -> None:

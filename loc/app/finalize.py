@@ -47,7 +47,9 @@ def settings_for(store: WorkDir, video: Path, cuts: str, settings: Settings) -> 
 def _newest(store: WorkDir, video: Path) -> RunRecord:
     is_one = runs_of(store, video)
     for record in runs(store):
-        if record.exit_code in FINISHED and record.given and is_one(record):
+        # One that ended before the video has no drafts to take the place of.
+        whole = record.given and not record.given.get("until")
+        if record.exit_code in FINISHED and whole and is_one(record):
             return record
     raise UsageError(
         f"There is no finished run of {video} in {store.root}.",

@@ -201,7 +201,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
             require_encoders(settings, hdr=facts is not None and facts.video.is_hdr)
             require_fonts(job, settings)
             for target in targets.values():
-                export.check_writable(store, target, settings)
+                export.check_writable(store, target.all, settings)
     return Prepared(job, stages, choices, targets, tuple(notices))
 
 

@@ -233,11 +233,15 @@ def _grid(codec: Codec, pix_fmt: str, interlaced: bool) -> tuple[int, int]:
     """What width and height must be multiples of."""
     if codec == "vp9":
         return 1, 1
-    across = 1 if "444" in pix_fmt else 2
-    down = 2 if "420" in pix_fmt else 1
+    across, down = _subsampling(pix_fmt)
     if interlaced and codec == "h264":
         down = INTERLACED_LINES
     return across, down
+
+
+def _subsampling(pix_fmt: str) -> tuple[int, int]:
+    """Luma samples for each chroma sample, across and down."""
+    return 1 if "444" in pix_fmt else 2, 2 if "420" in pix_fmt else 1
 
 
 def _nominal_rate(rate: Fraction) -> Fraction:
@@ -445,13 +449,14 @@ def _joined(parameters: Mapping[str, Any]) -> str:
 
 
 def _write(pipe: IO[bytes], planes: Planes, coding: Coding) -> None:
-    """One picture into the pipe, its last line and column repeated where the coded size is larger."""
-    height, width = planes.y.shape
-    y: Any = planes.y
-    if (width, height) != (coding.width, coding.height):
-        y = np.pad(y, ((0, coding.height - height), (0, coding.width - width)), mode="edge")
-    for plane in (y, planes.u, planes.v):
-        pipe.write(np.ascontiguousarray(plane).data)
+    """One picture into the pipe, last lines and columns repeated where the coded size is larger."""
+    across, down = _subsampling(coding.pix_fmt)
+    coded = coding.height, coding.width
+    coded_chroma = -(-coding.height // down), -(-coding.width // across)
+    for plane, size in ((planes.y, coded), (planes.u, coded_chroma), (planes.v, coded_chroma)):
+        missing = [(0, whole - has) for whole, has in zip(size, plane.shape, strict=True)]
+        full = plane if plane.shape == size else np.pad(plane, missing, mode="edge")
+        pipe.write(np.ascontiguousarray(full).data)
 
 
 def _coder(codec: SoundCodec, bitrate: int, channels: int) -> dict[str, str]:

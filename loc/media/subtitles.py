@@ -223,7 +223,12 @@ def _decode(data: bytes, name: str, tell: Tell) -> str:
 
 def _encoding(data: bytes, name: str) -> str:
     """Byte order mark, else UTF-8 if it is valid, else UTF-16 by its zeros, else Shift-JIS if that is valid
-    and gives kana (their lead bytes are rare signs in Windows-1252), else Windows-1252 if that is valid."""
+    and gives kana (their lead bytes are rare signs in Windows-1252), else Windows-1252 if that is valid and
+    gives mostly plain letters.
+
+    Raises:
+        InputError: none of these, or UTF-8 that is damaged.
+    """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     zeros = (data[0::2].count(0), data[1::2].count(0))
@@ -234,9 +239,34 @@ def _encoding(data: bytes, name: str) -> str:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if encoding != "cp932" or any("\u3041" <= char <= "\u30fa" for char in text):
-            return encoding
+        if encoding == "cp932" and not any("\u3041" <= char <= "\u30fa" for char in text):
+            continue
+        if encoding == "cp1252":
+            _check_latin(data, text, name)
+        return encoding
     raise InputError(f"{name} is in an unknown encoding.", fix="Save it as UTF-8.")
+
+
+def _check_latin(data: bytes, text: str, name: str) -> None:
+    """Refuse what any bytes would be as Windows-1252: another script's letters, and UTF-8 with damage."""
+    foreign = sum(char > "\x7f" for char in text)
+    plain = sum(char.isascii() and char.isalpha() for char in text)
+    whole = data.decode("utf-8", errors="ignore")
+    in_utf8 = sum(char > "\x7f" for char in whole)
+    bad = len(data) - len(whole.encode())
+    if in_utf8 > bad:
+        place = data.decode("utf-8", errors="replace").replace("\r\n", "\n").partition("\ufffd")[0]
+        raise InputError(
+            f"{name} is damaged: it is UTF-8 but for {bad} of its bytes.",
+            why=f"The first is on line {place.count(chr(10)) + 1}.",
+            fix="Mend the text there, and save it as UTF-8.",
+        )
+    if foreign > plain:
+        raise InputError(
+            f"{name} is in an unknown encoding.",
+            why="It is neither Unicode nor Shift-JIS, and as Windows-1252 its letters make no words.",
+            fix="Save it as UTF-8.",
+        )
 
 
 # Formats

@@ -175,7 +175,7 @@ def _encode(
 
     action = Action(
         name="deliver.encode",
-        version=2,
+        version=3,
         site=ctx.site(STAGE, f"chunk {index + 1}"),
         inputs={
             "pictures": frames_key(source.digest, video, timeline, chunk.frames),

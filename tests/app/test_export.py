@@ -134,13 +134,13 @@ def test_folder_that_cannot_be_written_is_found_before_work(
     blocker.write_text("in the way")
     targets = export.targets_for(tmp_path / "talk.mp4", "ja", settings(output=str(blocker / "x.{lang}.mp4")))
     with pytest.raises(StorageError, match="cannot be written"):
-        export.check_writable(store, targets, settings())
+        export.check_writable(store, targets.all, settings())
 
 
 @pytest.mark.parametrize("stem", ["動" * 76, "x" * 239])
 def test_the_longest_names_can_be_written(store: WorkDir, tmp_path: Path, settings: Make, stem: str) -> None:
     targets = export.targets_for(tmp_path / f"{stem}.mp4", "ja", settings())
-    export.check_writable(store, targets, settings())
+    export.check_writable(store, targets.all, settings())
     assert max(len(os.fsencode(path.name)) for path in targets.all) in range(240, 256)
     for path in targets.all:
         assert export.put_bytes(store, b"data", path, settings())
@@ -173,15 +173,43 @@ def test_a_name_that_is_too_long_is_refused_before_work(
     video = tmp_path / f"{stem}.mp4"
     given = settings(overwrite=overwrite)
     with pytest.raises(UsageError, match="cannot be written") as caught:
-        export.check_writable(store, export.targets_for(video, "ja", given), given)
+        export.check_writable(store, export.targets_for(video, "ja", given).all, given)
     assert "names take 255" in caught.value.why
     assert "-o" in caught.value.fix
     short = settings(output=f"{tmp_path}/out/{{lang}}{{ext}}")
-    export.check_writable(store, export.targets_for(video, "ja", short), short)
+    export.check_writable(store, export.targets_for(video, "ja", short).all, short)
     for output in ("x" * 300 + ".mp4", "x" * 300 + "/"):
         given = settings(output=output, overwrite=overwrite)
         with pytest.raises(UsageError, match="cannot be written"):
-            export.check_writable(store, export.targets_for(video, "ja", given), given)
+            export.check_writable(store, export.targets_for(video, "ja", given).all, given)
+
+
+def test_an_empty_file_of_ours_is_replaced_and_left_alone(
+    store: WorkDir, tmp_path: Path, settings: Make
+) -> None:
+    """The subtitles of a film in which nobody speaks."""
+    targets = export.targets_for(tmp_path / "talk.mp4", "ja", settings())
+    targets.subtitles.touch()
+    with pytest.raises(UsageError, match="exists and is not replaced"):
+        export.check_writable(store, targets.all, settings())
+    targets.subtitles.unlink()
+    assert export.put_bytes(store, b"", targets.subtitles, settings())
+    export.check_writable(store, targets.all, settings())
+    assert not export.put_bytes(store, b"", targets.subtitles, settings())
+    assert export.put_bytes(store, b"words", targets.subtitles, settings())
+
+
+def test_a_folder_that_may_not_be_entered_is_found_before_work(
+    store: WorkDir, tmp_path: Path, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    given = settings()
+    targets = export.targets_for(tmp_path / "locked" / "talk.mp4", "ja", given)
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(StorageError, match="cannot be written"):
+        export.check_writable(store, targets.all, given)
 
 
 def test_read_only_folder_is_found_before_work(store: WorkDir, tmp_path: Path, settings: Make) -> None:
@@ -193,7 +221,7 @@ def test_read_only_folder_is_found_before_work(store: WorkDir, tmp_path: Path, s
     try:
         targets = export.targets_for(Path("talk.mp4"), "ja", settings(output=f"{folder}/"))
         with pytest.raises(StorageError, match="cannot be written"):
-            export.check_writable(store, targets, settings())
+            export.check_writable(store, targets.all, settings())
         with pytest.raises(StorageError):
             export.put_bytes(store, b"data", targets.video, settings())
     finally:

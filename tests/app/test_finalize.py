@@ -50,3 +50,12 @@ def test_a_limit_holds_for_the_cuts_that_are_not_named(
     finished(store, video, settings(**before))
     found = settings_for(store, video, "2", settings(work_dir=store.root))
     assert (found.finals, found.finals_limit) == (finals, before.get("finals_limit"))
+
+
+def test_a_run_that_ended_before_the_video_is_not_gone_on_with(
+    store: WorkDir, video: Path, settings: Make
+) -> None:
+    finished(store, video, settings(crf=20))
+    finished(store, video, settings(until="translate"))
+    found = settings_for(store, video, "2", settings(work_dir=store.root))
+    assert (found.crf, found.until) == (20, None)

@@ -604,3 +604,14 @@ def test_a_folder_without_videos_cannot_be_used(
     outcomes = run_all([folder, video], toy.graph(), settings())
     assert overall(outcomes) == ExitCode.SOME_FAILED
     assert json.loads(video.with_name("talk.ja.report.json").read_text())
+
+
+def test_the_words_of_one_video_are_not_given_to_several(toy: Toy, three: list[Path], settings: Make) -> None:
+    given = settings(transcript=three[0].with_name("talk.en.srt"))
+    with pytest.raises(UsageError, match="--transcript: the words of one video, and 3 are named"):
+        run_all(three, toy.graph(), given)
+    assert toy.made == []
+    # What was written beside one is no second video.
+    run_all([three[0]], toy.graph(), given)
+    outcomes = run_all([three[0], three[0].with_name("talk.ja.mp4")], toy.graph(), given)
+    assert sorted(outcome.skipped for outcome in outcomes) == [False, True]

@@ -126,6 +126,25 @@ def test_without_a_font_nothing_is_begun_and_the_package_is_named(folder: Path, 
     assert done.returncode == ExitCode.DONE
 
 
+@pytest.mark.parametrize(
+    ("args", "full", "code"),
+    [
+        (("run", "talk.mp4", "none.mp4", "--lang", "es"), "stderr", ExitCode.SOME_FAILED),
+        (("run", "none.mp4", "nor.mp4", "--lang", "es", "--json"), "stdout", ExitCode.STORAGE),
+        (("status",), "stdout", ExitCode.STORAGE),
+    ],
+)
+def test_where_a_full_disk_takes_no_words_the_code_still_tells(
+    folder: Path, args: tuple[str, ...], full: str, code: ExitCode
+) -> None:
+    with Path("/dev/full").open("wb") as disk:
+        out, err = (disk if full == name else subprocess.PIPE for name in ("stdout", "stderr"))
+        command = [sys.executable, "-m", "cli", *args]
+        done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, stdout=out, stderr=err, check=False)
+    assert done.returncode == code, done.stderr
+    assert b"internal error" not in (done.stderr or b"")
+
+
 def test_debug_shows_the_traceback(folder: Path) -> None:
     done = loc("run", "talk.mp4", "--lang", "jp", "--debug", cwd=folder)
     assert done.returncode == ExitCode.USAGE

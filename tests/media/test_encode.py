@@ -182,6 +182,22 @@ def test_interlaced_pictures_stay_so_in_h264(tmp_path: Path, first: str) -> None
     assert (found["field_order"], found["height"]) == ("tt" if first == "top" else "bb", 64)
 
 
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p"])
+def test_interlaced_pictures_gain_whole_lines_of_colour_too(tmp_path: Path, pix_fmt: str) -> None:
+    """486 lines, as NTSC has them, are coded as 488."""
+    video = stream(pix_fmt, first_field="bottom", width=720, height=486)
+    given = list(pictures(video, 0, 12))
+    assert encode_chunk(iter(given), coding(video), tmp_path / "a.mp4", "ffmpeg") == 12
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        shown = list(container.decode(video=0))
+    assert [(frame.width, frame.height) for frame in shown] == [(720, 488)] * 12
+    for frame, planes in zip(shown, given, strict=True):
+        for plane, filmed in zip(frame.planes[1:], (planes.u, planes.v), strict=True):
+            rows = np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)
+            difference = rows[: filmed.shape[0], : filmed.shape[1]].astype(int) - filmed
+            assert np.abs(difference).mean() < 3
+
+
 @pytest.mark.parametrize("codec", ["hevc", "vp9"])
 def test_interlaced_pictures_are_made_whole_for_other_codecs(tmp_path: Path, codec: Codec) -> None:
     """A bar that moves between the fields has combs, and has none afterwards."""

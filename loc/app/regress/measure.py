@@ -46,7 +46,9 @@ def measure_dub(
     )
     audio = sound.joined(track_of(targets.video, delivered, scan))
     level, peak = sound.loudness(audio)
-    cues = read_cues(targets.subtitles.read_bytes(), targets.subtitles.name)
+    subtitles = targets.subtitles.read_bytes()
+    # Where nobody speaks they are empty, which is no subtitle file to read.
+    cues = read_cues(subtitles, targets.subtitles.name) if subtitles else []
     return Dub(
         cues=tuple(Cue(start=round(cue.start / SAMPLE_RATE, 3), text=cue.text) for cue in cues),
         lines=tuple(_line(line) for line in report.lines),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from loc.app.export import put_bytes
+from loc.app.export import check_writable, put_bytes
 from loc.app.regress import baseline as file
 from loc.app.regress import junit, markdown, page
 from loc.app.regress.baseline import Baseline, Sample, Work
@@ -58,6 +58,7 @@ def run(request: Request, command: Command, settings: Settings) -> Comparison:
         Interrupted.
     """
     accepted = file.read(request.baseline)
+    _check_reports(request, settings)
     measured = _measured(request, command, settings, accepted)
     asked = {name: sample for name, sample in accepted.samples.items() if _is_asked(request, name)}
     comparison = compare(
@@ -78,6 +79,7 @@ def accept(request: Request, command: Command, settings: Settings) -> tuple[Comp
         InputError, UsageError, StorageError, Interrupted: as `run`; also where another file is in the way.
     """
     file.check_replaceable(request.baseline)
+    _check_reports(request, settings)
     before = _before(request)
     measured = _measured(request, command, settings, before)
     found = measured.baseline
@@ -147,12 +149,18 @@ def _measured(request: Request, command: Command, settings: Settings, accepted: 
 
 
 def _is_asked(request: Request, name: str) -> bool:
-    return not request.only or any(fnmatchcase(name, pattern) for pattern in request.only)
+    return not request.only or any(name == one or fnmatchcase(name, one) for one in request.only)
 
 
 def _say(request: Request, code: str, message: str) -> None:
     for sink in request.sinks:
         sink(Notice(code=code, message=message))
+
+
+def _check_reports(request: Request, settings: Settings) -> None:
+    """Find out before hours of work whether the reports could be written."""
+    if request.report is not None:
+        check_writable(WorkDir(settings.work_dir), [request.report / name for name in REPORTS], settings)
 
 
 def _write_reports(request: Request, comparison: Comparison, settings: Settings) -> None:

@@ -142,9 +142,15 @@ def _measure_one(
     worth = (first + calibrate()) / 2 if cold else 0.0
     dubs: dict[str, Dub] = {}
     source, seconds = "", 0.0
-    for item in ran.result["inputs"][0]["languages"]:
+    languages = ran.result["inputs"][0]["languages"]
+    for item in languages:
+        # Accepted without it, the language would never be compared again.
+        if error := item["error"]:
+            what = f"{item['language']}: {error['what']}"
+            return Failure(ExitCode(error["code"]), what, error["why"], error["fix"])
+    for item in languages:
         language = item["language"]
-        if item["error"] or item["report"] is None:
+        if item["report"] is None:
             continue
         targets = targets_for(sample.path, language, settings)
         report = Report.model_validate_json(targets.report.read_bytes())

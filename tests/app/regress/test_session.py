@@ -145,3 +145,28 @@ def test_the_reports(
     assert {each.name for each in folder.iterdir()} == REPORTS.keys()
     path.write_bytes((folder / "measured.json").read_bytes())
     assert ask(run, report=folder).code is ExitCode.DONE
+
+
+@pytest.mark.parametrize("what", [run, accept])
+def test_reports_that_cannot_be_written_are_found_before_work(
+    measured: dict[str, Sample | Failure], ask: Callable[..., Any], tmp_path: Path, what: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    ask(accept)
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / next(iter(REPORTS))).write_text("of somebody else")
+    begun: list[object] = []
+    monkeypatch.setattr(session, "measure_samples", lambda *args, **_: begun.append(args))
+    with pytest.raises(UsageError, match="exists and is not replaced"):
+        ask(what, report=folder)
+    assert not begun
+
+
+def test_a_name_with_brackets_can_be_asked_for(
+    measured: dict[str, Sample | Failure], ask: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "samples" / "clip[1].mp4").touch()
+    measured["clip[1].mp4"] = sample()
+    comparison, _ = ask(accept, "clip[1].mp4")
+    assert set(comparison.measured.samples) == {"clip[1].mp4"}

@@ -95,3 +95,25 @@ def test_this_machine_and_what_its_seconds_are_worth() -> None:
     assert machine.processor
     assert machine.cores >= 1
     assert calibrate() > 0
+
+
+def test_a_language_that_failed_fails_its_sample(tmp_path: Path) -> None:
+    """Accepted without it, it would never be missed again."""
+    error = {"code": 5, "what": "There is no voice.", "why": "", "fix": "Install one."}
+    languages = [
+        {"language": "es", "error": None, "report": None},
+        {"language": "ja", "error": error, "report": None},
+    ]
+    result = {"type": "result", "exit_code": 3, "inputs": [{"error": None, "languages": languages}]}
+    text = script(f"print({json.dumps(result)!r}); sys.exit(3)")
+    given = SampleFile("talk.mp4", tmp_path / "talk.mp4")
+    measured = measure_samples(
+        [given],
+        lambda *_: text,
+        Settings(languages=("es", "ja"), work_dir=tmp_path / "work"),
+        None,
+        cold=False,
+    )
+    assert not measured.samples
+    assert str(measured.failures["talk.mp4"]) == "ja: There is no voice. Install one."
+    assert measured.failures["talk.mp4"].code is ExitCode.MISSING
