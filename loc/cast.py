@@ -174,33 +174,24 @@ class CastFile:
             known_as={speaker.id: speaker.name for speaker in speakers if speaker.name},
         )
 
-    def check_names(self, speakers: Iterable[str]) -> None:
-        """Hold the speakers who are given a name against those of the transcript.
+    def check_speakers(self, speakers: Iterable[str]) -> None:
+        """Hold the speakers of every entry against those of the transcript.
 
         Raises:
             UsageError: a speaker nobody knows.
-        """
-        self._known("speaker", self.names, speakers, "No speakers were told apart.")
-
-    def check(self, speakers: Iterable[str], faces: Iterable[str]) -> None:
-        """Hold what the file names against the speakers of the transcript and the faces of the video.
-
-        Raises:
-            UsageError: a speaker or a face nobody knows.
         """
         talking = {name for manner in self.manners for name in (manner.speaker, manner.to) if name}
-        known = {*self.off_screen, *self.faces, *self.leads, *talking}
-        self._known("speaker", known, speakers, "No speakers were told apart.")
-        named = {name for group in self.faces.values() for name in group} - set(SIDES)
-        self._known("face", named, faces, "No face was found.")
+        named = {*self.off_screen, *self.faces, *self.leads, *self.voices, *self.names, *talking}
+        self._known("speaker", named, speakers, "No speakers were told apart.")
 
-    def check_voices(self, speakers: Iterable[str]) -> None:
-        """Hold the speakers who are given a voice against those of the transcript.
+    def check_faces(self, faces: Iterable[str]) -> None:
+        """Hold the faces it names against those of the video.
 
         Raises:
-            UsageError: a speaker nobody knows.
+            UsageError: a face nobody knows.
         """
-        self._known("speaker", self.voices, speakers, "No speakers were told apart.")
+        named = {name for group in self.faces.values() for name in group} - set(SIDES)
+        self._known("face", named, faces, "No face was found.")
 
     def _known(self, what: str, named: Iterable[str], there: Iterable[str], none: str) -> None:
         known = sorted(there)

@@ -59,9 +59,16 @@ PRESETS = (
 )
 
 
-_CUTS = "[1-9][0-9]*(-[1-9][0-9]*)?"
-FINALS_FORM = re.compile(f"none|auto|all|((auto|all),)?{_CUTS}(,{_CUTS})*")
-"""What `--finals` takes."""
+_CUT = "[1-9][0-9]{0,5}"
+"""No film has a million cuts."""
+_CUTS = f"{_CUT}(-{_CUT})?"
+_FINALS = re.compile(f"none|auto|all|((auto|all),)?{_CUTS}(,{_CUTS})*")
+
+
+def reads_as_finals(value: str) -> bool:
+    """Whether `--finals` takes it: none, auto, all, numbers of cuts, or auto or all and numbers."""
+    ranges = (part.split("-") for part in value.split(",") if "-" in part)
+    return _FINALS.fullmatch(value) is not None and all(int(first) <= int(last) for first, last in ranges)
 
 
 def default_data_dir() -> Path:
@@ -622,7 +629,7 @@ class Settings(BaseSettings):
     @field_validator("finals")
     @classmethod
     def _readable_finals(cls, value: str | None) -> str | None:
-        if value is not None and not FINALS_FORM.fullmatch(value.replace(" ", "")):
+        if value is not None and not reads_as_finals(value.replace(" ", "")):
             raise ValueError(f"{value!r} is neither none, auto, all, nor numbers of cuts such as 1,4-7")
         return value
 

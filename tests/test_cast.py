@@ -22,7 +22,7 @@ def test_speakers_who_are_not_seen(tmp_path: Path) -> None:
     text = '\ufeff[speakers.S2]\nface = "nobody"\n[speakers."S 3"]\nface = "nobody"\n'
     cast = read_cast(written(tmp_path, text))
     assert cast.off_screen == {"S2", "S 3"}
-    cast.check(["S1", "S2", "S 3"], [])
+    cast.check_speakers(["S1", "S2", "S 3"])
 
 
 def test_leads(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_leads(tmp_path: Path) -> None:
     assert cast.leads == {"S1"}
     assert cast.faces == {"S2": ("left",)}
     with pytest.raises(UsageError, match="'S1', who is not in this video"):
-        cast.check(["S2"], [])
+        cast.check_speakers(["S2"])
     with pytest.raises(UsageError, match="'yes' for `lead`"):
         read_cast(written(tmp_path, '[speakers.S1]\nlead = "yes"\n'))
 
@@ -43,10 +43,10 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
 def test_an_unknown_speaker_is_told_who_is_known(tmp_path: Path) -> None:
     cast = read_cast(written(tmp_path, '[speakers.S7]\nface = "nobody"\n'))
     with pytest.raises(UsageError, match=r"'S7'.*Speakers: S1, S2") as caught:
-        cast.check(["S2", "S1"], [])
+        cast.check_speakers(["S2", "S1"])
     assert caught.value.code is ExitCode.USAGE
     with pytest.raises(UsageError, match="No speakers were told apart"):
-        cast.check([], [])
+        cast.check_speakers([])
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_a_side_says_nothing_of_a_face_that_is_alone(tmp_path: Path) -> None:
 
 def test_an_unknown_face_is_told_which_there_are(tmp_path: Path) -> None:
     cast = read_cast(written(tmp_path, '[speakers.S1]\nface = ["9z", "1a"]\n'))
-    cast.check(["S1"], ["1a", "9z"])
+    cast.check_faces(["1a", "9z"])
     with pytest.raises(UsageError, match=r"the face '9z', which is not in this video.*Faces: 1a, 2b"):
-        cast.check(["S1"], ["1a", "2b"])
+        cast.check_faces(["1a", "2b"])
 
 
 def speaker(ident: str, name: str | None = None) -> Speaker:
@@ -135,10 +135,10 @@ def test_speakers_go_by_the_names_that_subtitles_give_them(tmp_path: Path) -> No
     again = cast.by_ids([speaker("speaker1", "ANNA"), speaker("speaker2", "The host")])
     assert replace(again, known_as=cast.known_as) == cast
     with pytest.raises(UsageError, match=r"'speaker2', who is not.*Speakers: speaker1 \(ANNA\), speaker3"):
-        cast.check(["speaker1", "speaker3"], [])
-    cast.check_names(["speaker1", "speaker2"])
+        cast.check_speakers(["speaker1", "speaker3"])
+    cast.check_speakers(["speaker1", "speaker2"])
     with pytest.raises(UsageError, match="'speaker2', who is not in this video"):
-        cast.check_names(["speaker1"])
+        cast.check_speakers(["speaker1"])
 
 
 def test_one_speaker_has_one_entry_and_one_name_means_one(tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ def test_manners_are_read_and_told_in_words(tmp_path: Path) -> None:
         "speaks the dialect of Kansai."
     )
     assert second.in_words(names) == "B to everybody: uses plain forms."
-    said.check(["speaker1", "speaker2"], [])
+    said.check_speakers(["speaker1", "speaker2"])
     with pytest.raises(UsageError, match="'speaker2'"):
-        said.check(["speaker1"], [])
+        said.check_speakers(["speaker1"])
 
 
 @pytest.mark.parametrize(
@@ -196,9 +196,9 @@ def test_voices_by_name_for_all_languages_or_for_each(tmp_path: Path) -> None:
     cast = read_cast(path)
     assert cast.voices == {"a": {"": "anna"}, "b": {"ja": "hana", "es": "eva"}}
     assert cast.faces == {"b": ("left",)}
-    cast.check_voices(["a", "b"])
+    cast.check_speakers(["a", "b"])
     with pytest.raises(UsageError, match="names the speaker 'b'"):
-        cast.check_voices(["a"])
+        cast.check_speakers(["a"])
 
 
 @pytest.mark.parametrize("value", ["3", "''", "{}", "{ ja = 3 }", "[]"])

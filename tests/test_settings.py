@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from cli.options import RUN_FIELDS, with_settings
@@ -48,3 +49,11 @@ def test_flags_give_the_settings_back(
 
     done = CliRunner().invoke(app, as_flags(settings, RUN_FIELDS))
     assert (done.exit_code, received) == (0, [settings]), done.output
+
+
+@pytest.mark.parametrize(
+    "said", ["", "some", "0", "1,", "3-", "-3", "1..4", "7-4", "auto,5-2", "all,", "1-9999999", "9" * 5000]
+)
+def test_what_names_no_cuts_is_refused_at_once(said: str) -> None:
+    with pytest.raises(ValidationError, match="numbers of cuts"):
+        Settings(finals=said)

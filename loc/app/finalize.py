@@ -7,7 +7,7 @@ from typing import Any
 
 from loc.app.record import FINISHED, RunRecord, runs, runs_of
 from loc.errors import UsageError
-from loc.settings import FINALS_FORM, Settings
+from loc.settings import Settings, reads_as_finals
 from loc.store.workdir import WorkDir
 
 HERE = ("work_dir", "data_dir", "workers", "device", "nice")
@@ -30,7 +30,7 @@ def settings_for(store: WorkDir, video: Path, cuts: str, settings: Settings) -> 
         InputError: the video cannot be read.
     """
     wanted = cuts.replace(" ", "")
-    if not wanted[:1].isdigit() or not FINALS_FORM.fullmatch(wanted):
+    if not wanted[:1].isdigit() or not reads_as_finals(wanted):
         raise UsageError(
             f"--cuts: {cuts!r} names no cuts.", fix="Say numbers as in the report, e.g. 2 or 1,4-7."
         )

@@ -59,7 +59,10 @@ def read_picture(path: Path) -> Rgb:
     except OSError as error:
         raise InputError(f"{path} cannot be read.", why=error.strerror or "") from error
     # OpenCV's own words about broken files go to stderr and cannot be told from ours.
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error:  # more pixels than OpenCV takes
+        picture = None
     if picture is None:
         raise InputError(
             f"{path} cannot be read as a picture.", fix="Save it again as PNG or JPEG, or name another."
@@ -67,7 +70,7 @@ def read_picture(path: Path) -> Rgb:
     height, width = picture.shape[:2]
     shrink = min(1.0, LONGEST_SIDE / max(height, width))
     if shrink < 1:
-        size = (round(width * shrink), round(height * shrink))
+        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     height, width = picture.shape[0] & ~1, picture.shape[1] & ~1
     if min(height, width) < 2:

@@ -33,16 +33,14 @@ def cast_voices(
     """The voices of speakers, as far as the cast file names them; what the engine cannot do is said.
 
     Raises:
-        UsageError: the file gives a voice to a speaker nobody knows.
         InputError: a recording of the bank cannot be imitated.
     """
     cast = context.job.cast
     if cast is None or not cast.voices:
         return requests
-    cast.check_voices(requests)
     done = dict(requests)
     for speaker, name in named(context).items():
-        if name == NO_VOICE:
+        if name == NO_VOICE or speaker not in requests:
             continue
         file = people.recording(context.settings.data_dir, name)
         own = _own(context, engine, name) if file is not None else name

@@ -83,6 +83,7 @@ _DETAILS = {
 }
 
 _NO_SPEECH = Reason(code="no-speech", detail="Nobody speaks, in the dub or in the source.")
+FADED = Reason(code="faded", detail="What is said in it is over before a mouth would be seen to move.")
 _UNSURE = Reason(code=SEVERAL_FACES, detail=_DETAILS[Situation.SEVERAL_FACES])
 _OTHERS_SPEAK = Reason(code="others-speak", detail="Others speak, whose face is another or not in view.")
 _OFF_SCREEN = Reason(

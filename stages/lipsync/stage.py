@@ -51,7 +51,7 @@ from stages.lipsync.cuts import Stretch, cut_shot
 from stages.lipsync.finals import Decided, Drafted
 from stages.lipsync.plan import Range
 from stages.lipsync.redraw import STAGE, Film, NoRoom, Redraw, see_room
-from stages.lipsync.route import SEVERAL_FACES, Situation, route, situations
+from stages.lipsync.route import FADED, SEVERAL_FACES, Situation, route, situations
 from stages.lipsync.shot_faces import ChunkFaces, ShotFace, shot_faces, shot_of
 from stages.lipsync.speaking import Judged
 from stages.lipsync.tracks import runs
@@ -289,13 +289,11 @@ def _cast(
         sound: its speech.
 
     Raises:
-        UsageError: the cast file names a speaker or a face that is not there.
+        UsageError: the cast file names a face that is not there.
     """
     said = context.job.cast
     if said is not None:
-        said.check(
-            (speaker.id for speaker in transcript.speakers), (face.name for group in faces for face in group)
-        )
+        said.check_faces(face.name for group in faces for face in group)
     segments = [(one.id, one.speaker, one.start, one.stop) for one in transcript.segments]
     scenes = [_scene(context, film, shot, group, segments, speech) for shot, group in enumerate(faces)]
     judge = _hearing(context)
@@ -453,6 +451,8 @@ def _routed(film: Film, lane: _Lane, stretch: Stretch, voices: Voices) -> _Route
         fade_in=frames.start > shot.start,
         fade_out=frames.stop < shot.stop,
     )
+    if not drawn.any():
+        return _Routed(stretch, lane.face, voices.clips, "passthrough", (FADED,), drawn)
     return _Routed(stretch, lane.face, voices.clips, way, reasons, drawn)
 
 

@@ -117,14 +117,17 @@ def _called(ctx: Context, told: Telling) -> tuple[Speaker, ...]:
     Raises:
         UsageError: it names one nobody knows.
     """
-    if ctx.job.cast is None or not ctx.job.cast.names:
+    if ctx.job.cast is None:
         return told.speakers
     said = ctx.job.cast.by_ids(told.speakers, told.segments)
-    said.check_names(speaker.id for speaker in told.speakers)
-    return tuple(
+    called = tuple(
         speaker.model_copy(update={"name": said.names.get(speaker.id, speaker.name)})
         for speaker in told.speakers
     )
+    # The file may go by the names that it gives itself.
+    known = ctx.job.cast.by_ids(called, told.segments)
+    known.check_speakers(speaker.id for speaker in called)
+    return called
 
 
 def _unmarked(ctx: Context, segments: tuple[Segment, ...]) -> tuple[tuple[Segment, ...], list[Dropped]]:

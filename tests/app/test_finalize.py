@@ -9,6 +9,7 @@ import pytest
 
 from loc.app.finalize import settings_for
 from loc.app.record import Recorder
+from loc.errors import UsageError
 from loc.settings import Settings
 from loc.stage import Job
 from loc.store.workdir import WorkDir
@@ -59,3 +60,10 @@ def test_a_run_that_ended_before_the_video_is_not_gone_on_with(
     finished(store, video, settings(until="translate"))
     found = settings_for(store, video, "2", settings(work_dir=store.root))
     assert (found.crf, found.until) == (20, None)
+
+
+@pytest.mark.parametrize("said", ["all", "", "5-2", "1-9999999"])
+def test_cuts_are_named_by_numbers(store: WorkDir, video: Path, settings: Make, said: str) -> None:
+    finished(store, video, settings())
+    with pytest.raises(UsageError, match="names no cuts"):
+        settings_for(store, video, said, settings(work_dir=store.root))

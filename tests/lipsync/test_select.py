@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.artifacts import PictureScore, Score, ScoreMeasure
-from loc.errors import UsageError
 from stages.lipsync.select import (
     ALL,
     AUTO,
@@ -229,12 +228,6 @@ def test_a_cut_of_the_same_face_in_the_same_shot_comes_along() -> None:
 )
 def test_finals_say_more_than_quality(quality: str, said: str | None, expected: object) -> None:
     assert wanted_finals(quality, said) == expected  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("said", ["", "some", "0", "1,", "3-", "-3", "1..4", "7-4", "auto", "all,"])
-def test_what_is_no_list_of_cuts_is_refused(said: str) -> None:
-    with pytest.raises(UsageError):
-        numbers(said)
 
 
 @given(st.sets(st.integers(1, 500), min_size=1))

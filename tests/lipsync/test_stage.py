@@ -302,9 +302,18 @@ def test_no_mouth_is_closed_where_a_narrator_speaks_in_the_source(rig: Rig) -> N
     assert [reason.code for reason in made.cuts[1].reasons] == ["off-screen"]
 
 
-def test_a_speaker_who_is_not_in_the_video_is_an_error(rig: Rig, two_lines: tuple[Clip, Clip]) -> None:
-    with pytest.raises(UsageError, match=r"'S7'.*Speakers: S1"):
-        with_cast(rig, dub_of(*two_lines), transcript_of(("S1", 0, SAMPLE_RATE)), "S7")
+def test_a_cut_that_would_be_faded_throughout_passes_through(
+    rig: Rig, two_lines: tuple[Clip, Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A word between the middles of two frames that are held long."""
+    monkeypatch.setattr(plan, "FADE", 1)
+    word = two_lines[0].model_copy(update={"place": 11 * FRAME // 2 + 10, "samples": FRAME // 2})
+    made = rig.run(dub_of(word, two_lines[1]))
+    assert [(cut.route, cut.drawn_frames > 0) for cut in made.cuts] == [
+        ("passthrough", False),
+        ("draft", True),
+    ]
+    assert [reason.code for reason in made.cuts[0].reasons] == ["faded"]
 
 
 def test_what_needs_no_dub_is_looked_at_before_it_is_asked_for(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -89,6 +91,15 @@ def test_what_is_no_picture_or_no_sound_is_refused(tmp_path: Path) -> None:
     noise.write_bytes(b"no picture")
     with pytest.raises(InputError, match="cannot be read as a picture"):
         read_picture(noise)
+    with pytest.raises(InputError, match="too small"):
+        read_picture(save(tmp_path / "thin.png", gradient(2 * LONGEST_SIDE, 1)))
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    (tmp_path / "vast.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 13, b"IHDR") + header
+        + struct.pack(">I", zlib.crc32(b"IHDR" + header)) + bytes(64)
+    )  # fmt: skip
+    with pytest.raises(InputError, match="cannot be read as a picture"):
+        read_picture(tmp_path / "vast.png")
     picture = save(tmp_path / "a.png", gradient())
     with pytest.raises(InputError, match="cannot be read as sound"):
         plate(tmp_path / "b", [picture], noise, "25")

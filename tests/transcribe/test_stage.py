@@ -209,8 +209,10 @@ def test_a_speaker_whom_the_cast_file_renames_still_goes_by_the_name_of_the_subt
     assert after.voices == {"speaker2": {"": "hana"}}
     assert [(one.speaker, one.to) for one in after.manners] == [("speaker2", "speaker1"), ("speaker2", None)]
     ids = [speaker.id for speaker in found.speakers]
-    after.check(ids, [])
-    after.check_voices(ids)
+    after.check_speakers(ids)
+    unknown = replace(cast, manners=(Manner("ANNA", "Tim", register="polite"),))
+    with pytest.raises(UsageError, match="'Tim', who is not in this video"):
+        run(context(listening, transcript=ctx.job.transcript, cast=unknown), inputs)
 
 
 def test_without_sound_the_subtitles_tell_the_speakers(listening: Runner) -> None:

@@ -17,8 +17,8 @@ HURRIED = 1.4
 """Speech this many times the voice's own pace is worth a listen: beyond it syllables are swallowed. The
 hardest fit is 1.35 * 1.25 = 1.69."""
 
-QUIET_REASONS = frozenset({"no-speech", "off-screen", "others-speak"})
-"""Reasons to leave a cut as it is that ask nothing of anybody: nobody in it says anything."""
+QUIET_REASONS = frozenset({"no-speech", "off-screen", "others-speak", "faded"})
+"""Reasons to leave a cut as it is that ask nothing of anybody: nobody in it says anything that would show."""
 
 MAX_OFFSET = 2
 """Frames by which lips may be off and still be taken for following: offsets are true to a frame."""
