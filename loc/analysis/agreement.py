@@ -191,11 +191,6 @@ def speaking_evidence(track: Lips, spoken: Sequence[Spoken], edges: npt.NDArray[
     return agree(track, expect(spoken, edges), edges, "viseme-agreement")
 
 
-def is_significant(score: Score) -> bool:
-    """Whether lips follow speech better than chance does."""
-    return score.p is not None and score.p <= SIGNIFICANT
-
-
 def _too_little(count: int, wanted: int, seconds: float, closures: int) -> str | None:
     """Why there is no score, or None."""
     if seconds < MIN_SPEECH_S:
