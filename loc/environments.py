@@ -9,7 +9,6 @@ but the code of `loc` itself. `loc.app.environments` makes them.
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from loc import process
 from loc.errors import MissingError
 from loc.store.keys import digest_bytes, digest_value
 
@@ -172,7 +172,7 @@ class Environment:
             MissingError: it cannot be used.
         """
         self.require()
-        variables = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
+        variables = {name: value for name, value in process.inherited().items() if name not in _NOT_HANDED_ON}
         code = _linked(scratch / f"code-{self.row.id}", ("loc", module.split(".")[0]))
         # -P would keep a module of the current folder from standing in for one of the environment.
         return [str(self.python), "-P", "-m", module], {**variables, **OFFLINE, "PYTHONPATH": str(code)}

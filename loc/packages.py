@@ -1,9 +1,16 @@
-"""Versions of installed packages, as they stand in keys."""
+"""Installed packages: their versions, as they stand in keys, and those that say more than they should."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
+import sys
+import threading
+from collections.abc import Iterator
 from importlib import metadata
+from types import ModuleType
+from typing import IO, Any
 
 
 @functools.cache
@@ -15,3 +22,33 @@ def version(package: str) -> str:
         importlib.metadata.PackageNotFoundError: it is not installed.
     """
     return metadata.version(package)
+
+
+def import_quietly(module: str) -> ModuleType:
+    """A module that prints to stdout, where our data goes, when it is first imported."""
+    with _stdout_muted():
+        return importlib.import_module(module)
+
+
+class _Muted:
+    """A text stream that swallows what one thread prints and passes on the rest."""
+
+    def __init__(self, stream: IO[str], thread: int) -> None:
+        self._stream = stream
+        self._thread = thread
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.get_ident() == self._thread else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _stdout_muted() -> Iterator[None]:
+    before = sys.stdout
+    sys.stdout = _Muted(before, threading.get_ident())
+    try:
+        yield
+    finally:
+        sys.stdout = before

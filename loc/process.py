@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -37,6 +37,8 @@ STDERR_LINES = 20
 
 _DISK_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 """What programs say, in the C library's words, where there is no room."""
+
+_KEY = re.compile("LOC_[A-Z]+_KEY")
 
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 """Number of the system call by machine; glibc has no function for it."""
@@ -93,6 +95,12 @@ def keep_heap_small() -> None:
         _libc.mallopt(_M_ARENA_MAX, 1)
         _libc.mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)
         _libc.mallopt(_M_TRIM_THRESHOLD, FREE_ON_TOP)
+
+
+def inherited() -> dict[str, str]:
+    """What a child gets of the environment: all but the keys to endpoints (`LOC_LLM_KEY`), which are ours to
+    show, and to the endpoint alone."""
+    return {name: value for name, value in os.environ.items() if not _KEY.fullmatch(name)}
 
 
 class _Spawner:
@@ -200,7 +208,7 @@ class Child:
         args: program and arguments.
         stdin: whether to open a pipe; or the stdout of the child before it, which is handed over.
         stdout: whether to open a pipe.
-        env: whole environment; the parent's by default.
+        env: whole environment; `inherited` by default.
     """
 
     def __init__(
@@ -224,7 +232,7 @@ class Child:
                     stdin=source,
                     stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    env=None if env is None else dict(env),
+                    env=inherited() if env is None else dict(env),
                     cwd=cwd,
                     preexec_fn=functools.partial(_die_with_parent, os.getpid()),  # noqa: PLW1509 - only prctl
                 )
@@ -412,9 +420,3 @@ def read_exactly(pipe: IO[bytes], size: int) -> bytes | None:
             raise EOFError(f"stream ended after {len(data)} of {size} bytes")
         data += more
     return data
-
-
-def iter_records(pipe: IO[bytes], size: int) -> Iterator[bytes]:
-    """Fixed-size records until the stream ends."""
-    while (record := read_exactly(pipe, size)) is not None:
-        yield record

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loc.process import return_freed_memory
+from loc.process import return_freed_memory, run
 
 ROOT = Path(__file__).resolve().parents[1]
 HELD = 150_000_000
@@ -144,3 +144,12 @@ def test_nobody_takes_back_what_was_given() -> None:
 @pytest.mark.skipif(shutil.which("ionice") is None, reason="no ionice to ask with")
 def test_the_disk_serves_others_first() -> None:
     assert child_of("give_way(1); print(run(['ionice']).decode())") == ["idle"]
+
+
+def test_no_child_is_given_the_keys_to_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOC_LLM_KEY", "secret")
+    monkeypatch.setenv("LOC_SPEECH_KEY", "secret")
+    monkeypatch.setenv("LOC_PRESET", "slow")
+    seen = run(["env"]).decode().splitlines()
+    assert "LOC_PRESET=slow" in seen
+    assert not [line for line in seen if "_KEY=" in line or "secret" in line]

@@ -10,13 +10,12 @@ import contextlib
 import ctypes
 import functools
 import os
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -104,10 +103,10 @@ class _Engine:
     """Text analysis and vocoder, loaded. Not safe for use by two threads at once."""
 
     def __init__(self) -> None:
-        with _stdout_muted():
-            import pyopenjtalk
-            from pyopenjtalk.htsengine import HTSEngine
-            from pyopenjtalk.openjtalk import OpenJTalk as Analyser
+        pyopenjtalk = packages.import_quietly("pyopenjtalk")
+        from pyopenjtalk.htsengine import HTSEngine
+        from pyopenjtalk.openjtalk import OpenJTalk as Analyser
+
         self._labels = pyopenjtalk.extract_fullcontext
         # Named outright: the module's own default can be redirected by an environment variable.
         self._analyser = Analyser(dn_mecab=str(_package_file("dictionary")).encode())
@@ -211,28 +210,3 @@ def _nowhere() -> int:
     if stream is None:
         raise OSError(f"{os.devnull} cannot be opened")
     return stream
-
-
-class _Muted:
-    """A text stream that swallows what one thread prints and passes on the rest."""
-
-    def __init__(self, stream: IO[str], thread: int) -> None:
-        self._stream = stream
-        self._thread = thread
-
-    def write(self, text: str) -> int:
-        return len(text) if threading.get_ident() == self._thread else self._stream.write(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-@contextlib.contextmanager
-def _stdout_muted() -> Iterator[None]:
-    """The package prints a warning to stdout on import, where our data goes."""
-    before = sys.stdout
-    sys.stdout = _Muted(before, threading.get_ident())
-    try:
-        yield
-    finally:
-        sys.stdout = before

@@ -20,7 +20,7 @@ SPELLED = 12
 NAME_LETTERS = 4
 """Letters a name must have to be looked for, and that must agree: endings change with case and language."""
 
-_NUMBER = re.compile(r"\d+(?:[.,:'’\u00a0\u202f]\d+)*")
+_NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
 _LARGE_UNITS = re.compile("[十百千万萬億亿兆만억조]")
 """With these, numbers are written otherwise: 12,000 is 1万2千."""
 
@@ -80,7 +80,8 @@ def _reason(code: str, lost: int, total: int, what: str) -> Reason:
 
 def _numbers(text: str) -> list[str]:
     """Numbers of a text as digits alone, those left out that may be written in words."""
-    digits = (re.sub(r"\D", "", found) for found in _NUMBER.findall(unicodedata.normalize("NFKC", text)))
+    plain = "".join(str(unicodedata.decimal(sign, sign)) for sign in unicodedata.normalize("NFKC", text))
+    digits = (re.sub(r"\D", "", found) for found in _NUMBER.findall(plain))
     return [one for one in digits if len(one) > 9 or int(one) > SPELLED]
 
 

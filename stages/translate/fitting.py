@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Protocol
 
+from loc import packages
 from loc.artifacts import SAMPLE_RATE
 
 COMFORT = 1.15
@@ -60,8 +61,7 @@ def units(text: str, language: str) -> int:
 
 def morae(text: str) -> int:
     """Morae of a Japanese text, by its reading."""
-    import pyopenjtalk
-
+    pyopenjtalk = packages.import_quietly("pyopenjtalk")
     kana = unicodedata.normalize("NFKC", str(pyopenjtalk.g2p(text, kana=True)))
     return len(_KANA.findall(kana)) - len(_SMALL_KANA.findall(kana))
 

@@ -36,9 +36,11 @@ _NO_BREAK_BEFORE = frozenset("、，・：；〉》％" + _SMALL + _CLOSING + _F
 _NO_BREAK_AFTER = frozenset("「『（【〈《“‘¿¡([")
 
 _ENDS = re.compile(rf"[{re.escape(_FINAL)}][{re.escape(_CLOSING)}]*\s*\Z")
+_OF_NUMBERS = "[0-9０-９A-Za-zＡ-Ｚａ-ｚ]"
+"""Between two of these a full-width stop is a decimal point, or one of an abbreviation."""
 _BOUNDARY = re.compile(
     rf"[.!?…؟।։።]+[{re.escape(_CLOSING)}]*(?P<space>\s+)(?=[\"'“‘«(¿¡\[]*(?P<next>[^\W_]))"
-    rf"|[。！？．]+[{re.escape(_CLOSING)}]*(?P<none>\s*)(?=.)"
+    rf"|(?:[。！？]|(?<!{_OF_NUMBERS})．|．(?!{_OF_NUMBERS}))+[{re.escape(_CLOSING)}]*(?P<none>\s*)(?=.)"
 )
 _ABBREVIATED = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|jr|sr|no|mt|gen|sen|rep)|\b[a-z])\.\Z", re.IGNORECASE

@@ -39,6 +39,21 @@ def test_good_speech_has_none(language: str, wpm: int, rate: float) -> None:
     assert codes(audio, LINES[language], language, rate) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("$1,000,000!", "en"),
+        ("1000 euros.", "es"),
+        ("1.000.000", "es"),
+        ("1000 euros.", "fr"),
+        ("1000000", "ar"),
+    ],
+)
+@pytest.mark.parametrize(("wpm", "rate"), [(165, 1.0), (223, 1.35)])
+def test_round_numbers_are_said_in_few_words(text: str, language: str, wpm: int, rate: float) -> None:
+    assert codes(faded(speak(text, language, wpm)), text, language, rate) == []
+
+
 def test_half_a_line_and_a_line_that_goes_on_are_found() -> None:
     text = " ".join(SENTENCES[:2])
     audio = faded(speak(text))

@@ -6,6 +6,8 @@ import pytest
 
 from stages.translate.checks import notes
 
+NOUGHTS = {code: "0" for code in range(0x110000) if chr(code).isdecimal()}
+
 TERMS = (("bear", "oso"),)
 
 
@@ -44,3 +46,17 @@ def test_german_nouns_are_no_names() -> None:
 def test_notes_hold_figures_and_no_text() -> None:
     [note] = notes("A bear sleeps.", "Nada.", ("en", "es"), TERMS)
     assert note.detail == "1 of 1 terms of the glossary are not found in the translation."
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "target"),
+    [
+        ("I have 35 apples", "لدي ٣٥ تفاحة", "ar"),
+        ("I have 35 apples", "मेरे पास ३५ सेब हैं", "hi"),
+        ("room 214", "اتاق ۲۱۴", "fa"),
+        ("at 3:15", "3時15分に", "ja"),
+    ],
+)
+def test_numbers_are_found_in_digits_of_every_script(source: str, text: str, target: str) -> None:
+    assert notes(source, text, ("en", target), ()) == []
+    assert [one.code for one in notes(source, text.translate(NOUGHTS), ("en", target), ())] == ["number"]

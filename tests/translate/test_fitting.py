@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -33,11 +36,20 @@ class At:
     stop: int
 
 
+ROOT = Path(__file__).resolve().parents[2]
+
+
 def test_letters_and_morae() -> None:
     assert units("¡Hola, 3 osos!", "es") == 9
     assert morae("東京へ行きます。") == 9  # to-u-kyo-u-e-i-ki-ma-su
     assert units("ちょっと待って", "ja") == 6
     assert units("。、", "ja") == 0
+
+
+def test_counting_morae_says_nothing_where_data_goes() -> None:
+    words = "from stages.translate.fitting import units; assert units('十分です。', 'ja')"
+    done = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout == b""
 
 
 def test_the_room_of_a_line_is_its_time_and_some_of_the_silence_after_it() -> None:

@@ -99,6 +99,14 @@ def test_titles_initials_and_numbers_end_no_sentence() -> None:
         assert [found.text for found in sentences([text], "en")] == [text]
 
 
+def test_a_full_width_decimal_point_ends_no_sentence() -> None:
+    assert [one.text for one in sentences(["身長は３．５メートルです。"], "ja")] == [
+        "身長は３．５メートルです。"
+    ]
+    found = [one.text for one in sentences(["価格は１．５倍だ．次へ．"], "ja")]
+    assert found == ["価格は１．５倍だ．", "次へ．"]
+
+
 def test_japanese_lines_are_joined_without_a_space() -> None:
     found = sentences(["国が何を", "してくれるか。さあ。"], "ja")
     assert [one.text for one in found] == ["国が何をしてくれるか。", "さあ。"]
