@@ -16,6 +16,7 @@ from loc import packages
 from loc.analysis.diarization.contract import Embedder, Scale
 from loc.analysis.voice_activity import to_analysis
 from loc.artifacts import SAMPLE_RATE, BankMatch, Frozen, Ref, Speaker
+from loc.errors import LocError
 from loc.media.sound import Samples
 from loc.runner import Action, Make, Out
 from loc.stage import Context
@@ -46,10 +47,18 @@ def matches(
     asked = [one for one in speakers if one.voice and one.speech_samples >= LEAST]
     if not asked or not bank:
         return []
-    made = context.runner.map([_vector(context, embedder, name, item.sound) for name, item in bank.items()])
-    voices = {
-        name: np.array(item.model("vector", Vector).values) for name, item in zip(bank, made, strict=True)
-    }
+    made = context.runner.attempt(
+        [_vector(context, embedder, name, item.sound) for name, item in bank.items()]
+    )
+    voices = {}
+    for name, item in zip(bank, made, strict=True):
+        if isinstance(item, LocError):
+            said = f"{name}: {item.what} Nobody is matched with it. {item.why}".rstrip()
+            context.runner.notice("bank-recording", said)
+        else:
+            voices[name] = np.array(item.model("vector", Vector).values)
+    if not voices:
+        return []
     similar = {
         one.id: {name: float(np.array(one.voice) @ voice) for name, voice in voices.items()} for one in asked
     }

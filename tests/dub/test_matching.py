@@ -17,7 +17,7 @@ from loc.analysis.voice_activity import to_analysis
 from loc.artifacts import SAMPLE_RATE, BankMatch, Speaker
 from loc.backend import Host
 from loc.cast import CastFile, read_cast
-from loc.errors import InputError, MissingError
+from loc.errors import ChildError, InputError, MissingError
 from loc.events import ActionDone, Event, EventBus, Notice
 from loc.runner import Runner
 from loc.settings import Settings
@@ -163,6 +163,18 @@ def test_who_says_too_little_is_not_matched(bank: Bank) -> None:
     found, said = bank.ask(bank.speaker("speaker1", HIGH, seconds=3.9))
     assert found["speaker1"].reference is None
     assert not said
+
+
+def test_a_recording_that_cannot_be_compared_ends_no_dub(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Any:
+        raise ChildError("The worker is gone.")
+
+    bank.keep("anna", HIGH)
+    speaker = bank.speaker("speaker1", HIGH)
+    monkeypatch.setattr(bank.teller, "embed", fail)
+    found, said = bank.ask(speaker)
+    assert found["speaker1"].reference is None
+    assert said == ["bank-recording"]
 
 
 def test_it_can_be_turned_off(bank: Bank) -> None:
