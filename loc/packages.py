@@ -12,6 +12,8 @@ from importlib import metadata
 from types import ModuleType
 from typing import IO, Any
 
+_IMPORTING = threading.Lock()
+
 
 @functools.cache
 def version(package: str) -> str:
@@ -24,9 +26,11 @@ def version(package: str) -> str:
     return metadata.version(package)
 
 
+@functools.cache
 def import_quietly(module: str) -> ModuleType:
     """A module that prints to stdout, where our data goes, when it is first imported."""
-    with _stdout_muted():
+    # Two threads that stood in for stdout at once would leave one's stand-in behind.
+    with _IMPORTING, _stdout_muted():
         return importlib.import_module(module)
 
 
