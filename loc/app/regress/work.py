@@ -7,6 +7,7 @@ is the end of one sample, and what is measured is `loc run` itself.
 from __future__ import annotations
 
 import json
+import os
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -179,7 +180,8 @@ def run(args: Sequence[str], sinks: Sequence[Sink]) -> Ran:
     Raises:
         Interrupted: it was, and so is this.
     """
-    child = Child(args, stdout=True)
+    # Of all children this one is loc itself, and may have an endpoint to ask.
+    child = Child(args, stdout=True, env=os.environ)
     result: Mapping[str, Any] = {}
     try:
         for value in _values(child):

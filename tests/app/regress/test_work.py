@@ -117,3 +117,9 @@ def test_a_language_that_failed_fails_its_sample(tmp_path: Path) -> None:
     assert not measured.samples
     assert str(measured.failures["talk.mp4"]) == "ja: There is no voice. Install one."
     assert measured.failures["talk.mp4"].code is ExitCode.MISSING
+
+
+def test_loc_itself_is_given_the_keys_to_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOC_LLM_KEY", "secret")
+    text = "print(json.dumps({'type': 'result', 'key': os.environ['LOC_LLM_KEY']}))"
+    assert run(script(text), []).result["key"] == "secret"
