@@ -22,17 +22,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.settings import Settings
 from loc.store import locks
 from loc.store.workdir import storage_error
 from loc.weights import download
-from loc.weights.shelf import MANIFEST, Held, Manifest, Shelf
-from loc.weights.table import SHA256, Place, Row, Spoken, WeightFile, published
+from loc.weights.shelf import LOCK_FILE, MANIFEST, Held, Manifest, Pins, Shelf, read_pins
+from loc.weights.table import Place, Row, Spoken, WeightFile, published
 
-LOCK_FILE = "lock.json"
 MAX_FILES = 200
 """Files a folder may have to be registered: more is no model but somebody's home."""
 MAX_SEEN = 200_000
@@ -49,16 +46,6 @@ Say = Callable[[str], None]
 
 Progress = Callable[[str, int, int | None], None]
 """(file, bytes done, bytes in all or None)."""
-
-
-class Pins(BaseModel):
-    """What first pulls found of one set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    revision: str | None = None
-    files: dict[str, str] = Field(default_factory=dict)
-    """Path -> SHA-256."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +134,7 @@ class Keeper:
                     self._fetch(row, file, revision, http)
 
     def _fetch(self, row: Row, file: WeightFile, revision: str | None, http: Any) -> None:
-        expected = file.sha256 or self._pins(row.id).files.get(file.path)
+        expected = self.shelf.pins(row.id).expected(file)
         path, url = self.shelf.folder / row.id / file.path, self.url(row, file, revision)
         sha256 = download.fetch(
             http,
@@ -264,7 +251,7 @@ class Keeper:
         digests: dict[Path, str],
     ) -> tuple[Path, str | None] | None:
         """A file of a tree, and the commit that it shows; `wanted`: the one whose files are taken."""
-        expected = file.sha256 or self._pins(row.id).files.get(file.path)
+        expected = self.shelf.pins(row.id).expected(file)
         for path in candidates:
             if file.size is not None and path.stat().st_size != file.size:
                 continue
@@ -275,7 +262,11 @@ class Keeper:
             if expected is None and not is_known:
                 continue
             if path not in digests:
-                digests[path] = self._digest(path, f"{row.id}/{file.path}")
+                try:
+                    digests[path] = self._digest(path, f"{row.id}/{file.path}")
+                except OSError as error:
+                    self._say(f"{row.id}: {path} is left out: {error.strerror or 'it cannot be read'}.")
+                    continue
             if expected is None or digests[path] == expected:
                 if expected is None:
                     self._say(
@@ -292,7 +283,7 @@ class Keeper:
             row: `source.kind` "registered"; its files are paths inside `folder`.
 
         Raises:
-            UsageError: the id is taken.
+            UsageError: the id is taken, or a file cannot be read.
         """
         if row.id in self.shelf.rows():
             raise UsageError(
@@ -302,7 +293,14 @@ class Keeper:
             held = {}
             for file in row.files:
                 path = (folder / file.path).absolute()
-                held[file.path] = _held(path, self._digest(path, f"{row.id}/{file.path}"), own=False)
+                try:
+                    held[file.path] = _held(path, self._digest(path, f"{row.id}/{file.path}"), own=False)
+                except OSError as error:
+                    raise UsageError(
+                        f"{row.id} was not registered: {path} cannot be read.",
+                        why=error.strerror or "",
+                        fix="Make it readable, or name a folder with the model's files and nothing else.",
+                    ) from error
             self._write(row.id, Manifest(files=held, row=row))
 
     def verify(self, weights_id: str) -> list[Verdict]:
@@ -310,6 +308,7 @@ class Keeper:
         trusted again."""
         row, verdicts = self.row(weights_id), []
         with self._changing(weights_id):
+            pins = self.shelf.pins(weights_id)
             manifest = self.shelf.manifest(weights_id) or Manifest(files={}, row=None)
             held = dict(manifest.files)
             for file in row.files:
@@ -324,7 +323,7 @@ class Keeper:
                 except OSError as error:
                     verdicts.append(Verdict(file.path, error.strerror or "cannot be read"))
                     continue
-                if sha256 == (item.expected(file) or item.sha256):
+                if sha256 == (pins.expected(file, item.known_as) or item.sha256):
                     held[file.path] = fresh.model_copy(update={"known_as": item.known_as})
                     verdicts.append(Verdict(file.path, None))
                 else:
@@ -368,7 +367,9 @@ class Keeper:
         """Whether a file is the one wanted; one that was touched is read again."""
         manifest = self.shelf.manifest(row.id)
         item = manifest.files.get(file.path) if manifest else None
-        if item is None or item.sha256 != (item.expected(file) or item.sha256):
+        if item is None:
+            return False
+        if item.sha256 != (self.shelf.pins(row.id).expected(file, item.known_as) or item.sha256):
             return False
         path = self.shelf.path(row.id, file.path, item)
         try:
@@ -408,14 +409,11 @@ class Keeper:
             self._pin(
                 row.id,
                 revision=None if row.source.revision else revision,
-                files={} if held.expected(file) else {known_as or file.path: sha256},
+                files={} if file.sha256 and known_as is None else {known_as or file.path: sha256},
             )
 
     def _write(self, weights_id: str, manifest: Manifest) -> None:
         _write(self.shelf.folder / weights_id / MANIFEST, manifest.model_dump_json(exclude_none=True))
-
-    def _pins(self, weights_id: str) -> Pins:
-        return _read_pins(self.shelf.folder / LOCK_FILE).get(weights_id, Pins())
 
     def _pin(
         self, weights_id: str, *, revision: str | None = None, files: Mapping[str, str] | None = None
@@ -423,7 +421,7 @@ class Keeper:
         if revision is None and not files:
             return
         with self._lock("lock"):
-            pins = _read_pins(self.shelf.folder / LOCK_FILE)
+            pins = read_pins(self.shelf.folder / LOCK_FILE)
             old = pins.get(weights_id, Pins())
             pins[weights_id] = Pins(revision=revision or old.revision, files={**old.files, **(files or {})})
             content = {name: pin.model_dump(exclude_none=True) for name, pin in sorted(pins.items())}
@@ -589,29 +587,12 @@ def pinned(shelf: Shelf, row: Row) -> str | None:
     Raises:
         MissingError: the lock file cannot be read.
     """
-    return row.source.revision or _read_pins(shelf.folder / LOCK_FILE).get(row.id, Pins()).revision
+    return row.source.revision or shelf.pins(row.id).revision
 
 
 def _held(path: Path, sha256: str, *, own: bool) -> Held:
     stat = path.stat()
     return Held(sha256=sha256, size=stat.st_size, mtime_ns=stat.st_mtime_ns, path=None if own else str(path))
-
-
-def _read_pins(path: Path) -> dict[str, Pins]:
-    try:
-        raw = json.loads(path.read_text("utf-8"))
-        pins = {name: Pins.model_validate(pin) for name, pin in raw.items()}
-        if any(not re.fullmatch(SHA256, digest) for pin in pins.values() for digest in pin.files.values()):
-            raise ValueError("a digest is none")
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise MissingError(
-            f"{path} cannot be read.",
-            why=str(error).splitlines()[0],
-            fix="Put an earlier copy back, or delete it: digests are recorded again then.",
-        ) from error
-    return pins
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,13 +2,15 @@
 
 Each set has a folder, named by its id, with a `manifest.json`: for each file its SHA-256, size and time of
 change, and where it lies if that is elsewhere (a tree that was adopted). Digests are computed when a file
-comes in; a file whose size or time has changed since is not used until `loc models verify` has read it again.
+comes in; a file whose size or time has changed since is not used until `loc models verify` has read it again,
+nor one of another digest than `lock.json` pins it to.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from loc.errors import MissingError
 from loc.weights.table import SHA256, Row, WeightFile, published
 
 MANIFEST = "manifest.json"
+LOCK_FILE = "lock.json"
 
 
 class Held(BaseModel):
@@ -34,10 +37,6 @@ class Held(BaseModel):
     known_as: str | None = None
     """Under which of `WeightFile.also` it came in; None: under its own name."""
 
-    def expected(self, file: WeightFile) -> str | None:
-        """The SHA-256 that is published of it."""
-        return file.sha256 if self.known_as is None else None
-
 
 class Manifest(BaseModel):
     """What is known of a set of weights that came in."""
@@ -49,6 +48,25 @@ class Manifest(BaseModel):
     """Commit of the hub repository they are from."""
     row: Row | None = None
     """Of a set that a user registered."""
+
+
+class Pins(BaseModel):
+    """What first pulls found of one set: an entry of `lock.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    revision: str | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+    """Path -> SHA-256."""
+
+    def expected(self, file: WeightFile, known_as: str | None = None) -> str | None:
+        """The SHA-256 that a file must have: as published or, where nobody publishes it, as pinned.
+
+        Args:
+            known_as: as in `Held`.
+        """
+        published = file.sha256 if known_as is None else None
+        return published or self.files.get(known_as or file.path)
 
 
 @dataclass(frozen=True)
@@ -115,12 +133,16 @@ class Shelf:
         manifest = self.manifest(row.id)
         if manifest is None:
             return "not on this machine"
+        try:
+            pins = self.pins(row.id)
+        except MissingError as error:
+            return error.what.rstrip(".")
         for file in row.files:
             held = manifest.files.get(file.path)
             if held is None:
                 return f"{file.path} is missing"
-            if held.sha256 != (held.expected(file) or held.sha256):
-                return f"{file.path} is another file than the one published"
+            if held.sha256 != (pins.expected(file, held.known_as) or held.sha256):
+                return f"{file.path} is another file than the one published or pinned"
             try:
                 found = self.path(row.id, file.path, held).stat()
             except OSError:
@@ -128,6 +150,14 @@ class Shelf:
             if (found.st_size, found.st_mtime_ns) != (held.size, held.mtime_ns):
                 return f"{file.path} was changed since it came in"
         return None
+
+    def pins(self, weights_id: str) -> Pins:
+        """What first pulls found of a set.
+
+        Raises:
+            MissingError: the lock file cannot be read.
+        """
+        return read_pins(self.folder / LOCK_FILE).get(weights_id, Pins())
 
     def has(self, weights_id: str) -> bool:
         """Whether a set is here, whole and unchanged."""
@@ -164,3 +194,25 @@ class Shelf:
     def path(self, weights_id: str, path: str, held: Held) -> Path:
         """Where a file that came in lies."""
         return Path(held.path) if held.path is not None else self.folder / weights_id / path
+
+
+def read_pins(path: Path) -> dict[str, Pins]:
+    """What a lock file holds: weights id -> pins. Nothing where it is not there.
+
+    Raises:
+        MissingError: it cannot be read, or is none.
+    """
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+        pins = {name: Pins.model_validate(pin) for name, pin in raw.items()}
+        if any(not re.fullmatch(SHA256, digest) for pin in pins.values() for digest in pin.files.values()):
+            raise ValueError("a digest is none")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise MissingError(
+            f"{path} cannot be read.",
+            why=str(error).splitlines()[0],
+            fix="Put an earlier copy back, or delete it: digests are recorded again then.",
+        ) from error
+    return pins

@@ -18,7 +18,7 @@ from loc.app.models import Listed, listed
 from loc.errors import MissingError, RefusedError, UsageError
 from loc.policy.licences import Purpose
 from loc.settings import Settings
-from loc.weights import keep, shelf
+from loc.weights import download, keep, shelf
 from loc.weights.keep import Keeper, own_row, spoken
 from loc.weights.table import Place, Row, WeightFile, published
 from tests.weights.server import Server, hub
@@ -206,6 +206,23 @@ def test_a_file_that_was_changed_is_found_and_fetched_again(desk: Desk, server: 
     assert keeper.verify("pinned")[0].fault == "not here"
 
 
+def test_a_lock_from_another_machine_holds_for_what_is_here_already(desk: Desk, server: Server) -> None:
+    """Copied over after other files came in, by a pull or from a tree."""
+    desk.keeper().pull("open")
+    lock = desk.folder / "data/weights/lock.json"
+    pins = json.loads(lock.read_text())
+    newer = b"tensors of the other machine"
+    pins["open"]["files"]["sub/model.bin"] = sha256(newer)
+    lock.write_text(json.dumps(pins))
+    keeper = desk.keeper()
+    assert str(keeper.shelf.lacks(OPEN)).startswith("sub/model.bin is another file")
+    assert [item.fault is None for item in keeper.verify("open")] == [True, False]
+    server.files[f"/maker/open/resolve/{REVISION}/sub/model.bin"] = newer
+    keeper.pull("open")
+    assert keeper.shelf.find("open").files["sub/model.bin"].read_bytes() == newer
+    assert json.loads(lock.read_text()) == pins
+
+
 def test_a_lock_that_cannot_be_read_stops_and_says_so(desk: Desk) -> None:
     path = desk.folder / "data/weights/lock.json"
     path.parent.mkdir(parents=True)
@@ -213,6 +230,13 @@ def test_a_lock_that_cannot_be_read_stops_and_says_so(desk: Desk) -> None:
         path.write_text(broken)
         with pytest.raises(MissingError, match=r"lock\.json cannot be read"):
             desk.keeper().pull("open")
+
+
+def test_weights_are_not_used_where_the_lock_cannot_be_read(desk: Desk) -> None:
+    desk.keeper().pull("open")
+    (desk.folder / "data/weights/lock.json").write_text("{")
+    with pytest.raises(MissingError, match=r"lock\.json cannot be read"):
+        desk.keeper().shelf.find("open")
 
 
 def put(folder: Path, files: dict[str, bytes]) -> Path:
@@ -364,6 +388,38 @@ def test_a_model_of_the_users_own_is_registered_where_it_lies(desk: Desk, tmp_pa
         desk.keeper().pull("mine")
     desk.keeper().remove("mine")
     assert (folder / "sub/model.bin").exists()
+    assert "mine" not in desk.keeper().shelf.rows()
+
+
+def unreadable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the right to read a file, from root too."""
+    pieces = download.pieces
+
+    def refused(asked: Path) -> Iterator[bytes]:
+        if asked == path:
+            raise PermissionError(13, "Permission denied", str(asked))
+        return pieces(asked)
+
+    monkeypatch.setattr(download, "pieces", refused)
+
+
+def test_a_file_of_a_tree_that_cannot_be_read_is_left_out_and_told(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = put(tmp_path / "tree", {"a/open/config.json": CONFIG, "b/model.pt": MODEL, "c/model.pt": MODEL})
+    unreadable(tree / "b/model.pt", monkeypatch)
+    assert desk.keeper().adopt(tree) == {"open": ["config.json"], "pinned": ["model.pt"]}
+    assert [line for line in desk.said if "b/model.pt is left out: Permission denied" in line]
+
+
+def test_a_model_that_cannot_be_read_is_not_registered(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put(tmp_path / "mine", {"config.json": CONFIG, "model.bin": MODEL})
+    row = own_row("mine", folder, title="Mine", architecture="whisper", licence="mit")
+    unreadable(folder / "model.bin", monkeypatch)
+    with pytest.raises(UsageError, match=r"model\.bin cannot be read"):
+        desk.keeper().register(row, folder)
     assert "mine" not in desk.keeper().shelf.rows()
 
 
