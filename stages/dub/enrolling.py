@@ -133,6 +133,7 @@ def add(
         "to": stop,
         "added": datetime.now(UTC).date(),
     }
+    like = _like(settings, name, spoken, embedder)
     files = people.keep(
         settings.data_dir,
         name,
@@ -148,7 +149,7 @@ def add(
         len(spoken) / SAMPLE_RATE,
         heard.told_by,
         heard.reasons,
-        _like(settings, name, spoken, embedder),
+        like,
     )
 
 
@@ -215,8 +216,8 @@ def take(
         **({"language": found.language} if found.language is not None else {}),
         "added": datetime.now(UTC).date(),
     }
-    files = people.keep(settings.data_dir, name, data, replace(told, recording=origin), replace=replace_old)
     like = _like(settings, name, audio, embedder)
+    files = people.keep(settings.data_dir, name, data, replace(told, recording=origin), replace=replace_old)
     return Added(name, files, None, None, len(audio) / SAMPLE_RATE, heard.told_by, heard.reasons, like)
 
 
@@ -338,9 +339,10 @@ def _like(settings: Settings, name: str, audio: Samples, embedder: Embedder | No
             continue
         try:
             heard = bank.imitable(file)
-        except InputError:
+            theirs = embedder.embed(to_analysis(heard[:, None])).whole
+        except LocError:
             continue
-        similarity = float(own @ embedder.embed(to_analysis(heard[:, None])).whole)
+        similarity = float(own @ theirs)
         if similarity >= embedder.scale.bank:
             found.append(Like(other, round(similarity, 3)))
     return tuple(sorted(found, key=lambda one: (-one.similarity, one.voice)))

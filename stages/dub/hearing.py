@@ -10,7 +10,7 @@ imitates a recording is held against it.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -179,11 +179,16 @@ def _hear(
         backend=(recogniser.card.id, recogniser.card.version),
         programs={
             **recogniser.fingerprint(),
-            **(reader.fingerprint() if reader is not None else {}),
+            **(_as_reader(reader) if reader is not None else {}),
             "soxr": packages.version("soxr"),
         },
     )
     return action, make
+
+
+def _as_reader(engine: Synthesiser) -> Mapping[str, str]:
+    """An engine that reads for another, as programs of a key."""
+    return {"reader": f"{engine.card.id} {engine.card.version}", **engine.fingerprint()}
 
 
 def _liken(context: Context, teller: Embedder, line: Spoken, reference: Reference) -> tuple[Action, Make]:

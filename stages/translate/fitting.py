@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from loc import packages
@@ -28,6 +28,8 @@ STEP = 0.05
 
 LEAST = 4
 """No line is asked to be shorter: it could say nothing."""
+
+_READERS = ("pyopenjtalk-plus", "SudachiPy", "SudachiDict-core")
 
 _SMALL_KANA = re.compile("[ァィゥェォャュョヮ]")
 _KANA = re.compile("[ァ-ヴー]")
@@ -59,10 +61,17 @@ def units(text: str, language: str) -> int:
     return sum(map(str.isalnum, text))
 
 
+def counting(language: str) -> Mapping[str, str]:
+    """What settles lengths in a language, for keys: the packages by which Japanese is read."""
+    return {name: packages.version(name) for name in _READERS} if language == "ja" else {}
+
+
 def morae(text: str) -> int:
     """Morae of a Japanese text, by its reading."""
     pyopenjtalk = packages.import_quietly("pyopenjtalk")
-    kana = unicodedata.normalize("NFKC", str(pyopenjtalk.g2p(text, kana=True)))
+    # The prediction needs onnxruntime, which may or may not be installed: a text has one length.
+    read = pyopenjtalk.g2p(text, kana=True, use_sudachi_kanji_yomi=True, predict_nani=False)
+    kana = unicodedata.normalize("NFKC", str(read))
     return len(_KANA.findall(kana)) - len(_SMALL_KANA.findall(kana))
 
 

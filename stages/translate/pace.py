@@ -11,12 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from loc import packages
 from loc.artifacts import Frozen
 from loc.backend import Backend, StockVoice
 from loc.runner import Action, Make, Out
 from loc.stage import Context
-from stages.translate.fitting import units
+from stages.translate.fitting import counting, units
 
 PACE_VERSION = 1
 
@@ -126,9 +125,6 @@ def measure(context: Context, engine: Speaks, voice_class: str) -> tuple[Action,
             said += units(text, language)
         out.model("pace", Pace(units_per_second=round(said / max(seconds, 0.1), 2)))
 
-    programs = dict(engine.fingerprint())
-    if language == "ja":
-        programs["pyopenjtalk-plus"] = packages.version("pyopenjtalk-plus")
     action = Action(
         name="translate.pace",
         version=PACE_VERSION,
@@ -136,7 +132,7 @@ def measure(context: Context, engine: Speaks, voice_class: str) -> tuple[Action,
         inputs={},
         params={"language": language, "voice_class": voice_class},
         backend=(engine.card.id, engine.card.version),
-        programs=programs,
+        programs={**engine.fingerprint(), **counting(language)},
     )
     return action, make
 

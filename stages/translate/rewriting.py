@@ -24,7 +24,7 @@ from stages.translate.checks import missing_terms
 from stages.translate.contract import SceneTranslator, SentenceTranslator
 from stages.translate.dialogue import Answer
 from stages.translate.faults import failure
-from stages.translate.fitting import limit, rooms, units
+from stages.translate.fitting import counting, limit, rooms, units
 from stages.translate.scene import Long
 from stages.translate.spending import spent
 
@@ -193,7 +193,7 @@ def _fit(
         },
         params={"source": long.source, "target": long.target, "limit": long.limit},
         backend=(translator.card.id, translator.card.version),
-        programs=programs,
+        programs={**programs, **counting(long.target)},
     )
     return action, make
 

@@ -15,15 +15,19 @@ import soundfile
 from typer.testing import CliRunner
 
 from cli.main import app
+from loc.analysis.diarization.contract import Embedding
 from loc.analysis.diarization.resemblyzer import Resemblyzer
+from loc.analysis.voice_activity import to_analysis
 from loc.app.run import Graph, prepare
 from loc.artifacts import SAMPLE_RATE, Speaker, Stems, Transcript
 from loc.backend import Host
 from loc.errors import InputError, MissingError, UsageError
+from loc.media.sound import Samples
 from loc.runner import NotMade
 from loc.settings import Settings
 from loc.stage import Context, Stage
 from loc.store.workdir import WorkDir
+from stages.dub.bank import imitable
 from stages.dub.enrolling import Added, add, listed, own_voices, take
 from stages.dub.people import Sidecar, home, recording, sidecar
 from tests.dub.test_audition import HIGH, LOW, TELLER, spoken
@@ -133,7 +137,9 @@ def test_files_without_sound_are_refused(desk: Desk, tmp_path: Path, data: bytes
             desk.add("bad", file=given)
 
 
-def test_a_voice_that_is_like_another_is_told(desk: Desk, tmp_path: Path) -> None:
+def test_a_voice_that_is_like_another_is_told(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     furnish(desk.settings.data_dir, "resemblyzer", TELLER)
     (tmp_path / "scratch").mkdir()
     teller = Resemblyzer(Host(desk.settings, tmp_path / "scratch"))
@@ -146,6 +152,18 @@ def test_a_voice_that_is_like_another_is_told(desk: Desk, tmp_path: Path) -> Non
         [like] = desk.add("again", embedder=teller).like
         assert like.voice == "anna"
         assert like.similarity > 0.95
+        anna = recording(desk.settings.data_dir, "anna")
+        assert anna is not None
+        refused, embed = to_analysis(imitable(anna)[:, None]), teller.embed
+
+        def choosy(audio: Samples) -> Embedding:
+            if np.array_equal(audio, refused):
+                raise InputError("It cannot be compared.")
+            return embed(audio)
+
+        monkeypatch.setattr(teller, "embed", choosy)
+        added = desk.add("twin", file=other, embedder=teller)
+        assert [like.voice for like in added.like] == ["bert"]
     finally:
         teller.close()
 

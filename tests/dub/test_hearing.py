@@ -242,6 +242,16 @@ def test_a_line_is_blamed_where_the_plain_reading_is_heard_right(desk: Desk) -> 
     assert desk.made("dub.hear") == 1
 
 
+def test_a_line_is_heard_again_with_another_version_of_what_reads(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, line = desk.line(TEXT)
+    listen(context, Ears(Says(TEXT), desk.reader, None), [line])
+    monkeypatch.setattr(Espeak, "card", replace(Espeak.card, version="0"))
+    listen(context, Ears(Says(TEXT), desk.reader, None), [line])
+    assert desk.made("dub.hear") == 2
+
+
 def test_a_recogniser_that_cannot_follow_a_plain_voice_judges_nothing(desk: Desk) -> None:
     context, line = desk.line(TEXT)
     [judged] = listen(context, Ears(Says(WRONG), desk.reader, None), [line])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,12 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loc import packages
 from loc.artifacts import SAMPLE_RATE
 from loc.backend import Card
 from loc.errors import ChildError, MissingError
 from loc.events import Notice
 from loc.stage import Context
 from stages.translate import pace
+from stages.translate.contract import Translated
 from stages.translate.fitting import BORROW, GAP, LEAST, limit, morae, rooms, units
 from stages.translate.rewriting import is_better
 from stages.translate.scene import Long
@@ -180,6 +182,25 @@ def test_the_limit_is_in_the_key_and_not_where_it_came_from(context: Any) -> Non
     made = translate(faster, spoken)
     assert [line.text for line in made.lines][1] == LONG.upper()
     assert talker.heard == [LONG, LONG]
+
+
+def test_another_dictionary_counts_again(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    class Interpreter(Short):
+        def translate_batch(self, sentences: Sequence[str], source: str, target: str) -> list[Any]:
+            return [Translated(2 * pace.SAMPLES["ja"][0], 0) for _ in sentences]
+
+    talker = Interpreter()
+    talker.pairs["en", "ja"] = "1"
+    spoken = transcript("Go.", LONG, "Stay.")
+    translate(dubbed(replace(context(), language="ja"), talker, Voice()), spoken)
+    once = list(talker.heard)
+    assert once
+    installed = packages.version
+    monkeypatch.setattr(
+        packages, "version", lambda name: "0" if name == "SudachiDict-core" else installed(name)
+    )
+    translate(dubbed(replace(context(), language="ja"), talker, Voice()), spoken)
+    assert talker.heard == 2 * once
 
 
 def test_lines_that_nobody_speaks_are_not_shortened(context: Any) -> None:  # noqa: F811
