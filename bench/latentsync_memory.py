@@ -31,7 +31,7 @@ from stages.lipsync.latentsync.windows import SIZE
 from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets.memory import MIB
 
-VAE = {
+VAE: dict[str, Any] = {
     "down_block_types": ["DownEncoderBlock2D"] * 4,
     "up_block_types": ["UpDecoderBlock2D"] * 4,
     "block_out_channels": [128, 256, 512, 512],

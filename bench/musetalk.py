@@ -49,7 +49,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from bench.latentsync_memory import VAE
 from bench.machine import Result, goal, machine, show
+from bench.musetalk_room import UNET
 from loc.analysis.face_tracker import track_range
 from loc.analysis.faces import foremost
 from loc.artifacts import FrameRange
@@ -73,38 +75,18 @@ from stages.lipsync.tracks import prepare
 from tests.presenter import SHORT, shoot
 
 BATCH = 8
-EAR_WIDTH = 384
-UNET = {
-    "sample_size": 64,
-    "in_channels": 8,
-    "out_channels": 4,
-    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
-    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
-    "cross_attention_dim": EAR_WIDTH,
-}
+EAR_WIDTH = UNET["cross_attention_dim"]
 Kept = tuple[list[drawing.Place], list[torch.Tensor]]
 """What is kept for a second audio: where faces lie, and their latents by batches."""
 SIZES: dict[bool, tuple[dict[str, Any], dict[str, Any]]] = {
-    True: (
-        {
-            **UNET,
-            "block_out_channels": [320, 640, 1280, 1280],
-            "layers_per_block": 2,
-            "attention_head_dim": 8,
-        },
-        {"block_out_channels": [128, 256, 512, 512], "layers_per_block": 2, "norm_num_groups": 32},
-    ),
+    True: (UNET, VAE),
     False: (
         {**UNET, "block_out_channels": [32, 64, 64, 64], "layers_per_block": 1, "norm_num_groups": 8}
         | {"attention_head_dim": 4},
-        {"block_out_channels": [16, 16, 32, 32], "layers_per_block": 1, "norm_num_groups": 8},
+        {**VAE, "block_out_channels": [16, 16, 32, 32], "layers_per_block": 1, "norm_num_groups": 8},
     ),
 }
-VAE = {
-    "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "up_block_types": ["UpDecoderBlock2D"] * 4,
-    "latent_channels": 4,
-}
+"""UNet and VAE, as published and reduced."""
 
 
 def spent() -> float:
@@ -155,7 +137,7 @@ class Scene:
         self.count = count
         torch.manual_seed(1)
         net, sight = SIZES[full]
-        drawer, sight_net = unet(net).eval(), eye.autoencoder({**VAE, **sight}).eval()
+        drawer, sight_net = unet(net).eval(), eye.autoencoder(sight).eval()
         self.ear = ear.Encoder(EAR_WIDTH, 4, 6, 4 * EAR_WIDTH).eval().to(device)
         # The scripts' own choice on a GPU that has it (`--use_float16`), in torch's own order.
         half = torch.float16 if device.type == "cuda" else torch.float32
@@ -306,7 +288,7 @@ def arithmetic() -> Result:
     net, sight = SIZES[True]
     work = {}
     with torch.device("meta"), torch.no_grad():
-        drawer, autoencoder = unet(net).eval(), eye.autoencoder({**VAE, **sight}).eval()
+        drawer, autoencoder = unet(net).eval(), eye.autoencoder(sight).eval()
         latents, tokens = torch.zeros(1, 8, 32, 32), torch.zeros(1, 50, EAR_WIDTH)
         for name, run in (
             ("vae encode, twice", lambda: autoencoder.encode(torch.zeros(2, 3, 256, 256))),

@@ -25,7 +25,7 @@ from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
 from stages.lipsync.nets.memory import MIB, numbers
 
-UNET = {
+UNET: dict[str, Any] = {
     "sample_size": 64,
     "in_channels": 8,
     "out_channels": 4,

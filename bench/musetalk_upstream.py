@@ -32,7 +32,7 @@ import torch
 from safetensors.torch import save_file
 
 from bench.machine import Result, machine, show
-from bench.musetalk import EAR_WIDTH, SIZES, VAE, Clock, Scene, detector, spent, upstream
+from bench.musetalk import EAR_WIDTH, SIZES, Clock, Scene, detector, spent, upstream
 from loc.analysis.face_tracker import track_range
 from loc.analysis.faces import foremost
 from stages.lipsync.musetalk import boxes
@@ -138,7 +138,7 @@ def lay_out(folder: Path, scene: Scene, full: bool) -> None:
     (models / "musetalkV15" / "musetalk.json").write_text(json.dumps(net))
     torch.save(scene.unet.state_dict(), models / "musetalkV15" / "unet.pth")
     kind = {"_class_name": "AutoencoderKL"}
-    (models / "sd-vae" / "config.json").write_text(json.dumps({**kind, **VAE, **sight}))
+    (models / "sd-vae" / "config.json").write_text(json.dumps({**kind, **sight}))
     save_file(scene.vae._net.state_dict(), models / "sd-vae" / "diffusion_pytorch_model.safetensors")
     _whisper(models / "whisper")
     torch.save(rtmpose.RtmPose().state_dict(), models / "dwpose" / "dw-ll_ucoco_384.pth")
