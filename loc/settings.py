@@ -395,7 +395,7 @@ class Settings(BaseSettings):
     )
     musetalk_precision: Literal["auto", "fp32", "fp16", "bf16"] | None = _setting(
         None,
-        "Numbers MuseTalk computes in on a GPU (default: auto, fp16); a CPU takes fp32.",
+        "Numbers MuseTalk computes in on a GPU (default: auto, fp16 from Ampere on); a CPU takes fp32.",
         "--musetalk-precision",
         topic="Backends",
     )
@@ -581,6 +581,12 @@ class Settings(BaseSettings):
         if value not in PRESETS:
             raise ValueError(f"must be one of {', '.join(PRESETS)}")
         return value
+
+    @model_validator(mode="after")
+    def _cuts_drawn(self) -> Self:
+        if not self.lipsync and any(map(str.isdigit, self.finals or "")):
+            raise ValueError("finals names cuts, and without lipsync none is drawn")
+        return self
 
     @model_validator(mode="after")
     def _endpoint_named(self) -> Self:

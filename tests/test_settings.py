@@ -57,3 +57,10 @@ def test_flags_give_the_settings_back(
 def test_what_names_no_cuts_is_refused_at_once(said: str) -> None:
     with pytest.raises(ValidationError, match="numbers of cuts"):
         Settings(finals=said)
+
+
+@pytest.mark.parametrize("said", ["3", "auto,3", "all,1-2"])
+def test_cuts_are_not_named_where_none_is_drawn(said: str) -> None:
+    with pytest.raises(ValidationError, match="without lipsync"):
+        Settings(finals=said, lipsync=False)
+    assert Settings(finals="all", lipsync=False).finals == "all"

@@ -26,7 +26,7 @@ def settings_for(store: WorkDir, video: Path, cuts: str, settings: Settings) -> 
         settings: of this command: where things lie.
 
     Raises:
-        UsageError: `cuts` names none, or there is no such run.
+        UsageError: `cuts` names none, or there is no such run, or it drew no mouths.
         InputError: the video cannot be read.
     """
     wanted = cuts.replace(" ", "")
@@ -40,6 +40,12 @@ def settings_for(store: WorkDir, video: Path, cuts: str, settings: Settings) -> 
         for name, value in record.given.items()
         if name in Settings.model_fields and name not in NOT_AGAIN
     }
+    if known.get("lipsync") is False:
+        raise UsageError(
+            f"The newest finished run of {video} drew no mouths.",
+            why="It was made with --no-lipsync, and finals take the place of drafts.",
+            fix=f"loc run {video} --lang {','.join(record.languages)}",
+        )
     given = {**known, **{name: getattr(settings, name) for name in HERE}}
     return Settings(**{**given, "finals": _more(given, wanted)})
 

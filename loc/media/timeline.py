@@ -21,6 +21,10 @@ LEAP_S = 10
 """In transport and program streams a timestamp that leaps further ahead begins a new clock, unless the file's
 other streams go on meanwhile: a bad one would make a film of up to 26 hours."""
 
+_AT_ONCE = 4096
+"""Frames whose times are computed at once in Python's integers, each of which takes ten times its eight
+bytes."""
+
 STREAMED = frozenset({"mpegts", "mpeg"})
 """ffmpeg's names of transport and program streams. A seek by time searches them for timestamps, and goes
 astray where these begin anew; they are entered by position."""
@@ -98,11 +102,13 @@ class Timeline:
 
     @functools.cached_property
     def _samples(self) -> npt.NDArray[np.int64]:
-        # Python integers: a nanosecond clock times a sample rate would overflow 64 bits.
-        ticks = np.append(self.pts - self.pts[0], self.duration).astype(object)
+        samples = np.append(self.pts - self.pts[0], self.duration)
         scale = self.time_base * SAMPLE_RATE
-        doubled = 2 * ticks * scale.numerator + scale.denominator
-        samples = np.asarray(doubled // (2 * scale.denominator), dtype=np.int64)
+        for first in range(0, len(samples), _AT_ONCE):
+            # Python integers: a nanosecond clock times a sample rate would overflow 64 bits.
+            ticks = samples[first : first + _AT_ONCE].astype(object)
+            doubled = 2 * ticks * scale.numerator + scale.denominator
+            samples[first : first + _AT_ONCE] = doubled // (2 * scale.denominator)
         samples.setflags(write=False)
         return samples
 
@@ -119,15 +125,22 @@ def save_table(pts: npt.NDArray[np.int64], key: npt.NDArray[np.bool_]) -> bytes:
     return buffer.getvalue()
 
 
+@functools.lru_cache(maxsize=1)
 def load_timeline(store: WorkDir, table: FrameTable, time_base: Fraction) -> Timeline:
-    """Read a frame table from the store."""
+    """Read a frame table from the store; the last one is kept, since every stage of a run reads the same. Its
+    arrays are read-only."""
     rows = np.load(store.open_object(table.table), allow_pickle=False)
-    positions = table.positions
+    pts, key, positions = rows[:, 0].copy(), rows[:, 1].astype(bool), None
+    if table.positions is not None:
+        positions = np.load(store.open_object(table.positions), allow_pickle=False)
+        positions.setflags(write=False)
+    for array in (pts, key):
+        array.setflags(write=False)
     return Timeline(
-        pts=rows[:, 0].copy(),
-        key=rows[:, 1].astype(bool),
+        pts=pts,
+        key=key,
         time_base=time_base,
         duration=table.duration,
-        positions=None if positions is None else np.load(store.open_object(positions), allow_pickle=False),
+        positions=positions,
         joins=table.joins,
     )

@@ -109,7 +109,8 @@ class CutView:
 
     `points`, `pictures`: as in `RedrawWindow`. `run_in`: float32 [m, POINT_COUNT, 2], points of those frames
     of the cut before them that the backend asked for (`Preparing.run_in`). `times`: int64 [m + n], samples in
-    the middle of each frame's time on screen, counted from the first one's start, those before among them.
+    the middle of each frame's time on screen, counted from the first one's start, those before among them;
+    none for a backend that asks for no frames before.
     """
 
     video: VideoStream

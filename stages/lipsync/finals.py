@@ -406,12 +406,8 @@ def _upgraded(
         failed = Reason(code="final-failed", detail="The final could not be drawn; the draft stays.")
         return Decided(one.drawn, one.score, (*reasons, failed))
     drawn, score = max(takes, key=lambda take: _value(take[1]))
-    if dropped := worse(one.score, score):
-        return Decided(one.drawn, one.score, (*reasons, *dropped), device_seconds=spent)
-    if len(takes) > 1:
-        tried = Reason(code="second-try", detail="The first take scored under the limit of its measure.")
-        reasons = (*reasons, tried)
-    if score is not None and is_under_limit(score):
+    dropped = worse(one.score, score)
+    if is_under_limit(one.score if dropped else score):
         context.runner.defect(
             STAGE,
             f"cut {one.number}",
@@ -419,12 +415,20 @@ def _upgraded(
             _under_limit(one.score, score, len(takes)),
             context.language,
         )
+    if dropped:
+        return Decided(one.drawn, one.score, (*reasons, *dropped), device_seconds=spent)
+    if len(takes) > 1:
+        tried = Reason(code="second-try", detail="The first take scored under the limit of its measure.")
+        reasons = (*reasons, tried)
     return Decided(drawn, score, reasons, context.card_of(backend), spent)
 
 
-def _under_limit(draft: Score | None, final: Score, takes: int) -> str:
-    """In words that the better of some takes is under the limit of its measure, and how its draft was."""
+def _under_limit(draft: Score | None, final: Score | None, takes: int) -> str:
+    """In words that what stays of a cut, its draft or the better of some takes, is under the limit of its
+    measure, and how the other was."""
     drawn = "two finals" if takes > 1 else "its final"
+    if final is None or not is_under_limit(final):
+        return "Its lips do not follow what is heard in its draft, and its final was dropped."
     if is_under_limit(draft):
         return f"Its lips do not follow what is heard, in its draft as in {drawn}."
     what = f"Its lips do not follow what is heard in {drawn}"

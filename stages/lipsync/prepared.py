@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from loc.artifacts import FrameRange
 from loc.errors import LocError
 from loc.runner import Action, Made, Make, Out
@@ -27,7 +29,8 @@ def prepare(
 
     Reads: the frames of the cut in the chunk, whether they will be drawn or not; the face's tracks in the
         chunk, and in those frames of the cut before it that the backend asks for.
-    Leaves out: the dub and its language; when anybody speaks; what only shapes the drawing; the numbers of
+    Leaves out: the dub and its language, but for how long it shows each frame where the backend holds faces
+        steady; when anybody speaks; what only shapes the drawing; the numbers of
         cut and chunk, and the face's name.
 
     Args:
@@ -47,7 +50,8 @@ def prepare(
             video=film.source.video,
             points=film.faces_over(context, one.face, part),
             run_in=film.faces_over(context, one.face, before) if before else redraw.no_points(),
-            times=film.times(whole),
+            # Only to hold a face steady it matters how long each frame is shown, which a dub may change.
+            times=film.times(whole) if reads else np.empty(0, dtype=np.int64),
             pictures=lambda: film.pictures(part),
         )
         with redraw.contained("The cut could not be prepared."):
@@ -62,7 +66,7 @@ def prepare(
         site=context.site(STAGE, f"cut {one.cut + 1}, chunk {one.chunk + 1}"),
         inputs={
             "pictures": film.key(part),
-            "times": digest_bytes(film.times(whole).tobytes()),
+            **({"times": digest_bytes(film.times(whole).tobytes())} if reads else {}),
             "tracks": film.tracks_key(one.face, one.chunk),
             "frames": [part.start - tracks.start, part.stop - tracks.start],
             **({"before": film.tracks_over_key(one.face, before)} if before else {}),

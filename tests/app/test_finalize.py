@@ -62,6 +62,12 @@ def test_a_run_that_ended_before_the_video_is_not_gone_on_with(
     assert (found.crf, found.until) == (20, None)
 
 
+def test_a_run_without_mouths_has_no_drafts_to_replace(store: WorkDir, video: Path, settings: Make) -> None:
+    finished(store, video, settings(lipsync=False))
+    with pytest.raises(UsageError, match="drew no mouths"):
+        settings_for(store, video, "2", settings(work_dir=store.root))
+
+
 @pytest.mark.parametrize("said", ["all", "", "5-2", "1-9999999"])
 def test_cuts_are_named_by_numbers(store: WorkDir, video: Path, settings: Make, said: str) -> None:
     finished(store, video, settings())

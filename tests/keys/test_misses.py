@@ -466,7 +466,7 @@ ELSEWHERE: dict[str, dict[str, tuple[str, ...]]] = {
             *("backend", "inputs.clips", "inputs.cut", "inputs.drawn", "inputs.opacity", "inputs.pictures"),
             *("inputs.times", "programs.*"),
         ),
-        "lipsync.prepare": ("backend", "inputs.frames", "inputs.pictures", "inputs.times", "programs.*"),
+        "lipsync.prepare": ("backend", "inputs.frames", "inputs.pictures", "programs.*"),
         "lipsync.profile": ("programs.*",),
         "lipsync.speaks": ("inputs.spans", "programs.*"),
         "lipsync.sync": ("inputs.runs", "programs.*"),

@@ -33,13 +33,15 @@ class LatentSync:
     card: ClassVar[Card] = Card(
         stage="finals",
         name="latentsync",
-        version="4",
+        version="5",
         summary="redraws mouth and jaw by latent diffusion, window by window, from what is heard",
         family="neural",
         quality="best",
         runs="in-process",
         needs=(*FACES.needs, *NETS.needs),
         architecture="latentsync",
+        checkpoint=("latentsync_unet.pt",),
+        beside=("latentsync_unet.pt", "whisper/tiny.pt", "config.json"),
         memory_mb=18_000,
         licences=(
             LicensedPart("code", "loc's own implementation; mask and template by LatentSync", "apache-2_0"),
@@ -55,6 +57,15 @@ class LatentSync:
         self._host = host
         self._model: Resident[Model] | None = None
         self._again = False
+
+    def check(self) -> None:
+        """See that what is loaded is among its files, and that its network is used at the resolution it was
+        trained on."""
+        from stages.lipsync.latentsync.model import RESOLUTIONS
+
+        row = self._host.weights(self.model).row
+        row.checkpoint(self.card.checkpoint, self.card.beside if row.id not in RESOLUTIONS else ())
+        self.unverified()
 
     def fingerprint(self) -> Mapping[str, str]:
         """What shapes a patch besides this package: weights, how they are sampled, what computes."""
@@ -99,7 +110,7 @@ class LatentSync:
         """What of its weights cannot be verified, in words.
 
         Raises:
-            LocError: they are known not to belong to the resolution they are to be used at.
+            MissingError: they are known not to belong to the resolution they are to be used at.
         """
         from stages.lipsync.latentsync.model import UNET, check_resolution
 
@@ -149,7 +160,7 @@ class LatentSync:
 
         device, free = self._host.devices.device, self._host.devices.free_mb(wait=wait)
         taken = model.taken_by(self.model, self._files(self.model), self._files(VAE), device.name)
-        shared = not device.name.startswith(model.HALF)
+        shared = not device.name.startswith("cuda")
         layout = room.fitting(taken, free, shared=shared)
         if layout is None:
             assert free is not None

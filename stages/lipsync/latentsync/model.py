@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from loc.errors import LocError
+from loc.errors import MissingError
 from loc.weights.load import load_strict, read_state
 from loc.weights.table import published
 from stages.lipsync.latentsync import room, window
@@ -24,14 +24,12 @@ from stages.lipsync.nets import whisper_features as ear
 from stages.lipsync.nets.config import read_config
 from stages.lipsync.nets.lending import lend
 from stages.lipsync.nets.memory import numbers
+from stages.lipsync.nets.precision import as_numbers, is_half
 
 Net = TypeVar("Net", bound=torch.nn.Module)
 
 Squares = npt.NDArray[np.uint8]
 """Aligned faces, RGB, [f, r, r, 3]."""
-
-HALF = "cuda"
-"""Kind of device on which the nets compute in half precision, as they were published to."""
 
 UNET, EAR = "latentsync_unet.pt", "whisper/tiny.pt"
 CONFIG = "config.json"
@@ -57,12 +55,12 @@ def shape_of(model: str, files: Mapping[str, Path]) -> Shape:
         files: by name.
 
     Raises:
-        LocError: it is neither published nor has a configuration that says it.
+        MissingError: it is neither published nor has a configuration that says it.
     """
     if model in RESOLUTIONS:
         return Shape(RESOLUTIONS[model], UNetConfig())
     if CONFIG not in files:
-        raise LocError(
+        raise MissingError(
             f"Which resolution {model} was trained on is not known.",
             why="Nothing in its tensors tells it, and at another one its mouths are blurred.",
             fix=f'Register it with a {CONFIG}: {{"data": {{"resolution": 512}}, "model": {{...}}}}.',
@@ -72,11 +70,11 @@ def shape_of(model: str, files: Mapping[str, Path]) -> Shape:
         resolution = int(said["data"]["resolution"])
         unet = UNetConfig.read(said["model"]) if "model" in said else UNetConfig()
     except (KeyError, TypeError, ValueError) as error:
-        raise LocError(
+        raise MissingError(
             f"{CONFIG} of {model} cannot be used.", why=f"It lacks or misstates {error}."
         ) from error
     if resolution % 64:
-        raise LocError(f"{CONFIG} of {model} cannot be used.", why="Its resolution is no multiple of 64.")
+        raise MissingError(f"{CONFIG} of {model} cannot be used.", why="Its resolution is no multiple of 64.")
     return Shape(resolution, unet)
 
 
@@ -101,7 +99,7 @@ def check_resolution(model: str, files: Mapping[str, Path], digest: str) -> str 
         What cannot be verified, in words; None where the file is a published one.
 
     Raises:
-        LocError: it was trained on another.
+        MissingError: it was trained on another.
     """
     used, trained = shape_of(model, files).resolution, trained_for(digest)
     if trained is None:
@@ -110,7 +108,7 @@ def check_resolution(model: str, files: Mapping[str, Path], digest: str) -> str 
             "the published ones. At another resolution its mouths would be blurred."
         )
     if trained != used:
-        raise LocError(
+        raise MissingError(
             f"{model} cannot be used on {used} x {used} pixels.",
             why=f"By its digest its network is the published one that was trained on {trained} x {trained}.",
             fix=f"Say {trained} in its {CONFIG}, or register the network that belongs to it.",
@@ -236,8 +234,12 @@ class Model:
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> npt.NDArray[np.float32]:
-        """Pictures, float32 [f, 3, r, r], about -1..1."""
-        return np.asarray(self._vae.decode(latents).float().cpu().numpy())
+        """Pictures, float32 [f, 3, r, r], about -1..1.
+
+        Raises:
+            LocError: as `as_numbers`.
+        """
+        return as_numbers(self._vae.decode(latents))
 
 
 def load(
@@ -253,14 +255,14 @@ def load(
     Args:
         model: id of the set.
         files, vae: the files of each set by name.
-        device: as torch names it; on a GPU the nets compute in half precision, as they were published to.
+        device: as torch names it; for the precision see `is_half`.
         halving, layout: see `Model`. With an offloading layout the weights stay in the host's memory.
 
     Raises:
-        LocError: a file is of another model, or they do not fit together.
+        MissingError: a file is of another model, or they do not fit together.
     """
     shape = shape_of(model, files)
-    dtype = torch.float16 if device.startswith(HALF) else torch.float32
+    dtype = torch.float16 if is_half(torch.device(device)) else torch.float32
     home = "cpu" if layout.offload else device
     config = read_config(vae[CONFIG])
     weights = next(path for name, path in vae.items() if name != CONFIG)
@@ -279,7 +281,7 @@ def load(
     encoder = _filled(lambda: ear.encoder_like(heard), heard, f"{model}: {EAR}", device, torch.float32)
     width = encoder.conv1.out_channels
     if width != shape.unet.audio:
-        raise LocError(
+        raise MissingError(
             "LatentSync's UNet and the whisper beside it do not fit.",
             why=f"One reads tokens of {shape.unet.audio} numbers, the other gives {width}.",
         )
@@ -289,7 +291,7 @@ def load(
 
 def taken_by(model: str, files: Mapping[str, Path], vae: Mapping[str, Path], device: str) -> room.Takes:
     """What the nets of published files take on a device; see `load`. No weights are read."""
-    half = device.startswith(HALF)
+    half = is_half(torch.device(device))
     return taken(shape_of(model, files), read_config(vae[CONFIG]), half=half)
 
 

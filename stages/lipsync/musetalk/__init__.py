@@ -45,7 +45,7 @@ class MuseTalk:
     card: ClassVar[Card] = Card(
         stage="lipsync",
         name="musetalk",
-        version="3",
+        version="4",
         summary="paints the lower half of the face from the sound, 256 pixels wide, in one step",
         family="neural",
         quality="good",

@@ -21,7 +21,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,7 @@ RECALL = 10 * HEARD_RATE
 class Avatar(Frozen):
     """What an avatar was made of."""
 
-    schema_version: int = 4
+    schema_version: Literal[4] = 4
     name: str
     version: Version
     """Of the MuseTalk it was baked for: boxes and masks depend on it."""
@@ -387,8 +387,14 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
         encode_sound([played], 1, settings.audio_bitrate, track, settings.ffmpeg)
         base = 1 / stage.record.rate
         pts = np.arange(count, dtype=np.int64) * base.numerator
+        video = stage.record.video
         shown = Picture(
-            [picture], pts, count * base.numerator, Fraction(1, base.denominator), stage.record.video.rotation
+            [picture],
+            pts,
+            count * base.numerator,
+            Fraction(1, base.denominator),
+            video.rotation,
+            mirrored=video.mirrored,
         )
         mux(whole, shown, [SoundPiece(track)], [], "und", About())
         whole.replace(target)

@@ -95,7 +95,7 @@ def square_matrix(box: boxes.IntBox, rotation: int) -> Matrix:
 
     Args:
         box: what it shows, coded pixels.
-        rotation: degrees clockwise by which the coded picture is turned to be shown.
+        rotation: degrees counter-clockwise by which the coded picture is turned to be shown.
     """
     x1, y1, x2, y2 = box
     across, down = (x2 - x1) / model.SIDE, (y2 - y1) / model.SIDE

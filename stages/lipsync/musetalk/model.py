@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from loc.device import Say
-from loc.errors import LocError
+from loc.errors import MissingError
 from loc.weights.load import load_strict, read_state
 from stages.lipsync.contract import Meter
 from stages.lipsync.musetalk import room
@@ -25,6 +25,7 @@ from stages.lipsync.nets import vae as eye
 from stages.lipsync.nets import whisper_features as ear
 from stages.lipsync.nets.config import read_config
 from stages.lipsync.nets.memory import numbers
+from stages.lipsync.nets.precision import as_numbers, is_half
 
 Faces = npt.NDArray[np.uint8]
 """RGB, [n, SIDE, SIDE, 3]."""
@@ -111,9 +112,13 @@ def inputs(faces: Faces) -> tuple[Tensor, Tensor]:
 
 
 def pictures(decoded: Tensor) -> Faces:
-    """Decoded faces, [n, 3, height, width] about -1..1, as bytes."""
-    levels = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round()
-    return np.asarray(levels.permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy())
+    """Decoded faces, [n, 3, height, width] about -1..1, as bytes.
+
+    Raises:
+        LocError: as `as_numbers`.
+    """
+    levels = np.rint((as_numbers(decoded) / 2 + 0.5).clip(0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
 
 
 def tokens_of(rows: Tensor, table: npt.NDArray[np.int64]) -> Tensor:
@@ -140,7 +145,7 @@ def load(
         say: as `Model`.
 
     Raises:
-        LocError: a file is of another model, or they do not fit together.
+        MissingError: a file is of another model, or they do not fit together.
     """
     config = read_config(files["unet_config"])
     net = unet(config)
@@ -153,7 +158,7 @@ def load(
     load_strict(encoder, heard, "The whisper that MuseTalk hears with")
     width, wanted = encoder.conv1.out_channels, config.get("cross_attention_dim")
     if width != wanted:
-        raise LocError(
+        raise MissingError(
             "MuseTalk's UNet and the whisper beside it do not fit.",
             why=f"One reads tokens of {wanted} numbers, the other gives {width}.",
         )
@@ -201,7 +206,8 @@ def taken(config: Mapping[str, Any], sight: Mapping[str, Any], *, half: bool) ->
 
 
 def _dtype(device: torch.device, precision: Precision) -> torch.dtype:
-    """What UNet and VAE compute in: whatever was asked for on a GPU, fp16 by itself; fp32 elsewhere."""
-    if device.type != "cuda" or precision == "fp32":
+    """What UNet and VAE compute in: whatever was asked for on a GPU, by itself fp16 where that is sound; fp32
+    elsewhere."""
+    if device.type != "cuda" or precision == "fp32" or (precision == "auto" and not is_half(device)):
         return torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float16

@@ -10,7 +10,7 @@ import diffusers
 import torch
 from torch import Tensor
 
-from loc.errors import LocError
+from loc.errors import MissingError
 
 TIMESTEP = 0
 """Nothing is denoised: the net is asked once, for the finished latents."""
@@ -21,13 +21,13 @@ def unet(config: Mapping[str, Any]) -> Any:
     """The `UNet2DConditionModel` of a `musetalk.json`; nothing is loaded into it.
 
     Raises:
-        LocError: the config is not one of such a net.
+        MissingError: the config is not one of such a net.
     """
     make: Any = diffusers.UNet2DConditionModel
     try:
         return make(**{key: value for key, value in config.items() if not key.startswith("_")})
-    except (TypeError, ValueError) as error:
-        raise LocError("musetalk.json cannot be used.", why=str(error)) from error
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise MissingError("musetalk.json cannot be used.", why=str(error)) from error
 
 
 @cache

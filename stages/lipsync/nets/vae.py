@@ -14,7 +14,7 @@ import diffusers
 import torch
 from torch import Tensor
 
-from loc.errors import LocError
+from loc.errors import MissingError
 
 SCALING = 0.18215
 """Latents over the encoder's output, where the config does not say: the published file's does not."""
@@ -45,13 +45,13 @@ def autoencoder(config: Mapping[str, Any]) -> Any:
     """The `AutoencoderKL` of a `config.json`; nothing is loaded into it.
 
     Raises:
-        LocError: the config is not one of an AutoencoderKL.
+        MissingError: the config is not one of an AutoencoderKL.
     """
     try:
         make: Any = diffusers.AutoencoderKL
         return make(**{key: value for key, value in config.items() if not key.startswith("_")})
-    except (TypeError, ValueError) as error:
-        raise LocError("The VAE's config.json cannot be used.", why=str(error)) from error
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise MissingError("The VAE's config.json cannot be used.", why=str(error)) from error
 
 
 def parts(net: Any) -> tuple[torch.nn.Module, ...]:

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from loc.errors import LocError, MissingError
+from loc.backend import Host
+from loc.errors import InputError, LocError, MissingError
+from loc.settings import Settings
 from loc.weights.table import published
+from stages.lipsync.latentsync import LatentSync
 from stages.lipsync.latentsync import model as nets
 from stages.lipsync.latentsync.model import (
     CONFIG,
@@ -26,8 +29,11 @@ from stages.lipsync.latentsync.model import (
 from stages.lipsync.latentsync.room import LAYOUTS, Layout
 from stages.lipsync.latentsync.sampler import Sampling, denoise
 from stages.lipsync.latentsync.unet import UNet3D, UNetConfig
+from stages.lipsync.musetalk.model import pictures
 from stages.lipsync.nets.lending import lend
+from stages.lipsync.nets.precision import as_numbers, is_half
 from tests.lipsync.latentsync import tiny
+from tests.weights.shelving import place, registered
 
 
 @pytest.fixture
@@ -92,6 +98,46 @@ def test_a_set_of_ones_own_needs_a_config(files: dict[str, Path]) -> None:
     del files[CONFIG]
     with pytest.raises(LocError, match="not known"):
         shape_of("mine", files)
+
+
+@pytest.mark.parametrize("lacking", [UNET, EAR, CONFIG])
+def test_a_set_that_lacks_what_is_loaded_is_refused_before_any_work(tmp_path: Path, lacking: str) -> None:
+    """As one whose network has kept the name of its training."""
+    content = tiny.files()
+    content["other.pt"] = content.pop(lacking)
+    row = registered(tiny.ID, "latentsync", *content, title="Mine", memory_mb=100)
+    place(tmp_path, row, *content.items())
+    backend = LatentSync(Host(Settings(data_dir=tmp_path), tmp_path, model=tiny.ID))
+    with pytest.raises(InputError, match="cannot be loaded") as caught:
+        backend.check()
+    assert lacking in caught.value.why
+
+
+def test_a_network_known_to_be_of_another_resolution_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.register(tmp_path)
+    backend = LatentSync(Host(Settings(data_dir=tmp_path), tmp_path, model=tiny.ID))
+    backend.check()
+    monkeypatch.setattr(nets, "trained_for", lambda _digest: 512)
+    with pytest.raises(MissingError, match="cannot be used on 64 x 64"):
+        backend.check()
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_half_precision_is_left_to_devices_where_it_is_sound(
+    monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    for capability, half in (((7, 5), False), ((8, 0), True), ((9, 0), True)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device, found=capability: found)
+        assert is_half(torch.device(device)) == (half and device == "cuda")
+
+
+def test_what_are_no_numbers_become_no_picture() -> None:
+    with pytest.raises(LocError, match="no numbers"):
+        as_numbers(torch.tensor([0.0, float("nan")]))
+    with pytest.raises(LocError, match="no numbers"):
+        pictures(torch.full((1, 3, 2, 2), float("inf")))
 
 
 def test_a_file_of_another_model_is_refused_tensor_by_tensor(

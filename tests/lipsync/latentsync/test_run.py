@@ -342,11 +342,19 @@ def test_a_cut_under_the_limit_is_tried_once_more_and_then_told(
     monkeypatch.setattr(
         scoring, "scores", planted({("latentsync", 1): 1.0, ("latentsync again", 1): 2.0, ("warp", 1): 0.5})
     )
+    both = [("under-limit", "Its lips do not follow what is heard, in its draft as in two finals.")]
     result, events = run(finals="1")
     assert result.exit_code is ExitCode.DEFECTS
-    assert [(event.code, event.message) for event in events if isinstance(event, Defect)] == [
-        ("under-limit", "Its lips do not follow what is heard, in its draft as in two finals.")
-    ]
+    assert [(event.code, event.message) for event in events if isinstance(event, Defect)] == both
+
+    monkeypatch.setattr(
+        scoring, "scores", planted({("latentsync", 1): 1.0, ("latentsync again", 1): 1.2, ("warp", 1): 2.0})
+    )
+    result, events = run(finals="1")
+    assert result.exit_code is ExitCode.DEFECTS
+    assert routes(events) == ["draft", "draft"]
+    assert cuts(events)[0].reasons == ("asked", "worse-sync")
+    assert [(event.code, event.message) for event in events if isinstance(event, Defect)] == both
 
 
 @pytest.mark.parametrize(("steps", "again"), [(1, 2), (20, 30), (60, 90), (100, 150)])

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from loc.device import Devices, Resident, devices_of
 from loc.errors import LocError, MissingError
+from loc.media.probe import probe_source
 from loc.settings import Settings
 from stages import studio
 from stages.dub.contract import Spoken as Said
@@ -237,11 +238,27 @@ def test_an_avatar_is_spoken_by_the_version_it_was_baked_for(data: Path, tmp_pat
     assert "--backend lipsync=MODEL" in caught.value.fix
 
 
-def test_an_avatar_of_an_earlier_version_is_to_be_baked_again(data: Path, tmp_path: Path) -> None:
+def test_an_avatar_of_a_mirrored_film_is_shown_mirrored(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    path = avatar.folder_of(tmp_path / "data", "anna") / avatar.RECORD
+    record = json.loads(path.read_text("utf-8"))
+    record["video"]["mirrored"] = True
+    path.write_text(json.dumps(record), "utf-8")
+    sound = noise(tmp_path / "short.wav", 0.5)
+    args = ["avatar", "speak", "anna", str(sound), "-o", f"{tmp_path}/", "--data-dir", str(tmp_path / "data")]
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code == 0, done.output
+    assert probe_source(tmp_path / "short.mp4", Settings()).video.mirrored
+
+
+@pytest.mark.parametrize("change", [{"version": None}, {"schema_version": 3}])
+def test_an_avatar_of_an_earlier_version_is_to_be_baked_again(
+    data: Path, tmp_path: Path, change: dict[str, int | None]
+) -> None:
     old = avatar.folder_of(tmp_path, "old")
     old.mkdir(parents=True)
     record = json.loads((avatar.folder_of(data, "anna") / avatar.RECORD).read_text("utf-8"))
-    del record["version"]
+    record |= change
     (old / avatar.RECORD).write_text(json.dumps(record), "utf-8")
     runner = CliRunner()
     listed = runner.invoke(app, ["avatar", "list", "--data-dir", str(tmp_path)])

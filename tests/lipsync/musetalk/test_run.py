@@ -77,6 +77,18 @@ def test_another_language_or_edit_draws_cuts_that_are_prepared(run: Run, folder:
     (folder / "talk.ja.srt").write_text(edited, "utf-8")
 
 
+def test_slowing_the_picture_for_a_dub_prepares_no_cut_anew(run: Run, folder: Path) -> None:
+    run()
+    said = (folder / "talk.ja.srt").read_text("utf-8")
+    (folder / "talk.ja.srt").write_text(said.replace("犬は動きます。", 6 * "犬は静かに動きます。"), "utf-8")
+    result, events = run(retime_video=True)
+    (folder / "talk.ja.srt").write_text(said, "utf-8")
+    assert result.exit_code in (ExitCode.DONE, ExitCode.DEFECTS), result.error
+    assert made(events, "retime.stretch") >= 1
+    assert made(events, "lipsync.draw") >= 1
+    assert made(events, "lipsync.prepare") == 0
+
+
 def test_a_knob_costs_what_it_shapes(run: Run) -> None:
     run()
     _, events = run(musetalk_audio_padding_left=3)
