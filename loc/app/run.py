@@ -185,6 +185,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     if not has_sound and not text_supplied(job):
         raise InputError(
             f"{path.name} has no sound track, and no text was supplied.",
+            why="It announces sound, and nothing of it was sent." if facts and facts.audio else "",
             fix=f"Supply what is to be said, e.g. as {path.stem}.{job.languages[0]}.srt beside it.",
         )
     shelf = Shelf(settings.data_dir)
