@@ -25,7 +25,7 @@ from loc.app.feasibility import (
     restricted,
     text_supplied,
 )
-from loc.app.inputs import OwnOutputError, open_job
+from loc.app.inputs import OwnOutputError, named, open_job
 from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime, was_finished
 from loc.app.room import room_of
@@ -174,6 +174,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     stages = cut_graph(graph.stages, settings)
     ffmpeg.foresee(settings.ffmpeg, settings.ffprobe)
     require_data_folder(settings.data_dir)
+    path = named(path)
     job = open_job(path, store, settings, say)
     facts, is_own = (None, False) if job.pictures else probe_input(path, settings)
     if is_own:
