@@ -77,7 +77,7 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
         origin, cost = "translated", _sum(ctx, [*made.values(), *rewritten])
     failed = [line for line in lines if line.failed]
     for line in failed:
-        ctx.runner.defect(NAME, line.id, "untranslated", line.failed or "", ctx.language)
+        ctx.runner.defect(NAME, f"line {line.id}", "untranslated", line.failed or "", ctx.language)
     if len(failed) > MOST_FAILED * len(transcript.segments):
         raise MissingError(
             f"{len(failed)} of {len(lines)} lines could not be translated to {ctx.language}.",
