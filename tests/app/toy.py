@@ -84,8 +84,8 @@ class Toy:
         backend = context.backend("translate", language)
         if "" in self.notices:
             context.runner.notice("toy", self.notices[""])
-        if language in self.notices:
-            context.notice("toy", self.notices[language])
+        if said := self.notices.get(str(language)):
+            context.notice("toy", said)
         if language in self.defect_languages:
             context.runner.defect("translate", "line 1", "toy", "not quite right", language)
         return self.action(
