@@ -531,7 +531,7 @@ class _Run:
             data = content.model_dump_json(indent=2).encode() + b"\n"
             written += self._put("report", language, data, targets.report)
         if targets.with_page:
-            subject = self._subject(language, render, targets, timeline)
+            subject = self._subject(language, render, timeline)
             if not page.is_current(targets.page, page.made_from(content, subject)):
                 written += self._put("page", language, page.build(content, subject, store), targets.page)
         return written
@@ -549,13 +549,10 @@ class _Run:
             return report.same_work(path.read_bytes(), content)
         return False
 
-    def _subject(
-        self, language: str, render: Render, targets: Targets, timeline: Timeline | None
-    ) -> page.Subject:
+    def _subject(self, language: str, render: Render, timeline: Timeline | None) -> page.Subject:
         source: Source | None = self.slots.value("source")
         return page.Subject(
             name=self.job.path.name,
-            title=targets.video.name,
             said=self._said(language) if self.settings.page == "full" else {},
             shots=[float(timeline.seconds(shot.start)) for shot in source.shots]
             if source and timeline
