@@ -102,8 +102,8 @@ def named(path: Path) -> Path:
 
 
 def check_name(path: Path) -> None:
-    """Refuse an input whose path is not UTF-8: records and reports, which name it, could not be written; and
-    one that has no name, for outputs to be called by.
+    """Refuse an input whose path is not UTF-8: records and reports, which name it, could not be written; one
+    that breaks a line: finished videos are told one a line; and one that has no name to call outputs by.
 
     Raises:
         InputError.
@@ -116,6 +116,12 @@ def check_name(path: Path) -> None:
         raise InputError(
             f"{path} cannot be used.",
             why="Its name is not UTF-8.",
+            fix="Rename it, or the folder it is in.",
+        )
+    if not set(str(path)).isdisjoint("\r\n"):
+        raise InputError(
+            f"{str(path)!r} cannot be used.",
+            why="A line breaks in its name, and finished videos are told one a line.",
             fix="Rename it, or the folder it is in.",
         )
 
@@ -151,8 +157,8 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
     """Open one input and gather what the user supplied with it.
 
     Raises:
-        InputError: missing, empty, unreadable, still growing, not UTF-8 by name, an output of this store, a
-            picture without sound, or a folder without pictures or with videos.
+        InputError: missing, empty, unreadable, still growing, of a name that is refused, an output of this
+            store, a picture without sound, or a folder without pictures or with videos.
         UsageError: languages or supplied files that contradict one another, or a wrong cast file or glossary.
     """
     languages = target_languages(settings)

@@ -72,7 +72,7 @@ def read_picture(path: Path) -> Rgb:
         raise InputError(
             f"{path} cannot be read as a picture.", fix="Save it again as PNG or JPEG, or name another."
         )
-    picture = _turned(picture, _webp_orientation(data))
+    picture = _turned(np.asarray(picture, dtype=np.uint8), _webp_orientation(data))
     height, width = picture.shape[:2]
     shrink = min(1.0, LONGEST_SIDE / max(height, width))
     if shrink < 1:

@@ -192,7 +192,9 @@ def odd_paths(folder: Path) -> list[Path]:
     latin.write_bytes(b"x")
     loop = folder / "loop.mp4"
     loop.symlink_to("loop.mp4")
-    return [folder / "talk.mp4" / "deeper.mp4", folder / ("x" * 300 + ".mp4"), loop, latin]
+    broken = folder / "two\nlines.mp4"
+    broken.write_bytes((folder / "talk.mp4").read_bytes())
+    return [folder / "talk.mp4" / "deeper.mp4", folder / ("x" * 300 + ".mp4"), loop, latin, broken]
 
 
 def test_an_odd_path_is_refused_in_its_turn_and_the_rest_goes_on(
