@@ -81,7 +81,7 @@ def describe(event: Event) -> str | None:
                 f"{event.seconds:.1f} s"
             )
         case events.Notice():
-            return f"note: {event.message}"
+            return f"{_stage('note', event.language)}: {event.message}"
         case events.Defect():
             return f"defect: {_stage(event.stage, event.language)} {event.unit}: {event.message}"
     return None

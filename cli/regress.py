@@ -81,7 +81,8 @@ def run_(
     """Localize samples and compare the dubs with those that were accepted.
 
     Each sample is run from nothing, in a process of its own, into the languages of --lang or else of the
-    subtitle files beside it. Ends with 3 where something is worse or missing, with 8 where a sample failed.
+    subtitle files beside it. Ends with 3 where something is worse or missing, with 8 where a sample failed;
+    where all failed, and in one way, with the code of that.
     """
     with reporter(as_json=False, quiet=quiet) as sink:
         request = Request(samples, baseline, tolerances(tolerance), only, not cached, report, _sinks(sink))

@@ -116,6 +116,8 @@ class Notice(_Event):
     """Something a person should know: a fallback, an assumption, a repair."""
 
     type: Literal["notice"] = "notice"
+    language: str | None = None
+    """null where it holds for the whole film."""
     code: str
     message: Words
 

@@ -276,7 +276,7 @@ class Runner:
         self.hits = 0
         self.misses = 0
         self.defects: list[Defect] = []
-        self._noticed: set[tuple[str, str]] = set()
+        self._noticed: set[Notice] = set()
         self._deadline = deadline
         self._away = away
         self._unchanged = unchanged
@@ -305,11 +305,12 @@ class Runner:
             self.defects.append(event)
         self.events.emit(event)
 
-    def notice(self, code: str, message: str) -> None:
-        """Say a fallback, an assumption or a repair aloud, once."""
-        if self.mode == "make" and (code, message) not in self._noticed:
-            self._noticed.add((code, message))
-            self.events.emit(Notice(code=code, message=message))
+    def notice(self, code: str, message: str, language: str | None = None) -> None:
+        """Say a fallback, an assumption or a repair aloud, once; of one language, or of the whole film."""
+        event = Notice(language=language, code=code, message=message)
+        if self.mode == "make" and event not in self._noticed:
+            self._noticed.add(event)
+            self.events.emit(event)
 
     def do(self, action: Action, make: Make) -> Made:
         """Make an action, or find it made.

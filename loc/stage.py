@@ -214,6 +214,10 @@ class Context:
         """
         return self.job.path if source.plate is None else self.store.open_object(source.plate)
 
+    def notice(self, code: str, message: str) -> None:
+        """Say aloud what holds for this language; what holds for the whole film, `runner.notice` says."""
+        self.runner.notice(code, message, self.language)
+
     def cues(self, text: SuppliedText) -> list[Cue]:
         """What is said in a supplied subtitle file, and by whom as far as it says so. What an import stored
         is no more than that, and is taken as it is.
@@ -222,7 +226,7 @@ class Context:
             InputError: it cannot be read, or nothing in it is said.
         """
         read = read_cues if text.ids or text.marks else read_said
-        cues = read(self.store.read_bytes(text.ref), text.name, self.runner.notice)
+        cues = read(self.store.read_bytes(text.ref), text.name, self.notice)
         if text.marks:
             cues = [replace(cue, mark=mark) for cue, mark in zip(cues, text.marks, strict=True)]
         return cues

@@ -124,12 +124,15 @@ def test_missing_and_truncated_objects_are_made_again_and_said(
     runner.close()
 
 
-def test_a_notice_is_given_once(store: WorkDir) -> None:
+def test_a_notice_is_given_once_for_the_film_and_for_each_language(store: WorkDir) -> None:
     seen: list[Event] = []
     runner = Runner(store, EventBus(seen.append))
     for message in ("one", "one", "two"):
         runner.notice("code", message)
-    assert [event.message for event in seen if isinstance(event, Notice)] == ["one", "two"]
+    for language in ("ja", "ja", "es"):
+        runner.notice("code", "one", language)
+    said = [(event.message, event.language) for event in seen if isinstance(event, Notice)]
+    assert said == [("one", None), ("two", None), ("one", "ja"), ("one", "es")]
     runner.close()
 
 

@@ -8,14 +8,7 @@ from pathlib import Path
 from loc import process
 from loc.app import export
 from loc.app.feasibility import cut_graph
-from loc.app.inputs import (
-    VIDEO_SUFFIXES,
-    OwnOutputError,
-    check_name,
-    found_in,
-    is_own,
-    target_languages,
-)
+from loc.app.inputs import OwnOutputError, check_name, found_in, is_own, named, target_languages
 from loc.app.outcome import Outcome, overall
 from loc.app.pictures import is_folder, pictures_in
 from loc.app.run import Graph, Prepared, prepare, run_job
@@ -131,13 +124,6 @@ class _Batch:
         try:
             self._check_time()
             check_name(path)
-            if is_folder(path) and not pictures_in(path):
-                found_in(path)
-                raise InputError(
-                    f"There is no video in {path}.",
-                    why=f"No file in it ends in {', '.join(VIDEO_SUFFIXES)}; nor is there a picture.",
-                    fix="Name the videos themselves, or the folder they are in.",
-                )
             self._check_replaced(path)
             return prepare(path, self._graph, self._store, self._settings)
         except OwnOutputError as error:
@@ -245,16 +231,16 @@ def _inputs(paths: Sequence[Path], sinks: Sequence[Sink]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if not is_folder(path):
-            found.append(path)
+            found.append(named(path))
             continue
         try:
             videos, others = found_in(path)
             is_film = not videos and bool(pictures_in(path))
         except InputError:
             # Refused in its turn, and no other input with it.
-            found.append(path)
+            found.append(named(path))
             continue
-        found += videos or [path]
+        found += videos or [named(path)]
         if is_film:
             continue
         left = f" {others} other file{'s are' if others != 1 else ' is'} not looked at." if others else ""

@@ -76,7 +76,7 @@ def targets_for(source: Path, language: str, settings: Settings) -> Targets:
 def _video_path(source: Path, language: str, settings: Settings) -> Path:
     wanted, suffix = settings.output, f".{settings.file_type}"
     if wanted is None:
-        return source.with_name(_fill(DEFAULT_TEMPLATE, source, language, suffix))
+        return source.parent / _fill(DEFAULT_TEMPLATE, source, language, suffix)
     if wanted.endswith("/") or ("{" not in wanted and is_folder(Path(wanted))):
         return Path(wanted) / _fill(DEFAULT_TEMPLATE, source, language, suffix)
     path = Path(_fill(wanted, source, language, suffix))

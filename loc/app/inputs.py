@@ -10,12 +10,13 @@ equal, byte for byte, to what loc writes from it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loc.app import takes
 from loc.app.languages import check_language, is_language, primary, suggestion
-from loc.app.pictures import open_pictures
+from loc.app.pictures import is_folder, open_pictures, pictures_in
 from loc.app.supplied import Imported, imported
 from loc.cast import SUFFIX, CastFile, read_cast
 from loc.errors import InputError, LocError, UsageError, printable
@@ -95,17 +96,52 @@ def _may_be_file(path: Path) -> bool:
         return True
 
 
+def named(path: Path) -> Path:
+    """A path that ends in a name, by which outputs are called: of `.` and `..`, the folder's own."""
+    return Path(os.path.realpath(path)) if path.name in ("", "..") else path
+
+
 def check_name(path: Path) -> None:
-    """Refuse an input whose path is not UTF-8: records and reports, which name it, could not be written.
+    """Refuse an input whose path is not UTF-8: records and reports, which name it, could not be written; one
+    that breaks a line: finished videos are told one a line; and one that has no name to call outputs by.
 
     Raises:
         InputError.
     """
+    if not path.name:
+        raise InputError(
+            f"{path} cannot be used.", why="It has no name.", fix="Name a video, or the folder it is in."
+        )
     if printable(path) != str(path):
         raise InputError(
             f"{path} cannot be used.",
             why="Its name is not UTF-8.",
             fix="Rename it, or the folder it is in.",
+        )
+    if not set(str(path)).isdisjoint("\r\n"):
+        raise InputError(
+            f"{str(path)!r} cannot be used.",
+            why="A line breaks in its name, and finished videos are told one a line.",
+            fix="Rename it, or the folder it is in.",
+        )
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a folder that is no film of pictures.
+
+    Raises:
+        InputError: it holds videos, which are inputs of their own, or nothing to work on, or cannot be read.
+    """
+    videos, _ = found_in(path)
+    if videos:
+        raise InputError(
+            f"{path} holds videos, and here one is asked for.", fix=f"Name one of them, e.g. {videos[0]}."
+        )
+    if not pictures_in(path):
+        raise InputError(
+            f"There is no video in {path}.",
+            why=f"No file in it ends in {', '.join(VIDEO_SUFFIXES)}; nor is there a picture.",
+            fix="Name the videos themselves, or the folder they are in.",
         )
 
 
@@ -121,12 +157,14 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
     """Open one input and gather what the user supplied with it.
 
     Raises:
-        InputError: missing, empty, unreadable, still growing, not UTF-8 by name, an output of this store, or
-            a picture without sound.
+        InputError: missing, empty, unreadable, still growing, of a name that is refused, an output of this
+            store, a picture without sound, or a folder without pictures or with videos.
         UsageError: languages or supplied files that contradict one another, or a wrong cast file or glossary.
     """
     languages = target_languages(settings)
     check_name(path)
+    if is_folder(path):
+        _check_folder(path)
     still = open_pictures(path, store, settings)
     if still:
         pictures, digest, size = still

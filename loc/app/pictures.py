@@ -78,11 +78,18 @@ def open_pictures(path: Path, store: WorkDir, settings: Settings) -> tuple[Pictu
 
     Raises:
         InputError: a picture without sound, a folder without pictures or without a rate, an unreadable file.
-        UsageError: a setting for pictures beside a video, or a rate that is none.
+        UsageError: a setting for pictures beside a video, or for one beside several, or a rate that is none.
     """
+    gentle = settings.motion != "none"
     rate = None if settings.rate is None else read_rate(settings.rate)
     if is_folder(path):
         paths = pictures_in(path)
+        if gentle and len(paths) > 1:
+            raise UsageError(
+                f"--motion goes with one picture, and {path} holds {len(paths)}.",
+                why="Several are shown one after the other, and none is held.",
+                fix="Leave it out.",
+            )
         if rate is None:
             raise InputError(
                 f"{path} holds pictures, and it is not known how many are shown in a second.",
@@ -96,8 +103,9 @@ def open_pictures(path: Path, store: WorkDir, settings: Settings) -> tuple[Pictu
                 fix="Name the speech with --audio, e.g. --audio speech.wav.",
             )
     else:
-        for name, value in (("audio", settings.audio), ("rate", settings.rate)):
-            if value is not None:
+        given = {"audio": settings.audio is not None, "rate": rate is not None, "motion": gentle}
+        for name, is_given in given.items():
+            if is_given:
                 raise UsageError(
                     f"--{name} goes with pictures, and {path.name} is none.",
                     why=f"Pictures end in {', '.join(PICTURE_SUFFIXES)}.",
@@ -113,7 +121,7 @@ def open_pictures(path: Path, store: WorkDir, settings: Settings) -> tuple[Pictu
         sound=settings.audio,
         sound_digest=sound.sha256 if sound is not None else None,
         rate=rate or DEFAULT_RATE,
-        motion=settings.motion if len(paths) == 1 else "none",
+        motion=settings.motion,
         files=files,
     )
     digest = _together(pictures.digests, pictures.sound_digest)

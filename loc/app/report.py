@@ -476,7 +476,9 @@ def build(
             device_seconds=tuple(CutSpentReport(**one.model_dump()) for one in lipsync.spent)
             if lipsync
             else (),
-            notices=tuple(dict.fromkeys(notice.message for notice in notices)),
+            notices=tuple(
+                dict.fromkeys(item.message for item in notices if item.language in (None, language))
+            ),
             bytes_kept=bytes_kept,
         ),
     )

@@ -25,7 +25,7 @@ from loc.app.feasibility import (
     restricted,
     text_supplied,
 )
-from loc.app.inputs import OwnOutputError, open_job
+from loc.app.inputs import OwnOutputError, named, open_job
 from loc.app.pool import Pool
 from loc.app.record import Recorder, StageTime, was_finished
 from loc.app.room import room_of
@@ -174,6 +174,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     stages = cut_graph(graph.stages, settings)
     ffmpeg.foresee(settings.ffmpeg, settings.ffprobe)
     require_data_folder(settings.data_dir)
+    path = named(path)
     job = open_job(path, store, settings, say)
     facts, is_own = (None, False) if job.pictures else probe_input(path, settings)
     if is_own:
@@ -185,6 +186,7 @@ def prepare(path: Path, graph: Graph, store: WorkDir, settings: Settings, *, loo
     if not has_sound and not text_supplied(job):
         raise InputError(
             f"{path.name} has no sound track, and no text was supplied.",
+            why="It announces sound, and nothing of it was sent." if facts and facts.audio else "",
             fix=f"Supply what is to be said, e.g. as {path.stem}.{job.languages[0]}.srt beside it.",
         )
     shelf = Shelf(settings.data_dir)
@@ -529,7 +531,7 @@ class _Run:
             data = content.model_dump_json(indent=2).encode() + b"\n"
             written += self._put("report", language, data, targets.report)
         if targets.with_page:
-            subject = self._subject(language, render, targets, timeline)
+            subject = self._subject(language, render, timeline)
             if not page.is_current(targets.page, page.made_from(content, subject)):
                 written += self._put("page", language, page.build(content, subject, store), targets.page)
         return written
@@ -547,13 +549,10 @@ class _Run:
             return report.same_work(path.read_bytes(), content)
         return False
 
-    def _subject(
-        self, language: str, render: Render, targets: Targets, timeline: Timeline | None
-    ) -> page.Subject:
+    def _subject(self, language: str, render: Render, timeline: Timeline | None) -> page.Subject:
         source: Source | None = self.slots.value("source")
         return page.Subject(
             name=self.job.path.name,
-            title=targets.video.name,
             said=self._said(language) if self.settings.page == "full" else {},
             shots=[float(timeline.seconds(shot.start)) for shot in source.shots]
             if source and timeline

@@ -7,7 +7,7 @@ priming, edit lists) is removed by the demuxer and decoder, which know it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +22,7 @@ import soxr
 from loc.artifacts import SAMPLE_RATE, AudioStream
 from loc.errors import InputError
 from loc.media.demux import packets
-from loc.media.ffmpeg import LOCAL_ONLY, file_url
+from loc.media.ffmpeg import LOCAL_ONLY, LONG_LOOK, file_url
 from loc.media.sound import Samples
 from loc.media.timeline import LEAP_S, STREAMED, Stretch
 
@@ -100,8 +100,9 @@ def decode_track(
     losses = losses or Losses()
     with open_track(path, track) as (container, stream):
         decoder = _Decoder(path, container, stream, track, losses)
-        placed = _resampled(decoder.placed(start, stretches), decoder.rate, channels)
-        yield from _fitted(placed, picture, channels, losses)
+        if decoder.rate:
+            placed = _resampled(decoder.placed(start, stretches), decoder.rate, channels)
+            yield from _fitted(placed, picture, channels, losses)
         if decoder.decoded == 0:
             raise InputError(
                 f"Sound track {track.track} of {path} cannot be decoded.",
@@ -309,12 +310,10 @@ def open_track(path: Path, track: AudioStream) -> Iterator[tuple[Any, Any]]:
     Raises:
         InputError: the file or the track cannot be opened.
     """
-    try:
-        container = av.open(file_url(path), options=dict(LOCAL_ONLY), metadata_errors="replace")
-    except (av.error.FFmpegError, OSError) as error:
-        raise InputError(
-            f"{path} cannot be opened.", why=str(error), fix="Check that the file plays."
-        ) from error
+    container = _opened(path)
+    if _begins_later(container, track):
+        container.close()
+        container = _opened(path, LONG_LOOK)
     with container:
         try:
             stream: Any = container.streams[track.index]
@@ -327,3 +326,20 @@ def open_track(path: Path, track: AudioStream) -> Iterator[tuple[Any, Any]]:
                 fix="Choose another track with --audio-track.",
             )
         yield container, stream
+
+
+def _opened(path: Path, look: Mapping[str, str] | None = None) -> Any:
+    try:
+        return av.open(file_url(path), options={**LOCAL_ONLY, **(look or {})}, metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(
+            f"{path} cannot be opened.", why=str(error), fix="Check that the file plays."
+        ) from error
+
+
+def _begins_later(container: Any, track: AudioStream) -> bool:
+    """Whether a track's sound was not met yet: the stream is not there, or its rate is not known."""
+    if track.index >= len(container.streams):
+        return True
+    coded = container.streams[track.index].codec_context
+    return coded is not None and not coded.sample_rate

@@ -72,6 +72,10 @@ LOCAL_ONLY: Mapping[str, str] = {
 network, which the digest of the input would not cover, and a live one is waited for without end. So are the
 demuxers that draw text, and pictures in numbered files."""
 
+LONG_LOOK: Mapping[str, str] = {"analyzeduration": str(120 * 10**6), "probesize": str(200 * 10**6)}
+"""Input options for files whose sound begins late: microseconds and bytes in which a demuxer looks for what a
+stream is. By itself it looks at 5 to 7 seconds and 5 MB."""
+
 _X264_BANNER = re.compile(rb"x264 - core (\d+[^-]*?) - ")
 
 
@@ -215,14 +219,18 @@ def decoder_fingerprint() -> str:
     return f"PyAV {av.__version__} {libraries}"
 
 
-def probe(path: Path, program: str) -> dict[str, Any]:
+def probe(path: Path, program: str, options: Mapping[str, str] | None = None) -> dict[str, Any]:
     """ffprobe's JSON of a local file: `format`, `streams` (with side data), `chapters`.
+
+    Args:
+        options: the demuxer's, e.g. `LONG_LOOK`.
 
     Raises:
         MissingError: no such program.
         ChildError: ffprobe cannot open the file.
     """
-    return _probe(path, program, "-show_format", "-show_streams", "-show_chapters")
+    given = [word for name, value in (options or {}).items() for word in (f"-{name}", value)]
+    return _probe(path, program, "-show_format", "-show_streams", "-show_chapters", *given)
 
 
 def first_picture(path: Path, stream_index: int, program: str) -> dict[str, Any]:

@@ -7,8 +7,10 @@ encode is the first.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +30,9 @@ Motion = Literal["none", "gentle"]
 LONGEST_SIDE = 1920
 """Pixels: a larger picture is made smaller. Photographs have four times what players show, and a mouth in
 them would be drawn from fewer pixels than it has."""
+
+ORIENTATION = 0x0112
+"""EXIF's tag of how a picture is to be turned."""
 
 SWAY_S, ZOOM_S = 11.0, 17.0
 """Periods of the gentle motion, seconds: slower than breath, and without a common beat for three minutes."""
@@ -55,18 +60,19 @@ def read_picture(path: Path) -> Rgb:
     import cv2
 
     try:
-        data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read.", why=error.strerror or "") from error
     # OpenCV's own words about broken files go to stderr and cannot be told from ours.
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error:  # more pixels than OpenCV takes
         picture = None
     if picture is None:
         raise InputError(
             f"{path} cannot be read as a picture.", fix="Save it again as PNG or JPEG, or name another."
         )
+    picture = _turned(np.asarray(picture, dtype=np.uint8), _webp_orientation(data))
     height, width = picture.shape[:2]
     shrink = min(1.0, LONGEST_SIDE / max(height, width))
     if shrink < 1:
@@ -76,6 +82,36 @@ def read_picture(path: Path) -> Rgb:
     if min(height, width) < 2:
         raise InputError(f"{path} is too small to be seen.", why="A side has under two pixels.")
     return np.ascontiguousarray(picture[:height, :width, ::-1])
+
+
+def _webp_orientation(data: bytes) -> int:
+    """What EXIF says of a WebP, 1 to 8; 1 where it says nothing, and of other formats, which OpenCV turns
+    itself."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return 1
+    place, block = 12, b""
+    with contextlib.suppress(struct.error):
+        while not block:
+            name, size = struct.unpack_from("<4sI", data, place)
+            block = data[place + 8 : place + 8 + size] if name == b"EXIF" else b""
+            place += 8 + size + size % 2
+        # JPEG's beginning of such a block, which some programs write here too.
+        block = block.removeprefix(b"Exif\0\0")
+        order = "<" if block[:2] == b"II" else ">"
+        (first,) = struct.unpack_from(f"{order}I", block, 4)
+        (count,) = struct.unpack_from(f"{order}H", block, first)
+        for entry in range(first + 2, first + 2 + 12 * count, 12):
+            tag, _type, _count, value = struct.unpack_from(f"{order}HHIH", block, entry)
+            if tag == ORIENTATION:
+                return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def _turned(picture: Rgb, orientation: int) -> Rgb:
+    """A picture as EXIF's orientation says it is shown."""
+    shown = picture.transpose(1, 0, 2) if orientation >= 5 else picture
+    across, down = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    return np.ascontiguousarray(shown[:: -1 if down else 1, :: -1 if across else 1])
 
 
 def make_plate(

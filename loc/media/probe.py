@@ -126,6 +126,8 @@ def probe_input(path: Path, settings: Programs) -> tuple[Facts, bool]:
     _check_file(path)
     try:
         found = ffmpeg.probe(path, settings.ffprobe)
+        if _may_sound_later(found):
+            found = ffmpeg.probe(path, settings.ffprobe, ffmpeg.LONG_LOOK)
     except ChildError as error:
         raise _unreadable(path, error) from error
     container = str(found.get("format", {}).get("format_name", ""))
@@ -150,7 +152,7 @@ def probe_input(path: Path, settings: Programs) -> tuple[Facts, bool]:
 
 def chosen_track(audio: Sequence[AudioStream], wanted: int | None) -> AudioStream | None:
     """The sound track to localize: the `wanted` one (1-based), else the default one, else the first; None
-    of none.
+    where there is none with sound in it.
 
     Raises:
         UsageError: there is no track of that number; names those there are.
@@ -165,7 +167,9 @@ def chosen_track(audio: Sequence[AudioStream], wanted: int | None) -> AudioStrea
             why=f"The file has: {listed}." if audio else "The file has no sound.",
             fix="Name one of these with --audio-track." if audio else "Leave out --audio-track.",
         )
-    return next((stream for stream in audio if stream.default), audio[0] if audio else None)
+    # Broadcasts announce tracks for which nothing is sent.
+    heard = [stream for stream in audio if stream.sample_rate]
+    return next((stream for stream in heard if stream.default), heard[0] if heard else None)
 
 
 def describe_track(stream: AudioStream) -> str:
@@ -370,6 +374,17 @@ def _shown(stream: Mapping[str, Any], assumptions: list[str]) -> tuple[Literal[0
                 assumptions.append(f"a rotation of {degrees:g} degrees is handled as {turned}")
             return _QUARTERS[turned // 90 % 4], mirrored
     return 0, False
+
+
+def _may_sound_later(found: Mapping[str, Any]) -> bool:
+    """Whether ffprobe may have stopped before the first sound: a track is announced of which it knows no
+    rate, or none where streams come up as they are met."""
+    from loc.media.timeline import STREAMED
+
+    sounds = _audio_streams(found.get("streams", []))
+    if not sounds:
+        return found.get("format", {}).get("format_name") in STREAMED
+    return any(not stream.sample_rate for stream in sounds)
 
 
 def _audio_streams(streams: Sequence[dict[str, Any]]) -> tuple[AudioStream, ...]:

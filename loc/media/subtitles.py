@@ -273,7 +273,10 @@ def _check_latin(data: bytes, text: str, name: str) -> None:
 
 _CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[,.](\d{1,9})"
 _TIMING = re.compile(rf"\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
-_LIKE_TIMING = re.compile(r"\s*\d+:\S*\s*-->")
+_LIKE_CLOCK = r"-?\d+(?:\s*[:;]\s*\d+)+\s*[,.:;]\s*\d+"
+_LIKE_TIMING = re.compile(rf"\s*(?:\d+:\S*\s*-->|{_LIKE_CLOCK}[-\s=\u2010-\u2015\u2212]*[>\u2192])")
+"""What begins a timing, or was meant to: an arrow behind three numbers that could be a time. Behind two of
+them, or one, it may be said (`10:30 -> 11:45`)."""
 _COUNTER = re.compile(r"\s*\d+\s*$")
 _VTT_ASIDE = re.compile(r"(WEBVTT|NOTE|STYLE|REGION)(\s|$)")
 
@@ -320,8 +323,15 @@ def _parse_ass(text: str, name: str) -> Iterator[_Block]:
         raise InputError(f"{name} cannot be read as ASS.", why=str(error)) from error
     for event in events:
         if event.is_text:
+            rows = _ass_rows(event.text)
+            if event.end < event.start:
+                begins, ends = (_clock(ms // 10, HUNDREDTHS, ".") for ms in (event.start, event.end))
+                raise InputError(
+                    f"{name}: a subtitle ends before it begins.",
+                    why=f"It is shown from {begins} to {ends} and says {' '.join(rows)!r}.",
+                )
             start, stop = event.start * SAMPLES_PER_MS, event.end * SAMPLES_PER_MS
-            yield _Block(start, stop, (_Part("\n".join(_ass_rows(event.text)), event.name.strip() or None),))
+            yield _Block(start, stop, (_Part("\n".join(rows), event.name.strip() or None),))
 
 
 def _ass_rows(text: str) -> list[str]:
@@ -425,9 +435,11 @@ def _untag(text: str) -> str:
     return _TAG.sub("", _READING.sub("", text))
 
 
+HUNDREDTHS = 2
 MILLISECONDS = 3
 MICROSECONDS = 6
-"""Digits of a second. Players want three; six are read back to the very sample, which has 20.8 of them."""
+"""Digits of a second. ASS has two, other players want three; six are read back to the very sample, which has
+20.8 of them."""
 
 
 def write_srt(cues: Iterable[Cue], digits: int = MILLISECONDS) -> bytes:

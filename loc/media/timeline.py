@@ -112,11 +112,6 @@ class Timeline:
         samples.setflags(write=False)
         return samples
 
-    def frame_at(self, sample: int) -> int:
-        """The frame on screen at a sample, clamped to 0..count-1."""
-        starts = self.samples()[:-1]
-        return int(np.clip(np.searchsorted(starts, sample, side="right") - 1, 0, self.count - 1))
-
 
 def save_table(pts: npt.NDArray[np.int64], key: npt.NDArray[np.bool_]) -> bytes:
     """The bytes of a frame table: .npy, int64 [n, 2]."""

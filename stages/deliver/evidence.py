@@ -102,7 +102,7 @@ class Gathered:
         """What was made; a part that failed is left out, and said."""
         made = [item for item in done if isinstance(item, Made)]
         if len(made) < len(done):
-            ctx.runner.notice(
+            ctx.notice(
                 "page-incomplete", f"{len(done) - len(made)} parts of the report's page could not be made."
             )
         peaks = len(self.work) - len(self.shown)

@@ -151,7 +151,7 @@ def _side_by_side(ctx: Context, *parts: Callable[[], list[Work]]) -> list[list[M
 def _tell_missing(ctx: Context, source: Transcript | None, shown: Callable[[], Sequence[Cue]]) -> None:
     """Say aloud where both languages were asked for and the source's text is not there."""
     if source is not None and (lacking := sum(not cue.below for cue in shown())):
-        ctx.runner.notice(
+        ctx.notice(
             "one-language",
             f"{lacking} subtitles are in one language: what the source says there is not known. "
             "--transcript supplies it.",

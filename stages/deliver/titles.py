@@ -42,7 +42,7 @@ def drawn(
     first = font_for(ctx.language)
     fonts = [fonts_for(cue.text + cue.below, first) for cue in shown]
     if lost := "".join(dict.fromkeys("".join(left for _, left in fonts))):
-        ctx.runner.notice(
+        ctx.notice(
             "no-glyph", f"{len(lost)} signs are in no font of this machine and are not drawn: {_named(lost)}."
         )
     work = [

@@ -50,7 +50,7 @@ def cast_voices(
             done[speaker] = replace(requests[speaker], name=own, bank=name if file is not None else None)
         else:
             can = "does not imitate" if file is not None else "has no voices by name"
-            context.runner.notice(
+            context.notice(
                 "voice-not-taken",
                 f"{speaker}: {engine.card.id} {can}; another voice speaks than {cast.name} names.",
             )
@@ -93,7 +93,7 @@ def known_again(
         return requests, ()
     teller = embedder(context)
     if teller is None or not any(one.voice for one in asked):
-        context.runner.notice(
+        context.notice(
             "bank-not-asked",
             f"Nobody is matched with the {len(usable)} voice(s) of the bank: pitch and timbre do not tell a "
             "person from others in another recording. `loc models env resemblyzer` makes what does.",
@@ -104,7 +104,7 @@ def known_again(
     done = dict(requests)
     for match in found:
         taken = match.outcome == "taken"
-        context.runner.notice(
+        context.notice(
             "voice-matched" if taken else "voice-not-matched", matching.in_words(match, teller.scale.lead)
         )
         if taken and engine.traits.clones:

@@ -133,7 +133,7 @@ def _tried(context: Context, work: Sequence[tuple[Action, Make]]) -> list[Made |
     made = context.runner.attempt(work)
     failed = [item for item in made if isinstance(item, LocError)]
     if failed:
-        context.runner.notice("not-listened", f"{len(failed)} lines could not be listened to: {failed[0]}")
+        context.notice("not-listened", f"{len(failed)} lines could not be listened to: {failed[0]}")
     return [None if isinstance(item, LocError) else item for item in made]
 
 

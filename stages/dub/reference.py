@@ -136,7 +136,7 @@ def _made(
     for speaker, item in zip(spans, context.runner.attempt(work, parallel=True), strict=True):
         if isinstance(item, LocError):
             why = f"{speaker}: {item} Its spans are told by their pitch alone."
-            context.runner.notice("not-listened", why)
+            context.notice("not-listened", why)
             done[speaker] = context.runner.do(
                 *_cut(context, speaker, speech, background, spans[speaker], None)
             )

@@ -165,7 +165,7 @@ def _round(
         item.took(Said(made, wish.take, place, (*made.about.faults, *judged.faults), judged))
     for item, wish in zip(tries, wished, strict=True):
         if not item.passed and engine.traits.has_takes:
-            context.runner.notice(
+            context.notice(
                 "take-failed", f"{item.wish.place}, take {wish.take} of {engine.card.id}: {item.why}"
             )
 
@@ -229,7 +229,7 @@ def timed(
         done[wish.line.id] = replace(own, speech=replace(own.speech, phones=item.ref("phones")))
         empty += not item.detail["phones"]
     if empty:
-        context.runner.notice(
+        context.notice(
             "no-phone-times",
             f"{context.language}: nothing tells when which sound is heard in {empty} lines; backends that "
             "draw lips by sounds leave the mouth at rest there.",

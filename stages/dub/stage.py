@@ -184,7 +184,7 @@ def _imitating(
         elif engines[0].traits.clones:
             why = f"It is not imitated. {reference.refusal(recording)}"
             if engines[0].traits.has_classes:
-                context.runner.notice("not-imitated", f"{speaker}: {why}")
+                context.notice("not-imitated", f"{speaker}: {why}")
             else:
                 context.runner.defect("dub", f"speaker {speaker}", "not-imitated", why, context.language)
     return done, matched
@@ -290,7 +290,7 @@ def _slowed(context: Context, source: Source, lines: Lines) -> tuple[Slowed, ...
 def _tell_slowed(context: Context, slowed: Sequence[Slowed], longer: int) -> None:
     """Say aloud that the picture is not as it was filmed, and by how many samples it is longer."""
     if slowed:
-        context.runner.notice(
+        context.notice(
             "retimed",
             f"{context.language}: the picture is shown slower in {len(slowed)} "
             f"{'stretch' if len(slowed) == 1 else 'stretches'}, so that lines fit; "

@@ -41,7 +41,7 @@ def make_plate(ctx: Context, pictures: Pictures) -> Ref:
 
     action = Action(
         name="ingest.plate",
-        version=1,
+        version=2,
         site=ctx.site(STAGE, "plate"),
         inputs={"pictures": list(pictures.digests), "sound": pictures.sound_digest},
         params={"rate": pictures.rate, "motion": pictures.motion},

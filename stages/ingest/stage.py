@@ -177,7 +177,7 @@ def _probe(ctx: Context) -> Made:
 
     action = Action(
         name="ingest.probe",
-        version=4,
+        version=5,
         site=ctx.site(STAGE),
         inputs={"source": ctx.job.digest},
         programs={
@@ -340,7 +340,8 @@ def _tell(ctx: Context, facts: Facts, scan: ScanFacts, timeline: Timeline, track
     if facts.subtitles:
         ctx.runner.notice("left-out", f"The source's subtitle tracks ({facts.subtitles}) are left out.")
     if track is None:
-        ctx.runner.notice("no-sound", "The source has no sound track.")
+        told = "announces sound, and nothing of it was sent" if facts.audio else "has no sound track"
+        ctx.runner.notice("no-sound", f"The source {told}.")
         return
     if len(facts.audio) > 1 and ctx.settings.audio_track is None:
         ctx.runner.notice(

@@ -93,7 +93,7 @@ def appraise(
         drawn = () if passes else held.drawn
         result[one.number] = replace(held, drawn=drawn, reasons=reasons)
     if strange:
-        context.runner.notice(UNLIKE, _told(strange, passed=context.settings.unlike == "pass"))
+        context.notice(UNLIKE, _told(strange, passed=context.settings.unlike == "pass"))
     return result
 
 

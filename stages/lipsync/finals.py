@@ -155,7 +155,7 @@ def check_numbers(context: Context, cuts: Sequence[CutOutlook]) -> None:
     for one in cuts:
         if one.number in named and one.route == "passthrough":
             why = ", ".join(reason.code for reason in one.reasons)
-            context.runner.notice(
+            context.notice(
                 "passed-cut", f"Cut {one.number} passes through ({why}): it has no draft, and gets no final."
             )
 
@@ -230,7 +230,7 @@ def _kept(
     """Chosen cuts with their drafts, since nothing can draw finals here; where finals were demanded they are
     defects."""
     why = _without(len(chosen), error)
-    context.runner.notice("no-finals", why)
+    context.notice("no-finals", why)
     if context.settings.demands_finals:
         context.runner.defect(STAGE, "finals", "no-finals", why, context.language)
     absent = Reason(code="no-finals", detail="Nothing on this machine can draw it now.")
@@ -273,7 +273,7 @@ def _artists(
             short = short or error
             continue
         if short is not None:
-            context.runner.notice("finals-smaller", f"Finals are drawn by another model. {short}")
+            context.notice("finals-smaller", f"Finals are drawn by another model. {short}")
         wanted = [(number, action) for number, action in actions if number not in artists]
         outlook = _estimate(context, wanted, room, outlook)
         return artists | {one.number: backend for one in left}, outlook, None
@@ -286,7 +286,7 @@ def _tell_better(
     """Say which finals are there by another model than the best."""
     by_others = {number: artist.model for number, artist in artists.items() if artist is not best}
     if by_others:
-        context.runner.notice(
+        context.notice(
             "finals-stay",
             f"Finals for cut {listed(by_others)} stay as {', '.join(sorted(set(by_others.values())))} drew "
             f"them; --backend finals={best.model} draws them anew by a better model.",
@@ -312,9 +312,7 @@ def _estimate(
         else f"about {pace * total:.0f} s of the device, by {len(paces)} redraws before"
     )
     memory = "" if room is None else f"; memory {room}"
-    context.runner.notice(
-        "finals-estimate", f"Finals for cut {listed(frames)}, {total} frames: {took}{memory}."
-    )
+    context.notice("finals-estimate", f"Finals for cut {listed(frames)}, {total} frames: {took}{memory}.")
     return [
         replace(
             one,

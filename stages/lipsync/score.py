@@ -73,7 +73,7 @@ def scores(
         else:
             by_cut[one.redraw.cut].append((one.redraw, made))
     for index, error in failed.items():
-        context.runner.notice(UNWATCHED, f"Cut {index + 1} is unscored: {error.what}")
+        context.notice(UNWATCHED, f"Cut {index + 1} is unscored: {error.what}")
     wanted = [index for index in by_cut if index not in failed]
     work = [rate(context, film, measure, index, by_cut[index], clips[index]) for index in wanted]
     rated = context.runner.map(work, parallel=True)
@@ -100,7 +100,7 @@ def _judged(
         work = [judge_cut(context, film, judge, own[index], clips[index]) for index in agreed]
         for index, made in zip(agreed, context.runner.attempt(work), strict=True):
             if isinstance(made, LocError):
-                context.runner.notice(UNWATCHED, f"Cut {index + 1} is not judged: {made.what}")
+                context.notice(UNWATCHED, f"Cut {index + 1} is not judged: {made.what}")
             elif (score := made.model("score", Score)).value is not None:
                 said[index].append(score)
     return {index: _with(score, said[index]) for index, score in agreed.items()}

@@ -508,7 +508,7 @@ def _drafted(
             backend = cast(Drafter, following)
             name = context.card_of(backend).choice.partition("/")[2]
             # Without figures, which change from run to run: it stands in the report.
-            context.runner.notice("drafts-smaller", f"Drafts are drawn by {name}. {short.error.what}")
+            context.notice("drafts-smaller", f"Drafts are drawn by {name}. {short.error.what}")
             profiles = _measured(context, film, backend, speaking)
 
 
@@ -614,7 +614,7 @@ def _tell(
         context.runner.defect(STAGE, f"cut {index + 1}", FAILED, str(failure), context.language)
     several = sum(any(reason.code == SEVERAL_FACES for reason in cut.reasons) for cut in routed)
     if several:
-        context.runner.notice(
+        context.notice(
             SEVERAL_FACES,
             f"{several} of {len(routed)} cuts show several faces, and which one speaks is not known: they "
             "keep their picture as it is. A cast file can say it.",
@@ -628,7 +628,7 @@ def _tell(
     ):
         count = sum(len(one.segments) for one in castings if one.by == by)
         if count:
-            context.runner.notice(f"cast-{by}", said.format(_lines_are(count)))
+            context.notice(f"cast-{by}", said.format(_lines_are(count)))
 
 
 def _lines_are(count: int) -> str:

@@ -97,7 +97,7 @@ def _paces(ctx: Context, transcript: Transcript) -> dict[str | None, float]:
     if not isinstance(engine, pace.Speaks):
         return {}
     if ctx.language not in pace.SAMPLES:
-        ctx.runner.notice(
+        ctx.notice(
             "no-pace",
             f"How fast {NAMES.get(ctx.language, ctx.language)} is spoken cannot be measured, for there is no "
             "text for it here: no line is shortened to fit.",
@@ -107,7 +107,7 @@ def _paces(ctx: Context, transcript: Transcript) -> dict[str | None, float]:
     wanted = sorted({"low", *classes.values()})
     made = ctx.runner.attempt([pace.measure(ctx, engine, voice_class) for voice_class in wanted])
     if any(isinstance(result, LocError) for result in made):
-        ctx.runner.notice("no-pace", f"{engine.card.name} could not be timed: no line is shortened for it.")
+        ctx.notice("no-pace", f"{engine.card.name} could not be timed: no line is shortened for it.")
         return {}
     found = {
         voice_class: result.model("pace", pace.Pace).units_per_second

@@ -77,7 +77,7 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
         origin, cost = "translated", _sum(ctx, [*made.values(), *rewritten])
     failed = [line for line in lines if line.failed]
     for line in failed:
-        ctx.runner.defect(NAME, line.id, "untranslated", line.failed or "", ctx.language)
+        ctx.runner.defect(NAME, f"line {line.id}", "untranslated", line.failed or "", ctx.language)
     if len(failed) > MOST_FAILED * len(transcript.segments):
         raise MissingError(
             f"{len(failed)} of {len(lines)} lines could not be translated to {ctx.language}.",
@@ -180,7 +180,7 @@ def _translated(ctx: Context, transcript: Transcript) -> Results:
         else:
             made = _by_line(ctx, cast(Translator, translator), spoken, source)
         if ctx.job.cast and ctx.job.cast.manners and not isinstance(translator, SceneTranslator):
-            ctx.runner.notice(
+            ctx.notice(
                 "manners-ignored",
                 f"{ctx.job.cast.name} says how speakers talk, which {translator.card.name} cannot be told.",
             )
@@ -201,7 +201,7 @@ def _sum(ctx: Context, made: Iterable[Made | LocError]) -> Spent | None:
     kept = [one.detail for one in results if isinstance(one, Made) and "requests" in one.detail]
     if in_vain := _added(lost):
         money = "" if in_vain.cost is None else f", {in_vain.cost:g} by --llm-price"
-        ctx.runner.notice(
+        ctx.notice(
             "spent-in-vain",
             f"{in_vain.requests} requests brought no line: {in_vain.tokens_in} tokens in and"
             f" {in_vain.tokens_out} out{money}.",

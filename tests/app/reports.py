@@ -223,7 +223,6 @@ def subject(evidence: Evidence | None = None, *, bare: bool = False) -> Subject:
     said = {f"l{number:04}": Said(f"台詞 {number} {HARM}", f"Line {number}.") for number in range(12)}
     return Subject(
         name=f"{HARM}.mp4",
-        title="out.ja.mp4",
         said={} if bare else said,
         shots=[5.0 * number for number in range(12)],
         evidence=evidence,

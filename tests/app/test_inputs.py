@@ -9,10 +9,12 @@ import pytest
 
 from loc.app.inputs import open_job
 from loc.app.languages import NAMES, check_language, is_language, suggestion
+from loc.app.run import prepare
 from loc.errors import InputError, UsageError
 from loc.settings import Settings
 from loc.stage import Job
 from loc.store.workdir import SuppliedRecord, WorkDir
+from tests.app.toy import Toy
 
 Make = Callable[..., Settings]
 CUES = "1\n00:00:00,000 --> 00:00:00,400\n{}\n"
@@ -147,6 +149,35 @@ def test_own_output_is_no_input(talk: Path, store: WorkDir, settings: Make) -> N
     store.record_output(store.input_digest(talk)[0])
     with pytest.raises(InputError, match="written by loc"):
         open_it(talk, store, settings())
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_pictures_named_by_where_they_lie_have_their_output_beside_their_folder(
+    tmp_path: Path, settings: Make, toy: Toy, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = tmp_path / "frames"
+    (frames / "down").mkdir(parents=True)
+    (frames / "1.png").write_bytes(b"picture")
+    (frames / "speech.wav").write_bytes(b"sound")
+    monkeypatch.chdir(frames / "down" if name == ".." else frames)
+    given = settings(rate="25", audio=frames / "speech.wav", source_language="en")
+    prepared = prepare(Path(name), toy.graph(), WorkDir(given.work_dir), given, look=True)
+    assert prepared.job.path == frames
+    assert prepared.targets["ja"].video == tmp_path / "frames.ja.mp4"
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [([], "There is no video in"), (["b.mp4", "a.mov", "1.png"], "holds videos, .* Name one.*a.mov")],
+)
+def test_a_folder_that_is_no_film_is_told_by_what_it_holds(
+    tmp_path: Path, store: WorkDir, settings: Make, held: list[str], said: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in held:
+        (tmp_path / "folder" / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=said):
+        open_it(tmp_path / "folder", store, settings())
 
 
 def test_empty_subtitles_are_refused(talk: Path, store: WorkDir, settings: Make) -> None:

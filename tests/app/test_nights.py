@@ -192,7 +192,9 @@ def odd_paths(folder: Path) -> list[Path]:
     latin.write_bytes(b"x")
     loop = folder / "loop.mp4"
     loop.symlink_to("loop.mp4")
-    return [folder / "talk.mp4" / "deeper.mp4", folder / ("x" * 300 + ".mp4"), loop, latin]
+    broken = folder / "two\nlines.mp4"
+    broken.write_bytes((folder / "talk.mp4").read_bytes())
+    return [folder / "talk.mp4" / "deeper.mp4", folder / ("x" * 300 + ".mp4"), loop, latin, broken]
 
 
 def test_an_odd_path_is_refused_in_its_turn_and_the_rest_goes_on(
@@ -604,6 +606,20 @@ def test_a_folder_without_videos_cannot_be_used(
     outcomes = run_all([folder, video], toy.graph(), settings())
     assert overall(outcomes) == ExitCode.SOME_FAILED
     assert json.loads(video.with_name("talk.ja.report.json").read_text())
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "down/.."])
+def test_a_folder_named_by_where_it_lies_is_refused_in_its_turn(
+    toy: Toy, video: Path, settings: Make, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "nothing"
+    (folder / "down").mkdir(parents=True)
+    monkeypatch.chdir(folder / "down" if name == ".." else folder)
+    [outcome] = run_all([Path(name)], toy.graph(), settings())
+    assert outcome.code == ExitCode.INPUT
+    assert ("/ cannot be used" if name == "/" else f"There is no video in {folder}.") in str(outcome.error)
+    outcomes = run_all([Path(name), video], toy.graph(), settings())
+    assert [outcome.code for outcome in outcomes] == [ExitCode.INPUT, ExitCode.DONE]
 
 
 def test_the_words_of_one_video_are_not_given_to_several(toy: Toy, three: list[Path], settings: Make) -> None:

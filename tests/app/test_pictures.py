@@ -65,7 +65,7 @@ def test_a_picture_with_its_sound(files: Path, store: WorkDir) -> None:
 
 
 def test_a_folder_at_a_rate(files: Path, store: WorkDir) -> None:
-    opened = open_pictures(files / "frames", store, Settings(rate="12", motion="gentle"))
+    opened = open_pictures(files / "frames", store, Settings(rate="12"))
     assert opened is not None
     pictures = opened[0]
     assert len(pictures.paths) == 2
@@ -84,13 +84,15 @@ def test_a_video_is_no_picture(files: Path, store: WorkDir) -> None:
         ("photo.png", {"audio": "none.wav"}, ExitCode.INPUT, "none.wav does not exist"),
         ("talk.mp4", {"audio": "speech.wav"}, ExitCode.USAGE, "--audio goes with pictures"),
         ("talk.mp4", {"rate": "25"}, ExitCode.USAGE, "--rate goes with pictures"),
+        ("talk.mp4", {"motion": "gentle"}, ExitCode.USAGE, "--motion goes with pictures"),
+        ("frames", {"rate": "25", "motion": "gentle"}, ExitCode.USAGE, "--motion goes with one picture"),
         ("photo.png", {"audio": "speech.wav", "rate": "x"}, ExitCode.USAGE, "no rate"),
     ],
 )
 def test_what_is_wrong(
-    files: Path, store: WorkDir, name: str, given: dict[str, str], code: ExitCode, said: str
+    files: Path, store: WorkDir, name: str, given: dict[str, Any], code: ExitCode, said: str
 ) -> None:
-    settings = Settings(audio=files / given["audio"] if "audio" in given else None, rate=given.get("rate"))
+    settings = Settings(**given | {"audio": files / given["audio"] if "audio" in given else None})
     with pytest.raises(LocError, match=said) as caught:
         open_pictures(files / name, store, settings)
     assert caught.value.code is code

@@ -142,6 +142,31 @@ def test_defects_give_exit_code_3_and_stand_in_the_report(toy: Toy, video: Path,
     ]
 
 
+def test_a_report_has_the_notices_of_its_language_and_of_the_film(
+    toy: Toy, video: Path, settings: Make
+) -> None:
+    toy.notices = {"": "Odd.", "ja": "Few voices.", "es": "Few voices.", "de": "Slow."}
+    seen: list[Event] = []
+    run_all([video], toy.graph(), settings(languages=("ja", "es", "de")), [seen.append])
+    said = {
+        language: json.loads(video.with_name(f"talk.{language}.report.json").read_text())["run"]["notices"]
+        for language in ("ja", "es", "de")
+    }
+    assert {language: ["Few voices." in words, "Slow." in words] for language, words in said.items()} == {
+        "ja": [True, False],
+        "es": [True, False],
+        "de": [False, True],
+    }
+    assert all("Odd." in words for words in said.values())
+    told = [(event.message, event.language) for event in seen if isinstance(event, Notice)]
+    assert [one for one in told if one[0] in toy.notices.values()] == [
+        ("Odd.", None),
+        ("Few voices.", "ja"),
+        ("Few voices.", "es"),
+        ("Slow.", "de"),
+    ]
+
+
 def test_missing_backend_ends_before_any_work_and_names_the_ways_out(
     toy: Toy, video: Path, settings: Make
 ) -> None:

@@ -42,6 +42,8 @@ class Toy:
     made: list[str] = field(default_factory=list)
     fail_languages: set[str] = field(default_factory=set)
     defect_languages: set[str] = field(default_factory=set)
+    notices: Mapping[str, str] = field(default_factory=dict)
+    """Language -> what is said of it; "" -> what each says of the whole film."""
     before_make: Callable[[str], None] = lambda name: None
     opened: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -80,6 +82,10 @@ class Toy:
                 params={"to": language},
             )
         backend = context.backend("translate", language)
+        if "" in self.notices:
+            context.runner.notice("toy", self.notices[""])
+        if said := self.notices.get(str(language)):
+            context.notice("toy", said)
         if language in self.defect_languages:
             context.runner.defect("translate", "line 1", "toy", "not quite right", language)
         return self.action(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import ffmpeg
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -17,8 +18,9 @@ import pytest
 from loc.artifacts import SAMPLE_RATE, AudioStream
 from loc.errors import InputError
 from loc.media.audio import Losses, decode_track
+from loc.media.ffmpeg import file_url, run
 from loc.media.frames import scan_frames
-from loc.media.probe import probe_source
+from loc.media.probe import chosen_track, probe_source
 from loc.media.timeline import Stretch
 from loc.settings import Settings
 from tests.media import synth
@@ -106,6 +108,32 @@ def test_a_late_track_is_padded(suffix: str, tmp_path: Path) -> None:
     assert np.abs(sound[: int(0.9 * late * SAMPLE_RATE)]).max() < 1e-3
     moved = np.concatenate([sound[int(late * SAMPLE_RATE) :], np.zeros(int(late * SAMPLE_RATE), np.float32)])
     assert np.abs(synth.click_errors(moved)[:2]).max() < 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sound"), [(".ts", "aac"), (".ts", "mp2"), (".mpg", "mp2"), (".mpg", "ac3")]
+)
+@pytest.mark.parametrize("late", [10, 20])
+def test_sound_that_begins_behind_a_demuxers_first_look_is_found(
+    suffix: str, sound: str, late: int, tmp_path: Path
+) -> None:
+    path = _late(tmp_path, suffix, sound, late)
+    (track,) = probe_source(path, Settings()).audio
+    assert (track.sample_rate, track.channels, track.layout) == (SAMPLE_RATE, 2, "stereo")
+    heard = decoded(path)
+    assert heard.shape[1] == 2
+    assert np.abs(heard[: int((late - 0.1) * SAMPLE_RATE)]).max() < 1e-3
+    assert np.abs(synth.click_errors(heard[late * SAMPLE_RATE :, 0])).max() < 1
+
+
+def test_a_track_that_is_announced_and_empty_is_refused_by_name_alone(tmp_path: Path) -> None:
+    recipe = Recipe(".ts", _MPEG4, sound="mp2", extra={"bsf:a": "noise=drop=1"})
+    path = synth.make(tmp_path, recipe, frames=FRAMES)
+    facts = probe_source(path, Settings())
+    assert chosen_track(facts.audio, None) is None
+    assert chosen_track(facts.audio, 1) == facts.audio[0]
+    with pytest.raises(InputError, match=r"Sound track 1 of .* cannot be decoded"):
+        decoded(path)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".ts"])
@@ -305,6 +333,19 @@ def _shifted(folder: Path, suffix: str, sound: Fraction) -> Path:
             packet.dts += round(delay / packet.time_base)
             packet.stream = streams[packet.stream.index]
             writer.mux(packet)
+    return target
+
+
+def _late(folder: Path, suffix: str, codec: str, late: int) -> Path:
+    """Clicks on two channels, the first of them `late` + 1 seconds behind the first picture."""
+    recipe = Recipe(".mp4", _MPEG4, sound="aac")
+    picture = synth.make(folder, recipe, frames=(late + SECONDS) * synth.RATE, name="picture", tracks=[])
+    recipe = Recipe(".mkv", _MPEG4, sound="pcm_s16le")
+    sound = synth.beside(synth.clicks(Fraction(SECONDS)))
+    clicks = synth.make(folder, recipe, frames=FRAMES, name="clicks", tracks=[sound])
+    streams = ffmpeg.input(file_url(picture))["v"], ffmpeg.input(file_url(clicks), itsoffset=late)["a"]
+    target = folder / f"late{suffix}"
+    run(ffmpeg.output(*streams, file_url(target), vcodec="mpeg2video", **{"q:v": 4}, acodec=codec), "ffmpeg")
     return target
 
 

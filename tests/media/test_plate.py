@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import cv2
@@ -121,16 +123,95 @@ def test_large_and_odd_pictures_become_even_and_small_enough(tmp_path: Path) -> 
     assert large.shape == (500, LONGEST_SIDE, 3)
 
 
-def test_a_photograph_on_its_side_stands_up(tmp_path: Path) -> None:
-    path = save(tmp_path / "a.jpg", gradient(), cv2.IMWRITE_JPEG_QUALITY, 95)
-    data = path.read_bytes()
-    # An EXIF block that says: turn by 90 degrees clockwise to show.
-    tags = b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
-    exif = b"Exif\x00\x00" + tags
-    path.write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
-    turned = read_picture(path)
-    assert turned.shape == (64, 48, 3)
-    np.testing.assert_allclose(turned, np.rot90(gradient(), -1), atol=12)
+def exif(orientation: int, order: Literal["big", "little"]) -> bytes:
+    """A block with an orientation behind a tag of a camera's."""
+    number = {"big": ">", "little": "<"}[order]
+    tags = [
+        (0x0100, 4, 1, struct.pack(f"{number}I", 64)),
+        (0x0112, 3, 1, struct.pack(f"{number}HH", orientation, 0)),
+    ]
+    entries = b"".join(struct.pack(f"{number}HHI", *tag[:3]) + tag[3] for tag in tags)
+    head = {"big": b"MM", "little": b"II"}[order] + struct.pack(f"{number}HI", 42, 8)
+    return head + struct.pack(f"{number}H", len(tags)) + entries + bytes(4)
+
+
+def jpeg_with(path: Path, block: bytes) -> Path:
+    data = save(path, gradient(), cv2.IMWRITE_JPEG_QUALITY, 95).read_bytes()
+    block = b"Exif\0\0" + block
+    path.write_bytes(data[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + data[2:])
+    return path
+
+
+def png_with(path: Path, block: bytes) -> Path:
+    data = save(path, gradient()).read_bytes()
+    chunk = b"eXIf" + block
+    head = 8 + 12 + 13
+    path.write_bytes(
+        data[:head]
+        + struct.pack(">I", len(block))
+        + chunk
+        + struct.pack(">I", zlib.crc32(chunk))
+        + data[head:]
+    )
+    return path
+
+
+def webp_with(path: Path, block: bytes, start: bytes = b"") -> Path:
+    """In the extended format, which says that a block of EXIF follows the picture."""
+    picture = save(path, gradient(), cv2.IMWRITE_WEBP_QUALITY, 101).read_bytes()[12:]
+    size = struct.pack("<I", 64 - 1)[:3] + struct.pack("<I", 48 - 1)[:3]
+    head = b"VP8X" + struct.pack("<II", 10, 0x08) + size
+    block = start + block
+    rest = head + picture + b"EXIF" + struct.pack("<I", len(block)) + block + bytes(len(block) % 2)
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(rest) + 4) + b"WEBP" + rest)
+    return path
+
+
+def webp_with_a_started(path: Path, block: bytes) -> Path:
+    return webp_with(path, block, b"Exif\0\0")
+
+
+ORIENTED: Mapping[int, Callable[[Pixels], Pixels]] = {
+    1: lambda picture: picture,
+    2: lambda picture: picture[:, ::-1],
+    3: lambda picture: picture[::-1, ::-1],
+    4: lambda picture: picture[::-1],
+    5: lambda picture: picture.transpose(1, 0, 2),
+    6: lambda picture: np.rot90(picture, -1),
+    7: lambda picture: picture.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda picture: np.rot90(picture, 1),
+}
+"""What EXIF's orientations make of a picture to show it."""
+
+
+@pytest.mark.parametrize("orientation", ORIENTED)
+@pytest.mark.parametrize("order", ["big", "little"])
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.jpg", jpeg_with),
+        ("a.png", png_with),
+        ("a.webp", webp_with),
+        ("b.webp", webp_with_a_started),
+    ],
+)
+def test_a_photograph_is_turned_as_it_says(
+    tmp_path: Path,
+    name: str,
+    write: Callable[[Path, bytes], Path],
+    order: Literal["big", "little"],
+    orientation: int,
+) -> None:
+    turned = read_picture(write(tmp_path / name, exif(orientation, order)))
+    np.testing.assert_allclose(turned, ORIENTED[orientation](gradient()), atol=12)
+
+
+@pytest.mark.parametrize(
+    "block", [b"", b"MM", exif(6, "big")[:9], exif(6, "big")[:24], exif(9, "little"), b"?" * 40]
+)
+def test_a_damaged_orientation_turns_nothing(tmp_path: Path, block: bytes) -> None:
+    picture = read_picture(webp_with(tmp_path / "a.webp", block))
+    np.testing.assert_allclose(picture, gradient(), atol=12)
 
 
 def test_gentle_motion_moves_little_and_shows_no_edge(tmp_path: Path) -> None:

@@ -65,6 +65,10 @@ EARLY, LATER = "00:00:01,000 --> 00:00:02,000", "00:00:03,000 --> 00:00:04,000"
         (f"{EARLY}\na\n42\n\n{LATER}\nb", ["a 42", "b"]),
         (f"1\n{EARLY}\n{{\\an8}}<i>a</i> <font color=red>b</font> <3 {{c}}", ["a b <3 {c}"]),
         (f"1\n{EARLY}\n日本\n語です\nhello\nworld", ["日本語です hello world"]),
+        (f"1\n{EARLY}\n10:30 -> 11:45", ["10:30 -> 11:45"]),
+        (f"1\n{EARLY}\n-3:1 -> out", ["-3:1 -> out"]),
+        (f"1\n{EARLY}\n12:30:05, that is > noon", ["12:30:05, that is > noon"]),
+        (f"1\n{EARLY}\n2 -- > 1", ["2 -- > 1"]),
     ],
 )
 def test_srt_as_it_comes(data: str, expected: list[str]) -> None:
@@ -111,6 +115,7 @@ intro
         ("WEBVTT\n\n1\n00:01.000 --> 00:02.000\na\n2\n00:03.000 --> 00:04.000\nb\n", ["a", "b"]),
         ("WEBVTT\r\r\n\r\r\n00:01.000 --> 00:02.000\r\r\na\r\r\n", ["a"]),
         ("WEBVTT\n\n00:01.000 --> 00:02.000\na --> b\n", ["a --> b"]),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\n10:30 -> 11:45\n", ["10:30 -> 11:45"]),
     ],
 )
 def test_webvtt_as_it_comes(data: str, expected: list[str]) -> None:
@@ -132,6 +137,19 @@ Comment: 0,0:00:01.50,0:00:02.00,Default,,0,0,0,,not shown
 Dialogue: 0,0:00:01.50,0:00:02.00,Default,,0,0,0,,{\p1}m 0 0 l 10 10{\p0}
 """
     assert read_cues(data.encode(), "a.ass") == [cue(1.5, 2, "One, two three")]
+
+
+def test_an_ass_line_that_ends_before_it_begins_is_refused() -> None:
+    data = """[Script Info]
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:01.50,0:00:02.00,Default,,0,0,0,,ok
+Comment: 0,0:00:04.00,0:00:03.00,Default,,0,0,0,,not shown
+Dialogue: 0,0:00:05.00,0:00:04.50,Default,,0,0,0,,lost
+"""
+    with pytest.raises(InputError, match="ends before it begins") as caught:
+        read_cues(data.encode(), "a.ass")
+    assert caught.value.why == "It is shown from 00:00:05.00 to 00:00:04.50 and says 'lost'."
 
 
 @pytest.mark.parametrize(
@@ -172,6 +190,30 @@ def test_encodings(text: str, encoding: str, told: list[str]) -> None:
 def test_what_cannot_be_read_is_refused_in_words(data: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_cues(data, "a.srt")
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [
+        "00:00:03,000 -> 00:00:04,000",
+        "00:00:03,000 –> 00:00:04,000",
+        "00:00:03,000 —> 00:00:04,000",
+        "00:00:03,000 -- > 00:00:04,000",
+        "00:00:03,000 → 00:00:04,000",
+        "00:00:03 -> 00:00:04",
+        "00:00:03, 000 --> 00:00:04,000",
+        "00: 00: 03,000 --> 00:00:04,000",
+        "00;00;03,000 --> 00:00:04,000",
+        "-00:00:01,000 --> 00:00:04,000",
+        "-00:01.000 --> 00:04.000",
+        "00:03.000 -> 00:04.000",
+    ],
+)
+@pytest.mark.parametrize("head", ["1\n00:00:01,000 --> 00:00:02,000\nok\n\n2\n", "WEBVTT\n\n\n\ncue\n"])
+def test_times_that_are_almost_right_are_neither_said_nor_lost(head: str, timing: str) -> None:
+    with pytest.raises(InputError, match="line 6: the times cannot be read") as caught:
+        read_cues(f"{head}{timing}\nnext\n".encode(), "a.srt")
+    assert timing in caught.value.why
 
 
 @given(st.binary(max_size=300))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ import pytest
 pytest.importorskip("transformers")
 
 from cli.graph import load_graph
+from loc.app.page.attention import attention
 from loc.app.run import RunResult, prepare, run_job
 from loc.errors import ExitCode, MissingError
 from loc.events import ActionDone, Defect, Event
@@ -150,7 +152,12 @@ def test_one_overlong_line_is_a_defect_and_the_others_are_dubbed(
     result, events = run()
     assert result.exit_code is ExitCode.DEFECTS
     [defect] = [event for event in events if isinstance(event, Defect) and event.stage == "translate"]
-    assert (defect.unit, defect.message) == ("l0001", "The sentence is too long for the translator.")
+    assert (defect.unit, defect.message) == ("line l0001", "The sentence is too long for the translator.")
+    report = json.loads((folder / "talk.es.report.json").read_text())
+    [item] = [item for item in attention(report) if "l0001" in item.title]
+    assert [(place.kind, report[place.kind][place.number]["line"]) for place in item.places] == [
+        ("silent", "l0001")
+    ]
     assert spoken(folder, "es") == [SPANISH[1], "Y así, compatriotas,", "pregunten qué pueden hacer."]
     unspoken = {
         event.unit for event in events if isinstance(event, ActionDone) and event.action == "dub.speak"

@@ -146,7 +146,7 @@ def test_a_failed_line_is_a_defect_without_text_and_is_tried_again(context: Any,
     made = translate(first, transcript("one", "down", "echo this", "", "two"))
     assert [line.text for line in made.lines] == ["ONE!", "", "", "", "TWO!"]
     assert [line.failed is not None for line in made.lines] == [False, True, True, False, False]
-    assert [defect.unit for defect in first.runner.defects] == ["l0002", "l0003"]
+    assert [defect.unit for defect in first.runner.defects] == ["line l0002", "line l0003"]
     shouter.heard.clear()
     translate(context(), transcript("one", "down", "two"))
     assert shouter.heard == ["down"]

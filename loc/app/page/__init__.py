@@ -56,13 +56,11 @@ class Subject:
 
     Args:
         name: the input's file name.
-        title: of the programme's output, its file name.
         said: line id -> its text; empty in a bare page.
         shots: where each shot begins, seconds.
     """
 
     name: str
-    title: str
     said: Mapping[str, Said] = field(default_factory=dict)
     shots: Sequence[float] = ()
     evidence: Evidence | None = None
@@ -74,7 +72,6 @@ def made_from(report: Report, subject: Subject) -> str:
         {
             "report": report.model_dump(mode="json", exclude={"run"}),
             "name": subject.name,
-            "title": subject.title,
             "said": {line: [said.text, said.source] for line, said in subject.said.items()},
             "shots": list(subject.shots),
             "evidence": subject.evidence.model_dump(mode="json") if subject.evidence else None,

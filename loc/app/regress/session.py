@@ -10,7 +10,7 @@ from pathlib import Path
 from loc.app.export import check_writable, put_bytes
 from loc.app.regress import baseline as file
 from loc.app.regress import junit, markdown, page
-from loc.app.regress.baseline import Baseline, Sample, Work
+from loc.app.regress.baseline import Baseline, Machine, Sample, Work
 from loc.app.regress.compare import Comparison, Finding, compare
 from loc.app.regress.samples import find_samples
 from loc.app.regress.work import Command, Measured, measure_samples
@@ -93,8 +93,15 @@ def accept(request: Request, command: Command, settings: Settings) -> tuple[Comp
     if comparison.failures:
         return comparison, False
     kept = {name: sample for name, sample in old.items() if not _is_asked(request, name)}
-    samples = {**kept, **_without_noise(comparison)}
     machine = before.machine if before and kept else found.machine
+    if machine != found.machine:
+        _say(
+            request,
+            "costs-not-accepted",
+            f"Time and memory are not accepted: the other samples have theirs from another machine "
+            f"({machine.processor}, {machine.cores} cores). Without --only all are accepted from this one.",
+        )
+    samples = {**kept, **_accepted(comparison, machine)}
     data = file.dump(Baseline(machine=machine, samples=dict(sorted(samples.items()))))
     store = WorkDir(settings.work_dir)
     put_bytes(store, data, request.baseline, settings.model_copy(update={"overwrite": True}))
@@ -114,22 +121,28 @@ def _before(request: Request) -> Baseline | None:
         return None
 
 
-def _without_noise(comparison: Comparison) -> dict[str, Sample]:
+def _accepted(comparison: Comparison, machine: Machine) -> dict[str, Sample]:
     """What was measured, but with the costs as accepted where they are the same within their tolerance.
 
     So a baseline that is accepted again changes in what has changed, and costs that creep up step by step are
     still compared with those before the first step.
+
+    Args:
+        machine: of the baseline that it goes into; costs of another are no part of that.
     """
     same = {
         (finding.sample, finding.measure)
         for finding in comparison.findings
         if finding.verdict == "same" and finding.language is None
     }
-    machine = comparison.accepted.machine == comparison.measured.machine
+    same_machine = comparison.accepted.machine == comparison.measured.machine
     samples = dict(comparison.measured.samples)
     for name, sample in comparison.measured.samples.items():
         was = comparison.accepted.samples.get(name)
-        if machine and was is not None and was.work is not None and sample.work is not None:
+        if machine != comparison.measured.machine:
+            work = was.work if was is not None else None
+            samples[name] = sample.model_copy(update={"work": work})
+        elif same_machine and was is not None and was.work is not None and sample.work is not None:
             time = was.work if (name, "time") in same else sample.work
             memory = was.work if (name, "memory") in same else sample.work
             work = Work(processor=time.processor, peak_mb=memory.peak_mb)

@@ -10,7 +10,7 @@ import pytest
 
 from loc.app.regress import baseline as file
 from loc.app.regress import session
-from loc.app.regress.baseline import Sample, Work
+from loc.app.regress.baseline import Machine, Sample, Work
 from loc.app.regress.compare import Failure
 from loc.app.regress.measures import tolerances
 from loc.app.regress.samples import SampleFile
@@ -101,6 +101,27 @@ def test_some_alone(measured: dict[str, Sample | Failure], ask: Callable[..., An
     assert (found["one.mp4"].dubs["es"].frames, found["two.mp4"].dubs["es"].frames) == (250, 2)
     with pytest.raises(UsageError, match="is called three or four"):
         ask(run, "three", "four")
+
+
+def test_some_alone_on_another_machine_leave_no_costs_of_theirs_under_the_old_one(
+    measured: dict[str, Sample | Failure], ask: Callable[..., Any], path: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    ask(accept)
+    was = file.read(path).samples["two.mp4"].work
+    (tmp_path / "samples" / "three.mp4").touch()
+    new = sample(dubs={"es": dub(frames=2)}, work=Work(processor=99.0, peak_mb=999.0))
+    measured |= {"two.mp4": new, "three.mp4": new}
+    monkeypatch.setattr("tests.app.regress.test_session.MACHINE", Machine(processor="Example 2", cores=8))
+    said: list[Event] = []
+    ask(accept, "two.mp4", "three.mp4", said=said)
+    found = file.read(path)
+    assert (found.machine.processor, found.samples["two.mp4"].dubs["es"].frames) == ("Example 1", 2)
+    assert (found.samples["two.mp4"].work, found.samples["three.mp4"].work) == (was, None)
+    assert [event.code for event in said if isinstance(event, Notice)] == ["costs-not-accepted"]
+    ask(accept)
+    found = file.read(path)
+    assert (found.machine.processor, found.samples["two.mp4"].work) == ("Example 2", new.work)
 
 
 def test_a_sample_that_goes_is_red_until_that_is_accepted(
