@@ -118,7 +118,7 @@ class Keeper:
                 raise UsageError(
                     f"{weights_id} cannot be pulled: it is yours, and nobody publishes it.",
                     why=f"{wanted[0].path} is missing or was changed.",
-                    fix=f"Put the file back, or `loc models remove {weights_id}` and add it again.",
+                    fix=row.mended_by,
                 )
             if self._settings.offline:
                 raise RefusedError(
