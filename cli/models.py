@@ -94,10 +94,9 @@ def take(
         write_json(found)
         return
     for name, paths in found.items():
-        lacks = keeper.shelf.lacks(keeper.row(name))
-        typer.echo(
-            f"{name}: {', '.join(paths)}" + (f" (still {lacks}: loc models pull {name})" if lacks else "")
-        )
+        row = keeper.row(name)
+        lacks = keeper.shelf.lacks(row)
+        typer.echo(f"{name}: {', '.join(paths)}" + (f" (still {lacks}: {row.mended_by})" if lacks else ""))
 
 
 @app.command(name="add")
@@ -189,7 +188,7 @@ def check(
         say(f"{sum(map(len, found.values()))} files of {len(found)} sets read, {len(faults)} at fault.")
     if faults:
         for name in dict.fromkeys(name for name, _ in faults):
-            say(f"fix: loc models pull {name}")
+            say(f"fix: {keeper.row(name).mended_by}")
     if faults or not all(item.ok for item in tested):
         raise typer.Exit(int(ExitCode.MISSING))
 

@@ -508,7 +508,7 @@ def _with_model(card: Card, row: Row) -> Card:
         quality=row.quality or card.quality,
         memory_mb=row.memory_mb or card.memory_mb,
         languages=languages,
-        needs=(*card.needs, Need("weights", row.id, f"loc models pull {row.id}")),
+        needs=(*card.needs, Need("weights", row.id, row.mended_by)),
         licences=(*card.licences, LicensedPart("weights", row.title, row.licence)),
     )
 

@@ -219,7 +219,7 @@ def test_a_backend_offers_a_choice_for_each_model_it_can_load() -> None:
     assert offered[1].quality == "good"
     assert offered[1].memory_mb == 900
     assert offered[1].languages.target == ("ja",)
-    assert offered[1].needs[-1] == Need("weights", "large", "loc models pull large")
+    assert offered[1].needs[-1] == Need("weights", "large", large.mended_by)
     assert cards_of(GOOD, [small]) == [GOOD]
 
 

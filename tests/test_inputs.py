@@ -428,6 +428,19 @@ def test_surround_is_mixed_down_aloud(localize: Localize, tmp_path: Path) -> Non
     assert far / near == pytest.approx(0.5, abs=0.1)
 
 
+def test_channels_that_cancel_each_other_are_told_with_what_mends_them(
+    localize: Localize, short_film: Film, tmp_path: Path
+) -> None:
+    def turned(video: Path, copy: Path) -> Path:
+        channels = ("-c", "copy", "-c:a", "flac", "-af", "pan=stereo|c0=c0|c1=-1*c1")
+        subprocess.run(["ffmpeg", "-v", "error", "-i", video, *channels, copy], check=True)
+        return copy
+
+    wrong = turned(short_film.path, tmp_path / "talk.mkv")
+    assert "channels-cancel" in localize(wrong, expected=ExitCode.DEFECTS, until="separate").said
+    assert "channels-cancel" not in localize(turned(wrong, tmp_path / "new.mkv"), until="separate").said
+
+
 def test_sound_that_begins_late_comes_late(localize: Localize, clicked: Path, tmp_path: Path) -> None:
     late = tmp_path / "late.mp4"
     given = ["-i", str(clicked), "-itsoffset", "0.5", "-i", str(clicked), "-map", "0:v", "-map", "1:a"]

@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from cli.graph import load_graph
 from loc.analysis.face_tracker import track_range
 from loc.analysis.faces import Faces, foremost, lip_aperture, transform, upright_transform
-from loc.analysis.phones import closed_at, mouth_curve
+from loc.analysis.phones import mouth_curve
 from loc.app.pool import Pool
 from loc.app.run import RunResult, prepare, run_job
 from loc.app.walk import Slots, make_stage
@@ -35,6 +35,7 @@ from loc.runner import Runner
 from loc.settings import Settings
 from loc.stage import Context
 from loc.store.workdir import WorkDir
+from tests.closures import closed_at
 from tests.pictures import time_of
 from tests.presenter import SHORT_TWO_SHOTS, Truth, shoot, write_subtitles
 

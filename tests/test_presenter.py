@@ -13,12 +13,12 @@ import pytest
 
 from loc.analysis.face_tracker import track_range
 from loc.analysis.faces import Faces, face_scale, foremost, lip_aperture
-from loc.analysis.phones import closed_at
 from loc.artifacts import SAMPLE_RATE, FrameRange
 from loc.media.frames import first_look, scan_frames
 from loc.media.probe import probe_source
 from loc.media.shots import ShotFinder
 from loc.settings import Settings
+from tests.closures import closed_at
 from tests.presenter import (
     MINA,
     OTTO,

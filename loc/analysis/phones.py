@@ -355,11 +355,6 @@ def mouth_curve(phones: Phones, at_samples: npt.NDArray[np.int64]) -> tuple[Floa
     )
 
 
-def closed_at(phones: Phones, at_samples: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Whether the lips must touch at given samples (as in `mouth_curve`, lead included); bool [n]."""
-    return _closures(visemes(phones), np.asarray(at_samples) / SAMPLE_RATE)
-
-
 def closed_in(phones: Phones, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Whether the lips must touch in frames: in the middle of a frame's time on screen, or because a
     closure's own middle lies in that time. Slow frames may hold a whole closure that their middles miss. The

@@ -28,14 +28,14 @@ from loc.weights.shelf import Weights
 Floats = npt.NDArray[np.float32]
 
 _TAGS = """
-af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr
-ht hu hy id is it ja jv ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc
-pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo zh
+af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fil fo fr gl gu ha haw he hi
+hr ht hu hy id is it ja jv ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my nb ne nl nn no
+oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo zh
 """
 LANGUAGES = frozenset(_TAGS.split())
 """BCP-47 primary tags of what the multilingual models know; large-v3 and turbo know Cantonese besides."""
 
-TO_WHISPER: Mapping[str, str] = {"jv": "jw", "nb": "no"}
+TO_WHISPER: Mapping[str, str] = {"fil": "tl", "jv": "jw", "nb": "no"}
 """Tags that Whisper writes otherwise, or does not tell apart."""
 FROM_WHISPER: Mapping[str, str] = {"jw": "jv"}
 

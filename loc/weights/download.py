@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loc import remote
-from loc.errors import LocError, MissingError, StorageError
+from loc.errors import MissingError, StorageError
 from loc.remote import PASSING, authorization, doubled, retry_after
 from loc.store.keys import HASH_BUFFER
 from loc.store.workdir import storage_error
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import httpx
 
 ATTEMPTS = 6
-"""Times a file is asked for without a byte of progress; the pauses between them add up to a minute."""
+"""Times a server is asked without a byte of progress; the pauses between them add up to a minute."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
 """Pauses double from the first; one that the server asks for is kept up to the longest."""
 CONNECT_S, READ_S = 15.0, 60.0
@@ -111,8 +111,7 @@ def fetch(
                         fix="Run the same command again later; it goes on from there.",
                     ) from cut
                 if idle:
-                    own = doubled(idle - 1, FIRST_PAUSE_S, LONGEST_PAUSE_S)
-                    sleep(own if cut.pause_s is None else min(cut.pause_s, LONGEST_PAUSE_S))
+                    sleep(_pause(idle, cut))
                 continue
             if sha256 == (wanted.sha256 or said or sha256):
                 break
@@ -131,6 +130,12 @@ def fetch(
     except OSError as error:
         raise storage_error(f"{path.name} could not be written to {path.parent}.", error) from error
     return sha256
+
+
+def _pause(times: int, cut: _Cut) -> float:
+    """Seconds before the next attempt, after `times` in vain."""
+    own = doubled(times - 1, FIRST_PAUSE_S, LONGEST_PAUSE_S)
+    return own if cut.pause_s is None else min(cut.pause_s, LONGEST_PAUSE_S)
 
 
 def _attempt(
@@ -190,30 +195,59 @@ def _attempt(
             if total is not None and have < total:
                 raise _Cut(f"The connection ended at {have} of {total} bytes")
             return hashed.hexdigest(), _stated(answer)
-    except httpx.InvalidURL as error:
-        raise MissingError(f"{wanted.url} is no address.", why=str(error)) from error
-    except httpx.HTTPError as error:
-        raise _Cut(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
+    except (httpx.InvalidURL, httpx.HTTPError) as error:
+        raise _unanswered(wanted.url, error) from error
 
 
-def get_json(http: httpx.Client, url: str, token: str | None = None) -> object:
-    """What a server answers in JSON.
+def _unanswered(url: str, error: httpx.InvalidURL | httpx.HTTPError) -> MissingError | _Cut:
+    """What it means that a request failed."""
+    import httpx
+
+    if isinstance(error, httpx.InvalidURL):
+        return MissingError(f"{url} is no address.", why=str(error))
+    return _Cut(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def get_json(
+    http: httpx.Client,
+    url: str,
+    token: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> object:
+    """What a server answers in JSON, which is asked for as often as a file.
 
     Raises:
         MissingError: it does not answer, or not so.
+        UsageError: the token is none.
+    """
+    failed = 0
+    while True:
+        try:
+            return _asked(http, url, token)
+        except _Cut as cut:
+            failed += 1
+            if failed >= ATTEMPTS:
+                raise MissingError(f"{url} gives no answer.", why=f"{cut}.", fix="Try again later.") from cut
+            sleep(_pause(failed, cut))
+        except ValueError as error:
+            raise MissingError(f"{url} gives no JSON.", why=f"{error}.", fix="Try again later.") from error
+
+
+def _asked(http: httpx.Client, url: str, token: str | None) -> object:
+    """Ask once for what a server answers in JSON.
+
+    Raises:
+        _Cut: it gave none.
+        ValueError: it is no JSON.
     """
     import httpx
 
     try:
         answer = http.get(url, headers=authorization(token, TOKEN_VARIABLE))
-        _check_status(answer, url)
-        found: object = answer.json()
-    except LocError:
-        raise
-    except (_Cut, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise MissingError(
-            f"{url} gives no answer.", why=f"{error or type(error).__name__}.", fix="Try again later."
-        ) from error
+    except (httpx.InvalidURL, httpx.HTTPError) as error:
+        raise _unanswered(url, error) from error
+    _check_status(answer, url)
+    found: object = answer.json()
     return found
 
 

@@ -118,7 +118,7 @@ class Keeper:
                 raise UsageError(
                     f"{weights_id} cannot be pulled: it is yours, and nobody publishes it.",
                     why=f"{wanted[0].path} is missing or was changed.",
-                    fix=f"Put the file back, or `loc models remove {weights_id}` and add it again.",
+                    fix=row.mended_by,
                 )
             if self._settings.offline:
                 raise RefusedError(
@@ -150,10 +150,13 @@ class Keeper:
     def url(self, row: Row, file: WeightFile, revision: str | None) -> str:
         """Where a file is fetched from: the hub or server of the settings, or a mirror of it."""
         if row.source.kind == "hub":
-            hub = self._settings.hub.rstrip("/")
-            url = f"{hub}/{row.source.place}/resolve/{revision}/{file.path}"
-        else:
-            url = f"{row.source.place}{file.path}"
+            return self._at_hub(f"{row.source.place}/resolve/{revision}/{file.path}")
+        return self._mirrored(f"{row.source.place}{file.path}")
+
+    def _at_hub(self, path: str) -> str:
+        return self._mirrored(f"{self._settings.hub.rstrip('/')}/{path}")
+
+    def _mirrored(self, url: str) -> str:
         for prefix, other in self._settings.mirrors.items():
             if url.startswith(prefix):
                 return other + url.removeprefix(prefix)
@@ -172,8 +175,8 @@ class Keeper:
         known = pinned(self.shelf, row)
         if known is not None:
             return known
-        url = f"{self._settings.hub.rstrip('/')}/api/models/{row.source.place}/revision/main"
-        found = download.get_json(http, url, self._token(row, url))
+        url = self._at_hub(f"api/models/{row.source.place}/revision/main")
+        found = download.get_json(http, url, self._token(row, url), self._sleep)
         revision = found.get("sha") if isinstance(found, dict) else None
         if not isinstance(revision, str) or not _COMMIT.fullmatch(revision):
             raise MissingError(

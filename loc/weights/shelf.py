@@ -176,11 +176,11 @@ class Shelf:
                 f"There are no weights {weights_id!r}.", fix="`loc models list` names those there are."
             )
         if why := self.lacks(row):
-            mend = "verify" if "changed" in why else "pull"
             raise MissingError(
                 f"The weights {weights_id} cannot be used.",
                 why=f"{row.title}: {why}.",
-                fix=f"loc models {mend} {weights_id}",
+                # Only its date may be another.
+                fix=f"loc models verify {weights_id}" if "changed" in why else row.mended_by,
             )
         manifest = self.manifest(weights_id)
         assert manifest is not None

@@ -87,6 +87,13 @@ class Row(_Row):
             return sum(size or 0 for size in sizes)
         return None if self.about_mb is None else self.about_mb << 20
 
+    @property
+    def mended_by(self) -> str:
+        """What brings a file that is missing, or another one: a command, or what the user can do."""
+        if self.source.kind == "registered":
+            return f"Put the file back, or `loc models remove {self.id}` and add it again."
+        return f"loc models pull {self.id}"
+
     def checkpoint(self, suffixes: Sequence[str], beside: Sequence[str] = ()) -> str:
         """The path of the one file that is loaded: the only one of these suffixes, or the only one at all.
 

@@ -34,8 +34,6 @@ LONGEST_SEGMENT = Fraction(39, 5)
 """Seconds: that of the published models, and what `context_samples` is made for."""
 STRIDE_SHARE = 0.77
 """Of a segment, at most: neighbours overlap by a quarter, as the authors have it: 6 s of 7.8."""
-SETTLED = SAMPLE_RATE // 10
-"""Samples after which a resampler no longer tells that its input was cut."""
 
 SILENT = 1e-5
 """Standard deviation of the whole track under which there is nothing to part: -100 dBFS."""
@@ -105,20 +103,15 @@ class Demucs:
 
     def separate(self, audio: Floats, parameters: Mapping[str, Any], before: int) -> Floats:
         """The speech in a piece: float32 [n, channels] at 48 kHz in and out; correct from sample `before` on,
-        for a block at most.
-
-        Channels go through in pairs; one that is left over is heard from both sides.
+        for a block at most. Mono is heard from both sides.
         """
         mean, deviation = np.float32(parameters["mean"]), np.float32(parameters["deviation"])
-        out = np.zeros_like(audio)
         if deviation < SILENT:
-            return out
-        for first in range(0, audio.shape[1], 2):
-            pair = audio[:, first : first + 2]
-            stereo = np.repeat(pair, 2, axis=1) if pair.shape[1] == 1 else pair
-            found = self._stereo((stereo - mean) / deviation, before) * deviation
-            out[:, first : first + 2] = found if pair.shape[1] == 2 else found.mean(axis=1, keepdims=True)
-        return out
+            return np.zeros_like(audio)
+        mono = audio.shape[1] == 1
+        stereo = np.repeat(audio, 2, axis=1) if mono else audio
+        found = self._stereo((stereo - mean) / deviation, before) * deviation
+        return found.mean(axis=1, keepdims=True) if mono else found
 
     def _stereo(self, audio: Floats, before: int) -> Floats:
         """Vocals of normalised stereo at 48 kHz, float32 [n, 2], at the network's level."""

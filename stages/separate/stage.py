@@ -19,6 +19,10 @@ NAME = "separate"
 PCM24_TOP = np.float32(1 - 2**-23)
 """The largest sample of 24 bits."""
 
+CANCELLED = 100.0
+"""Energy of what two channels differ by, over that of what they share, from which they cancel each other:
+20 dB. Channels that have nothing in common have as much of both."""
+
 
 def run(ctx: Context, inputs: Inputs) -> Stems:
     """Speech and background of the chosen sound track; None for both without one.
@@ -34,6 +38,7 @@ def run(ctx: Context, inputs: Inputs) -> Stems:
     surveys = ctx.runner.map(
         [_survey(ctx, separator, master, index) for index in range(count)], parallel=True
     )
+    _tell_cancelled(ctx, surveys)
     combined = ctx.runner.do(*_combine(ctx, separator, surveys))
     parts = ctx.runner.map(
         [_separate(ctx, separator, master, index, combined.ref("parameters")) for index in range(count)],
@@ -45,6 +50,20 @@ def run(ctx: Context, inputs: Inputs) -> Stems:
         speech_snr_db=combined.detail["speech_snr_db"],
         all_voices=separator.all_voices,
     )
+
+
+def _tell_cancelled(ctx: Context, surveys: list[Made]) -> None:
+    """Mark sound of which one channel is the other turned over: a voice is looked for in what they share."""
+    shared, differs = (sum(made.detail[name] for made in surveys) for name in ("mid_energy", "side_energy"))
+    if differs > CANCELLED * shared:
+        ctx.runner.defect(
+            NAME,
+            "",
+            "channels-cancel",
+            "The two channels of the sound cancel each other: one is the other turned over, and no speech is "
+            "heard in their sum. `ffmpeg -i FILE -c copy -c:a flac -af 'pan=stereo|c0=c0|c1=-1*c1' new.mkv` "
+            "turns it back.",
+        )
 
 
 def split(master: Samples, speech: Samples) -> tuple[Samples, Samples]:
@@ -80,18 +99,24 @@ def _survey(ctx: Context, separator: Separator, master: Sound, index: int) -> tu
     start, stop = _bounds(master, index)
 
     def make(out: Out) -> None:
-        survey = separator.survey(read_sound(ctx.store, master, start, stop))
-        out.bytes("survey", canonical_json(survey))
+        audio = read_sound(ctx.store, master, start, stop)
+        mid, side = audio[:, 0] + audio[:, -1], audio[:, 0] - audio[:, -1]
+        out.detail["mid_energy"], out.detail["side_energy"] = _energy(mid), _energy(side)
+        out.bytes("survey", canonical_json(separator.survey(audio)))
 
     action = Action(
         name="separate.survey",
-        version=1,
+        version=2,
         site=ctx.site(NAME, f"block {index + 1}"),
         inputs={"sound": slice_key(master, start, stop)},
         backend=(separator.card.id, separator.card.version),
         programs=separator.fingerprint(),
     )
     return action, make
+
+
+def _energy(audio: Samples) -> float:
+    return float(f"{np.sum(np.square(audio), dtype=np.float64):.6g}")
 
 
 def _combine(ctx: Context, separator: Separator, surveys: list[Made]) -> tuple[Action, Make]:

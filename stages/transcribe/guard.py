@@ -176,9 +176,12 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
 
 
+_UNSPACED_TOKEN = re.compile(r"\d+(?:[.,，．]\d+)*|[a-zß-öø-ɏ]+|\w")
+"""A number, a word in Latin letters, else one sign: what is said as one does not follow itself."""
+
+
 def _tokens(text: str, language: str) -> list[str]:
-    plain = _plain(text)
-    return list(plain.replace(" ", "")) if language in phrases.UNSPACED else plain.split()
+    return _UNSPACED_TOKEN.findall(text.casefold()) if language in phrases.UNSPACED else _plain(text).split()
 
 
 def gate(

@@ -199,14 +199,33 @@ def _clause(line: Sequence[Word], place: int, rule: LineRules) -> int:
     return int(line[place].text.lower() in rule.before)
 
 
-def sentence(text: str, language: str | None) -> str:
-    """Bare words as a sentence: a capital, a full stop, and in English a capital "I".
+def written(grouped: Sequence[Sequence[Word]], language: str | None) -> list[str]:
+    """The text of each line. Where no word has a capital or punctuation of its own, in a script that has
+    capitals, lines become sentences: translators take an uncapitalised fragment for something else."""
+    texts = [join_words(line, language) for line in grouped]
+    return [_sentence(text, language) for text in texts] if _bare(grouped, language) else texts
 
-    Translators take an uncapitalised fragment for something else. Text that has any case or punctuation of
-    its own is left as it is.
-    """
-    if not text or text != text.lower() or not text[-1].isalnum():
+
+def _bare(grouped: Sequence[Sequence[Word]], language: str | None) -> bool:
+    """Whether words are those of a recogniser that knows neither capitals nor punctuation."""
+    rule = line_rules(language)
+    # A full stop tells nothing: dictionaries have "a.m." and "corp.".
+    signs = tuple({*rule.ends, *rule.pauses} - {"."})
+    words = [word.text for line in grouped for word in line]
+    letters = "".join(filter(str.isalpha, "".join(words)))
+    # The title case of a letter: a Georgian one has a capital, but none for the start of a sentence.
+    cased = sum(letter != letter.title() for letter in letters)
+    return (
+        letters == letters.lower()
+        and 2 * cased > len(letters)
+        and not any(word.rstrip(_CLOSING).endswith(signs) for word in words)
+    )
+
+
+def _sentence(text: str, language: str | None) -> str:
+    """Bare words with a capital, a full stop, and in English a capital "I"."""
+    if not text or not text[-1].isalnum():
         return text
     if language == "en":
         text = re.sub(r"\bi\b", "I", text)
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{text[0].title()}{text[1:]}."

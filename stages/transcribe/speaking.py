@@ -317,11 +317,9 @@ def _together(segments: Sequence[Segment], by: _By) -> list[Overlap]:
         for name, segment in zip(heard, segments, strict=True)
         if name is not None and segment.speaker is not None
     }
+    spans = [(segment.start, segment.stop) for segment in segments]
     found = []
-    for segment, name in zip(segments, heard, strict=True):
-        if name is None:
-            continue
-        others = grouping.together(by.turns, (segment.start, segment.stop), name)
+    for segment, others in zip(segments, grouping.together(by.turns, spans, heard), strict=True):
         if others:
             people = (segment.speaker, *(ids.get(other) for other in sorted(others)))
             found.append(

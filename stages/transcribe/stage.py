@@ -280,8 +280,10 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
     voiced, dropped = phrases.voiced([word for passage in believed for word in passage.words], regions)
     dropped += [Dropped(start=passage.start, stop=passage.stop, reason=why) for passage, why in invented]
     dropped.sort(key=lambda item: (item.start, item.stop))
+    grouped = phrases.lines(voiced, language)
     segments = tuple(
-        _segment(index, line, language) for index, line in enumerate(phrases.lines(voiced, language))
+        _segment(index, line, text)
+        for index, (line, text) in enumerate(zip(grouped, phrases.written(grouped, language), strict=True))
     )
     _pass_gate(ctx, passages, segments, invented, regions, frames)
     if not voiced:
@@ -550,7 +552,7 @@ def _said(passage: Passage) -> Said:
     )
 
 
-def _segment(index: int, words: Sequence[Word], language: str) -> Segment:
+def _segment(index: int, words: Sequence[Word], text: str) -> Segment:
     known = [(word.confidence, word.stop - word.start) for word in words if word.confidence is not None]
     length = sum(samples for _, samples in known)
     return Segment(
@@ -558,7 +560,7 @@ def _segment(index: int, words: Sequence[Word], language: str) -> Segment:
         start=words[0].start,
         stop=words[-1].stop,
         speaker=None,
-        text=phrases.sentence(phrases.join_words(words, language), language),
+        text=text,
         words=tuple(words),
         confidence=round(sum(value * samples for value, samples in known) / length, 4) if length else None,
     )

@@ -14,12 +14,12 @@ from loc.analysis.phones import (
     LEAD_S,
     NEUTRAL,
     Alphabet,
-    closed_at,
     mouth_curve,
     shapes,
     visemes,
 )
 from loc.artifacts import SAMPLE_RATE, Phone, Phones
+from tests.closures import closed_at
 from tests.needed import missing
 
 

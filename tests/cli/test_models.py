@@ -45,9 +45,11 @@ def test_a_model_of_ones_own_comes_and_goes(mine: Path, tmp_path: Path) -> None:
     assert models(tmp_path, "path", "mine")[1] == f"{mine / 'tiny.pt'}\n"
     assert models(tmp_path, "verify")[0] == ExitCode.DONE
     (mine / "tiny.pt").write_bytes(b"another")
-    code, said, _ = models(tmp_path, "verify", "mine")
+    code, said, err = models(tmp_path, "verify", "mine")
     assert code == ExitCode.MISSING
     assert "mine: tiny.pt: changed" in said
+    assert "fix: Put the file back, or `loc models remove mine` and add it again." in err
+    assert "loc models pull" not in err
     assert models(tmp_path, "remove", "mine")[0] == ExitCode.DONE
     assert (mine / "tiny.pt").exists()
     assert models(tmp_path, "path", "mine")[0] == ExitCode.MISSING

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from loc.analysis.phones import LEAD_S, closed_at
+from loc.analysis.phones import LEAD_S
 from loc.artifacts import SAMPLE_RATE, Phone, Phones
 from stages.lipsync.plan import (
     FADE,
@@ -19,6 +19,7 @@ from stages.lipsync.plan import (
     opacity,
     without,
 )
+from tests.closures import closed_at
 
 FRAME = SAMPLE_RATE // 25
 EDGES = np.arange(101, dtype=np.int64) * FRAME

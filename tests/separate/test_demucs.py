@@ -150,7 +150,7 @@ def test_both_published_forms_are_the_same_network(tmp_path: Path) -> None:
     assert one.fingerprint() != two.fingerprint()
 
 
-@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("channels", [1, 2])
 def test_segments_and_rates_leave_no_trace(
     channels: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,13 +183,17 @@ def test_two_blocks_agree_at_their_joint(tmp_path: Path) -> None:
     assert np.abs(left - right).max() < 1e-4 * np.abs(left).max()
 
 
+SETTLED = SAMPLE_RATE // 10
+"""Samples after which a resampler no longer tells that its input was cut."""
+
+
 def test_a_full_block_has_a_segment_on_its_joints() -> None:
     for seconds in (Fraction(39, 5), Fraction(1), Fraction(5)):
         stride = demucs._stride(int(seconds * 44_100))
         assert (BLOCK_SAMPLES * demucs.DOWN // demucs.UP) % stride < 40
         assert stride <= demucs.STRIDE_SHARE * seconds * 44_100
     assert demucs._stride(343_980) == 6 * 44_100
-    assert Demucs.context_samples >= 343_980 // 2 * demucs.UP // demucs.DOWN + demucs.SETTLED // 2
+    assert Demucs.context_samples >= 343_980 // 2 * demucs.UP // demucs.DOWN + SETTLED // 2
 
 
 def test_silence_has_no_voice(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ import pytest
 
 from loc.artifacts import BLOCK_SAMPLES, Stems
 from loc.backend import Card, Host
-from loc.events import ActionDone, EventBus
+from loc.events import ActionDone, Defect, EventBus
 from loc.media.sound import decode_flac, encode_flac, read_sound
 from loc.runner import NotMade, Runner
 from loc.stage import Slot
@@ -125,6 +125,29 @@ def test_look_mode_names_the_stage(store: WorkDir) -> None:
     assert missing.value.stage == "separate"
     assert [look.action.name for look in looker.looks] == ["separate.survey"]
     looker.close()
+
+
+@pytest.mark.parametrize(
+    ("other", "cancel"),
+    [(lambda left: -left, True), (lambda left: -0.85 * left, True), (lambda left: -0.8 * left, False),
+     (lambda left: np.roll(left, 4800), False), (lambda left: 0 * left, False)],
+)  # fmt: skip
+def test_channels_of_which_one_is_the_other_turned_over_are_a_defect(
+    store: WorkDir, other: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]], cancel: bool
+) -> None:
+    left = programme(3 * 48_000)[:, 0]
+    for _ in range(2):
+        events: list[object] = []
+        runner = Runner(store, EventBus(events.append), run="test")
+        separate(runner, np.stack([left, other(left)], axis=1))
+        found = [event.code for event in events if isinstance(event, Defect)]
+        assert found == (["channels-cancel"] if cancel else [])
+
+
+def test_silence_cancels_nothing(store: WorkDir) -> None:
+    events: list[object] = []
+    separate(Runner(store, EventBus(events.append), run="test"), np.zeros((48_000, 2), np.float32))
+    assert not any(isinstance(event, Defect) for event in events)
 
 
 def test_without_sound_there_are_no_stems(runner: Runner) -> None:

@@ -52,6 +52,21 @@ def test_loops_are_dropped(text: str, language: str) -> None:
     assert reason(said(text), language=language) == guard.REPEATS
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("売上は1,000,000円でした。", "ja"),
+        ("売上は１，０００，０００円でした。", "ja"),
+        ("一共1000000元", "zh"),
+        ("ยอดขาย 1,000,000 บาท", "th"),
+        ("wwwwwwを見て", "ja"),
+    ],
+)
+def test_a_number_or_a_foreign_word_is_no_loop_of_its_signs(text: str, language: str) -> None:
+    assert not repeats(text, language)
+    assert reason(said(text), language=language) is None
+
+
 def test_long_prose_is_no_loop() -> None:
     text = (
         "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of "

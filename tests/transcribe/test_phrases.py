@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loc.artifacts import SAMPLE_RATE, Word
+from loc.artifacts import SAMPLE_RATE, Segment, Word
 from loc.media.line_rules import line_rules
 from stages.transcribe.phrases import (
     BREAK_GAP,
@@ -18,16 +18,24 @@ from stages.transcribe.phrases import (
     WINDOW_PAD,
     join_words,
     lines,
-    sentence,
     voiced,
     windows,
+    written,
 )
+from stages.translate.sentences import passages
 
 S = SAMPLE_RATE
 
 
 def word(text: str, start: float, stop: float) -> Word:
     return Word(text=text, start=round(start * S), stop=round(stop * S), confidence=None)
+
+
+def spoken(text: str, start: float = 0, seconds: float = 1) -> list[Word]:
+    """A text's words, one after the other in a time."""
+    words = text.split()
+    each = seconds / max(1, len(words))
+    return [word(item, start + i * each, start + (i + 1) * each) for i, item in enumerate(words)]
 
 
 def texts(found: list[list[Word]]) -> list[str]:
@@ -153,8 +161,43 @@ def test_words_without_voice_and_voice_without_words_are_listed() -> None:
         ("así i todo", "es", "Así i todo."),
         ("Already done", "en", "Already done"),
         ("already done!", "en", "already done!"),
+        ("well, you know", "en", "well, you know"),
+        ("こんにちは元気ですか", "ja", "こんにちは元気ですか"),
+        ("iphoneを買いました", "ja", "iphoneを買いました"),
+        ("გამარჯობა", "ka", "გამარჯობა"),
         ("", "en", ""),
     ],
 )
 def test_bare_words_become_a_sentence(bare: str, language: str, expected: str) -> None:
-    assert sentence(bare, language) == expected
+    assert written([spoken(bare)], language) == [expected]
+
+
+def test_whether_words_are_bare_is_told_by_all_of_them() -> None:
+    assert written([spoken("at five a.m. i"), spoken("woke")], "en") == ["At five a.m. I.", "Woke."]
+    assert written([spoken("I went,"), spoken("and she stayed")], "en") == ["I went,", "and she stayed"]
+
+
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        (["昨日 私は", "友達と 川に 行きました。"], "ja"),
+        (["Yesterday my friend", "and his brother", "went home."], "en"),
+    ],
+)
+def test_a_sentence_over_pauses_is_one_passage(said: list[str], language: str) -> None:
+    words = [item for index, text in enumerate(said) for item in spoken(text, 2 * index, 1.4)]
+    grouped = lines(words, language)
+    segments = [
+        Segment(
+            id=f"s{index}",
+            start=line[0].start,
+            stop=line[-1].stop,
+            speaker=None,
+            text=text,
+            words=tuple(line),
+            confidence=None,
+        )
+        for index, (line, text) in enumerate(zip(grouped, written(grouped, language), strict=True))
+    ]
+    assert len(segments) == len(said)
+    assert passages(segments) == [range(len(said))]

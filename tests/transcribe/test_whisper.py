@@ -29,14 +29,15 @@ from cli.graph import load_graph
 from loc.analysis import voice_activity
 from loc.analysis import whisper as module
 from loc.analysis.voice_activity import RATIO, read_analysis
-from loc.analysis.whisper import FROM_WHISPER, LANGUAGES, MAX_WINDOW, Recogniser
+from loc.analysis.whisper import FROM_WHISPER, LANGUAGES, MAX_WINDOW, TO_WHISPER, Recogniser
 from loc.app.plan import plan
 from loc.app.run import RunResult, prepare, run_job, with_language
 from loc.app.walk import Slots, make_stage
 from loc.artifacts import Transcript
-from loc.backend import Backend, Host
+from loc.backend import Backend, Host, Request, cards_of, resolve
 from loc.errors import ExitCode, InputError, MissingError, UsageError
 from loc.events import ActionDone, Event, EventBus, StageStarted
+from loc.policy.licences import Purpose
 from loc.runner import Runner, Site
 from loc.settings import Settings
 from loc.stage import Context
@@ -394,6 +395,26 @@ def test_the_library_builds_the_published_shapes(name: str) -> None:
 
 
 def test_languages_are_those_of_the_models() -> None:
-    known = {FROM_WHISPER.get(tag, tag) for tag in PUBLISHED_LANGUAGES}
-    assert known == LANGUAGES | {"yue"}
-    assert set(published()["whisper-turbo"].languages.source) == known  # type: ignore[union-attr]
+    known = LANGUAGES | {"yue"}
+    assert {TO_WHISPER.get(tag, tag) for tag in known} == set(PUBLISHED_LANGUAGES)
+    assert {FROM_WHISPER.get(tag, tag) for tag in PUBLISHED_LANGUAGES} <= known
+    for name in ("whisper-large-v3", "whisper-turbo"):
+        assert set(published()[name].languages.source) == known  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("tag", sorted(TO_WHISPER))
+def test_a_tag_that_whisper_writes_otherwise_is_taken_and_asked_for_as_it_writes_it(
+    tag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for card in cards_of(Whisper.card, list(published().values())):
+        found = resolve(Request("transcribe", source=tag), [card], lambda need: True, Purpose.INTERNAL)
+        assert (found.choice is None) == (card.languages.source == ("en",)), card.choice
+    asked: list[str] = []
+
+    def heard(*_args: Any, language: str, **_options: Any) -> dict[str, Any]:
+        asked.append(language)
+        return {"segments": []}
+
+    monkeypatch.setattr(sys.modules["whisper.transcribe"], "transcribe", heard)
+    module._decoded(None, np.zeros(1, np.float32), tag, "")
+    assert asked[0] in PUBLISHED_LANGUAGES

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from loc.errors import MissingError, StorageError, UsageError
@@ -146,6 +147,28 @@ def test_a_key_and_certificates_that_cannot_be_used_are_named(
     monkeypatch.setenv("SSL_CERT_FILE", str(fetcher.path / "none.pem"))
     with pytest.raises(UsageError, match="file in SSL_CERT_FILE"):
         fetcher()
+
+
+def test_a_question_is_asked_as_often_as_a_file(server: Server) -> None:
+    server.files["/api"] = b'{"sha": 1}'
+    server.statuses, server.headers = [503] * (ATTEMPTS - 1), {"Retry-After": "7"}
+    pauses: list[float] = []
+    with download.client() as http:
+        assert download.get_json(http, f"{server.url}/api", sleep=pauses.append) == {"sha": 1}
+        assert pauses == [7.0] * (ATTEMPTS - 1)
+        server.statuses = [503] * ATTEMPTS
+        with pytest.raises(MissingError, match="answered 503"):
+            download.get_json(http, f"{server.url}/api", sleep=pauses.append)
+    assert len(server.seen) == 2 * ATTEMPTS
+
+
+def test_a_fault_without_words_goes_by_its_name() -> None:
+    def late(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectTimeout("")
+
+    with httpx.Client(transport=httpx.MockTransport(late)) as http, pytest.raises(MissingError) as caught:
+        download.get_json(http, "https://hub.example/api", sleep=lambda _seconds: None)
+    assert caught.value.why == "ConnectTimeout."
 
 
 def test_a_part_that_is_whole_is_taken(fetcher: Fetcher, server: Server) -> None:

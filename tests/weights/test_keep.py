@@ -143,6 +143,18 @@ def test_mirrors_are_asked_instead_and_give_the_published_bytes(desk: Desk, serv
         desk.keeper().pull("pinned")
 
 
+def test_a_mirror_of_the_hub_is_asked_for_the_newest_commit_too(
+    desk: Desk, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    served = hub("maker/open", REVISION, {"config.json": CONFIG, "sub/model.bin": MODEL})
+    with Server(files={f"/copy{path}": data for path, data in served.items()}) as other:
+        desk.keeper(mirrors={f"{server.url}/": f"{other.url}/copy/"}).pull("open")
+        assert not any("authorization" in headers for _, headers in other.seen)
+    assert len(other.seen) == 3
+    assert not server.seen
+
+
 def test_the_key_to_the_hub_goes_to_no_mirror(
     desk: Desk, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

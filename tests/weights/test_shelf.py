@@ -47,7 +47,7 @@ def test_what_is_missing_or_changed_is_named(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(MissingError) as caught:
         shelf.find("mine")
-    assert caught.value.fix == "loc models pull mine"
+    assert caught.value.fix == "Put the file back, or `loc models remove mine` and add it again."
 
 
 def test_a_path_that_leaves_the_folder_is_no_row() -> None:

@@ -6,9 +6,11 @@ the embedder's scale calls one speaker. By turns, a line is the speaker's who is
 
 from __future__ import annotations
 
+import bisect
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeVar
 
 import numpy as np
@@ -100,32 +102,48 @@ def by_turns(turns: Sequence[Turn], lines: Sequence[Range]) -> list[str | None]:
     """The speaker of each line, by the turns' names; None where nobody is heard in it.
 
     Args:
+        turns: in order of their beginnings.
         lines: start and stop, in samples at 48 kHz.
     """
     found: list[str | None] = []
-    for start, stop in lines:
+    for (start, stop), inside in zip(lines, _inside(turns, lines), strict=True):
         heard: Counter[str] = Counter()
-        for turn in turns:
-            if (shared := min(stop, turn.stop) - max(start, turn.start)) > 0:
-                heard[turn.speaker] += shared
+        for turn in inside:
+            heard[turn.speaker] += min(stop, turn.stop) - max(start, turn.start)
         found.append(max(heard, key=lambda name: (heard[name], name)) if heard else None)
     return found
 
 
-def together(turns: Sequence[Turn], line: Range, name: str) -> dict[str, int]:
-    """The others who are heard in a line while its speaker is, and for how many samples; `LEAST_OVERLAP` at
-    least.
+def together(
+    turns: Sequence[Turn], lines: Sequence[Range], names: Sequence[str | None]
+) -> list[dict[str, int]]:
+    """Of each line, the others who are heard in it while its speaker is, and for how many samples;
+    `LEAST_OVERLAP` at least.
 
     Args:
-        line: start and stop, in samples at 48 kHz.
-        name: of its speaker, in the turns.
+        turns: in order of their beginnings.
+        lines: start and stop, in samples at 48 kHz.
+        names: of their speakers, in the turns; None where nobody is heard.
     """
-    own = [(turn.start, turn.stop) for turn in turns if turn.speaker == name]
-    heard: Counter[str] = Counter()
-    for turn in turns:
-        for start, stop in own if turn.speaker != name else ():
-            heard[turn.speaker] += max(0, min(line[1], turn.stop, stop) - max(line[0], turn.start, start))
-    return {other: samples for other, samples in heard.items() if samples >= LEAST_OVERLAP}
+    found = []
+    for line, name, inside in zip(lines, names, _inside(turns, lines), strict=True):
+        own = [(turn.start, turn.stop) for turn in inside if turn.speaker == name]
+        heard: Counter[str] = Counter()
+        for turn in inside:
+            for start, stop in own if turn.speaker != name else ():
+                heard[turn.speaker] += max(0, min(line[1], turn.stop, stop) - max(line[0], turn.start, start))
+        found.append({other: samples for other, samples in heard.items() if samples >= LEAST_OVERLAP})
+    return found
+
+
+def _inside(turns: Sequence[Turn], lines: Sequence[Range]) -> Iterator[list[Turn]]:
+    """Of each line, the turns that are heard in it, in order."""
+    starts = [turn.start for turn in turns]
+    # How far the turns up to each reach: a long one may go on under many short ones.
+    reach = list(accumulate((turn.stop for turn in turns), max))
+    for start, stop in lines:
+        near = turns[bisect.bisect_right(reach, start) : bisect.bisect_left(starts, stop)]
+        yield [turn for turn in near if turn.stop > start]
 
 
 def judge(made: Sequence[Embedding], labels: npt.NDArray[np.int64], scale: Scale) -> Judged:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -59,8 +61,39 @@ def test_two_at_once_are_flagged_from_a_stated_length_on(shared: int, flagged: b
         Turn(start=0, stop=2 * S, speaker="a"),
         Turn(start=2 * S - shared, stop=4 * S, speaker="b"),
     )
-    assert together(turns, (0, 3 * S), "a") == ({"b": shared} if flagged else {})
-    assert together(turns, (0, 2 * S - shared), "a") == {}
+    lines = [(0, 3 * S), (0, 2 * S - shared), (0, 3 * S)]
+    found = {"b": shared} if flagged else {}
+    assert together(turns, lines, ["a", "a", None]) == [found, {}, {}]
+
+
+def test_a_turn_that_goes_on_under_shorter_ones_is_heard_to_its_end() -> None:
+    long = Turn(start=0, stop=9 * S, speaker="a")
+    short = [Turn(start=start * S, stop=(start + 1) * S, speaker="b") for start in (1, 3, 7)]
+    lines = [(4 * S, 6 * S), (6 * S, 8 * S), (9 * S, 10 * S)]
+    assert by_turns((long, *short), lines) == ["a", "a", None]
+    assert together((long, *short), lines, ["a", "a", None]) == [{}, {"b": S}, {}]
+
+
+def test_a_programme_of_twice_the_length_is_read_twice_as_long() -> None:
+    reads = []
+    for length in (100, 200):
+        Counted.reads = 0
+        turns = [Counted(start=at * S, stop=(at + 1) * S, speaker=f"{at % 3}") for at in range(length)]
+        lines = [(turn.start, turn.stop) for turn in turns]
+        assert together(turns, lines, by_turns(turns, lines)) == [{}] * length
+        reads.append(Counted.reads)
+    assert reads[1] == 2 * reads[0]
+
+
+class Counted(Turn):
+    """Counts how often it is asked who speaks."""
+
+    reads: ClassVar[int] = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "speaker":
+            Counted.reads += 1
+        return super().__getattribute__(name)
 
 
 def judged(*lines: tuple[int, npt.NDArray[np.float32]]) -> tuple[list[int], list[tuple[int, int]]]:
