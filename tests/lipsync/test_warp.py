@@ -188,6 +188,14 @@ def test_the_weight_of_views_changes_smoothly_as_a_head_turns(scene: Scene) -> N
     assert min(weights[0][0], weights[-1][2]) > 0.9
 
 
+@pytest.mark.parametrize("count", [3, 50, 200, 500])
+def test_one_frame_gone_wrong_changes_no_patch_size(count: int) -> None:
+    extent, scale = np.full((count, 2), 500.0), np.full(count, 250.0)
+    whole = person._sheet(extent, scale)
+    extent[count // 2] *= 4
+    assert person._sheet(extent, scale) == whole
+
+
 def opened_by(points: Floats, gap: float) -> Floats:
     opened = points.copy()
     opened[places((95, 88, 178, 87, 14, 317, 402, 318, 324))] += [0, gap]

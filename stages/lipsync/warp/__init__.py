@@ -22,7 +22,7 @@ class Warp:
     card: ClassVar[Card] = Card(
         stage="lipsync",
         name="warp",
-        version="5",
+        version="6",
         summary="moves the person's own pixels by landmarks; teeth and closed lips from their own frames",
         family="embedded",
         quality="basic",
