@@ -58,7 +58,10 @@ SIGNIFICANT = 0.01
 1.1 % reach it."""
 
 _AT_ONCE = 100
-"""Surrogates held at a time."""
+"""Surrogates held at a time, at most."""
+
+_FRAMES_AT_ONCE = 500_000
+"""Frames of surrogates held at a time, some 90 bytes each: a long cut takes no more for them than a short."""
 
 
 @dataclass(frozen=True)
@@ -233,16 +236,13 @@ def _correlations(moves: Floats, valid: Flags, said: Floats, speech: Flags, reac
         speech: [n], the frames of `said` that count.
         reach: the longest lag either way, frames.
     """
-    count = moves.shape[1]
-    at = np.arange(count) + np.arange(-reach, reach + 1)[:, None]
-    clipped = np.clip(at, 0, count - 1)
-    counts = ((at == clipped) & valid[clipped] & speech).astype(np.float64)
+    counts = (_lagged(valid, reach) & speech).astype(np.float64)
     n = np.maximum(counts.sum(axis=1), 1.0)
     total = np.zeros((len(said), len(n)))
     for channel in range(len(moves)):
         # Means are taken off first: what is left loses nothing in differences of large sums.
         centred = said[:, channel] - said[:, channel][:, speech].mean(axis=1, keepdims=True)
-        seen = np.where(counts > 0, (moves[channel] - moves[channel][valid].mean())[clipped], 0.0)
+        seen = _lagged(moves[channel] - moves[channel][valid].mean(), reach) * counts
         sum_seen, sum_said = seen.sum(axis=1), centred @ counts.T
         spread_seen = (seen**2).sum(axis=1) - sum_seen**2 / n
         spread_said = centred**2 @ counts.T - sum_said**2 / n
@@ -251,6 +251,11 @@ def _correlations(moves: Floats, valid: Flags, said: Floats, speech: Flags, reac
     # At lags that leave little to compare, chance is high: they do not count.
     total[:, n < MIN_OVERLAP * n.max()] = 0.0
     return np.asarray(total / len(moves))
+
+
+def _lagged(values: npt.NDArray[Any], reach: int) -> npt.NDArray[Any]:
+    """What stands at each lag, [2 * reach + 1, n]: a view of values [n] between zeros."""
+    return np.lib.stride_tricks.sliding_window_view(np.pad(values, reach), len(values))
 
 
 def _chance(moves: Floats, valid: Flags, said: Floats, speech: Flags, reach: int) -> Floats:
@@ -264,8 +269,9 @@ def _chance(moves: Floats, valid: Flags, said: Floats, speech: Flags, reach: int
     mean = told.mean(axis=1, keepdims=True)
     spectrum = np.fft.rfft(told - mean, axis=1)
     best = []
-    for first in range(0, SURROGATES, _AT_ONCE):
-        some = min(_AT_ONCE, SURROGATES - first)
+    at_once = max(1, min(_AT_ONCE, _FRAMES_AT_ONCE // said.shape[1]))
+    for first in range(0, SURROGATES, at_once):
+        some = min(at_once, SURROGATES - first)
         turns = np.exp(2j * np.pi * rng.random((some, 1, spectrum.shape[1])))
         surrogates = np.repeat(said[None], some, axis=0)
         surrogates[:, :, speech] = np.fft.irfft(spectrum * turns, told.shape[1], axis=2) + mean

@@ -25,8 +25,8 @@ from loc.store.workdir import WorkDir, storage_error
 SHARED = "shared"
 """Under which name stands what serves all languages."""
 
-_ROOT_FOLDERS = ("supplied", "avatars")
-"""Folders of the work directory whose JSON files name objects to keep, where they are there."""
+_ROOT_FOLDER = "supplied"
+"""Folder of the work directory whose JSON files name objects to keep, where it is there."""
 
 _NAME = re.compile(rb"[0-9a-f]{64}")
 
@@ -96,8 +96,7 @@ def touched(store: WorkDir, run: str) -> dict[str, set[str | None]]:
 
 
 def _roots(store: WorkDir) -> Iterator[str]:
-    for name in _ROOT_FOLDERS:
-        yield from _named_below(store.root / name)
+    yield from _named_below(store.root / _ROOT_FOLDER)
     # A log that may not be read would be a run that found nothing, a lease one that has ended.
     for run in run_ids(store):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):

@@ -55,10 +55,12 @@ def verify(store: WorkDir, progress: Callable[[int, int], None] | None = None) -
     with alone(store):
         sizes = store.sizes()
         damaged = _damaged_objects(store, sizes, progress)
+        # Before records are listed: a run at work logs what it has recorded.
+        wanted = set(needed_keys(store))
         keys = list(store.action_keys())
         records = [record for record in map(store.read_action, keys) if record is not None]
         unreadable = sorted(set(keys) - {record.key for record in records})
-        unrecorded = sorted(set(needed_keys(store)).difference(keys))
+        unrecorded = sorted(wanted.difference(keys))
         named = {ref.sha256: ref for record in records for ref in _references(store, record)}
         missing = sorted(
             named.keys() - set(damaged) - {name for name, ref in named.items() if store.has(ref)}

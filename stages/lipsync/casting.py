@@ -397,8 +397,13 @@ def heard_frames(
     """
     shown = edges[frames.start : frames.stop + 1]
     times = (shown[:-1] + shown[1:]) // 2
-    spoken = _during(times, speech)
-    claims = [(name, who, _during(times, [(start, stop)]) & spoken) for name, who, start, stop in segments]
+    begin, end = int(shown[0]), int(shown[-1])
+    spoken = _during(times, [(start, stop) for start, stop in speech if start < end and stop > begin])
+    claims = [
+        (name, who, _during(times, [(start, stop)]) & spoken)
+        for name, who, start, stop in segments
+        if start < end and stop > begin
+    ]
     claims = [claim for claim in claims if claim[2].any()]
     return [
         Heard(

@@ -122,6 +122,20 @@ class CutView:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Drawn frames of a cut in the chunk before or after a redraw's, m of them, next to those of the redraw.
+
+    `points`: float32 [m, POINT_COUNT, 2], as in `RedrawWindow`. `aperture`: float32 [m], as in `MouthPlan`.
+    """
+
+    points: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0, 2), dtype=np.float32))
+    aperture: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+
+    def __len__(self) -> int:
+        return len(self.aperture)
+
+
+@dataclass(frozen=True)
 class RedrawWindow:
     """What a backend reads for one redraw: n consecutive frames of one chunk, one face.
 
@@ -138,6 +152,7 @@ class RedrawWindow:
         which of them is the first that is drawn; `points` and `pictures` are then empty.
     `before`: for a backend that prepares and reads frames before those it draws (`Preparing.run_in`), what it
         made of the cut's frames in the chunk before; its last ones are the first here.
+    `run_in`, `run_out`: for a backend that looks beside what it draws (`Looking`), what it asked for.
     """
 
     video: VideoStream
@@ -153,6 +168,8 @@ class RedrawWindow:
     prepared: Prepared = field(default_factory=dict)
     offset: int = 0
     before: Prepared = field(default_factory=dict)
+    run_in: Beside = field(default_factory=Beside)
+    run_out: Beside = field(default_factory=Beside)
     meter: Meter = field(default_factory=Meter)
 
 
@@ -217,6 +234,15 @@ class Preparing(Protocol):
         Raises:
             LocError: it failed; the cut becomes a defect and passes through.
         """
+        ...
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """A renderer that looks at what is drawn beside its own frames, in the chunks before and after."""
+
+    def looks(self, rate: Fraction) -> int:
+        """Frames it looks at on either side, so that no joint of chunks shows."""
         ...
 
 

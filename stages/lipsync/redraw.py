@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,10 @@ from loc.store.keys import digest_bytes
 from stages.lipsync import plan
 from stages.lipsync.contract import (
     HEARD_RATE,
+    Beside,
     Drafter,
     Heard,
+    Looking,
     Meter,
     MouthPlan,
     Patch,
@@ -253,6 +256,7 @@ def draw(
     redraw: Redraw,
     person: Ref,
     clips: Sequence[Clip],
+    run: FrameRange,
     lent: Sequence[Ref] = (),
     ready: Ready | None = None,
 ) -> tuple[Action, Make]:
@@ -262,7 +266,8 @@ def draw(
         profile, and those of the same person in two other shots; the dry clips of this face that sound in it
         or less than 0.3 s from it, and their phones; for a backend that hears, clips less than 1 s from it,
         no phones, and no profiles of other shots; for one that prepares, what was prepared, no pictures
-        and no tracks, and of the frames before that it asks for what was prepared and their clips.
+        and no tracks, and of the frames before that it asks for what was prepared and their clips; for one
+        that looks beside what it draws, the face's tracks in the frames that it asks for, and their clips.
     Leaves out: the mix; text, language and speakers; the numbers of cut and chunk, and the face's name.
 
     Args:
@@ -270,18 +275,31 @@ def draw(
         lent: profiles of the same person in other shots.
         ready: what a backend that prepares has prepared.
         clips: every clip of the dub that the face speaks; only those that sound in the redraw are read.
+        run: the drawn frames of the cut that the redraw lies in, see `unbroken`.
     """
     reads = redraw.frames
     if ready is not None:
         reads = FrameRange(start=reads.start - ready.lead, stop=reads.stop)
-    zero = int(film.edges[reads.start])
-    near = clips_near(film, reads, clips, plan.HEARING if backend.hears else plan.REACH)
+    before, after = beside = _beside(film, backend, redraw, run)
+    whole = FrameRange(start=min(reads.start, before.start), stop=after.stop)
+    zero = int(film.edges[whole.start])
+    near = clips_near(film, whole, clips, plan.HEARING if backend.hears else plan.REACH)
     lent = () if backend.hears else lent
 
     def make(out: Out) -> None:
         with contained("The mouth could not be drawn."):
             draw_patches(
-                context, film, backend, redraw, person, near, out, lent=lent, ready=ready, reads=reads
+                context,
+                film,
+                backend,
+                redraw,
+                person,
+                near,
+                out,
+                lent=lent,
+                ready=ready,
+                reads=reads,
+                run=run,
             )
 
     action = Action(
@@ -290,7 +308,8 @@ def draw(
         site=context.site(STAGE, f"cut {redraw.cut + 1}, frame {redraw.frames.start}"),
         inputs={
             **_seen(film, redraw, ready),
-            "times": digest_bytes(film.edges_of(reads).tobytes()),
+            **({"beside": [film.tracks_over_key(redraw.face, one) for one in beside]} if any(beside) else {}),
+            "times": digest_bytes(film.edges_of(whole).tobytes()),
             "profile": person,
             **({"lent": list(lent)} if lent else {}),
             "opacity": digest_bytes(redraw.opacity.tobytes()),
@@ -305,6 +324,30 @@ def draw(
         programs={**backend.fingerprint(), **programs(), **(resampling() if backend.hears else {})},
     )
     return action, make
+
+
+def unbroken(redraws: Sequence[Redraw]) -> list[FrameRange]:
+    """The drawn frames of its cut that each redraw lies in, over joints of chunks."""
+    parts: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for one in redraws:
+        parts[one.cut].append((one.frames.start, one.frames.stop))
+    whole = {cut: plan.joined(ranges, 0) for cut, ranges in parts.items()}
+    return [
+        FrameRange(start=start, stop=stop)
+        for one in redraws
+        for start, stop in whole[one.cut]
+        if start <= one.frames.start < stop
+    ]
+
+
+def _beside(film: Film, backend: Drafter, redraw: Redraw, run: FrameRange) -> tuple[FrameRange, FrameRange]:
+    """The drawn frames before and after a redraw that a backend looks at."""
+    looks = backend.looks(film.source.video.average_rate) if isinstance(backend, Looking) else 0
+    start, stop = redraw.frames.start, redraw.frames.stop
+    return (
+        FrameRange(start=max(run.start, start - looks), stop=start),
+        FrameRange(start=stop, stop=min(run.stop, stop + looks)),
+    )
 
 
 def _seen(film: Film, redraw: Redraw, ready: Ready | None) -> dict[str, Any]:
@@ -365,6 +408,7 @@ def draw_patches(
     lent: Sequence[Ref] = (),
     ready: Ready | None = None,
     reads: FrameRange | None = None,
+    run: FrameRange | None = None,
     cut: FrameRange | None = None,
 ) -> None:
     """Have a redraw drawn, and put its pixels and placement out.
@@ -375,6 +419,7 @@ def draw_patches(
         lent: profiles of the same person in other shots.
         ready: what was prepared: in place of pictures and tracks.
         reads: the frames that are read; None: those that are drawn.
+        run: the drawn ones of the cut that they lie in; None: those that are drawn.
         cut: those of the whole cut.
     """
     from loc.media.arrays import load_arrays
@@ -385,10 +430,18 @@ def draw_patches(
 
     frames = redraw.frames
     reads = reads or frames
+    before, after = _beside(film, backend, redraw, run or frames)
+    planned = FrameRange(start=before.start, stop=after.stop)
+    aperture, width = _still(len(planned)) if backend.hears else _mouth(context, film, planned, clips)
+    own = slice(len(before), len(before) + len(frames))
+
+    def looked_at(part: FrameRange, opening: npt.NDArray[np.float32]) -> Beside:
+        return Beside(film.faces_over(context, redraw.face, part), opening) if part else Beside()
+
     window = RedrawWindow(
         video=film.source.video,
         points=film.faces_over(context, redraw.face, reads) if ready is None else no_points(),
-        plan=_still(redraw) if backend.hears else _mouth_plan(context, film, redraw, clips),
+        plan=MouthPlan(aperture=aperture[own], width=width[own], opacity=redraw.opacity),
         profile=arrays(person),
         lent=tuple(load_arrays(context.store.open_object(ref)) for ref in lent),
         pictures=lambda: film.pictures(reads) if ready is None else iter(()),
@@ -399,6 +452,8 @@ def draw_patches(
         prepared=arrays(None if ready is None else ready.arrays),
         offset=0 if ready is None else ready.offset,
         before=arrays(None if ready is None else ready.before),
+        run_in=looked_at(before, aperture[: own.start]),
+        run_out=looked_at(after, aperture[own.stop :]),
     )
     placed = _Placed(lambda done: out.progress(done, len(frames)))
     write_patches(out.file("pixels", ".mkv"), placed.pixels(backend.draw(window)))
@@ -414,8 +469,11 @@ def no_points() -> npt.NDArray[np.float32]:
     return np.empty((0, POINT_COUNT, 2), dtype=np.float32)
 
 
-def _mouth_plan(context: Context, film: Film, redraw: Redraw, clips: Sequence[Clip]) -> MouthPlan:
-    zero = int(film.edges[redraw.frames.start])
+def _mouth(
+    context: Context, film: Film, frames: FrameRange, clips: Sequence[Clip]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Aperture and width of the mouth in some frames, as in `MouthPlan`."""
+    zero = int(film.edges[frames.start])
     sounding = [
         plan.Sounding(
             phones=Phones.model_validate_json(context.store.read_bytes(clip.phones)),
@@ -424,15 +482,12 @@ def _mouth_plan(context: Context, film: Film, redraw: Redraw, clips: Sequence[Cl
         )
         for clip in clips
     ]
-    aperture, width = plan.mouth(film.edges_of(redraw.frames), sounding)
-    return MouthPlan(aperture=aperture, width=width, opacity=redraw.opacity)
+    return plan.mouth(film.edges_of(frames), sounding)
 
 
-def _still(redraw: Redraw) -> MouthPlan:
-    """The plan of a redraw whose phones are not read: its opacity alone says something."""
-    count = len(redraw.frames)
-    closed, neutral = np.zeros(count, dtype=np.float32), np.ones(count, dtype=np.float32)
-    return MouthPlan(aperture=closed, width=neutral, opacity=redraw.opacity)
+def _still(count: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The same of frames whose phones are not read: closed, neutral."""
+    return np.zeros(count, dtype=np.float32), np.ones(count, dtype=np.float32)
 
 
 def heard(context: Context, film: Film, frames: FrameRange, clips: Sequence[Clip]) -> Heard:

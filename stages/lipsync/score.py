@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 UNWATCHED = "unwatched"
-"""Code of the notice that a drawn cut could not be watched."""
+"""Code of the notice that a drawn cut could not be watched, or a face not be judged."""
 
 SEAM_PERCENTILE = 95
 """Of frames: a seam that flashes is a seam, one frame in twenty is left to chance."""

@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from loc.artifacts import SAMPLE_RATE, FrameRange, Score, Sound
+from loc.errors import LocError
 from loc.media.sound import slice_key
 from loc.runner import Action, Make, Out
 from loc.stage import Context
 from loc.store.keys import digest_bytes
 from stages.lipsync import redraw
 from stages.lipsync.redraw import STAGE, Film
+from stages.lipsync.score import UNWATCHED
 from stages.lipsync.sync import chosen, crops_for
 from stages.lipsync.tracks import runs
 
@@ -45,11 +47,11 @@ class Judged:
         self, context: Context, film: Film, judge: Judge, sound: Sound, shot: int, faces: Sequence[ShotFace]
     ) -> None:
         self._context, self._film, self._judge, self._sound = context, film, judge, sound
-        self._start = film.source.shots[shot].start
+        self._shot, self._start = shot, film.source.shots[shot].start
         self._faces = {face.name: face for face in faces}
 
     def __call__(self, heard: Sequence[npt.NDArray[np.bool_]], face: str) -> Score:
-        """The score of one face.
+        """The score of one face; unscored, with a notice, where the judge fails.
 
         Args:
             heard: bool [frames of the shot] each, where a line is heard.
@@ -59,7 +61,13 @@ class Judged:
         """
         own, spans = self._faces[face], self._spans(heard)
         work = _judging(self._context, self._film, self._judge, self._sound, own, spans)
-        return self._context.runner.do(*work).model("score", Score)
+        [made] = self._context.runner.attempt([work])
+        if isinstance(made, LocError):
+            self._context.runner.notice(
+                UNWATCHED, f"Who speaks in shot {self._shot + 1} is not judged: {made.what}"
+            )
+            return Score(measure=self._judge.measure, unscored=made.what)
+        return made.model("score", Score)
 
     def _spans(self, heard: Sequence[npt.NDArray[np.bool_]]) -> list[FrameRange]:
         """Unbroken stretches of speech, until there is enough of it."""

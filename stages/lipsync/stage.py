@@ -533,7 +533,7 @@ def _drawn(
     preparing = prepared.work(context, film, backend, redraws, cuts)
     roomy = see_room(context, backend, preparing.values())
     readied = prepared.ready(context, film, backend, redraws, cuts, preparing)
-    for one, ready in zip(redraws, readied, strict=True):
+    for one, ready, run in zip(redraws, readied, redraw.unbroken(redraws), strict=True):
         person = profiles[one.face.name]
         if isinstance(person, LocError):
             failures[one.cut] = person
@@ -544,7 +544,8 @@ def _drawn(
         wanted.append(one)
         spent.append(ready.device_seconds if ready is not None else 0.0)
         lent = _lent(one.face, profiles, who)
-        work.append(redraw.draw(context, film, backend, one, person, routed[one.cut].clips, lent, ready))
+        clips = routed[one.cut].clips
+        work.append(redraw.draw(context, film, backend, one, person, clips, run, lent, ready))
     if not roomy:
         see_room(context, backend, work)
     results = list(zip(wanted, context.runner.attempt(work, parallel=True), spent, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from loc.analysis import agreement
 from loc.analysis.agreement import (
     MIN_SPEECH_S,
     SIGNIFICANT,
+    Expected,
     Lips,
     Spoken,
     agree,
@@ -231,6 +234,32 @@ def test_the_measure_keeps_its_name_and_the_same_input_its_score() -> None:
     )
     assert first == second
     assert first.measure == "renderer-obedience"
+
+
+def test_half_an_hour_is_scored_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreement, "SURROGATES", 100)
+    at = np.arange(45_001, dtype=np.int64) * FRAME
+    curves = np.random.default_rng(0).random((2, 45_000))
+    always = np.ones(45_000, dtype=bool)
+    expected = Expected(curves[0], curves[1], always, at[:-1] % (20 * FRAME) == 0)
+    tracemalloc.start()
+    try:
+        found = agree(Lips(curves[0], curves[1]), expected, at, "renderer-obedience")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.offset == 0
+    assert peak < 100e6
+
+
+@pytest.mark.parametrize("frames", [1, 2_000])
+def test_p_does_not_depend_on_how_many_surrogates_are_held(
+    frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = edges()
+    whole = score(mouth(line(1), at), line(2), at)
+    monkeypatch.setattr(agreement, "_FRAMES_AT_ONCE", frames)
+    assert score(mouth(line(1), at), line(2), at) == whole
 
 
 SPEECH = Script(

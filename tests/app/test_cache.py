@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from loc.app.verify import verify
 from loc.errors import Interrupted, StorageError
 from loc.settings import Settings
 from loc.store import locks
-from loc.store.workdir import SuppliedRecord, WorkDir
+from loc.store.workdir import ActionRecord, SuppliedRecord, WorkDir
 from tests.app.toy import Toy
 
 Make = Callable[..., Settings]
@@ -258,6 +259,30 @@ def test_verify_names_what_is_wrong_and_a_run_mends_it(toy: Toy, video: Path, se
     found = verify(store_of(settings()))
     assert found.intact
     assert found.unrecorded == ()
+
+
+def test_verify_misses_nothing_that_a_run_makes_meanwhile(
+    toy: Toy, video: Path, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(toy, video, settings())
+    store = store_of(settings())
+    [name] = run_ids(store)
+    first = next(store.actions())
+    read, made = WorkDir.read_action, "f" * 64
+
+    def making(self: WorkDir, key: str) -> ActionRecord | None:
+        if not self.action_path(made).exists():
+            self.record_action(replace(first, key=made))
+            log = self.root / "runs" / name / "events.ndjson"
+            lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+            told = [line.replace(first.key, made) for line in lines if first.key in line]
+            log.write_text("".join([*lines, *told]), encoding="utf-8")
+        return read(self, key)
+
+    monkeypatch.setattr(WorkDir, "read_action", making)
+    found = verify(store_of(settings()))
+    assert found.intact
+    assert (found.unrecorded, found.records) == ((), 4)
 
 
 class _Clock:

@@ -15,6 +15,7 @@ from loc.analysis.sync import judge as judging
 from loc.analysis.sync.judge import MAX_SHIFT, StableJudge, SyncNetJudge
 from loc.artifacts import SAMPLE_RATE, Casting, Segment, Source, Speaker, Stems, Transcript
 from loc.backend import Host
+from loc.events import Notice
 from loc.process import Child
 from loc.settings import Settings
 from loc.stage import Slot
@@ -162,6 +163,46 @@ def test_a_judge_is_shown_each_face_beside_the_sound_and_asked_before_phones_in_
     monkeypatch.setitem(select.LIMITS, "syncnet", left.value + 1)
     neither, _ = cast(both, ingested, tmp_path, HEARD, language="de")
     assert (neither.face, neither.by) == (None, "unsure")
+
+
+class _Wrong(_Nothing):
+    def fingerprint(self) -> dict[str, str]:
+        return {"weights wrong": "0"}
+
+
+class Unusable(Loud):
+    """A judge whose network does not fit what it is shown."""
+
+    def compare(
+        self, pictures: Iterator[npt.NDArray[np.uint8]], count: int, sound: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        raise RuntimeError("size mismatch")
+
+
+def test_a_judge_that_cannot_be_used_leaves_open_who_speaks_and_says_so(
+    both: tuple[Path, Film],
+    ingested: tuple[WorkDir, Source],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, source = ingested
+    judge = Unusable(weights=_Wrong())  # type: ignore[arg-type]
+    rig = Rig(store, source, both[0], Warp(Host(Settings(), tmp_path)))
+    context = rig.context()
+    shown = lipsync._film(context, source)
+    faces = lipsync.shot_faces_of(context, shown, 0)
+    judged = Judged(context, shown, judge, source.master, 0, faces)  # type: ignore[arg-type]
+    where = [np.ones(len(source.shots[0]), bool)]
+    scores = [judged(where, name) for name in ("1a", "1b")]
+    for used in rig.runners:
+        used.close()
+    assert [(one.value, one.unscored) for one in scores] == [(None, "A face could not be judged.")] * 2
+    notices = [(event.code, event.message) for event in rig.events if isinstance(event, Notice)]
+    assert notices == [("unwatched", "Who speaks in shot 1 is not judged: A face could not be judged.")]
+
+    monkeypatch.setattr(lipsync, "_hearing", lambda _context: judge)
+    one, _ = cast(both, ingested, tmp_path, HEARD)
+    assert (one.face, one.by) == ("1a", "visemes")
 
 
 def test_the_only_judge_of_a_machine_is_asked_who_speaks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,16 @@ from loc.artifacts import Casting, CastPerson, FrameRange, Ref, Score
 from loc.cast import CastFile
 from loc.errors import LocError
 from stages.lipsync import stage
-from stages.lipsync.casting import Heard, ShotScene, cast_shots, chance, combined, heard_frames, seen_people
+from stages.lipsync.casting import (
+    Heard,
+    ShotScene,
+    _during,
+    cast_shots,
+    chance,
+    combined,
+    heard_frames,
+    seen_people,
+)
 from stages.lipsync.shot_faces import ShotFace
 
 FPS = 25.0
@@ -324,3 +333,24 @@ def test_what_two_say_at_once_counts_for_neither() -> None:
     assert [(one.segment, one.speaker) for one in heard] == [("1", "S1"), ("2", "S2")]
     np.testing.assert_array_equal(np.flatnonzero(heard[0].frames), np.arange(10, 80))
     np.testing.assert_array_equal(np.flatnonzero(heard[1].frames), np.arange(100, 150))
+
+
+def test_a_shot_is_compared_with_what_sounds_in_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[int, int]] = []
+
+    def counted(times: npt.NDArray[np.int64], ranges: Iterable[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+        compared.extend(held := list(ranges))
+        return _during(times, held)
+
+    monkeypatch.setattr("stages.lipsync.casting._during", counted)
+    edges = np.arange(100_001, dtype=np.int64) * 1920
+    lines = [(str(at), "S1", at * 1920, (at + 40) * 1920) for at in range(0, 100_000, 50)]
+    speech = [(start, stop) for _, _, start, stop in lines]
+    heard = heard_frames(FrameRange(start=50_010, stop=50_200), edges, lines, speech)
+    assert [(one.segment, int(one.frames.sum())) for one in heard] == [
+        ("50000", 30),
+        ("50050", 40),
+        ("50100", 40),
+        ("50150", 40),
+    ]
+    assert len(compared) == 8

@@ -399,6 +399,40 @@ def test_a_joint_of_chunks_does_not_show(rig: Rig) -> None:
             assert np.abs(patch - other).mean() < 1.5
 
 
+class Recording(Warp):
+    """Keeps what it is shown."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self.windows: dict[int, RedrawWindow] = {}
+
+    def draw(self, window: RedrawWindow) -> Iterator[Patch]:
+        self.windows[window.first_frame] = window
+        yield from super().draw(window)
+
+
+def test_what_is_drawn_beside_a_chunk_is_shown_as_the_other_chunk_has_it(rig: Rig, tmp_path: Path) -> None:
+    shot = rig.source.shots[1]
+    joint = (shot.start + shot.stop) // 2
+    source = split(rig.source, joint)
+    backend = Recording(Host(Settings(), tmp_path))
+    rig.backend = backend
+    looks = backend.looks(source.video.average_rate)
+    # A place of its own: what another test has drawn already is not drawn again.
+    rig.run(dub_of(rig.clip((joint - 8) * FRAME + 11)), source)
+    (_, one), (start, two) = sorted(backend.windows.items())
+    assert start == joint
+    assert (len(one.run_in), len(two.run_out)) == (0, 0), "nothing is drawn there"
+    assert 0 < len(two.run_in) == min(looks, len(one.points))
+    assert 0 < len(one.run_out) == min(looks, len(two.points))
+    np.testing.assert_array_equal(two.run_in.points, one.points[-looks:])
+    np.testing.assert_array_equal(two.run_in.aperture, one.plan.aperture[-looks:])
+    np.testing.assert_array_equal(one.run_out.points, two.points[:looks])
+    np.testing.assert_array_equal(one.run_out.aperture, two.plan.aperture[:looks])
+    drawn = [record for record in rig.store.actions() if record.name == "lipsync.draw"]
+    assert {one.outputs["pixels"] for one in drawn if "beside" in one.fields["inputs"]}
+
+
 DIALOGUE = Script(
     lines=(
         Said(MINA, "Do you happen to know the way to the museum?", pause=0.3),

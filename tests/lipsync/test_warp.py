@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,14 +15,15 @@ import pytest
 from loc.analysis.face_tracker import FaceTracker, follow, track_range
 from loc.analysis.faces import face_scale, foremost, lip_aperture, places
 from loc.artifacts import FrameRange, VideoStream
+from loc.backend import Host
 from loc.media.colour import to_rgb
 from loc.media.compose import apply_patch
 from loc.media.frames import Planes, first_look, read_frames, scan_frames
 from loc.media.probe import probe_source
 from loc.settings import Settings
-from stages.lipsync.contract import Patch, ShotView
+from stages.lipsync.contract import Beside, MouthPlan, Patch, RedrawWindow, ShotView
 from stages.lipsync.tracks import prepare
-from stages.lipsync.warp import person, spline
+from stages.lipsync.warp import Warp, person, spline
 from stages.lipsync.warp.anatomy import FaceFrame, Sheet, face_frame, gaps, laid_on, pose_of
 from stages.lipsync.warp.mouth import fields, mouth_of, own_move, speak, width_factor
 from stages.lipsync.warp.recall import Choice, choose, kept_on_chin, matched, recall, recall_mask
@@ -188,6 +190,14 @@ def test_the_weight_of_views_changes_smoothly_as_a_head_turns(scene: Scene) -> N
     assert min(weights[0][0], weights[-1][2]) > 0.9
 
 
+@pytest.mark.parametrize("count", [3, 50, 200, 500])
+def test_one_frame_gone_wrong_changes_no_patch_size(count: int) -> None:
+    extent, scale = np.full((count, 2), 500.0), np.full(count, 250.0)
+    whole = person._sheet(extent, scale)
+    extent[count // 2] *= 4
+    assert person._sheet(extent, scale) == whole
+
+
 def opened_by(points: Floats, gap: float) -> Floats:
     opened = points.copy()
     opened[places((95, 88, 178, 87, 14, 317, 402, 318, 324))] += [0, gap]
@@ -225,6 +235,41 @@ def test_the_choice_of_views_is_smooth_in_time(scene: Scene, rate: int) -> None:
     assert share[openings == 0].min() > 0.7
     assert np.abs(np.diff(share)).max() * rate < 9
     assert share[times < 0.3].max() == 0
+
+
+def test_a_mouth_is_drawn_over_a_joint_as_without_one(scene: Scene, tmp_path: Path) -> None:
+    """Closed throughout, cut in two where views begin or cease to serve."""
+    warp = Warp(Host(Settings(), tmp_path))
+    count, looks = len(scene.faces), warp.looks(scene.video.average_rate)
+    points, closed = scene.faces.points, np.zeros(count, dtype=np.float32)
+    share = np.array([one.share for one in choices(points, scene.video, scene.person, closed)])
+    joint = int(np.abs(np.diff(share)).argmax()) + 1
+    assert 0 < looks < joint < count - looks
+
+    def drawn(start: int, stop: int, looks: int = 0) -> list[Patch]:
+        before, after = slice(max(0, start - looks), start), slice(stop, min(count, stop + looks))
+        plan = MouthPlan(closed[start:stop], closed[start:stop] + 1, closed[start:stop] + 1)
+        window = RedrawWindow(
+            video=scene.video,
+            points=points[start:stop],
+            plan=plan,
+            profile=scene.profile,
+            pictures=lambda: iter(scene.pictures[start:stop]),
+            first_frame=start,
+            drawn=FrameRange(start=start, stop=stop),
+            cut=FrameRange(start=0, stop=count),
+            run_in=Beside(points[before], closed[before]),
+            run_out=Beside(points[after], closed[after]),
+        )
+        return list(warp.draw(window))
+
+    whole = drawn(0, count)
+    parts = [*drawn(0, joint, looks), *drawn(joint, count, looks)]
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+    alone = [*drawn(0, joint), *drawn(joint, count)]
+    at = slice(joint - 1, joint + 1)
+    assert any((a.pixels != b.pixels).any() for a, b in zip(whole[at], alone[at], strict=True))
 
 
 def test_the_recalled_mouth_is_opened_as_wanted_and_keeps_the_jaw_line(scene: Scene) -> None:

@@ -8,7 +8,10 @@ inside of an open one from frames in which it was open: each time those nearest 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import ClassVar
+
+import numpy as np
 
 from loc import packages
 from loc.backend import Card, Host, LicensedPart
@@ -22,7 +25,7 @@ class Warp:
     card: ClassVar[Card] = Card(
         stage="lipsync",
         name="warp",
-        version="5",
+        version="6",
         summary="moves the person's own pixels by landmarks; teeth and closed lips from their own frames",
         family="embedded",
         quality="basic",
@@ -51,14 +54,23 @@ class Warp:
 
         return person.measure(shot)
 
+    def looks(self, rate: Fraction) -> int:
+        """Frames beside its own that have a say in which views it draws from."""
+        from stages.lipsync.warp.recall import reach
+        from stages.lipsync.warp.render import timed
+
+        return reach(timed(rate))
+
     def draw(self, window: RedrawWindow) -> Iterator[Patch]:
         """Draw every frame of the window, in order."""
         from stages.lipsync.warp import person
         from stages.lipsync.warp.render import choices, draw_patch
 
         who = person.load(window.profile, window.lent)
-        plan = window.plan
-        chosen = choices(window.points, window.video, who, plan.aperture)
+        plan, before, after = window.plan, window.run_in, window.run_out
+        points = np.array([*before.points, *window.points, *after.points])
+        apertures = np.concatenate([before.aperture, plan.aperture, after.aperture])
+        chosen = choices(points, window.video, who, apertures)[len(before) : len(before) + len(plan)]
         frames = zip(window.pictures(), window.points, plan.aperture, plan.width, chosen, strict=True)
         for planes, points, aperture, width, choice in frames:
             yield draw_patch(planes, window.video, points, who, float(aperture), float(width), choice)

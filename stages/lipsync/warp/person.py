@@ -220,7 +220,9 @@ def _points(shot: ShotView, wanted: Sequence[int]) -> dict[int, npt.NDArray[np.f
 
 def _sheet(extent: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> Sheet:
     """A patch size that holds the drawn part of the face in (nearly) every frame."""
-    needed = np.percentile(extent + 2 * ROOM * scale[:, None], LARGEST_PERCENTILE, axis=0)
+    room = extent + 2 * ROOM * scale[:, None]
+    # Between two frames the smaller: of up to 200 the largest one would have its part in the size.
+    needed = np.percentile(room, LARGEST_PERCENTILE, axis=0, method="lower")
     shrink = min(1.0, LARGEST_SIDE / float(needed.max()))
     width, height = (int(np.ceil(side * shrink / SIZE_STEP)) * SIZE_STEP for side in needed)
     return Sheet(width, height, shrink)

@@ -32,6 +32,8 @@ AWAY_LESS, AWAY_NEVER = 6.0, 12.0
 degrees. Half of a turned mouth is hidden, and no warp shows it."""
 AHEAD_S, SPREAD_S = 0.04, 0.06
 """How long before and after it a need counts, and the standard deviation of the smoothing in time."""
+TAIL = 4.0
+"""Standard deviations at which the smoothing ends."""
 LEAST_SHARE = 0.02
 """Less is not seen, and is not worth drawing."""
 BESIDE, UNDER_NOSE = 0.2, 0.03
@@ -91,6 +93,15 @@ class Choice:
     views: tuple[Weighed, ...]
 
 
+def reach(rate: float) -> int:
+    """Frames on either side that have a say in the choice for one.
+
+    Args:
+        rate: frames per second.
+    """
+    return round(AHEAD_S * rate) + 2 * int(TAIL * SPREAD_S * rate + 0.5)
+
+
 def choose(
     faces: Sequence[Points], openings: npt.NDArray[np.float64], views: Sequence[View], rate: float
 ) -> list[Choice]:
@@ -114,7 +125,7 @@ def choose(
     turned = poses_apart(views, np.array([pose_of(points) for points in faces]))
     apart = turned + np.square((held - openings[:, None]) / OPENING_SCALE)
     raw = np.exp(apart.min(axis=1, keepdims=True) - apart)
-    weights = gaussian_filter1d(raw, spread, axis=0, mode="nearest")
+    weights = gaussian_filter1d(raw, spread, axis=0, mode="nearest", truncate=TAIL)
     total = weights.sum(axis=1)
     seen, away = (weights * held).sum(axis=1) / total, (weights * turned).sum(axis=1) / total
     own = np.array([gaps(points).max() for points in faces])
@@ -122,7 +133,7 @@ def choose(
     share = np.clip((gain - GAIN_FROM) / (GAIN_FULLY - GAIN_FROM), 0, 1)
     share *= np.clip((AWAY_NEVER - away) / (AWAY_NEVER - AWAY_LESS), 0, 1)
     share = maximum_filter1d(share * share * (3 - 2 * share), 2 * ahead + 1, mode="nearest")
-    share = gaussian_filter1d(share, spread, mode="nearest")
+    share = gaussian_filter1d(share, spread, mode="nearest", truncate=TAIL)
     return [
         Choice(float(part) if part >= LEAST_SHARE else 0.0, tuple(two_best(views, row)))
         for part, row in zip(share, weights, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -179,7 +180,12 @@ def choices(
     upright = upright_transform(video)
     faces = [face_frame(coded, upright).points for coded in points.astype(np.float64)]
     openings = apertures.astype(np.float64) * person.range
-    return choose(faces, openings, person.closer, max(1.0, float(video.average_rate)))
+    return choose(faces, openings, person.closer, timed(video.average_rate))
+
+
+def timed(rate: Fraction) -> float:
+    """Frames per second that choices are timed by."""
+    return max(1.0, float(rate))
 
 
 def fetch(planes: Planes, video: VideoStream, matrix: Affine, sheet: Sheet, reach: float) -> Canvas:
