@@ -201,7 +201,7 @@ def _too_little(count: int, wanted: int, seconds: float, closures: int) -> str |
     if count < MIN_SEEN * wanted:
         return f"The lips were found in {count} of {wanted} frames of speech."
     if closures < MIN_CLOSURES:
-        return f"{closures} closures of the lips are under {MIN_CLOSURES}."
+        return f"Closures of the lips: {closures}; {MIN_CLOSURES} are asked for."
     return None
 
 

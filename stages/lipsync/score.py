@@ -152,7 +152,7 @@ def rate(
 
     action = Action(
         name="lipsync.score",
-        version=8,
+        version=9,
         site=context.site(STAGE, f"cut {index + 1}"),
         inputs={
             "edges": digest_bytes(film.edges_of(frames).tobytes()),
