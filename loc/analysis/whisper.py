@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -55,6 +56,8 @@ REPETITIVE = 2.4
 IMPROBABLE = -1.0
 """Mean log probability of a token under which it is decoded again."""
 SEED = 0
+
+_LATIN = re.compile(r"[0-9A-Za-zÀ-ÖØ-öø-ɏ]")
 
 MEMORY_MB = 1000
 """Of a model whose row does not say."""
@@ -170,10 +173,28 @@ def _decoded(model: Any, audio: Floats, language: str, vocabulary: str) -> Mappi
 def _passage(segment: Mapping[str, Any], length: int) -> Passage:
     """A decoded segment whose words have times; `length`: samples of the window."""
     return Passage(
-        words=tuple(_heard(word, length) for word in segment["words"] if word["word"].strip()),
+        words=tuple(_heard(word, length) for word in whole_words(segment["words"])),
         logprob=round(float(segment["avg_logprob"]), 4),
         no_speech=round(float(segment["no_speech_prob"]), 4),
     )
+
+
+def whole_words(words: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Words in `whisper`'s own form, none empty. In languages without spaces it makes a word of every token,
+    of parts of a Latin word or a number too: those that no space parts are put together, as sure as the
+    least sure of them."""
+    found: list[dict[str, Any]] = []
+    for word in words:
+        if not word["word"].strip():
+            continue
+        before = found[-1] if found else {"word": ""}
+        if _LATIN.match(before["word"][-1:]) and _LATIN.match(word["word"]):
+            before["word"] += word["word"]
+            before["end"] = word["end"]
+            before["probability"] = min(before["probability"], word["probability"])
+        else:
+            found.append(dict(word))
+    return found
 
 
 def _heard(word: Mapping[str, Any], length: int) -> Heard:

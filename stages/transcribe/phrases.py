@@ -89,7 +89,7 @@ UNSPACED = frozenset({"ja", "zh", "yue", "th", "lo", "my", "km", "bo"})
 _CLOSING = "\"'”’»)]」』）"
 """Signs that may stand behind the end of a sentence."""
 
-_LATIN = re.compile(r"[A-Za-z0-9]")
+_LATIN = re.compile(r"[0-9A-Za-zÀ-ÖØ-öø-ɏ]")
 
 
 def join_words(words: Sequence[Word], language: str | None) -> str:

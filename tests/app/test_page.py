@@ -222,7 +222,10 @@ def test_a_cut_in_which_nothing_is_said_is_only_a_note() -> None:
 
 SCORES: Mapping[str, tuple[ScoreReport | None, str]] = {
     "none": (None, "unscored"),
-    "too little": (unscored("Closures of the lips: 0; 2 are asked for."), "unscored: Closures of the lips: 0"),
+    "too little": (
+        unscored("Closures of the lips: 0; 2 are asked for."),
+        "unscored: Closures of the lips: 0",
+    ),
     "in time": (score(), "renderer obedience 0.91, in time (96 frames, 7 closures, p 0.001)"),
     "late": (score(measure="viseme-agreement", offset=1), "viseme agreement 0.91, 1 frame late"),
     "early": (score(offset=-3), "renderer obedience 0.91, 3 frames early"),

@@ -29,11 +29,11 @@ from cli.graph import load_graph
 from loc.analysis import voice_activity
 from loc.analysis import whisper as module
 from loc.analysis.voice_activity import RATIO, read_analysis
-from loc.analysis.whisper import FROM_WHISPER, LANGUAGES, MAX_WINDOW, TO_WHISPER, Recogniser
+from loc.analysis.whisper import FROM_WHISPER, LANGUAGES, MAX_WINDOW, TO_WHISPER, Recogniser, whole_words
 from loc.app.plan import plan
 from loc.app.run import RunResult, prepare, run_job, with_language
 from loc.app.walk import Slots, make_stage
-from loc.artifacts import Transcript
+from loc.artifacts import Transcript, Word
 from loc.backend import Backend, Host, Request, cards_of, resolve
 from loc.errors import ExitCode, InputError, MissingError, UsageError
 from loc.events import ActionDone, Event, EventBus, StageStarted
@@ -43,6 +43,7 @@ from loc.settings import Settings
 from loc.stage import Context
 from loc.store.workdir import WorkDir
 from loc.weights.table import published
+from stages.transcribe.phrases import join_words
 from stages.transcribe.stage import spans
 from stages.transcribe.whisper import Whisper
 from tests.network import watched
@@ -187,6 +188,27 @@ def taught(job: Job) -> bytes:
 @pytest.fixture(scope="module")
 def finished(job: Job, taught: bytes) -> tuple[RunResult, list[Event]]:
     return job.run(job.settings("data"))
+
+
+@pytest.mark.parametrize(
+    "said", ["東京Tokyoで10000円のKubernetesとMicrosoft Officeを", "カフェはcafé au laitです"]
+)
+def test_a_latin_word_or_number_stays_whole_in_a_language_without_spaces(said: str) -> None:
+    """Of which the library makes a word of every token."""
+    tokenizer = get_tokenizer(multilingual=True, num_languages=99, language="ja", task="transcribe")
+    parts, _ = tokenizer.split_to_word_tokens([*tokenizer.encode(said), tokenizer.eot])
+    words = [
+        {"word": part, "start": place, "end": place + 1, "probability": 1 - place / 100}
+        for place, part in enumerate(parts[:-1])
+    ]
+    whole = whole_words(words)
+    assert len(whole) < len(words)
+    texts = [word["word"].strip() for word in whole]
+    found = [Word(text=text, start=0, stop=1, confidence=None) for text in texts]
+    assert join_words(found, "ja") == said
+    latin = next(word for word in whole if word["word"] in ("Tokyo", "café"))
+    assert latin["end"] - latin["start"] > 1
+    assert latin["probability"] == pytest.approx(1 - (latin["end"] - 1) / 100)
 
 
 def test_a_film_is_dubbed_from_what_a_fine_tune_heard(
