@@ -121,9 +121,10 @@ def accept_(
 
 
 def loc_run(video: Path, settings: Settings) -> Sequence[str]:
-    """The command that localizes one sample, by this Python and this loc."""
+    """The command that localizes one sample, by this Python and this loc, whatever packages lie in the folder
+    it is run in."""
     return [
-        sys.executable, "-m", "cli", "run", "--json", *as_flags(settings, _PASSED), "--", str(video)
+        sys.executable, "-P", "-m", "cli", "run", "--json", *as_flags(settings, _PASSED), "--", str(video)
     ]  # fmt: skip
 
 

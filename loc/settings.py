@@ -737,6 +737,10 @@ def load_settings(flags: Mapping[str, Any]) -> Settings:
         return Settings(**given)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{SETTINGS_FILE} is not valid TOML.", why=str(error)) from error
+    except (UnicodeDecodeError, OSError) as error:
+        raise UsageError(
+            f"{SETTINGS_FILE} cannot be read.", why=f"{error}.", fix="Save it as UTF-8, readable to you."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loc import packages
 from loc.artifacts import SAMPLE_RATE, FrameRange, Subtitled
 from loc.media.arrays import save_arrays
 from loc.media.durations import frames_lasting
@@ -85,11 +84,6 @@ Box = tuple[float, float, float, float]
 Mask = npt.NDArray[np.uint8]
 
 NOTHING: Box = (0.0, 0.0, 0.0, 0.0)
-
-
-def fingerprint() -> dict[str, str]:
-    """The versions of what looks at pictures."""
-    return {"opencv": packages.version("opencv-contrib-python")}
 
 
 class TextWatch:

@@ -18,9 +18,9 @@ from typing import Any
 
 from loc.environments import LOCK, LOCKED_FOR, STATE, Environment, State
 from loc.errors import ChildError, StorageError
-from loc.process import run
+from loc.process import inherited, run
 
-PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
+PIP = ("-P", "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
 
 Say = Callable[[str], None]
 
@@ -63,7 +63,7 @@ def _made(environment: Environment, say: Say) -> State:
     (folder / STATE).unlink(missing_ok=True)
     shutil.rmtree(folder / "venv", ignore_errors=True)
     say(f"Making a virtual environment for {row.title}")
-    run([sys.executable, "-m", "venv", str(folder / "venv")], env=_clean())
+    run([sys.executable, "-P", "-m", "venv", str(folder / "venv")], env=_clean())
     python = str(environment.python)
     if locked:
         say("Installing what its lock names")
@@ -117,10 +117,10 @@ def locked_by(report: Mapping[str, Any]) -> str:
 
 
 def _clean() -> dict[str, str]:
-    """Our variables, without those that would let our packages into the other environment."""
+    """What children inherit, without those that would let our packages into the other environment."""
     return {
         name: value
-        for name, value in os.environ.items()
+        for name, value in inherited().items()
         if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
     }
 

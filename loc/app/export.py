@@ -77,7 +77,11 @@ def _video_path(source: Path, language: str, settings: Settings) -> Path:
     wanted, suffix = settings.output, f".{settings.file_type}"
     if wanted is None:
         return source.parent / _fill(DEFAULT_TEMPLATE, source, language, suffix)
-    if wanted.endswith("/") or ("{" not in wanted and is_folder(Path(wanted))):
+    if wanted.endswith("/"):
+        return Path(_fill(wanted, source, language, suffix)) / _fill(
+            DEFAULT_TEMPLATE, source, language, suffix
+        )
+    if "{" not in wanted and is_folder(Path(wanted)):
         return Path(wanted) / _fill(DEFAULT_TEMPLATE, source, language, suffix)
     path = Path(_fill(wanted, source, language, suffix))
     if path.suffix.lower() != suffix:

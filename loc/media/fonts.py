@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from loc.errors import ChildError, MissingError
 from loc.process import run
@@ -155,7 +156,8 @@ def config(fonts: Sequence[Font], folder: Path) -> Path:
     file = folder / "fonts.conf"
     file.write_text(
         '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "fonts.dtd">\n'
-        f"<fontconfig><dir>{there}</dir><cachedir>{folder / 'cache'}</cachedir></fontconfig>\n",
+        f"<fontconfig><dir>{escape(str(there))}</dir>"
+        f"<cachedir>{escape(str(folder / 'cache'))}</cachedir></fontconfig>\n",
         encoding="utf-8",
     )
     return file

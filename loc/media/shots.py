@@ -58,12 +58,15 @@ class ShotFinder:
         self._cuts: list[int] = []
         self._changes: list[float] = []
         self._before: npt.NDArray[np.uint8] | None = None
+        self._size: tuple[int, int] | None = None
 
     def look(self, frame: Any) -> None:
         """Take in the next `av.VideoFrame`."""
         import cv2
 
-        small = _small(frame)
+        small = _small(frame, self._size)
+        # Some broadcasts change their picture's shape midway; what is compared has one.
+        self._size = small.shape[1], small.shape[0]
         luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
         self._cuts += self._detector.process_frame(len(self._changes), small)
         self._changes.append(0.0 if self._before is None else cv2.mean(cv2.absdiff(luma, self._before))[0])
@@ -81,9 +84,10 @@ class ShotFinder:
         return np.array(self._changes, dtype=np.float32)
 
 
-def _small(frame: Any) -> npt.NDArray[np.uint8]:
-    """A copy in BGR, `LOOK_SIZE` pixels on its longer side."""
-    scale = LOOK_SIZE / max(frame.width, frame.height)
-    size = {"width": max(2, round(frame.width * scale)), "height": max(2, round(frame.height * scale))}
-    small = frame.reformat(**size, format="bgr24", interpolation="AREA")
+def _small(frame: Any, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
+    """A copy in BGR, of a width and height; None: `LOOK_SIZE` pixels on its longer side."""
+    if size is None:
+        scale = LOOK_SIZE / max(frame.width, frame.height)
+        size = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
+    small = frame.reformat(width=size[0], height=size[1], format="bgr24", interpolation="AREA")
     return np.asarray(small.to_ndarray(), dtype=np.uint8)

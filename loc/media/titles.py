@@ -7,7 +7,6 @@ is the white of paper, in HDR too (BT.2408: 203 cd/m²), the outline black.
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from loc.media.frames import Planes, plane_depth
 from loc.media.subtitles import PARTED, Cue, timed
 from loc.media.tonemap import graphics_white
 from loc.media.wrapping import wrap_to
-from loc.process import run
+from loc.process import inherited, run
 from loc.store.keys import digest_bytes
 
 Place = Literal["bottom", "top"]
@@ -180,7 +179,7 @@ def set_text(
         ChildError: ffmpeg failed.
     """
     size = shown_size(video)
-    environment = {**os.environ, "FONTCONFIG_FILE": str(config(fonts, folder))}
+    environment = {**inherited(), "FONTCONFIG_FILE": str(config(fonts, folder))}
     for scale in SIZES:
         script = folder / "title.ass"
         script.write_text(_script(text, fonts[0].family, size, place, scale), encoding="utf-8")
@@ -285,7 +284,7 @@ def _rendered(script: Path, size: tuple[int, int], env: Mapping[str, str], progr
 
     width, height = size
     nothing = graphs.input(f"color=black@0:size={width}x{height}:rate=1,format=rgba", f="lavfi")
-    drawn = nothing.filter("subtitles", str(script), alpha=1)
+    drawn = nothing.filter("subtitles", filename=str(script), alpha=1)
     raw = drawn.output("pipe:1", vframes=1, f="rawvideo", pix_fmt="rgba")
     data = run(ffmpeg.compile_args(raw, program), env=env)
     rgba = np.frombuffer(data, np.uint8).reshape(height, width, 4)

@@ -20,8 +20,9 @@ SPELLED = 12
 NAME_LETTERS = 4
 """Letters a name must have to be looked for, and that must agree: endings change with case and language."""
 
-_NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
-_LARGE_UNITS = re.compile("[十百千万萬億亿兆만억조]")
+_HARD_SPACES = "\u00a0\u202f"
+_NUMBER = re.compile(rf"\d+(?:[.,'’٬٫]\d+|[{_HARD_SPACES}]\d{{3}}(?!\d))*")
+_LARGE_UNITS = re.compile("[十百千万萬億亿兆만억조]|लाख|करोड़|লাখ|কোটি|لاکھ|کروڑ")
 """With these, numbers are written otherwise: 12,000 is 1万2千."""
 
 
@@ -79,9 +80,13 @@ def _reason(code: str, lost: int, total: int, what: str) -> Reason:
 
 
 def _numbers(text: str) -> list[str]:
-    """Numbers of a text as digits alone, those left out that may be written in words."""
-    plain = "".join(str(unicodedata.decimal(sign, sign)) for sign in unicodedata.normalize("NFKC", text))
-    digits = (re.sub(r"\D", "", found) for found in _NUMBER.findall(plain))
+    """Numbers of a text as digits alone, those left out that may be written in words, or otherwise for the
+    large unit that they are followed by."""
+    # Sign by sign, that the spaces within a number stay apart from those around it.
+    usual = "".join(one if one in _HARD_SPACES else unicodedata.normalize("NFKC", one) for one in text)
+    plain = "".join(str(unicodedata.decimal(sign, sign)) for sign in usual)
+    found = (match for match in _NUMBER.finditer(plain) if not _LARGE_UNITS.match(plain, match.end()))
+    digits = (re.sub(r"\D", "", match[0]) for match in found)
     return [one for one in digits if len(one) > 9 or int(one) > SPELLED]
 
 

@@ -90,7 +90,7 @@ class Llm(Conversation):
     card: ClassVar[Card] = Card(
         stage="translate",
         name="llm",
-        version="3",
+        version="4",
         summary="Any OpenAI-compatible endpoint, by --llm-url and --llm-model.",
         family="remote",
         quality="best",

@@ -28,7 +28,7 @@ MAX_CHARACTERS = 400
 UNSPACED = frozenset({"ja", "zh", "yue"})
 """Languages written without spaces between words."""
 
-_FINAL = ".!?…。！？．؟।։።"
+_FINAL = ".!?…。！？．؟।։።۔។။"
 _CLOSING = "\"'”’»›)]」』）】"
 _CLAUSE = ",;:–—，、；：،؛"
 _SMALL = "ー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
@@ -39,13 +39,15 @@ _ENDS = re.compile(rf"[{re.escape(_FINAL)}][{re.escape(_CLOSING)}]*\s*\Z")
 _OF_NUMBERS = "[0-9０-９A-Za-zＡ-Ｚａ-ｚ]"
 """Between two of these a full-width stop is a decimal point, or one of an abbreviation."""
 _BOUNDARY = re.compile(
-    rf"[.!?…؟।։።]+[{re.escape(_CLOSING)}]*(?P<space>\s+)(?=[\"'“‘«(¿¡\[]*(?P<next>[^\W_]))"
+    rf"[.!?…؟।։።۔។။]+[{re.escape(_CLOSING)}]*(?P<space>\s+)(?=[\"'“‘«(¿¡\[]*(?P<next>[^\W_]))"
     rf"|(?:[。！？]|(?<!{_OF_NUMBERS})．|．(?!{_OF_NUMBERS}))+[{re.escape(_CLOSING)}]*(?P<none>\s*)(?=.)"
 )
-_ABBREVIATED = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|jr|sr|no|mt|gen|sen|rep)|\b[a-z])\.\Z", re.IGNORECASE
-)
-"""A stop that ends no sentence: after a title, or an initial."""
+_ABBREVIATED = re.compile(r"\b(?i:mr|mrs|ms|dr|prof|st|vs|jr|sr|mt|gen|sen|rep|[a-z])\.\Z")
+"""A stop that ends no sentence where another word follows: after a title, or an initial."""
+_LEFT_OPEN = re.compile(r"\b(?i:mr|mrs|ms|dr|prof|st|vs|mt|gen|sen|rep)\.\Z|\b[A-HJ-Z]\.\Z")
+"""One that ends no line's sentence: "Jr.", "p.m." and "So do I." mostly do."""
+_NUMERO = re.compile(r"\b(?i:no)\.\Z")
+"""Short for a number before digits, and a word elsewhere."""
 
 
 class Spoken(Protocol):
@@ -75,7 +77,7 @@ class Sentence:
 
 def ends_sentence(text: str) -> bool:
     """Whether a text ends where a sentence does."""
-    return bool(_ENDS.search(text)) and not _ABBREVIATED.search(text.rstrip())
+    return bool(_ENDS.search(text)) and not _LEFT_OPEN.search(text.rstrip())
 
 
 def passages(lines: Sequence[Spoken]) -> list[range]:
@@ -144,10 +146,11 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     for match in _BOUNDARY.finditer(text):
         stop = match.end()
         following = match["next"]
-        if following is not None and (
-            following.islower() or _ABBREVIATED.search(text[: match.start("space")])
-        ):
-            continue
+        if following is not None:
+            before = text[: match.start("space")]
+            numbered = following.isdecimal() and _NUMERO.search(before)
+            if following.islower() or numbered or _ABBREVIATED.search(before):
+                continue
         yield start, stop
         start = stop
     if text[start:].strip():

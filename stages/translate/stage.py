@@ -35,7 +35,7 @@ from stages.translate.scripts import words
 from stages.translate.spending import spent
 
 NAME = "translate"
-LINE_VERSION = 2
+LINE_VERSION = 3
 
 MOST_FAILED = 0.5
 """Share of the lines that may fail; where more do, there is no translation to speak of, and no dub."""
@@ -198,7 +198,9 @@ def _sum(ctx: Context, made: Iterable[Made | LocError]) -> Spent | None:
     nothing was spent."""
     results = list(made)
     lost = [spent(one.replies, ctx.settings.llm_price) for one in results if isinstance(one, InVain)]
-    kept = [one.detail for one in results if isinstance(one, Made) and "requests" in one.detail]
+    # Lines that are alike in all that shapes them are one action, and were paid for once.
+    unlike = {one.key: one for one in results if isinstance(one, Made)}
+    kept = [one.detail for one in unlike.values() if "requests" in one.detail]
     if in_vain := _added(lost):
         money = "" if in_vain.cost is None else f", {in_vain.cost:g} by --llm-price"
         ctx.notice(

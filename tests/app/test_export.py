@@ -28,6 +28,7 @@ Make = Callable[..., Settings]
         ("final.webm", "final.webm"),
         ("out.webm/", "out.webm/talk.ja.mp4"),
         ("{stem}-{lang}.MKV", "talk-ja.MKV"),
+        ("out/{lang}/", "out/ja/talk.ja.mp4"),
     ],
 )
 def test_names(settings: Make, output: str | None, expected: str) -> None:
@@ -52,6 +53,7 @@ def test_container_that_is_named(settings: Make, output: str | None, expected: s
     [
         "final.avi",
         "{nam}.mp4",
+        "out/{nam}/",
         "{stem.mp4",
         "{stem!z}.mp4",
         "{stem:d}.mp4",

@@ -151,6 +151,15 @@ def test_debug_shows_the_traceback(folder: Path) -> None:
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.parametrize("data", ["output = 'caf\xe9/'".encode("latin-1"), "crf = 20".encode("utf-16")])
+def test_a_settings_file_in_another_encoding_is_told(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "loc.toml").write_bytes(data)
+    done = loc("status", cwd=tmp_path)
+    assert done.returncode == ExitCode.USAGE
+    assert "loc.toml cannot be read" in done.stderr
+    assert "UTF-8" in done.stderr
+
+
 def test_flag_variable_file_default_in_that_order(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "loc.toml").write_text('languages = ["jp"]\ncrf = 77\n')
     video = str(folder / "talk.mp4")

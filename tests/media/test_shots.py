@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from loc.media.frames import scan_frames
 from loc.media.probe import probe_source
@@ -57,6 +58,12 @@ def test_a_shot_is_not_shorter_than_half_a_second() -> None:
     shots = found(pictures)
     assert shots[0] == (0, 40)
     assert all(stop - start >= 12 for start, stop in shots)
+
+
+@pytest.mark.parametrize("shape", [(6, 12), (4, 16), (9, 9)])
+def test_a_picture_that_changes_its_shape_midway_is_looked_at_on(shape: tuple[int, int]) -> None:
+    narrow = [np.ascontiguousarray(picture[: 20 * shape[0], : 20 * shape[1]]) for picture in [scene(2)] * 40]
+    assert found([*pan(scene(1), 40), *narrow]) == [(0, 40), (40, 80)]
 
 
 def test_stillness_is_the_change_from_the_frame_before() -> None:

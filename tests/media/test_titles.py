@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,7 +15,7 @@ import pytest
 from loc.artifacts import HDR_TRANSFERS, VideoStream
 from loc.errors import ExitCode, MissingError
 from loc.media import ffmpeg, fonts, titles
-from loc.media.fonts import Font, font_for, fonts_for
+from loc.media.fonts import Font, config, font_for, fonts_for
 from loc.media.frames import Planes
 from loc.media.titles import SAFE, Place, Title, em_of, lay_over, overlay, shown_size
 from loc.media.wrapping import wrap_to
@@ -215,6 +216,26 @@ def test_right_to_left_begins_at_the_right(tmp_path: Path) -> None:
 
 def test_nothing_to_see_is_nothing(tmp_path: Path) -> None:
     assert titles.set_text(titles.Text(" "), [font_for("en")], stream(), "bottom", tmp_path, "ffmpeg") is None
+
+
+def test_a_folder_of_any_name_will_do(tmp_path: Path) -> None:
+    """Of signs that mean something to ffmpeg's filters, and to fontconfig's XML."""
+    plain = text("Hello", stream(), tmp_path / "plain", "en")
+    odd = text("Hello", stream(), tmp_path / "John's [x]; 2024: a=b, Q&A <1> \\ 50%", "en")
+    assert (odd.x, odd.y) == (plain.x, plain.y)
+    np.testing.assert_array_equal(odd.cover, plain.cover)
+
+
+def test_only_the_fonts_that_were_chosen_take_part(tmp_path: Path) -> None:
+    folder = tmp_path / "Q&A <1>"
+    folder.mkdir()
+    chosen = [font_for("en")]
+    environment = {**os.environ, "FONTCONFIG_FILE": str(config(chosen, folder))}
+    listed = subprocess.run(
+        ["fc-list", "--format", "%{file}\\n"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "not well-formed" not in listed.stderr
+    assert {Path(line).parent for line in listed.stdout.split("\n") if line} == {folder / "fonts"}
 
 
 def test_an_ffmpeg_that_cannot_set_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

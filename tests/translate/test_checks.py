@@ -35,6 +35,28 @@ def test_terms_numbers_and_names(source: str, text: str, target: str, codes: lis
     assert [note.code for note in notes(source, text, ("en", target), TERMS)] == codes
 
 
+@pytest.mark.parametrize(
+    ("source", "text", "languages"),
+    [
+        ("予算は120万円です。", "The budget is 1.2 million yen.", ("ja", "en")),
+        ("3億5000万人", "350 million people", ("ja", "en")),
+        ("There are 150 million.", "15 करोड़ हैं।", ("en", "hi")),
+        ("It cost 1,500 euros.", "Il a coûté 1\u202f500 euros.", ("en", "fr")),
+        ("Il a coûté 1\u00a0500\u00a0euros.", "It cost 1,500 euros.", ("fr", "en")),
+        ("It cost 1,500 euros.", "كلف ١٬٥٠٠ يورو.", ("en", "ar")),
+    ],
+)
+def test_numbers_are_the_same_however_they_are_grouped(
+    source: str, text: str, languages: tuple[str, str]
+) -> None:
+    assert notes(source, text, languages, ()) == []
+
+
+def test_a_space_that_holds_to_a_word_is_in_no_number() -> None:
+    [note] = notes("In 2020\u00a015 came.", "En 202015 vinieron.", ("en", "es"), ())
+    assert note.detail.startswith("2 of 2")
+
+
 def test_what_moved_to_the_next_line_is_not_missed() -> None:
     assert notes("A bear of 27 years", "Un", ("en", "es"), TERMS, "oso de 27 años") == []
 

@@ -278,6 +278,19 @@ def test_a_language_model_is_asked_for_fewer_words(
     assert endpoint.asked == []
 
 
+def test_a_line_that_is_said_twice_is_paid_for_once(endpoint: Endpoint, opened: Open, context: Any) -> None:  # noqa: F811
+    def wordy_then_short(asked: Asked) -> Answered:
+        short = "fewer words" in asked.prompt
+        said = "Frase bastante más corta" if short else "Palabras y más palabras de nuevo"
+        return chat(json.dumps(dict.fromkeys(asked.wanted, said)))
+
+    endpoint.always = wordy_then_short
+    made = translate(dubbed(context(), opened(), Voice()), transcript("Go on.", "Go on.", "Go on."))
+    assert [line.text for line in made.lines[:2]] == 2 * ["Frase bastante más corta"]
+    assert made.spent is not None
+    assert made.spent.requests == len(endpoint.asked) == 2
+
+
 def test_a_language_model_that_shortens_to_the_source_is_not_heeded(
     endpoint: Endpoint, opened: Open, context: Any  # noqa: F811
 ) -> None:  # fmt: skip

@@ -50,10 +50,24 @@ def said(*texts: str, speakers: str = "aaaaaaaa", pause: int = 0) -> list[Said]:
         ("行きますが、", False),
         ("Really…", True),
         ("क्या है।", True),
+        ("میں ٹھیک ہوں۔", True),
+        ("ខ្ញុំសុខសប្បាយ។", True),
+        ("ကောင်းပါတယ်။", True),
+        ("No.", True),
+        ("I said no.", True),
+        ("So do I.", True),
+        ("He came at 5 p.m.", True),
     ],
 )
 def test_where_sentences_end(text: str, ends: bool) -> None:
     assert ends_sentence(text) == ends
+
+
+def test_a_no_is_a_sentence_and_a_number_is_not() -> None:
+    assert [one.text for one in sentences(["No. I won't go."], "en")] == ["No.", "I won't go."]
+    assert [one.text for one in sentences(["No. 5 is alive."], "en")] == ["No. 5 is alive."]
+    assert passages(said("No.", "I never said that.")) == [range(1), range(1, 2)]
+    assert len(sentences(["میں ٹھیک ہوں۔ تم کیسے ہو؟"], "ur")) == 2
 
 
 def test_a_sentence_over_two_lines_is_one_passage() -> None:
