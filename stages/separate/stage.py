@@ -6,6 +6,7 @@ import json
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from loc.artifacts import BLOCK_SAMPLES, Ref, Sound, Stems
 from loc.media.sound import Samples, encode_flac, read_sound, slice_key
@@ -22,6 +23,13 @@ PCM24_TOP = np.float32(1 - 2**-23)
 CANCELLED = 100.0
 """Energy of what two channels differ by, over that of what they share, from which they cancel each other:
 20 dB. Channels that have nothing in common have as much of both."""
+CANCELLED_FRAMES = 100
+"""Frames, a second, that must be heard before that is told."""
+FRAME, UNBROKEN = 480, 10
+"""Samples, 10 ms, in which that is asked, and frames that are heard in a row: as in speech, and not in a
+click that is beside the middle on purpose."""
+HEARD = 1e-5
+"""Energy of a sample, -50 dBFS, from which a frame counts as heard."""
 
 
 def run(ctx: Context, inputs: Inputs) -> Stems:
@@ -54,8 +62,10 @@ def run(ctx: Context, inputs: Inputs) -> Stems:
 
 def _tell_cancelled(ctx: Context, surveys: list[Made]) -> None:
     """Mark sound of which one channel is the other turned over: a voice is looked for in what they share."""
-    shared, differs = (sum(made.detail[name] for made in surveys) for name in ("mid_energy", "side_energy"))
-    if differs > CANCELLED * shared:
+    heard, shared, differs = (
+        sum(made.detail[name] for made in surveys) for name in ("heard", "mid_energy", "side_energy")
+    )
+    if heard >= CANCELLED_FRAMES and differs > CANCELLED * shared:
         ctx.runner.defect(
             NAME,
             "",
@@ -100,13 +110,17 @@ def _survey(ctx: Context, separator: Separator, master: Sound, index: int) -> tu
 
     def make(out: Out) -> None:
         audio = read_sound(ctx.store, master, start, stop)
-        mid, side = audio[:, 0] + audio[:, -1], audio[:, 0] - audio[:, -1]
-        out.detail["mid_energy"], out.detail["side_energy"] = _energy(mid), _energy(side)
+        mid, side = (_energies(audio[:, 0] + sign * audio[:, -1]) for sign in (1, -1))
+        heard = _unbroken(mid + side > HEARD)
+        out.detail["heard"] = int(heard.sum())
+        out.detail["mid_energy"], out.detail["side_energy"] = (
+            float(f"{one[heard].sum():.6g}") for one in (mid, side)
+        )
         out.bytes("survey", canonical_json(separator.survey(audio)))
 
     action = Action(
         name="separate.survey",
-        version=2,
+        version=3,
         site=ctx.site(NAME, f"block {index + 1}"),
         inputs={"sound": slice_key(master, start, stop)},
         backend=(separator.card.id, separator.card.version),
@@ -115,8 +129,19 @@ def _survey(ctx: Context, separator: Separator, master: Sound, index: int) -> tu
     return action, make
 
 
-def _energy(audio: Samples) -> float:
-    return float(f"{np.sum(np.square(audio), dtype=np.float64):.6g}")
+def _unbroken(frames: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Those frames that lie in a row of at least `UNBROKEN`."""
+    found = np.zeros_like(frames)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], frames, [False]])))
+    for start, stop in edges.reshape(-1, 2):
+        found[start:stop] = stop - start >= UNBROKEN
+    return found
+
+
+def _energies(audio: Samples) -> npt.NDArray[np.float64]:
+    """Energy of a sample in each whole frame, of half of an audio."""
+    frames = audio[: len(audio) // FRAME * FRAME].reshape(-1, FRAME)
+    return np.asarray(np.mean(np.square(frames / 2), axis=1, dtype=np.float64))
 
 
 def _combine(ctx: Context, separator: Separator, surveys: list[Made]) -> tuple[Action, Make]:

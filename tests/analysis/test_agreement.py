@@ -177,7 +177,7 @@ VOWELS = Phones(
 TOO_LITTLE = {
     "no speech": (mouth(line(1), edges()), Phones(alphabet="espeak", phones=()), "0.0 s of speech"),
     "a word": (mouth(line(1), edges()), line(1, 0.5), "s of speech are under 2 s"),
-    "no closure": (mouth(VOWELS, edges()), VOWELS, "0 closures"),
+    "no closure": (mouth(VOWELS, edges()), VOWELS, "lips: 0; 2 are asked for"),
     "a face that is lost": (lost(edges()), line(1), "The lips were found in"),
     "lips of stone": (still(edges()), line(1), "do not move"),
 }

@@ -59,8 +59,11 @@ def drafted(number: int) -> Drafted:
 @pytest.mark.parametrize("mode", ["warn", "pass"])
 def test_strange_cuts_are_warned_of_or_passed(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    runner = SimpleNamespace(notice=lambda code, message: told.append(f"{code}: {message}"))
-    context = cast(Context, SimpleNamespace(settings=SimpleNamespace(unlike=mode), runner=runner))
+
+    def notice(code: str, message: str) -> None:
+        told.append(f"{code}: {message}")
+
+    context = cast(Context, SimpleNamespace(settings=SimpleNamespace(unlike=mode), notice=notice))
     monkeypatch.setattr(appraise, "stretch_of", lambda _context, _drawn: 2.0)
     bad = LIKE.model_copy(update={"lip_colour": 40.0})
     worse = Reason(code="worse-seam", detail="")

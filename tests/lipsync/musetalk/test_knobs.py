@@ -46,8 +46,12 @@ def test_what_is_set_by_itself_counts() -> None:
     assert set(PRESETS) == set(Settings.model_fields["musetalk_preset"].annotation.__args__)  # type: ignore[union-attr]
 
 
-def test_precision_is_a_gpus() -> None:
+def test_precision_is_a_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (8, 0))
     gpu, cpu = torch.device("cuda:0"), torch.device("cpu")
     assert model._dtype(gpu, "auto") == torch.float16
     assert model._dtype(gpu, "bf16") == torch.bfloat16
     assert model._dtype(gpu, "fp32") == model._dtype(cpu, "fp16") == torch.float32
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (7, 5))
+    assert model._dtype(gpu, "auto") == torch.float32
+    assert model._dtype(gpu, "fp16") == torch.float16
