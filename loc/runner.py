@@ -306,9 +306,11 @@ class Runner:
         self.events.emit(event)
 
     def notice(self, code: str, message: str, language: str | None = None) -> None:
-        """Say a fallback, an assumption or a repair aloud, once; of one language, or of the whole film."""
+        """Say a fallback, an assumption or a repair aloud, once; of one language, or of the whole film, and then
+        of none of its languages again."""
         event = Notice(language=language, code=code, message=message)
-        if self.mode == "make" and event not in self._noticed:
+        said = event in self._noticed or Notice(code=code, message=message) in self._noticed
+        if self.mode == "make" and not said:
             self._noticed.add(event)
             self.events.emit(event)
 

@@ -131,8 +131,9 @@ def test_a_notice_is_given_once_for_the_film_and_for_each_language(store: WorkDi
         runner.notice("code", message)
     for language in ("ja", "ja", "es"):
         runner.notice("code", "one", language)
+        runner.notice("code", "three", language)
     said = [(event.message, event.language) for event in seen if isinstance(event, Notice)]
-    assert said == [("one", None), ("two", None), ("one", "ja"), ("one", "es")]
+    assert said == [("one", None), ("two", None), ("three", "ja"), ("three", "es")]
     runner.close()
 
 
