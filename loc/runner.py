@@ -306,8 +306,8 @@ class Runner:
         self.events.emit(event)
 
     def notice(self, code: str, message: str, language: str | None = None) -> None:
-        """Say a fallback, an assumption or a repair aloud, once; of one language, or of the whole film, and then
-        of none of its languages again."""
+        """Say a fallback, an assumption or a repair aloud, once; of one language, or of the whole film, and
+        then of none of its languages again."""
         event = Notice(language=language, code=code, message=message)
         said = event in self._noticed or Notice(code=code, message=message) in self._noticed
         if self.mode == "make" and not said:
