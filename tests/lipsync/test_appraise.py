@@ -60,10 +60,10 @@ def drafted(number: int) -> Drafted:
 def test_strange_cuts_are_warned_of_or_passed(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
 
-    def notice(code: str, message: str) -> None:
+    def tell(code: str, message: str) -> None:
         told.append(f"{code}: {message}")
 
-    context = cast(Context, SimpleNamespace(settings=SimpleNamespace(unlike=mode), notice=notice))
+    context = cast(Context, SimpleNamespace(settings=SimpleNamespace(unlike=mode), notice=tell))
     monkeypatch.setattr(appraise, "stretch_of", lambda _context, _drawn: 2.0)
     bad = LIKE.model_copy(update={"lip_colour": 40.0})
     worse = Reason(code="worse-seam", detail="")
