@@ -13,7 +13,7 @@ import pytest
 
 from loc.analysis.sync import judge as judging
 from loc.analysis.sync.judge import MAX_SHIFT, StableJudge, SyncNetJudge
-from loc.artifacts import SAMPLE_RATE, Casting, Segment, Source, Speaker, Stems, Transcript
+from loc.artifacts import SAMPLE_RATE, Casting, Score, Segment, Source, Speaker, Stems, Transcript
 from loc.backend import Host
 from loc.events import Notice
 from loc.process import Child
@@ -130,23 +130,31 @@ class _Nothing:
         return {"weights none": "0"}
 
 
+def both_judged(
+    judge: Loud, both: tuple[Path, Film], ingested: tuple[WorkDir, Source], folder: Path
+) -> tuple[list[Score], Rig]:
+    """The scores of the two faces of the first shot, of all that is said."""
+    store, source = ingested
+    rig = Rig(store, source, both[0], Warp(Host(Settings(), folder)))
+    context = rig.context()
+    shown = lipsync._film(context, source)
+    faces = lipsync.shot_faces_of(context, shown, 0)
+    judged = Judged(context, shown, judge, source.master, 0, faces)  # type: ignore[arg-type]
+    where = [np.ones(len(source.shots[0]), bool)]
+    scores = [judged(where, name) for name in ("1a", "1b")]
+    for used in rig.runners:
+        used.close()
+    return scores, rig
+
+
 def test_a_judge_is_shown_each_face_beside_the_sound_and_asked_before_phones_in_any_language(
     both: tuple[Path, Film],
     ingested: tuple[WorkDir, Source],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store, source = ingested
     judge = Loud(weights=_Nothing())  # type: ignore[arg-type]
-    rig = Rig(store, source, both[0], Warp(Host(Settings(), tmp_path)))
-    context = rig.context()
-    shown = lipsync._film(context, source)
-    faces = lipsync.shot_faces_of(context, shown, 0)
-    judged = Judged(context, shown, judge, source.master, 0, faces)  # type: ignore[arg-type]
-    where = [np.ones(len(source.shots[0]), bool)]
-    left, right = (judged(where, name) for name in ("1a", "1b"))
-    for used in rig.runners:
-        used.close()
+    (left, right), _ = both_judged(judge, both, ingested, tmp_path)
     assert left.value is not None
     assert right.value is not None
     assert left.offset is not None
@@ -185,17 +193,8 @@ def test_a_judge_that_cannot_be_used_leaves_open_who_speaks_and_says_so(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store, source = ingested
     judge = Unusable(weights=_Wrong())  # type: ignore[arg-type]
-    rig = Rig(store, source, both[0], Warp(Host(Settings(), tmp_path)))
-    context = rig.context()
-    shown = lipsync._film(context, source)
-    faces = lipsync.shot_faces_of(context, shown, 0)
-    judged = Judged(context, shown, judge, source.master, 0, faces)  # type: ignore[arg-type]
-    where = [np.ones(len(source.shots[0]), bool)]
-    scores = [judged(where, name) for name in ("1a", "1b")]
-    for used in rig.runners:
-        used.close()
+    scores, rig = both_judged(judge, both, ingested, tmp_path)
     assert [(one.value, one.unscored) for one in scores] == [(None, "A face could not be judged.")] * 2
     notices = [(event.code, event.message) for event in rig.events if isinstance(event, Notice)]
     assert notices == [("unwatched", "Who speaks in shot 1 is not judged: A face could not be judged.")]
