@@ -27,6 +27,7 @@ from loc.events import ActionDone, Event
 from loc.settings import Settings
 from loc.store.workdir import ActionRecord, WorkDir
 from stages.dub.command import Command
+from stages.ingest import chunks
 from stages.separate.centre_mask import CentreMask
 from tests.endpoint import Answered, Asked, chat, serving
 from tests.furnished import furnish
@@ -218,7 +219,8 @@ def draw(folder: Path) -> Rig:
     much, then with tiny weights of LatentSync and a judge, then with those of MuseTalk; one picture of it,
     made to talk with its sound; two people in a shot, of whom it is not known who speaks, without a judge and
     with one, with a cue that is too short for what is said, and dubbed by an engine that imitates a voice of
-    the bank and is listened to; and the film with a line for which its picture has to be slowed."""
+    the bank and is listened to; one of them in a shot of several chunks, with MuseTalk holding the face steady
+    and with warp; and the film with a line for which its picture has to be slowed."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
@@ -294,6 +296,14 @@ def draw(folder: Path) -> Rig:
     kept = str(folder / "voices" / "voices" / "anna.wav")
     subprocess.run(["ffmpeg", "-v", "error", "-i", str(twins.path), "-ac", "1", kept], check=True)
     known.run(languages=("es",), until="dub", data_dir=folder / "voices", device="cpu", **engine)
+    joined = replace(pair, video="joined.mp4")
+    os.link(twins.path, joined.path)
+    joined.say("en", [line.text for line in TWINS.lines], shifts=(0,))
+    joined.say("ja", JAPANESE[1:], shifts=(0,))
+    with patch.object(chunks, "LIMIT", 2 * SAMPLE_RATE):
+        steady = {"musetalk_smoothing": True, "data_dir": folder / "drafts"}
+        joined.run(languages=("ja",), until="lipsync", **steady)
+        joined.run(languages=("ja",), until="lipsync")
     hurried = replace(rig, video="hurried.mp4")
     os.link(rig.path, hurried.path)
     hurried.say("ja", (HURRIED, JAPANESE[1]))

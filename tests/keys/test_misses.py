@@ -461,12 +461,14 @@ ELSEWHERE: dict[str, dict[str, tuple[str, ...]]] = {
             "programs.pyopenjtalk-plus",
         ),
         "ingest.plate": ("programs.*",),
-        "lipsync.draw": ("programs.*",),
+        "lipsync.draw": ("inputs.before", "inputs.beside", "programs.*"),
         "lipsync.final": (
             *("backend", "inputs.clips", "inputs.cut", "inputs.drawn", "inputs.opacity", "inputs.pictures"),
             *("inputs.times", "programs.*"),
         ),
-        "lipsync.prepare": ("backend", "inputs.frames", "inputs.pictures", "programs.*"),
+        "lipsync.prepare": (
+            *("backend", "inputs.before", "inputs.frames", "inputs.pictures", "inputs.times", "programs.*"),
+        ),
         "lipsync.profile": ("programs.*",),
         "lipsync.speaks": ("inputs.spans", "programs.*"),
         "lipsync.sync": ("inputs.runs", "programs.*"),
