@@ -219,8 +219,8 @@ def draw(folder: Path) -> Rig:
     much, then with tiny weights of LatentSync and a judge, then with those of MuseTalk; one picture of it,
     made to talk with its sound; two people in a shot, of whom it is not known who speaks, without a judge and
     with one, with a cue that is too short for what is said, and dubbed by an engine that imitates a voice of
-    the bank and is listened to; one of them in a shot of several chunks, with MuseTalk holding the face steady
-    and with warp; and the film with a line for which its picture has to be slowed."""
+    the bank and is listened to; one of them in a shot of several chunks, with MuseTalk that holds faces
+    steady and with warp; and the film with a line for which its picture has to be slowed."""
     film = shoot(FILM, folder / "film.mp4")
     rig = Rig(folder / "job", film.truth.lines)
     rig.folder.mkdir()
