@@ -115,6 +115,7 @@ def _judging(
             ]
         },
         params={"video": film.source.video},
+        backend=judge.key,
         programs={**judge.fingerprint(), **redraw.programs(), **redraw.resampling()},
     )
     return action, make

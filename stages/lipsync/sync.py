@@ -69,6 +69,7 @@ def judge_cut(
             ]
         },
         params={"video": film.source.video},
+        backend=judge.key,
         programs={**judge.fingerprint(), **redraw.programs(), **redraw.resampling()},
     )
     return action, make

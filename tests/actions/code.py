@@ -2,11 +2,11 @@
 
 An action rests on the function that builds it and on whatever that refers to, in turn: functions, classes and
 constants of `loc` and `stages`, imported at the top of a module or inside a function; a worker module that is
-named by a string counts whole. A backend rests on its class in the same way. What is not followed: packages
-(their versions stand in keys), the key itself (`Action(...)`, `Card(...)`, fingerprints), and plumbing that
-carries results without shaping them. What is reached through an object whose class nothing names is not seen;
-with every parameter annotated, as `mypy --strict` demands, that is the work of backends, which are protocols
-here and have versions of their own.
+named by a string counts whole. A backend rests on its class in the same way, and so does a judge of lips.
+What is not followed: packages (their versions stand in keys), the key itself (`Action(...)`, `Card(...)`,
+fingerprints), and plumbing that carries results without shaping them. What is reached through an object whose
+class nothing names is not seen; with every parameter annotated, as `mypy --strict` demands, that is the work
+of backends and judges, which are protocols and base classes here and have versions of their own.
 
 A definition counts as its syntax tree without comments, docstrings, annotations of functions and words of
 errors: what can change a result, and little else.
@@ -62,9 +62,13 @@ class Definition:
         return f"{self.module}:{self.name}"
 
 
+JUDGE = Definition("loc.analysis.sync.judge", "Judge")
+"""What every judge of lips is."""
+
+
 @dataclass(frozen=True)
 class Subject:
-    """An action or a backend: something with a version, and the definition its closure starts from."""
+    """An action, a backend or a judge: something with a version, and what its closure starts from."""
 
     name: str
     version: int | str
@@ -184,6 +188,25 @@ class Code:
             [card] = [call for node in self.modules[module].nodes[name] for call in _calls(node, "Card")]
             version = self._value(self.modules[module], _argument(card, "version"))
             found.append(Subject(f"{_text(card, 'stage')}/{_text(card, 'name')}", version, where))
+        return sorted(found, key=lambda subject: subject.name)
+
+    def judges(self) -> list[Subject]:
+        """Every judge of lips, in order: no entry point names them, and actions know what they are alone."""
+        module = self.modules[JUDGE.module]
+        found = []
+        for name, [node, *_] in module.nodes.items():
+            if isinstance(node, ast.ClassDef) and JUDGE.name in map(ast.unparse, node.bases):
+                own = {
+                    target.id: statement.value
+                    for statement in node.body
+                    if isinstance(statement, ast.Assign)
+                    for target in statement.targets
+                    if isinstance(target, ast.Name)
+                }
+                called = f"judge/{self._value(module, own['measure'])}"
+                found.append(
+                    Subject(called, self._value(module, own["version"]), Definition(module.name, name))
+                )
         return sorted(found, key=lambda subject: subject.name)
 
     def _value(self, module: Module, node: ast.expr) -> Any:

@@ -20,8 +20,8 @@ LEDGER = Path(__file__).with_name("ledger.json")
 COMMAND = "python -m tests.actions"
 
 Versions = Mapping[str, dict[str, Any]]
-"""Action or backend -> `version`, `code` (a digest over its closure), and `unchanged`: the reason given when
-code last changed under this version."""
+"""Action, backend or judge -> `version`, `code` (a digest over its closure), and `unchanged`: the reason given
+when code last changed under this version."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class State:
 def read_code(root: Path = ROOT) -> State:
     """The state of a source tree."""
     code = Code(root)
-    subjects = [*code.subjects(), *code.backends(entry_points(root))]
+    subjects = [*code.subjects(), *code.backends(entry_points(root)), *code.judges()]
     names = [subject.name for subject in subjects]
     assert len(set(names)) == len(names), f"an action is built in two places: {sorted(names)}"
     closures = {subject.name: code.closure(subject.root) for subject in subjects}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from loc.analysis.sync.judge import JUDGES
 from tests.actions.code import Code, Definition
 from tests.actions.ledger import ROOT, State, read_code
 
@@ -148,6 +149,8 @@ def state() -> State:
         ("lipsync/warp", "stages.lipsync.warp.spline:fit", "stages.lipsync.plan:mouth"),
         ("dub/espeak", "stages.dub.espeak_worker:Engine", "stages.dub.openjtalk:OpenJTalk"),
         ("translate/apertium", "stages.translate.apertium_worker:restore", "loc.worker:Worker"),
+        ("judge/syncnet", "loc.analysis.sync.mfcc:mfcc", "loc.analysis.sync.stable:agreements"),
+        ("judge/stable-syncnet", "loc.analysis.sync.mel:mel", "loc.analysis.sync.syncnet:distances"),
     ],
 )
 def test_real_closures(code: Code, state: State, name: str, on: str, not_on: str) -> None:
@@ -156,3 +159,8 @@ def test_real_closures(code: Code, state: State, name: str, on: str, not_on: str
     assert not_on not in closure
     module, _, definition = not_on.partition(":")
     assert definition in code.modules[module].nodes
+
+
+def test_every_judge_has_a_version_in_the_ledger(state: State) -> None:
+    known = {name for name in state.versions if name.startswith("judge/")}
+    assert known == {f"judge/{kind.measure}" for kind in JUDGES}

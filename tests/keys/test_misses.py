@@ -470,8 +470,8 @@ ELSEWHERE: dict[str, dict[str, tuple[str, ...]]] = {
             *("backend", "inputs.before", "inputs.frames", "inputs.pictures", "inputs.times", "programs.*"),
         ),
         "lipsync.profile": ("programs.*",),
-        "lipsync.speaks": ("inputs.spans", "programs.*"),
-        "lipsync.sync": ("inputs.runs", "programs.*"),
+        "lipsync.speaks": ("backend", "inputs.spans", "programs.*"),
+        "lipsync.sync": ("backend", "inputs.runs", "programs.*"),
         "retime.block": ("inputs.parts", "params.samples"),
         "retime.stretch": (
             *("inputs.sound", "params.after", "params.before", "params.samples", "programs.ffmpeg"),
