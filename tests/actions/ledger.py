@@ -20,8 +20,8 @@ LEDGER = Path(__file__).with_name("ledger.json")
 COMMAND = "python -m tests.actions"
 
 Versions = Mapping[str, dict[str, Any]]
-"""Action, backend or judge -> `version`, `code` (a digest over its closure), and `unchanged`: the reason given
-when code last changed under this version."""
+"""Action, backend or judge -> `version`, `code` (a digest over its closure), and `unchanged`: the reason
+given when code last changed under this version."""
 
 
 @dataclass(frozen=True)
