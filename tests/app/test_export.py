@@ -67,19 +67,40 @@ def test_names_that_cannot_be(settings: Make, output: str) -> None:
         export.targets_for(Path("talk.mp4"), "ja", settings(output=output))
 
 
-def test_outputs_that_collide_or_replace_an_input(settings: Make) -> None:
-    one, two = Path("a/talk.mp4"), Path("b/talk.mp4")
+def planned(given: Settings, *paths: Path) -> list[tuple[Path, str, export.Targets]]:
+    return [
+        (path, language, export.targets_for(path, language, given))
+        for path in paths
+        for language in given.languages
+    ]
+
+
+def test_outputs_that_collide_are_refused_and_no_others(settings: Make) -> None:
+    one, two, other = Path("a/talk.mp4"), Path("b/talk.mp4"), Path("b/tell.mp4")
     given = settings(output="out/")
-    planned = [(path, "ja", export.targets_for(path, "ja", given)) for path in (one, two)]
-    with pytest.raises(UsageError, match="both"):
-        export.check_distinct(planned)
-    assert export.check_distinct(planned, is_own=lambda path: path == two) == [], "that one will be skipped"
-    given = settings(output="a/talk.mp4")
-    itself = export.check_distinct([(one, "ja", export.targets_for(one, "ja", given))])
-    assert itself == [(one, one)]
-    dub = Path("a/talk.ja.mp4")
-    beside = [(path, "ja", export.targets_for(path, "ja", settings())) for path in (dub, one)]
-    assert export.check_distinct(beside) == [(one, dub)]
+    refused = export.check_distinct(planned(given, one, two, other))
+    assert list(refused) == [one, two]
+    assert refused[one].what == f"{one} and {two} would both be written to out/talk.ja.mp4."
+    assert refused[two].what == f"{two} and {one} would both be written to out/talk.ja.mp4."
+    own = export.check_distinct(planned(given, one, two, other), is_own=lambda path: path == two)
+    assert own == {}, "that one will be skipped"
+
+
+def test_outputs_of_a_command_that_all_collide_are_its_own_fault(settings: Make) -> None:
+    one, two, three = Path("a/talk.mp4"), Path("b/talk.mp4"), Path("c/talk.mp4")
+    given = settings(output="out/")
+    for paths in ((one, two), (one, two, three)):
+        with pytest.raises(UsageError, match="would both be written to out/talk.ja.mp4"):
+            export.check_distinct(planned(given, *paths))
+    given = settings(output="out/{stem}{ext}", languages=("ja", "es"))
+    with pytest.raises(UsageError, match="a/talk.mp4 in ja and in es would both be written to out/talk.mp4"):
+        export.check_distinct(planned(given, one, Path("a/tell.mp4")))
+
+
+def test_outputs_that_replace_an_input(settings: Make) -> None:
+    one, dub = Path("a/talk.mp4"), Path("a/talk.ja.mp4")
+    assert export.replaced_inputs(planned(settings(output="a/talk.mp4"), one)) == [(one, one)]
+    assert export.replaced_inputs(planned(settings(), dub, one)) == [(one, dub)]
 
 
 def test_replaces_only_what_it_wrote(store: WorkDir, tmp_path: Path, settings: Make) -> None:
