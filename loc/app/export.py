@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 from loc.app.pictures import is_folder
 from loc.artifacts import Ref
-from loc.errors import UsageError
+from loc.errors import InputError, StorageError, UsageError
 from loc.settings import Settings
 from loc.store.keys import digest_bytes
 from loc.store.locks import Lock
@@ -210,7 +210,7 @@ def check_replaceable(store: WorkDir, path: Path, settings: Settings) -> None:
 
     Raises:
         UsageError.
-        StorageError: its folder may not be entered.
+        StorageError: its folder cannot be looked into, its path is too long, or what is there cannot be read.
     """
     for name in path.parts:
         if (length := len(os.fsencode(name))) > LONGEST_NAME:
@@ -222,7 +222,7 @@ def check_replaceable(store: WorkDir, path: Path, settings: Settings) -> None:
     try:
         free = settings.overwrite or not path.exists()
         ours = not free and path.is_file() and store.is_output(_digest(store, path))
-    except PermissionError as error:
+    except OSError as error:
         raise storage_error(f"The output {path} cannot be written.", error) from error
     if free or ours:
         return
@@ -304,14 +304,25 @@ def _holds(store: WorkDir, path: Path, ref: Ref) -> bool:
     try:
         if path.stat().st_size != ref.size or not store.is_output(ref.sha256):
             return False
-    except OSError:
+        return _digest(store, path) == ref.sha256
+    except (OSError, StorageError):
         return False
-    return _digest(store, path) == ref.sha256
 
 
 def _digest(store: WorkDir, path: Path) -> str:
-    """Of an output: unlike an input it may be empty, as the subtitles of a film in which nobody speaks."""
-    return store.input_digest(path)[0] if path.stat().st_size else digest_bytes(b"")
+    """Of an output: unlike an input it may be empty, as the subtitles of a film in which nobody speaks.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        return store.input_digest(path)[0] if path.stat().st_size else digest_bytes(b"")
+    except InputError as error:
+        raise StorageError(
+            f"The output {path} exists and cannot be read, so it is not replaced.",
+            why=error.why or error.what,
+            fix="Move it, choose another name with -o, or say --overwrite.",
+        ) from error
 
 
 def _copy(source: Path, target: Path) -> None:
