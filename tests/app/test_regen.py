@@ -39,9 +39,9 @@ class Job:
     def say(self, *texts: str) -> None:
         write_subtitles(self.video.parent / "film.es.srt", self.lines, texts)
 
-    def settings(self, engine: str = "command") -> Settings:
+    def settings(self, engine: str = "command", languages: tuple[str, ...] = ("es",)) -> Settings:
         return Settings(
-            languages=("es",), source_language="en", work_dir=self.store.root, lipsync=False,
+            languages=languages, source_language="en", work_dir=self.store.root, lipsync=False,
             backend={"dub": engine}, dub_command=command(),
         )  # fmt: skip
 
@@ -100,6 +100,15 @@ def test_a_take_is_of_its_text(job: Job) -> None:
     job.say(SPANISH[0], "Mi perro come pan.")
     _, edited = job.run()
     assert takes(edited)[f"line {line}"] == 0
+
+
+def test_a_request_that_is_refused_for_one_language_is_kept_for_none(job: Job) -> None:
+    _, first = job.run()
+    line = sorted(takes(first))[1].removeprefix("line ")
+    with pytest.raises(UsageError, match="not dubbed to ca yet"):
+        ask(job.video, job.graph, job.settings(languages=("es", "ca")), (line,), None)
+    settled, _ = job.run()
+    assert settled.misses == 0
 
 
 def test_what_cannot_be_said_another_way_is_refused(job: Job) -> None:
