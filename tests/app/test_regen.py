@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.graph import load_graph
+from cli.regen import app
+from loc.app.outcome import Outcome
 from loc.app.regen import ask
 from loc.app.run import Graph, RunResult, prepare, run_job
 from loc.artifacts import Speaker, Transcript
@@ -119,6 +123,16 @@ def test_what_cannot_be_said_another_way_is_refused(job: Job) -> None:
     line = next(item.unit for item in spoken if item.action == "dub.speak").removeprefix("line ")
     with pytest.raises(UsageError, match="dub/espeak says line"):
         job.ask(line, engine="espeak")
+
+
+def test_its_json_tells_what_a_run_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.regen.ask", lambda *_: [])
+    monkeypatch.setattr("cli.run.run_all", lambda *_: [Outcome(Path("talk.mp4"))])
+    done = CliRunner().invoke(app, ["talk.mp4", "--segment", "l0001", "--lang", "es", "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert set(result) == {"type", "exit_code", "inputs", "usage"}
+    assert result["usage"]["peak_bytes"] > 0
 
 
 def test_the_dub_is_looked_for_with_what_was_heard(video: Path, settings: Callable[..., Settings]) -> None:
