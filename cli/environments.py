@@ -10,7 +10,7 @@ from cli.options import JsonFlag, with_settings
 from cli.output import say, table, write_json
 from loc.app.environments import make, remove
 from loc.environments import find, known
-from loc.errors import RefusedError
+from loc.errors import RefusedError, UsageError
 from loc.settings import Settings
 
 
@@ -28,10 +28,12 @@ def env(
     Packages come from the package index that pip is set to; what was installed the first time is recorded
     with hashes, and installed again exactly so. Weights are not part of it.
     """
+    if delete and not names:
+        raise UsageError("Which environments to delete is not said.", fix="loc models env --remove NAME")
     rows = []
     for name in names or sorted(known()):
         environment = find(settings.data_dir, name)
-        if names and delete:
+        if delete:
             said = "removed" if remove(environment) else "was not there"
         elif names:
             if settings.offline and environment.lacks():
@@ -49,6 +51,6 @@ def env(
         write_json({"environments": rows})
         return
     for line in table([[row["name"], row["state"], row["title"]] for row in rows], ("name", "state", "what")):
-        say(line)
+        typer.echo(line)
     if not names:
         say("\nMake one: loc models env NAME")

@@ -18,7 +18,7 @@ from loc.app.regress.measures import tolerances
 from loc.app.regress.session import Request, accept, finding_json, run
 from loc.errors import ExitCode
 from loc.events import Sink
-from loc.settings import Settings, as_flags
+from loc.settings import Settings, as_flags, flags_of
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Compare the dubs of samples with accepted ones."
@@ -30,7 +30,10 @@ _OWN = frozenset(
 )
 """Settings of a run that mean something for one video alone, or for pictures."""
 
-_PASSED = tuple(name for name in RUN_FIELDS if name not in ("summary", "deadline"))
+_OF_A_NIGHT = {"summary": "", "deadline": "none"}
+"""Settings that the run of a sample does not take, wherever they are set, and how that is said."""
+
+_PASSED = tuple(name for name in RUN_FIELDS if name not in _OF_A_NIGHT)
 """Settings that the run of a sample is given."""
 
 FIELDS = tuple(name for name in _PASSED if name not in _OWN)
@@ -123,8 +126,10 @@ def accept_(
 def loc_run(video: Path, settings: Settings) -> Sequence[str]:
     """The command that localizes one sample, by this Python and this loc, whatever packages lie in the folder
     it is run in."""
+    without = [word for name, none in _OF_A_NIGHT.items() for word in (flags_of(name)[0], none)]
     return [
-        sys.executable, "-P", "-m", "cli", "run", "--json", *as_flags(settings, _PASSED), "--", str(video)
+        sys.executable, "-P", "-m", "cli", "run", "--json", *as_flags(settings, _PASSED), *without, "--",
+        str(video),
     ]  # fmt: skip
 
 

@@ -468,9 +468,11 @@ def discover() -> dict[str, type[Backend]]:
     """Every backend class by card id, in name order.
 
     Raises:
-        UsageError: an entry point that cannot be loaded or is no backend; it names the distribution.
+        UsageError: an entry point that cannot be loaded, is no backend, or goes by the name of another; it
+            names the distribution.
     """
     found: dict[str, type[Backend]] = {}
+    places: dict[str, str] = {}
     for entry in sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda item: item.name):
         where = entry.dist.name if entry.dist else "?"
         try:
@@ -484,7 +486,14 @@ def discover() -> dict[str, type[Backend]]:
         card = getattr(backend, "card", None)
         if not isinstance(card, Card):
             raise UsageError(f"{entry.name!r} of {where} is no backend.", why="It has no card.")
-        found[card.id] = backend
+        place = f"{entry.name!r} of {where}"
+        if found.setdefault(card.id, backend) is not backend:
+            raise UsageError(
+                f"Two backends are called {card.id}.",
+                why=f"One is {places[card.id]}, the other {place}.",
+                fix="Give one of them another name in its card, or uninstall what brings it.",
+            )
+        places[card.id] = place
     return found
 
 

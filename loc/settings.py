@@ -253,7 +253,7 @@ class Settings(BaseSettings):
     )
     deadline: str | None = _setting(
         None,
-        "When to stop: a local time, e.g. 06:00, or a duration, e.g. 5h30m. No action begins after it; "
+        "When to stop: a local time, e.g. 06:00, a duration, e.g. 5h30m, or none. No action begins after it; "
         "the next run goes on from there.",
         "--deadline",
         topic="Work",
@@ -565,7 +565,7 @@ class Settings(BaseSettings):
     @field_validator("deadline")
     @classmethod
     def _readable_deadline(cls, value: str | None) -> str | None:
-        return None if value is None else check_form(value)
+        return None if value is None or value == "none" else check_form(value)
 
     @field_validator("summary")
     @classmethod

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from loc.backend import (
+    ENTRY_POINTS,
     Card,
     Host,
     Languages,
@@ -162,6 +164,27 @@ def test_built_in_backends_are_found_and_lawful() -> None:
     for backend in found.values():
         for part in backend.card.licences:
             assert part.licence in table(), f"{backend.card.id}: {part.licence}"
+
+
+class Impostor:
+    """A backend of another package by the name of a built-in one."""
+
+    card = replace(BASIC, name="espeak")
+
+
+def test_no_package_takes_the_place_of_a_backend_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = metadata.entry_points(group=ENTRY_POINTS)
+    espeak = next(entry for entry in given if entry.name == "dub-espeak")
+    other = metadata.EntryPoint("acme", "tests.test_backend:Impostor", ENTRY_POINTS)
+    monkeypatch.setattr("loc.backend.metadata.entry_points", lambda group: [*given, other])
+    with pytest.raises(UsageError, match=r"Two backends are called dub/espeak\.") as caught:
+        discover()
+    assert "'dub-espeak'" in caught.value.why
+    assert "'acme'" in caught.value.why
+    # One that is found twice is one.
+    again = metadata.EntryPoint("acme", espeak.value, ENTRY_POINTS)
+    monkeypatch.setattr("loc.backend.metadata.entry_points", lambda group: [*given, again])
+    assert discover()["dub/espeak"] is espeak.load()
 
 
 @pytest.mark.parametrize("purpose", Purpose)

@@ -10,13 +10,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from cli.environments import env
 from loc import environments
 from loc.app import environments as app_environments
 from loc.app.environments import locked_by, make, remove
 from loc.backend import Need, installed
 from loc.environments import Environment, Row
-from loc.errors import ChildError, MissingError
+from loc.errors import ChildError, MissingError, UsageError
 from loc.weights.shelf import Shelf
 
 ROW = Row(id="toy", title="A toy", requirements=("tinyspeech",), proof=("tinyspeech",), size="nothing")
@@ -85,6 +88,23 @@ def test_an_environment_is_made_locked_and_made_again_as_it_was(index: Path, tmp
     assert remove(environment)
     make(environment)
     assert environment.fingerprint() != first
+
+
+def test_the_table_is_data_and_what_is_to_be_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.environments.known", lambda: {"toy": ROW})
+    monkeypatch.setattr(environments, "known", lambda: {"toy": ROW})
+    app = typer.Typer()
+    app.command()(env)
+    flags = ["--data-dir", str(tmp_path)]
+    shown = CliRunner().invoke(app, flags)
+    assert shown.exit_code == 0
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["name", "toy"]
+    assert "loc models env NAME" in shown.stderr
+    refused = CliRunner().invoke(app, [*flags, "--remove"])
+    assert isinstance(refused.exception, UsageError)
+    assert shown.stdout == CliRunner().invoke(app, flags).stdout
 
 
 def test_what_cannot_be_imported_leaves_nothing_usable(index: Path, tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from cli.options import RUN_FIELDS, with_settings
+from cli.regress import loc_run
 from loc.policy.licences import Purpose
-from loc.settings import Settings, as_flags
+from loc.settings import Settings, as_flags, load_settings
 
 
 @pytest.mark.parametrize(
@@ -33,22 +36,44 @@ def test_flags_give_the_settings_back(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against a file and a variable that say otherwise."""
-    import typer
-
     monkeypatch.chdir(tmp_path)
     settings = Settings(**changes)
     (tmp_path / "loc.toml").write_text("crf = 40\nlipsync = true\n")
     monkeypatch.setenv("LOC_PRESET", "slow")
-    received: list[Settings] = []
+    assert received(as_flags(settings, RUN_FIELDS)) == settings
+
+
+def received(flags: Sequence[str]) -> Settings:
+    """What a run makes of its flags."""
+    taken: list[Settings] = []
     app = typer.Typer()
 
     @app.command()
     @with_settings(*RUN_FIELDS)
     def take(settings: Settings) -> None:
-        received.append(settings)
+        taken.append(settings)
 
-    done = CliRunner().invoke(app, as_flags(settings, RUN_FIELDS))
-    assert (done.exit_code, received) == (0, [settings]), done.output
+    done = CliRunner().invoke(app, list(flags))
+    assert (done.exit_code, len(taken)) == (0, 1), done.output
+    return taken[0]
+
+
+@pytest.mark.parametrize("place", ["file", "variables"])
+def test_a_sample_takes_nothing_that_is_of_a_whole_night(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if place == "file":
+        (tmp_path / "loc.toml").write_text('summary = ["night.json"]\ndeadline = "06:00"\ncrf = 40\n')
+    else:
+        monkeypatch.setenv("LOC_SUMMARY", "night.json")
+        monkeypatch.setenv("LOC_DEADLINE", "06:00")
+        monkeypatch.setenv("LOC_CRF", "40")
+    given = load_settings({})
+    assert given.deadline == "06:00"
+    flags = list(loc_run(Path("talk.mp4"), given))
+    found = received(flags[flags.index("--json") + 1 : flags.index("--")])
+    assert found == given.model_copy(update={"summary": (), "deadline": None})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from loc import process
@@ -38,7 +39,7 @@ def run_all(
         paths: videos, and folders that stand for the videos in them.
 
     Raises:
-        UsageError: the command itself is wrong: no language, an unknown stage, outputs that collide.
+        UsageError: the command itself is wrong: no language, an unknown stage, outputs that all collide.
         StorageError: the work directory cannot be opened, or a summary not written.
         Interrupted.
     """
@@ -52,12 +53,12 @@ def run_all(
     inputs = _inputs(paths, sinks)
     _check_texts(inputs, settings, store)
     alone = len(inputs) == 1
-    replaced = _check_outputs(inputs, languages, settings, store)
+    clashes = _check_outputs(inputs, languages, settings, store)
     account = Account(store, settings, languages, end, sinks)
     account.begin(inputs)
     code = ExitCode.INTERNAL
     try:
-        batch = _Batch(graph, settings, store, sinks, account, end, replaced, alone=alone)
+        batch = _Batch(graph, settings, store, sinks, account, end, clashes, alone=alone)
         outcomes = batch.work(inputs)
         code = overall(outcomes)
     except (KeyboardInterrupt, Interrupted):
@@ -87,6 +88,16 @@ def _check_texts(inputs: Sequence[Path], settings: Settings, store: WorkDir) -> 
         )
 
 
+@dataclass(frozen=True)
+class _Clashes:
+    """Inputs of one command that cannot all be worked on, see `export`."""
+
+    contested: Mapping[Path, UsageError]
+    """By `check_distinct`."""
+    replaced: Sequence[tuple[Path, Path]]
+    """By `replaced_inputs`."""
+
+
 class _Batch:
     """The inputs of one command, and all that is the same for each."""
 
@@ -98,7 +109,7 @@ class _Batch:
         sinks: Sequence[Sink],
         account: Account,
         end: Deadline | None,
-        replaced: Sequence[tuple[Path, Path]],
+        clashes: _Clashes,
         *,
         alone: bool,
     ) -> None:
@@ -108,7 +119,7 @@ class _Batch:
         self._sinks = sinks
         self._account = account
         self._end = end
-        self._replaced = replaced
+        self._clashes = clashes
         self._alone = alone
 
     def work(self, inputs: Sequence[Path]) -> list[Outcome]:
@@ -124,7 +135,7 @@ class _Batch:
         try:
             self._check_time()
             check_name(path)
-            self._check_replaced(path)
+            self._check_clashes(path)
             return prepare(path, self._graph, self._store, self._settings)
         except OwnOutputError as error:
             return Outcome(path, error=error, skipped=not self._alone)
@@ -135,14 +146,16 @@ class _Batch:
                 raise
             return Outcome(path, error=InternalError.of(fault))
 
-    def _check_replaced(self, path: Path) -> None:
-        """Refuse an input that would replace another, and the other too; but not where either is an output of
-        ours, which is skipped.
+    def _check_clashes(self, path: Path) -> None:
+        """Refuse an input whose output is that of another too; and one that would replace another, and the
+        other too, but not where either is an output of ours, which is skipped.
 
         Raises:
             UsageError.
         """
-        for source, other in self._replaced:
+        if error := self._clashes.contested.get(path):
+            raise error
+        for source, other in self._clashes.replaced:
             # Asked of the other file first: mostly that is the output, and known without looking into it.
             if path not in (source, other) or any(self._is_own(one) for one in (other, source)):
                 continue
@@ -249,20 +262,23 @@ def _inputs(paths: Sequence[Path], sinks: Sequence[Sink]) -> list[Path]:
         )
         for sink in sinks:
             sink(notice)
-    return list(dict.fromkeys(found))
+    once: dict[Path, Path] = {}
+    for path in found:
+        # By a relative and an absolute path it is the same one still.
+        once.setdefault(path.absolute(), path)
+    return list(once.values())
 
 
 def _check_outputs(
     paths: Sequence[Path], languages: Sequence[str], settings: Settings, store: WorkDir
-) -> list[tuple[Path, Path]]:
-    """See `export.check_distinct`. No file is read but those that collide: a kill while a folder is hashed is
-    to find a summary."""
-    return export.check_distinct(
-        [
-            (path, language, export.targets_for(path, language, settings))
-            for path in paths
-            for language in languages
-        ],
-        settings.summary,
-        lambda path: len(paths) > 1 and is_own(store, path, settings),
+) -> _Clashes:
+    """No file is read but those that collide: a kill while a folder is hashed is to find a summary."""
+    planned = [
+        (path, language, export.targets_for(path, language, settings))
+        for path in paths
+        for language in languages
+    ]
+    contested = export.check_distinct(
+        planned, settings.summary, lambda path: len(paths) > 1 and is_own(store, path, settings)
     )
+    return _Clashes(contested, export.replaced_inputs(planned))

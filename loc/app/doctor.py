@@ -205,13 +205,18 @@ def _work_dir(settings: Settings) -> Iterator[Check]:
         lambda: f"{WorkDir(root).root}, locks work",
         "Name another with --work-dir.",
     )
-    existing = next(folder for folder in (root, *root.parents) if folder.exists())
-    free = shutil.disk_usage(existing).free
+    try:
+        existing = next(folder for folder in (root, *root.parents) if folder.exists())
+        free = shutil.disk_usage(existing).free
+    except OSError as error:
+        enough, detail = False, f"not known: {error.strerror}"
+    else:
+        enough, detail = free >= MIN_FREE_BYTES, f"{free / (1 << 30):.1f} GiB"
     yield Check(
         "folders",
         "free space",
-        free >= MIN_FREE_BYTES,
-        f"{free / (1 << 30):.1f} GiB",
+        enough,
+        detail,
         "Free some space, or name another place with --work-dir.",
         required=False,
     )

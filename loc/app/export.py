@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import secrets
 import shutil
@@ -23,7 +24,7 @@ from typing import BinaryIO
 
 from loc.app.pictures import is_folder
 from loc.artifacts import Ref
-from loc.errors import UsageError
+from loc.errors import InputError, StorageError, UsageError
 from loc.settings import Settings
 from loc.store.keys import digest_bytes
 from loc.store.locks import Lock
@@ -112,12 +113,30 @@ def _fill(template: str, source: Path, language: str, suffix: str) -> str:
         ) from error
 
 
+def replaced_inputs(planned: Sequence[tuple[Path, str, Targets]]) -> list[tuple[Path, Path]]:
+    """(input, other or same input that an output of it would replace): to be refused in their turn.
+
+    Args:
+        planned: (input, language, where its outputs go).
+    """
+    inputs = {os.path.realpath(source): source for source, _, _ in planned}
+    return [
+        (source, inputs[resolved])
+        for source, _, targets in planned
+        for path in targets.all
+        if (resolved := os.path.realpath(path)) in inputs
+    ]
+
+
 def check_distinct(
     planned: Sequence[tuple[Path, str, Targets]],
     summaries: Sequence[Path] = (),
     is_own: Callable[[Path], bool] = lambda _path: False,
-) -> list[tuple[Path, Path]]:
-    """Refuse a command whose outputs would overwrite one another, or whose summary an input.
+) -> dict[Path, UsageError]:
+    """Find outputs that would overwrite one another.
+
+    None of their inputs keeps the name: whose output it is would hang on what else a folder holds, and a
+    video that is put before the others would replace what is finished, as outputs of ours may be.
 
     Args:
         planned: (input, language, where its outputs go).
@@ -125,33 +144,46 @@ def check_distinct(
         is_own: whether an input is an output of ours, and so will be skipped. Asked where it matters.
 
     Returns:
-        (input, other or same input that an output of it would replace): to be refused in their turn.
+        Inputs to be refused in their turn, each with what to say.
 
     Raises:
-        UsageError.
+        UsageError: it is the command that is wrong: no input is left, the languages of one have one name, or
+            a summary would replace an input or an output.
     """
-    inputs = {os.path.realpath(source): source for source, _, _ in planned}
-    taken: dict[str, tuple[str, Path | None]] = {
-        os.path.realpath(path): ("The summary", None) for path in summaries
-    }
-    if clash := inputs.keys() & taken.keys():
+    inputs = {os.path.realpath(source) for source, _, _ in planned}
+    taken = {os.path.realpath(path) for path in summaries}
+    if clash := inputs & taken:
         raise UsageError(f"The summary {clash.pop()} would replace an input.", fix="Choose another name.")
-    replaced: list[tuple[Path, Path]] = []
+    wanted: dict[str, dict[Path, str]] = {}
     for source, language, targets in planned:
-        name = f"{source.name} in {language}"
         for path in targets.all:
             resolved = os.path.realpath(path)
-            if resolved in inputs:
-                replaced.append((source, inputs[resolved]))
-            before, other = taken.get(resolved, (None, None))
-            if before is None or (other is not None and is_own(other)):
-                taken[resolved] = name, source
-            elif not is_own(source):
-                raise UsageError(
-                    f"{before} and {name} would both be written to {path}.",
-                    fix="Use a template with {stem} and {lang}, e.g. -o 'out/{stem}.{lang}{ext}'.",
-                )
-    return replaced
+            if resolved in taken:
+                raise _both(f"The summary and {source.name} in {language}", path)
+            languages = wanted.setdefault(resolved, {})
+            if source in languages:
+                raise _both(f"{source} in {languages[source]} and in {language}", path)
+            languages[source] = language
+    asked = functools.cache(is_own)
+    refused: dict[Path, UsageError] = {}
+    for source, _, targets in planned:
+        for path in targets.all:
+            rivals = wanted[os.path.realpath(path)]
+            if source in refused or len(rivals) == 1 or asked(source):
+                continue
+            if other := next((one for one in rivals if one != source and not asked(one)), None):
+                refused[source] = _both(f"{source} and {other}", path)
+    if refused and refused.keys() == {source for source, _, _ in planned}:
+        raise next(iter(refused.values()))
+    return refused
+
+
+def _both(who: str, path: Path) -> UsageError:
+    return UsageError(
+        f"{who} would both be written to {path}.",
+        fix="Name outputs by {stem} and {lang}, e.g. -o 'out/{stem}.{lang}{ext}'; of videos that are called "
+        "the same, rename one, or give it a command and an -o of its own.",
+    )
 
 
 def check_writable(store: WorkDir, paths: Sequence[Path], settings: Settings) -> None:
@@ -178,7 +210,7 @@ def check_replaceable(store: WorkDir, path: Path, settings: Settings) -> None:
 
     Raises:
         UsageError.
-        StorageError: its folder may not be entered.
+        StorageError: its folder cannot be looked into, its path is too long, or what is there cannot be read.
     """
     for name in path.parts:
         if (length := len(os.fsencode(name))) > LONGEST_NAME:
@@ -190,7 +222,7 @@ def check_replaceable(store: WorkDir, path: Path, settings: Settings) -> None:
     try:
         free = settings.overwrite or not path.exists()
         ours = not free and path.is_file() and store.is_output(_digest(store, path))
-    except PermissionError as error:
+    except OSError as error:
         raise storage_error(f"The output {path} cannot be written.", error) from error
     if free or ours:
         return
@@ -272,14 +304,25 @@ def _holds(store: WorkDir, path: Path, ref: Ref) -> bool:
     try:
         if path.stat().st_size != ref.size or not store.is_output(ref.sha256):
             return False
-    except OSError:
+        return _digest(store, path) == ref.sha256
+    except (OSError, StorageError):
         return False
-    return _digest(store, path) == ref.sha256
 
 
 def _digest(store: WorkDir, path: Path) -> str:
-    """Of an output: unlike an input it may be empty, as the subtitles of a film in which nobody speaks."""
-    return store.input_digest(path)[0] if path.stat().st_size else digest_bytes(b"")
+    """Of an output: unlike an input it may be empty, as the subtitles of a film in which nobody speaks.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        return store.input_digest(path)[0] if path.stat().st_size else digest_bytes(b"")
+    except InputError as error:
+        raise StorageError(
+            f"The output {path} exists and cannot be read, so it is not replaced.",
+            why=error.why or error.what,
+            fix="Move it, choose another name with -o, or say --overwrite.",
+        ) from error
 
 
 def _copy(source: Path, target: Path) -> None:

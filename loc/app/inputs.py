@@ -10,6 +10,7 @@ equal, byte for byte, to what loc writes from it.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -210,8 +211,10 @@ def _cast(video: Path, settings: Settings, say: Say) -> CastFile | None:
     try:
         if not beside.is_file():
             return None
-    except OSError:
-        # The name is too long for there to be one.
+    except OSError as error:
+        # A name that is too long is none of a file.
+        if error.errno != errno.ENAMETOOLONG:
+            say("cast-unread", f"{beside} cannot be looked for ({error.strerror}): no cast file is read.")
         return None
     say("sidecar", f"{beside.name} says who is not seen.")
     return read_cast(beside)
@@ -225,7 +228,11 @@ def sidecars(video: Path, say: Say) -> Mapping[str, Path]:
             (entry for entry in video.parent.iterdir() if entry.suffix.lower() in SUBTITLE_SUFFIXES),
             key=lambda entry: (SUBTITLE_SUFFIXES.index(entry.suffix.lower()), entry.name),
         )
-    except OSError:
+    except OSError as error:
+        say(
+            "sidecars-unread",
+            f"{video.parent} cannot be listed ({error.strerror}): no subtitles beside {video.name} are read.",
+        )
         return found
     for path in names:
         if path.stem == video.stem:

@@ -34,6 +34,7 @@ def ask(path: Path, graph: Graph, settings: Settings, lines: tuple[str, ...], ta
     store = WorkDir(settings.work_dir)
     prepared = prepare(path, graph, store, settings, look=True)
     said: list[str] = []
+    asked: dict[str, dict[str, WantedTake]] = {}
     for language in prepared.job.languages:
         translation, dub = _made(prepared, graph, store, settings, language)
         wanted = dict(prepared.job.takes.get(language, {}))
@@ -42,6 +43,9 @@ def ask(path: Path, graph: Graph, settings: Settings, lines: tuple[str, ...], ta
             text = next(item.text for item in translation.lines if item.id == line)
             wanted[line] = WantedTake(digest_value(text), number)
             said.append(f"{language}: {words}")
+        asked[language] = wanted
+    # Not before all are checked: a request that is refused leaves nothing for the next run to make.
+    for language, wanted in asked.items():
         takes.write(store, prepared.job.digest, language, wanted)
     return said
 

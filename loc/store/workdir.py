@@ -40,6 +40,9 @@ LAYOUT_VERSION = 1
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 """What the system answers where a disk, or a user's share of it, is full."""
 
+_LOST = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN, errno.ETIMEDOUT)
+"""What the system answers where a disk fails, or a network share is gone."""
+
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 """What flock answers where the file system cannot lock."""
 
@@ -48,7 +51,7 @@ _NAME = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 def storage_error(what: str, error: OSError) -> StorageError:
-    """A `StorageError` that names the cause: no space, no right, or the system's own words."""
+    """A `StorageError` that names the cause: no space, no right, no disk, or the system's own words."""
     if error.errno in NO_SPACE:
         return StorageError(
             what,
@@ -61,6 +64,19 @@ def storage_error(what: str, error: OSError) -> StorageError:
             what,
             why=f"{error.strerror}{f': {error.filename}' if error.filename else ''}",
             fix="Choose another folder with --work-dir or -o, or have the right to write it granted.",
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return StorageError(
+            what,
+            why="A name, or the path as a whole, is longer than the system takes.",
+            fix="Choose a shorter path with --work-dir or -o.",
+        )
+    if error.errno in _LOST:
+        return StorageError(
+            what,
+            why=str(error),
+            fix="See that the disk or share is mounted and whole, or choose another place with --work-dir or "
+            "-o. The next run goes on from here.",
         )
     return StorageError(what, why=str(error))
 

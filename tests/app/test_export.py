@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 
 from loc.app import export
 from loc.artifacts import Ref
-from loc.errors import StorageError, UsageError
+from loc.errors import InputError, StorageError, UsageError
 from loc.settings import Settings
 from loc.store.workdir import WorkDir
 
@@ -67,19 +68,40 @@ def test_names_that_cannot_be(settings: Make, output: str) -> None:
         export.targets_for(Path("talk.mp4"), "ja", settings(output=output))
 
 
-def test_outputs_that_collide_or_replace_an_input(settings: Make) -> None:
-    one, two = Path("a/talk.mp4"), Path("b/talk.mp4")
+def planned(given: Settings, *paths: Path) -> list[tuple[Path, str, export.Targets]]:
+    return [
+        (path, language, export.targets_for(path, language, given))
+        for path in paths
+        for language in given.languages
+    ]
+
+
+def test_outputs_that_collide_are_refused_and_no_others(settings: Make) -> None:
+    one, two, other = Path("a/talk.mp4"), Path("b/talk.mp4"), Path("b/tell.mp4")
     given = settings(output="out/")
-    planned = [(path, "ja", export.targets_for(path, "ja", given)) for path in (one, two)]
-    with pytest.raises(UsageError, match="both"):
-        export.check_distinct(planned)
-    assert export.check_distinct(planned, is_own=lambda path: path == two) == [], "that one will be skipped"
-    given = settings(output="a/talk.mp4")
-    itself = export.check_distinct([(one, "ja", export.targets_for(one, "ja", given))])
-    assert itself == [(one, one)]
-    dub = Path("a/talk.ja.mp4")
-    beside = [(path, "ja", export.targets_for(path, "ja", settings())) for path in (dub, one)]
-    assert export.check_distinct(beside) == [(one, dub)]
+    refused = export.check_distinct(planned(given, one, two, other))
+    assert list(refused) == [one, two]
+    assert refused[one].what == f"{one} and {two} would both be written to out/talk.ja.mp4."
+    assert refused[two].what == f"{two} and {one} would both be written to out/talk.ja.mp4."
+    own = export.check_distinct(planned(given, one, two, other), is_own=lambda path: path == two)
+    assert own == {}, "that one will be skipped"
+
+
+def test_outputs_of_a_command_that_all_collide_are_its_own_fault(settings: Make) -> None:
+    one, two, three = Path("a/talk.mp4"), Path("b/talk.mp4"), Path("c/talk.mp4")
+    given = settings(output="out/")
+    for paths in ((one, two), (one, two, three)):
+        with pytest.raises(UsageError, match=r"would both be written to out/talk\.ja\.mp4"):
+            export.check_distinct(planned(given, *paths))
+    given = settings(output="out/{stem}{ext}", languages=("ja", "es"))
+    with pytest.raises(UsageError, match=r"talk\.mp4 in ja and in es would both be written to out/talk\.mp4"):
+        export.check_distinct(planned(given, one, Path("a/tell.mp4")))
+
+
+def test_outputs_that_replace_an_input(settings: Make) -> None:
+    one, dub = Path("a/talk.mp4"), Path("a/talk.ja.mp4")
+    assert export.replaced_inputs(planned(settings(output="a/talk.mp4"), one)) == [(one, one)]
+    assert export.replaced_inputs(planned(settings(), dub, one)) == [(one, dub)]
 
 
 def test_replaces_only_what_it_wrote(store: WorkDir, tmp_path: Path, settings: Make) -> None:
@@ -212,6 +234,66 @@ def test_a_folder_that_may_not_be_entered_is_found_before_work(
     monkeypatch.setattr(Path, "stat", refuse)
     with pytest.raises(StorageError, match="cannot be written"):
         export.check_writable(store, targets.all, given)
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"),
+    [
+        (errno.EIO, "mounted"),
+        (errno.ESTALE, "mounted"),
+        (errno.ENOTCONN, "mounted"),
+        (errno.ENAMETOOLONG, "shorter"),
+    ],
+)
+def test_a_folder_that_cannot_be_looked_into_is_found_before_work(
+    store: WorkDir, tmp_path: Path, settings: Make, number: int, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mount that is lost, and a path that is longer than any may be."""
+
+    def fail(path: Path, **_: object) -> os.stat_result:
+        raise OSError(number, os.strerror(number), str(path))
+
+    given = settings()
+    targets = export.targets_for(tmp_path / "lost" / "talk.mp4", "ja", given)
+    monkeypatch.setattr(Path, "stat", fail)
+    with pytest.raises(StorageError, match="cannot be written") as caught:
+        export.check_writable(store, targets.all, given)
+    assert caught.value.why
+    assert fix in caught.value.fix
+
+
+def test_a_path_that_is_too_long_is_found_before_work(store: WorkDir, settings: Make) -> None:
+    given = settings(output="/".join(["x" * 200] * 30) + "/")
+    with pytest.raises(StorageError, match="cannot be written") as caught:
+        export.check_writable(store, export.targets_for(Path("talk.mp4"), "ja", given).all, given)
+    assert "shorter" in caught.value.fix
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_an_output_that_cannot_be_read_is_not_replaced_unasked(
+    store: WorkDir, tmp_path: Path, settings: Make, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, first, second = tmp_path / "o" / "a.mp4", store.put_bytes(b"first"), store.put_bytes(b"other")
+    export.put_object(store, first, path, settings())
+
+    def fail(_store: WorkDir, path: Path) -> tuple[str, int]:
+        try:
+            raise OSError(number, os.strerror(number), str(path))
+        except OSError as error:
+            raise InputError(f"{path} cannot be read.", why=os.strerror(number)) from error
+
+    monkeypatch.setattr(WorkDir, "input_digest", fail)
+    with pytest.raises(StorageError, match="cannot be read") as caught:
+        export.check_writable(store, [path], settings())
+    assert os.strerror(number) in caught.value.why
+    assert "--overwrite" in caught.value.fix
+    for ref in (first, second):
+        with pytest.raises(StorageError, match="cannot be read"):
+            export.put_object(store, ref, path, settings())
+    assert path.read_bytes() == b"first"
+    assert export.put_object(store, first, path, settings(overwrite=True))
+    assert export.put_object(store, second, path, settings(overwrite=True))
+    assert path.read_bytes() == b"other"
 
 
 def test_read_only_folder_is_found_before_work(store: WorkDir, tmp_path: Path, settings: Make) -> None:

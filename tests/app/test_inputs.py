@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,41 @@ def test_a_cast_file_beside_the_video_or_the_one_that_is_named(
     assert job.cast is not None
     assert job.cast.off_screen == {"S1"}
     assert said == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_that_nobody_can_look_for_sidecars_is_said(
+    talk: Path, store: WorkDir, settings: Make, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> Iterator[Path]:
+        raise OSError(number, os.strerror(number), str(path))
+
+    beside(talk, "talk.en.srt")
+    monkeypatch.setattr(Path, "iterdir", fail)
+    job, said = open_it(talk, store, settings())
+    assert (job.transcript, said) == (None, ["sidecars-unread"])
+
+
+def test_that_nobody_can_look_for_a_cast_file_is_said(
+    talk: Path, store: WorkDir, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_file = Path.is_file
+
+    def fail(path: Path) -> bool:
+        if path.name == "talk.cast.toml":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", fail)
+    job, said = open_it(talk, store, settings())
+    assert (job.cast, said) == (None, ["cast-unread"])
+
+
+def test_a_name_too_long_for_a_cast_file_has_none(tmp_path: Path, store: WorkDir, settings: Make) -> None:
+    long = tmp_path / ("x" * 250 + ".mp4")
+    long.write_bytes(b"not really a video")
+    job, said = open_it(long, store, settings())
+    assert (job.cast, said) == (None, [])
 
 
 @pytest.mark.parametrize("name", ["talk.ja.dub.srt", "talk.final.srt", "talk.srt", "talkative.ja.srt"])

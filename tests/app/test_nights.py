@@ -566,6 +566,37 @@ def test_an_input_that_another_would_replace_is_refused_with_it_and_the_rest_goe
     assert itself.code == ExitCode.USAGE
 
 
+def test_videos_of_one_output_are_refused_in_their_turn_and_the_rest_goes_on(
+    toy: Toy, three: list[Path], settings: Make, tmp_path: Path
+) -> None:
+    """Which of the two the output would be of is not for the order of a folder to say."""
+    folder, out = three[0].parent, tmp_path / "out"
+    same = folder / "talk.mov"
+    shutil.copy(three[1], same)
+    files = (tmp_path / "night.json", tmp_path / "night.md")
+    seen: list[Event] = []
+    outcomes = run_all([folder], toy.graph(), settings(output=f"{out}/", summary=files), [seen.append])
+    assert codes(outcomes) == {
+        "talk.mov": int(ExitCode.USAGE), "talk.mp4": int(ExitCode.USAGE), "tell.mp4": 0, "told.mp4": 0
+    }  # fmt: skip
+    assert overall(outcomes) == ExitCode.SOME_FAILED
+    assert sorted(path.name for path in out.glob("*.mp4")) == ["tell.ja.mp4", "told.ja.mp4"]
+    told = [event.message for event in seen if isinstance(event, Notice) and event.code == "input-refused"]
+    assert ["would both be written to" in message for message in told] == [True, True]
+    assert [item.error.code if item.error else 0 for item in read(files[0]).inputs] == [2, 2, 0, 0]
+    assert files[1].read_text().count("would both be written to") == 2
+
+
+def test_a_video_that_is_named_twice_is_one_input(
+    toy: Toy, three: list[Path], settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(three[0].parent)
+    outcomes = run_all([Path("talk.mp4"), three[0].parent], toy.graph(), settings())
+    assert [(str(outcome.path), outcome.code) for outcome in outcomes] == [
+        ("talk.mp4", ExitCode.DONE), (str(three[1]), ExitCode.DONE), (str(three[2]), ExitCode.DONE)
+    ]  # fmt: skip
+
+
 def test_a_kill_while_inputs_are_read_leaves_a_summary(
     toy: Toy, three: list[Path], settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.graph import load_graph
+from cli.regen import app
+from loc.app.outcome import Outcome
 from loc.app.regen import ask
 from loc.app.run import Graph, RunResult, prepare, run_job
 from loc.artifacts import Speaker, Transcript
@@ -39,9 +43,9 @@ class Job:
     def say(self, *texts: str) -> None:
         write_subtitles(self.video.parent / "film.es.srt", self.lines, texts)
 
-    def settings(self, engine: str = "command") -> Settings:
+    def settings(self, engine: str = "command", languages: tuple[str, ...] = ("es",)) -> Settings:
         return Settings(
-            languages=("es",), source_language="en", work_dir=self.store.root, lipsync=False,
+            languages=languages, source_language="en", work_dir=self.store.root, lipsync=False,
             backend={"dub": engine}, dub_command=command(),
         )  # fmt: skip
 
@@ -102,6 +106,15 @@ def test_a_take_is_of_its_text(job: Job) -> None:
     assert takes(edited)[f"line {line}"] == 0
 
 
+def test_a_request_that_is_refused_for_one_language_is_kept_for_none(job: Job) -> None:
+    _, first = job.run()
+    line = sorted(takes(first))[1].removeprefix("line ")
+    with pytest.raises(UsageError, match="not dubbed to ca yet"):
+        ask(job.video, job.graph, job.settings(languages=("es", "ca")), (line,), None)
+    settled, _ = job.run()
+    assert settled.misses == 0
+
+
 def test_what_cannot_be_said_another_way_is_refused(job: Job) -> None:
     job.run()
     with pytest.raises(UsageError, match="no line 'nobody'"):
@@ -110,6 +123,16 @@ def test_what_cannot_be_said_another_way_is_refused(job: Job) -> None:
     line = next(item.unit for item in spoken if item.action == "dub.speak").removeprefix("line ")
     with pytest.raises(UsageError, match="dub/espeak says line"):
         job.ask(line, engine="espeak")
+
+
+def test_its_json_tells_what_a_run_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.regen.ask", lambda *_: [])
+    monkeypatch.setattr("cli.run.run_all", lambda *_: [Outcome(Path("talk.mp4"))])
+    done = CliRunner().invoke(app, ["talk.mp4", "--segment", "l0001", "--lang", "es", "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert set(result) == {"type", "exit_code", "inputs", "usage"}
+    assert result["usage"]["peak_bytes"] > 0
 
 
 def test_the_dub_is_looked_for_with_what_was_heard(video: Path, settings: Callable[..., Settings]) -> None:
