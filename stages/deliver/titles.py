@@ -145,7 +145,7 @@ def _set(
 
     action = Action(
         name="deliver.title",
-        version=2,
+        version=3,
         site=ctx.site(STAGE, f"subtitle {number}"),
         inputs={
             "text": digest_bytes(cue.text.encode()),
