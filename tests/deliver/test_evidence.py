@@ -252,9 +252,12 @@ def test_what_became_sdr_is_shown_as_it_is(tmp_path: Path, codec: Codec, pix_fmt
         pix_fmt=pix_fmt, bit_depth=depth, matrix="bt2020nc", primaries="bt2020", transfer="arib-std-b67"
     )
     scale = 1 << (depth - 8)
-    kind = np.uint8 if depth == 8 else np.uint16
-    chroma = np.full((hlg.height // 2, hlg.width // 2), 128 * scale, kind)
-    filmed = Planes(np.full((hlg.height, hlg.width), 130 * scale, kind), chroma, chroma)
+    luma = np.full((hlg.height, hlg.width), 130 * scale)
+    chroma = np.full((hlg.height // 2, hlg.width // 2), 128 * scale)
+    if depth == 8:
+        filmed = Planes(luma.astype(np.uint8), chroma.astype(np.uint8), chroma.astype(np.uint8))
+    else:
+        filmed = Planes(luma.astype(np.uint16), chroma.astype(np.uint16), chroma.astype(np.uint16))
     path = tmp_path / "a.mp4"
     encode_chunk([filmed] * 2, coding_for(hlg, codec, crf=5, preset="ultrafast"), path, "ffmpeg")
     finished, coded = next(evidence.coded_frames(path, hlg, 0, 1))
