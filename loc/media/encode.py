@@ -150,12 +150,13 @@ class Colour(Frozen):
     content_light: ContentLight | None
 
 
+SDR_SITING: Literal["left"] = "left"
 SDR = Colour(
     matrix="bt709",
     primaries="bt709",
     transfer="bt709",
     full_range=False,
-    siting="left",
+    siting=SDR_SITING,
     mastering=None,
     content_light=None,
 )
@@ -320,7 +321,7 @@ def _encoder(coding: Coding, path: Path, table: Path) -> Any:
 def _filtered(picture: Any, coding: Coding, table: Path) -> Any:
     """Raw pictures with what raw video cannot say, fields and shape; one picture for each."""
     if coding.tone_map is not None:
-        picture = _tone_mapped(picture, coding.tone_map, table)
+        picture = _tone_mapped(picture, coding.tone_map, coding.pix_fmt, table)
     if coding.first_field is not None:
         parity = "tff" if coding.first_field == "top" else "bff"
         picture = picture.filter("setfield", parity)
@@ -332,18 +333,31 @@ def _filtered(picture: Any, coding: Coding, table: Path) -> Any:
     return picture.filter("setsar", f"{aspect.numerator}/{aspect.denominator}")
 
 
-def _tone_mapped(picture: Any, how: ToneMap, table: Path) -> Any:
-    """By way of RGB of 16 bits, chroma interpolated."""
+def _tone_mapped(picture: Any, how: ToneMap, pix_fmt: str, table: Path) -> Any:
+    """By way of RGB of 16 bits, chroma interpolated from where it sits to where SDR's does."""
     flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
     matrix = {"bt601": "smpte170m", "bt709": "bt709", "bt2020nc": "bt2020"}[how.matrix]
     given = {"in_color_matrix": matrix, "in_range": "pc" if how.full_range else "tv"}
+    sits = _chroma_position("in", how.siting, pix_fmt)
+    becomes = _chroma_position("out", SDR_SITING, SDR_FORMAT)
     return (
-        picture.filter("scale", flags=flags, **given)
+        picture.filter("scale", flags=flags, **given, **sits)
         .filter("format", "gbrp16le")
         .filter("lut3d", file=str(table), interp="tetrahedral")
-        .filter("scale", flags=flags, out_color_matrix="bt709", out_range="tv")
+        .filter("scale", flags=flags, out_color_matrix="bt709", out_range="tv", **becomes)
         .filter("format", SDR_FORMAT)
     )
+
+
+def _chroma_position(side: Literal["in", "out"], siting: str, pix_fmt: str) -> dict[str, int]:
+    """Where chroma sits as ffmpeg's scaler is told: in 1/256 luma pixel, and of halved directions alone."""
+    across, down = _subsampling(pix_fmt)
+    places = {"h": (across, siting == "center"), "v": (down, siting != "topleft")}
+    return {
+        f"{side}_{axis}_chr_pos": 128 if between else 0
+        for axis, (step, between) in places.items()
+        if step == 2
+    }
 
 
 def _key_interval(coding: Coding) -> int:

@@ -1,9 +1,10 @@
 """The one muxer: packets of coded chunks and of the parts of a sound, at the timestamps of the frame table.
 
 Nothing is decoded or encoded here. Every picture gets exactly the source's time, counted from the first
-picture; an MP4 has the source's time base, so nothing is rounded. Matroska and WebM know milliseconds only,
-and have no times below zero: there all tracks stand behind the 21 ms that AAC is primed with (7 ms of Opus),
-in step with each other.
+picture; an MP4 has the source's time base, or one in which its times are as exact, so nothing is rounded
+unless pictures of a clock of nanoseconds stand for longer than MP4 can count (`time_scale`). Matroska and
+WebM know milliseconds only, and have no times below zero: there all tracks stand behind the 21 ms that AAC is
+primed with (7 ms of Opus), in step with each other.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 import heapq
 import html
 import io
+import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -38,6 +40,14 @@ _SUBTITLE_CODECS: Mapping[Container, str] = {"mp4": "mov_text", "mkv": "subrip",
 
 MAX_TIMESCALE = (1 << 31) - 1
 """Largest time scale that libavformat takes for an MP4 track."""
+
+MAX_TICKS = 1 << 28
+"""Ticks from decoding an MP4's picture to showing it beyond which libavformat takes the table of them for
+damaged, and plays pictures in decode order. It is far below the 31 bits that a picture's own ticks have."""
+
+REORDERED = 16
+"""Pictures between the one that is decoded and the one that is shown, at most: the slowest presets of x264
+and x265 have 8 B-pictures in a row, and hold back 4."""
 
 SUBTITLE_BASE = Fraction(1, 1000)
 """Subtitles are timed in milliseconds, as in the .srt file beside the video."""
@@ -177,11 +187,12 @@ def mux(
     """
     options = {"fflags": "+bitexact"}
     if container == "mp4":
-        timescale = min(picture.time_base.denominator, MAX_TIMESCALE)
+        scale = time_scale(picture.pts, picture.duration, picture.time_base)
+        picture = _rescaled(picture, scale)
         # The movie scale is that of edit lists, which would round lengths to milliseconds at its default.
         options |= {
             "movflags": "+faststart",
-            "video_track_timescale": str(timescale),
+            "video_track_timescale": str(scale),
             "movie_timescale": str(SAMPLE_RATE),
         }
     try:
@@ -206,6 +217,37 @@ def mux(
     except av.error.FFmpegError as error:
         cause = OSError(error.errno, error.strerror)
         raise storage_error("The video could not be written.", cause) from error
+
+
+def time_scale(pts: npt.NDArray[np.int64], duration: int, time_base: Fraction) -> int:
+    """Ticks of a second in which an MP4 can count the times of all pictures, and the time that each stands:
+    the source's, else the fewest that leave the times exact, else the most that fit.
+
+    Args:
+        pts, duration, time_base: as of `Picture`.
+    """
+    edges = np.append(pts, duration)
+    reach = min(REORDERED, len(pts))
+    # From decoding to showing; a picture's own time is a part of it.
+    longest = int((edges[reach:] - edges[:-reach]).max())
+    whole = int(np.gcd.reduce(edges)) * time_base.numerator
+    ticks = time_base.denominator
+    for scale in (ticks, ticks // math.gcd(ticks, whole)):
+        if scale <= MAX_TIMESCALE and longest * time_base * scale <= MAX_TICKS:
+            return scale
+    return max(1, min(MAX_TIMESCALE, math.floor(MAX_TICKS / (longest * time_base))))
+
+
+def _rescaled(picture: Picture, scale: int) -> Picture:
+    """A picture track in ticks of another scale, each time rounded, and no two alike."""
+    if scale == picture.time_base.denominator:
+        return picture
+    base = picture.time_base * scale
+    edges = np.append(picture.pts, picture.duration).astype(object)
+    ticks = (2 * edges * base.numerator + base.denominator) // (2 * base.denominator)
+    steps = np.arange(len(ticks))
+    rising = np.maximum.accumulate(ticks.astype(np.int64) - steps) + steps
+    return replace(picture, pts=rising[:-1], duration=int(rising[-1]), time_base=Fraction(1, scale))
 
 
 def decode_times(pts: npt.NDArray[np.int64], depth: int, duration: int) -> npt.NDArray[np.int64]:

@@ -65,6 +65,8 @@ class ToneMap(Frozen):
     """Whether the primaries are those of BT.2020, not BT.709."""
     matrix: Literal["bt601", "bt709", "bt2020nc"]
     full_range: bool
+    siting: Literal["left", "center", "topleft"]
+    """Of chroma that is halved."""
     peak: int
     """cd/m² of the brightest pixel."""
 
@@ -86,6 +88,7 @@ def tone_map_for(video: VideoStream) -> ToneMap:
         wide=video.primaries != "bt709",
         matrix=video.matrix,
         full_range=video.full_range,
+        siting=video.chroma_location,
         peak=min(max(peak, round(WHITE)), round(PQ_PEAK)),
     )
 

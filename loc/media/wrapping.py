@@ -1,6 +1,9 @@
 """Lines of text in rows of a subtitle: joined, broken where the language lets them be, and divided in time.
 
-Widths are columns: two for a full-width sign.
+Widths are columns: two for a full-width sign, none for a mark that stands on another.
+
+Thai is broken between words (BudouX knows them), Khmer, Lao and Burmese, for which nothing here does, at
+blanks and where the text itself marks a place with a `ZERO_WIDTH_SPACE`.
 """
 
 from __future__ import annotations
@@ -32,14 +35,21 @@ SENTENCE = 3
 """Where one subtitle becomes two, breaks after punctuation count so many times as much: a sentence that is
 divided in time is read twice."""
 
+ZERO_WIDTH_SPACE = "\u200b"
+"""Where words meet without a blank. One ends a row, or a part, that the next follows without a blank although
+its script has blanks, so that `join_lines` puts none in."""
+
 _BLANKS = " \t\r\n\f\v\u00a0\u3000"
-_BLANK_RUN = re.compile(r"[ \t\r\n\f\v\u00a0]+")
+_NO_ENDS = _BLANKS + ZERO_WIDTH_SPACE
+_BLANK_RUN = re.compile(r"\u200b*[ \t\r\n\f\v\u00a0][ \t\r\n\f\v\u00a0\u200b]*")
 _CLOSING = "\"'”’»)]」』）"
 _NOT_FIRST = frozenset(
     "、。，．・：；？！!?,.:;ー〜～…‥」』）】〉》〕］｝)]}”’々％\u3000"
     "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"
+    "ๆฯ"
 )
-"""Signs that Japanese typesetting does not begin a line with (JIS X 4051), the small kana among them."""
+"""Signs that Japanese typesetting does not begin a line with (JIS X 4051), the small kana among them; and the
+signs of Thai that repeat or shorten the word before them."""
 _NOT_LAST = frozenset("「『（【〈《〔［｛([{“‘\u3000")
 _UNSPACED_RANGES = (
     ("\u3000", "\u30ff"),  # CJK punctuation, hiragana, katakana
@@ -48,11 +58,25 @@ _UNSPACED_RANGES = (
     ("\uff01", "\uff60"),  # full-width forms
     ("\U00020000", "\U0003ffff"),  # Han, supplementary planes
 )
+_CLAUSED_RANGES = (
+    ("\u0e00", "\u0eff"),  # Thai, Lao
+    ("\u1000", "\u109f"),  # Burmese
+    ("\u1780", "\u17ff"),  # Khmer
+    ("\ua9e0", "\ua9ff"),  # Burmese, extended
+    ("\uaa60", "\uaa7f"),
+)
+_WIDTHLESS = frozenset({"Mn", "Me", "Cf"})
+"""Categories of signs that take no room of their own: marks on a sign, and what only says how signs join."""
 
 
 def _unspaced(char: str) -> bool:
-    """Whether a sign belongs to a script that puts no spaces between words."""
+    """Whether a sign belongs to a script that puts no spaces anywhere."""
     return any(low <= char <= high for low, high in _UNSPACED_RANGES)
+
+
+def _claused(char: str) -> bool:
+    """Whether a sign belongs to a script that puts spaces between clauses, and none between words."""
+    return any(low <= char <= high for low, high in _CLAUSED_RANGES)
 
 
 def join_lines(lines: Iterable[str]) -> str:
@@ -60,16 +84,23 @@ def join_lines(lines: Iterable[str]) -> str:
     text = ""
     for line in lines:
         part = _BLANK_RUN.sub(" ", line).strip(_BLANKS)
-        if text and part and not (_unspaced(text[-1]) and _unspaced(part[0])):
-            text += " "
+        if text and part:
+            if text.endswith(ZERO_WIDTH_SPACE):
+                text = text[:-1]
+            elif not (_unspaced(text[-1]) and _unspaced(part[0])):
+                text += " "
         text += part
-    return text
+    return text.strip(ZERO_WIDTH_SPACE)
 
 
 def columns(text: str) -> int:
     """Width of a text on one row."""
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        0
+        if unicodedata.category(char) in _WIDTHLESS
+        else 2
+        if unicodedata.east_asian_width(char) in "WF"
+        else 1
         for char in text
     )
 
@@ -84,12 +115,13 @@ def row_columns(text: str, language: str | None) -> int:
 class _Break:
     """A place where a text may be broken: a row ends before sign `end` and the next begins with sign `begin`.
 
-    `worth`: how well, in columns of evenness.
+    `worth`: how well, in columns of evenness. `mark`: what is put at the end of the row.
     """
 
     end: int
     begin: int
     worth: int
+    mark: str = ""
 
 
 def wrap(text: str, language: str | None = None) -> str:
@@ -109,7 +141,7 @@ def wrap(text: str, language: str | None = None) -> str:
         return max(0, wider - most), wider - place.worth
 
     best = min(breaks, key=cost)
-    return f"{text[: best.end]}\n{text[best.begin :]}"
+    return f"{text[: best.end]}{best.mark}\n{text[best.begin :]}"
 
 
 def wrap_to(text: str, most: int, language: str | None = None) -> str:
@@ -140,7 +172,7 @@ def _filled(text: str, most: int, language: str | None) -> list[str]:
         if not breaks:
             break
         place = fitting[-1] if fitting else breaks[0]
-        lines.append(text[: place.end])
+        lines.append(text[: place.end] + place.mark)
         text = text[place.begin :]
     return [*lines, text]
 
@@ -184,7 +216,9 @@ def split(text: str, language: str | None, count: int = 1) -> list[str]:
     for left in range(number, 0, -1):
         cuts.append(ways[cuts[-1]][left][1])
     cuts.reverse()
-    return [text[places[first].begin : places[last].end] for first, last in pairwise(cuts)]
+    return [
+        text[places[first].begin : places[last].end] + places[last].mark for first, last in pairwise(cuts)
+    ]
 
 
 def _breaks(text: str, language: str | None) -> list[_Break]:
@@ -196,7 +230,12 @@ def _breaks(text: str, language: str | None) -> list[_Break]:
     if not found and ends is not None:
         found = [index for index in range(1, len(text)) if _may_break(text, index, None)]
     return [
-        _Break(index, index + (text[index] == " "), _worth(text[:index], text[index:].lstrip(" "), rules))
+        _Break(
+            index,
+            index + (text[index] == " "),
+            _worth(text[:index], text[index:], rules),
+            "" if text[index] == " " or _unspaced(text[index - 1]) else ZERO_WIDTH_SPACE,
+        )
         for index in found
     ]
 
@@ -210,22 +249,29 @@ def _may_break(text: str, index: int, ends: frozenset[int] | None) -> bool:
     left, right = text[index - 1], text[index]
     if right == " ":
         after = text[index + 1 : index + 2]
-        if not after or left in _BLANKS or after in _BLANKS:
+        if not after or left in _NO_ENDS or after in _NO_ENDS:
             return False
         return not (_unspaced(left) and _unspaced(after))
-    if left in _BLANKS or left in _NOT_LAST or right in _NOT_FIRST:
+    if left in _BLANKS or left in _NOT_LAST or right in _NOT_FIRST or right == ZERO_WIDTH_SPACE:
         return False
+    if left == ZERO_WIDTH_SPACE:
+        return right not in _BLANKS and bool(text[:index].strip(_NO_ENDS))
+    if _claused(left) and _claused(right):
+        return ends is not None and index in ends
     return _unspaced(left) and _unspaced(right) and (ends is None or index in ends)
 
 
 def _worth(left: str, right: str, rules: LineRules) -> int:
-    """How well a text is broken in two."""
+    """How well a text is broken in two; `right` begins with the blank, if there is one."""
+    left, blank, right = left.rstrip(ZERO_WIDTH_SPACE), right.startswith(" "), right.lstrip(" ")
     *_, before, last = ["", *left.lower().split(" ")]
     if last in rules.short:
         return -HELD
     # Commas, stops and dashes (Po, Pd) of any script. What belongs to a closing bracket often follows it.
     bare = left.rstrip(_CLOSING)
     if bare.endswith(tuple(rules.ends + rules.pauses)) or unicodedata.category(left[-1]) in ("Po", "Pd"):
+        return PUNCTUATION
+    if blank and _claused(left[-1]) and _claused(right[0]):
         return PUNCTUATION
     if last in rules.holds:
         return -2 * HELD if before in rules.holds else -HELD
@@ -237,7 +283,7 @@ def _worth(left: str, right: str, rules: LineRules) -> int:
 def _orphaned(row: str, rules: LineRules) -> bool:
     """Whether a sentence begins shortly before the end of a row."""
     at = max((row.rfind(sign) for sign in rules.ends), default=-1)
-    rest = row[at + 1 :].strip(_BLANKS + _CLOSING)
+    rest = row[at + 1 :].strip(_NO_ENDS + _CLOSING)
     if at < 0 or not rest or row[: at + 1].lower().rpartition(" ")[2] in rules.short:
         return False
     return columns(rest) <= ORPHAN

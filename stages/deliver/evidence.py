@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from loc.media.colour import Box, Rgb
     from loc.media.frames import Plane, Planes
 
+    Coded = tuple[Planes, VideoStream]
+
 Work = tuple[Action, Make]
 
 MAX_STILLS = 60
@@ -267,7 +269,7 @@ def _still(ctx: Context, source: Source, timeline: Timeline, chunks: Sequence[Ma
              "placed": frames.start - shown.first} if patch else None  # fmt: skip
     action = Action(
         name="deliver.still",
-        version=2,
+        version=3,
         site=ctx.site(STAGE, f"cut {shown.number}"),
         inputs={"pictures": frames_key(source.digest, video, timeline, frames), "drawn": drawn},
         params={
@@ -297,20 +299,21 @@ class Chosen:
 
 
 def most_changed(
-    filmed: Iterator[Planes], finished: Iterator[Planes], placement: Placement, first: int, video: VideoStream
+    filmed: Iterator[Planes], finished: Iterator[Coded], placement: Placement, first: int, video: VideoStream
 ) -> Chosen:
     """The frame whose luma differs most inside the mask's box, counting it by the patch's opacity.
 
     Args:
+        video: of what was filmed.
         first: index into `placement` of the first frame.
     """
     boxes: list[Box] = []
     became: list[tuple[Plane, Rgb]] = []
     # What came out is seen to its end before what was filmed is opened: at 1080p a decoder holds 30 MB
     # (measured), and stills are made side by side.
-    for index, after in enumerate(finished):
+    for index, (after, coded) in enumerate(finished):
         boxes.append(mask_box(placement, first + index, after.y.shape))
-        shown = picture(after, video, face_box(boxes[-1], after.y.shape, video))
+        shown = picture(after, coded, face_box(boxes[-1], after.y.shape, video))
         became.append((_inside(after, boxes[-1]), shown))
     best: Chosen | None = None
     most = -1.0
@@ -353,8 +356,8 @@ def face_box(mask: Box, size: tuple[int, ...], video: VideoStream) -> Box:
     return round(x), round(y), max(round(x) + 1, round(x + wide)), max(round(y) + 1, round(y + high))
 
 
-def coded_frames(path: Path, video: VideoStream, first: int, count: int) -> Iterator[Planes]:
-    """Frames of a coded chunk, as coded, in presentation order from number `first` on.
+def coded_frames(path: Path, video: VideoStream, first: int, count: int) -> Iterator[Coded]:
+    """Frames of a coded chunk of a stream, as coded, in presentation order from number `first` on.
 
     Raises:
         LocError: it has fewer.
@@ -368,19 +371,29 @@ def coded_frames(path: Path, video: VideoStream, first: int, count: int) -> Iter
         for number, frame in enumerate(container.decode(video=0)):
             if first <= number < first + count:
                 given += 1
-                yield to_planes(frame, _as_coded(video, frame))
+                coded = _as_coded(video, frame)
+                yield to_planes(frame, coded), coded
             if given == count:
                 return
     raise LocError(f"The coded chunk {path.name[:12]} has no frame {first + given}.")
 
 
 def _as_coded(video: VideoStream, frame: Any) -> VideoStream:
-    """The stream with the layout of its coded picture, which then is copied; one that was stretched to square
-    pixels is scaled back."""
+    """The stream with the layout of its coded picture, which then is copied, and SDR where it was made SDR;
+    one that was stretched to square pixels is scaled back."""
+    from av.video.reformatter import ColorTrc
+
     depth = max(component.bits for component in frame.format.components)
     padded = 0 <= frame.width - video.width < PADDING and 0 <= frame.height - video.height < PADDING
     size = {"width": frame.width, "height": frame.height} if padded else {}
-    return video.model_copy(update={"pix_fmt": frame.format.name, "bit_depth": depth, **size})
+    mapped = video.is_hdr and frame.color_trc == ColorTrc.BT709
+    return video.model_copy(
+        update={"pix_fmt": frame.format.name, "bit_depth": depth, **size, **(_SDR if mapped else {})}
+    )
+
+
+_SDR = {"matrix": "bt709", "full_range": False, "transfer": "bt709", "chroma_location": "left"}
+"""What becomes of an HDR stream with `loc.media.encode.SDR`."""
 
 
 def picture(planes: Planes, video: VideoStream, box: Box | None) -> Rgb:
@@ -388,10 +401,6 @@ def picture(planes: Planes, video: VideoStream, box: Box | None) -> Rgb:
     from loc.media.colour import to_rgb
     from loc.media.tonemap import shown_in_sdr
 
-    if planes.y.itemsize == 1 and video.bit_depth > 8:
-        # HDR was made SDR.
-        sdr = {"bit_depth": 8, "matrix": "bt709", "full_range": False, "transfer": "bt709"}
-        video = video.model_copy(update=sdr)
     rgb = upright(to_rgb(planes, video, box), video)
     if video.is_hdr:
         rgb = shown_in_sdr(rgb, video)

@@ -340,7 +340,7 @@ def _mux(
 
     action = Action(
         name="deliver.mux",
-        version=6,
+        version=7,
         site=ctx.site(STAGE),
         inputs={
             "chunks": [chunk.ref("video") for chunk in chunks],

@@ -100,16 +100,19 @@ def _parts(cue: Cue, after: Cue | None, languages: Languages) -> list[Cue]:
     texts = split(cue.text, languages.text, count)
     if count == 1 or len(texts) > most:
         return [cue]
-    belows = split(cue.below, languages.below, len(texts))
-    if len(belows) > len(texts):
-        belows = [*belows[: len(texts) - 1], join_lines(belows[len(texts) - 1 :])]
+    belows = _as_many(split(cue.below, languages.below, len(texts)), len(texts))
     edges = _shared(cue.start, end, [columns(text) for text in texts], _samples(rules.shortest))
     return [
         Cue(start, stop, text, below)
-        for start, stop, text, below in zip(
-            edges, [*edges[1:-1], cue.stop], texts, [*belows, *[""] * len(texts)], strict=False
-        )
+        for start, stop, text, below in zip(edges[:-1], [*edges[1:-1], cue.stop], texts, belows, strict=True)
     ]
+
+
+def _as_many(parts: Sequence[str], count: int) -> list[str]:
+    """Parts of a text as so many: neighbours joined where there are more, the same ones again where there are
+    fewer."""
+    starts = [number * len(parts) // count for number in range(count + 1)]
+    return [join_lines(parts[start : max(start + 1, stop)]) for start, stop in itertools.pairwise(starts)]
 
 
 def _shared(start: int, end: int, lengths: Sequence[int], least: int) -> list[int]:

@@ -7,13 +7,13 @@ recogniser (`hearing`).
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 import numpy as np
 
 from loc.artifacts import SAMPLE_RATE, Reason
 from loc.media.sound import Samples
+from loc.numbers import numbers
 
 FAINT_DB = -50.0
 """Peak, dBFS, under which a line counts as silent: 40 dB under what any engine makes."""
@@ -40,7 +40,6 @@ SLACK_S = 1.5
 
 _LETTER, _DIGIT, _KANJI = 0.4, 2.0, 2.0
 """Syllables of a letter, of a digit, and of an ideograph read in Japanese."""
-_NUMBER = re.compile(r"\d+(?:[.,'\u00a0\u202f]\d+)*")
 
 
 def faults(audio: Samples, raw: Samples, text: str, language: str, rate: float) -> tuple[Reason, ...]:
@@ -61,7 +60,7 @@ def faults(audio: Samples, raw: Samples, text: str, language: str, rate: float) 
 
 def syllables(text: str, language: str) -> float:
     """About how many syllables (in Japanese: morae) a text has, whatever its script; right to a factor of
-    two. A number may have fewer: `_unsaid`."""
+    two. A number may have fewer: `unsaid`."""
     total = 0.0
     for sign in unicodedata.normalize("NFC", text):
         name = unicodedata.name(sign, "")
@@ -76,19 +75,18 @@ def syllables(text: str, language: str) -> float:
     return total
 
 
-def _unsaid(text: str) -> float:
+def unsaid(text: str) -> float:
     """How many syllables of the count a text may lack where its numbers are round: of 1,000,000 the 1 is
     said, and none of the noughts."""
     total = 0.0
-    for number in _NUMBER.findall(text):
-        digits = [unicodedata.decimal(sign) for sign in number if sign.isdecimal()]
-        total += _DIGIT * len(digits) - max(1, sum(digit > 0 for digit in digits))
+    for digits, _ in numbers(text):
+        total += _DIGIT * len(digits) - max(1, len(digits) - digits.count("0"))
     return total
 
 
 def _length(seconds: float, text: str, language: str, rate: float) -> Reason | None:
     count = syllables(text, language)
-    shortest = (count - _unsaid(text)) / (FASTEST * rate)
+    shortest = (count - unsaid(text)) / (FASTEST * rate)
     longest = count / SLOWEST + SLACK_S
     if seconds < shortest:
         detail = f"It lasts {seconds:.2f} s; its text takes {shortest:.2f} s at the very least."

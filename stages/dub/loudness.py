@@ -4,7 +4,8 @@ The integrated loudness of any length of sound follows from the energies of its 
 hops make a gating block of 400 ms at 75 % overlap. Hops of pieces are concatenated, so a long programme is
 measured piece by piece with the result of one pass.
 
-Sound is float32 [n, channels] at 48 kHz, full scale 1.0.
+Sound is float32 [n, channels] at 48 kHz, full scale 1.0, mono or stereo: of surround channels, which BS.1770
+weighs otherwise, there are none here.
 """
 
 from __future__ import annotations
@@ -54,22 +55,9 @@ _K_WEIGHTING = (
     (1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621),
 )
 
-_SURROUND = 1.41
-_CHANNEL_WEIGHTS = {
-    5: (1.0, 1.0, 1.0, _SURROUND, _SURROUND),
-    6: (1.0, 1.0, 1.0, 0.0, _SURROUND, _SURROUND),
-    8: (1.0, 1.0, 1.0, 0.0, _SURROUND, _SURROUND, _SURROUND, _SURROUND),
-}
-"""Weights by channel count in ffmpeg's order (5.0, 5.1, 7.1; the LFE counts nothing); all others weigh 1."""
-
-
-def channel_weights(channels: int) -> Energies:
-    """Weight of each channel's energy, float64 [channels]."""
-    return np.array(_CHANNEL_WEIGHTS.get(channels, (1.0,) * channels))
-
 
 def hop_energies(audio: Samples, context: int = 0) -> Energies:
-    """Weighted K-filtered mean square of each whole hop, float64 [(n - context) // HOP].
+    """K-filtered mean square of each whole hop, summed over the channels, float64 [(n - context) // HOP].
 
     Args:
         audio: float32 [n, channels].
@@ -89,7 +77,7 @@ def hop_energies(audio: Samples, context: int = 0) -> Energies:
         piece = audio[context + first * HOP : context + last * HOP].astype(np.float64)
         weighted, state = sosfilt(sections, piece, axis=0, zi=state)
         squares = np.square(weighted).reshape(last - first, HOP, channels).mean(axis=1)
-        energies[first:last] = squares @ channel_weights(channels)
+        energies[first:last] = squares.sum(axis=1)
     return energies
 
 

@@ -62,11 +62,6 @@ PRESENT_SHARE = 0.5
 FLOOR_DBFS = -60.0
 """A clip under this level cannot be heard over any background."""
 
-_CENTRE = 2
-_FRONT = 2
-_WITH_CENTRE = ("3.", "4.", "5.", "6.", "7.")
-"""ffmpeg layouts named `front.lfe`, e.g. `5.1(side)`, whose third channel is the centre."""
-
 
 class Level(Frozen):
     """How loud the dub is to be."""
@@ -94,17 +89,9 @@ class Placement:
     samples: int
 
 
-def placement_weights(channels: int, layout: str | None) -> tuple[float, ...]:
-    """Amplitude of the dub in each channel: the centre where there is one, else both front channels."""
-    if channels > _FRONT and layout is not None and layout.startswith(_WITH_CENTRE):
-        return tuple(1.0 if index == _CENTRE else 0.0 for index in range(channels))
-    return tuple(1.0 if index < _FRONT else 0.0 for index in range(channels))
-
-
-def placement_gain_db(weights: Sequence[float]) -> float:
-    """By how much a mono sound gets louder when it is placed in these channels."""
-    energy = float(np.square(weights) @ loudness.channel_weights(len(weights)))
-    return 10 * math.log10(energy)
+def placement_gain_db(channels: int) -> float:
+    """By how much a mono sound gets louder when it is placed in so many channels."""
+    return 10 * math.log10(channels)
 
 
 def meter(context: Context, name: str, sound: Sound, *, true_peak: bool) -> list[tuple[Action, Make]]:
@@ -149,7 +136,7 @@ def _meter_block(
     return action, make
 
 
-def level(context: Context, speech: Sequence[Made], weights: Sequence[float]) -> tuple[Action, Make]:
+def level(context: Context, speech: Sequence[Made], channels: int) -> tuple[Action, Make]:
     """The action that sets the dub's gain from the meters of the source's speech (none: no speech stem).
 
     Reads: the meters of all blocks of the source's speech.
@@ -159,7 +146,7 @@ def level(context: Context, speech: Sequence[Made], weights: Sequence[float]) ->
     def make(out: Out) -> None:
         lufs = loudness.integrated(_programme_hops(speech))
         target = SILENT_SOURCE_LUFS if lufs is None else min(max(lufs, QUIETEST_LUFS), LOUDEST_LUFS)
-        gain = target - CLIP_LUFS - placement_gain_db(weights)
+        gain = target - CLIP_LUFS - placement_gain_db(channels)
         steps = round(gain / GAIN_STEP_DB)
         out.model("level", Level(source_speech_lufs=lufs, gain_db=round(steps * GAIN_STEP_DB, 3)))
         out.detail.update(source_speech_lufs=lufs, target_lufs=target)
@@ -169,7 +156,7 @@ def level(context: Context, speech: Sequence[Made], weights: Sequence[float]) ->
         version=LEVEL_VERSION,
         site=context.site("dub"),
         inputs={"speech": [made.ref("meter") for made in speech]},
-        params={"weights": list(weights), "clip_lufs": CLIP_LUFS},
+        params={"channels": channels, "clip_lufs": CLIP_LUFS},
     )
     return action, make
 
@@ -190,7 +177,7 @@ def mix_block(
     clips: Sequence[Placement],
     start: int,
     stop: int,
-    weights: Sequence[float],
+    channels: int,
     gain_db: float,
 ) -> tuple[Action, Make]:
     """The action that mixes samples `start` <= i < `stop`.
@@ -201,16 +188,16 @@ def mix_block(
     Args:
         bed: the background; None is silence.
         clips: those of `block_clips`, in its order.
-        weights: amplitude of the dub per channel.
+        channels: of the mix; the dub is in each.
         gain_db: from `Level`.
 
-    Outputs: `audio` (FLAC, 48 kHz, as many channels as weights), `presence`.
+    Outputs: `audio` (FLAC, 48 kHz, as many channels), `presence`.
     """
     low, high = start - CONTEXT, stop + CONTEXT
-    amplitudes = np.asarray(weights, dtype=np.float32) * np.float32(10 ** (gain_db / 20))
+    amplitudes = np.full(channels, 10 ** (gain_db / 20), dtype=np.float32)
 
     def make(out: Out) -> None:
-        background = np.zeros((high - low, len(weights)), dtype=np.float32)
+        background = np.zeros((high - low, channels), dtype=np.float32)
         if bed is not None:
             background = read_sound(context.store, bed, low, high)
         voices = [_in_range(context.store, clip, low, high) for clip in clips]
@@ -233,7 +220,7 @@ def mix_block(
             "bed": None if bed is None else slice_key(bed, low, high),
             "clips": [{"audio": clip.audio, "at": clip.place - start} for clip in clips],
         },
-        params={"weights": list(weights), "gain_db": gain_db, "samples": stop - start},
+        params={"channels": channels, "gain_db": gain_db, "samples": stop - start},
         programs={"scipy": packages.version("scipy")},
     )
     return action, make
@@ -304,7 +291,7 @@ def missing(clips: Sequence[Placement], found: Sequence[tuple[Sequence[int], Pre
 
 
 def measured(
-    context: Context, mix: Sequence[Made], clips: Sequence[Made], level: Level, weights: Sequence[float]
+    context: Context, mix: Sequence[Made], clips: Sequence[Made], level: Level, channels: int
 ) -> tuple[Action, Make]:
     """The action that sums up all meters. Output `loudness`: `Loudness`.
 
@@ -320,7 +307,7 @@ def measured(
         report = Loudness(
             integrated_lufs=_rounded(loudness.integrated(_programme_hops(mix))),
             true_peak_dbtp=_rounded(loudness.decibels(peak)),
-            speech_lufs=_rounded(None if own is None else own + level.gain_db + placement_gain_db(weights)),
+            speech_lufs=_rounded(None if own is None else own + level.gain_db + placement_gain_db(channels)),
             source_speech_lufs=_rounded(level.source_speech_lufs),
         )
         out.model("loudness", report)
@@ -334,7 +321,7 @@ def measured(
             "mix": [made.ref("meter") for made in mix],
             "clips": [made.ref("hops") for made in unplaced],
         },
-        params={"weights": list(weights), **level.model_dump()},
+        params={"channels": channels, **level.model_dump()},
     )
     return action, make
 

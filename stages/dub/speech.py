@@ -27,7 +27,7 @@ from stages.dub.contract import Synthesiser, VoiceRequest
 from stages.dub.faults import faults
 from stages.dub.warping import laid_over
 
-SPEAK_VERSION = 3
+SPEAK_VERSION = 4
 ALIGN_VERSION = 1
 CLIP_VERSION = 1
 

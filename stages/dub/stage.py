@@ -98,7 +98,7 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
     below = bed(context, stems, transcript.kept)
     if below is not None:
         below = retimed(context, "dub", "bed", below, shown)
-    mixed, loudness = _mix(context, source, stems.speech, below, clips, made, shown.samples)
+    mixed, loudness = _mix(context, stems.speech, below, clips, made, shown.samples)
     return DubTrack(
         language=context.language,
         clips=tuple(clips),
@@ -131,10 +131,10 @@ def _own_voice(
         ],
         parallel=True,
     )
-    weights = mix.placement_weights(source.master.channels, _layout(source))
-    level = _level(context, stems.speech, weights)
+    channels = source.master.channels
+    level = _level(context, stems.speech, channels)
     meters = context.runner.map(mix.meter(context, "mix", source.master, true_peak=True), parallel=True)
-    measured = context.runner.do(*mix.measured(context, meters, [], level, weights))
+    measured = context.runner.do(*mix.measured(context, meters, [], level, channels))
     loudness = measured.model("loudness", Loudness)
     return DubTrack(
         language=context.language,
@@ -388,7 +388,6 @@ def _flag_overruns(context: Context, clips: Sequence[Clip]) -> None:
 
 def _mix(
     context: Context,
-    source: Source,
     voice: Sound | None,
     below: Sound | None,
     clips: Sequence[Clip],
@@ -398,14 +397,13 @@ def _mix(
     """The finished mix, `end` samples long, and its measures, over the sound `below`; clips that cannot be
     heard are defects."""
     channels = below.channels if below is not None else SILENCE_CHANNELS
-    weights = mix.placement_weights(channels, _layout(source))
-    level = _level(context, voice, weights)
+    level = _level(context, voice, channels)
     placements = [mix.Placement(clip.audio, clip.place, clip.samples) for clip in clips]
     ranges = [(start, min(start + BLOCK_SAMPLES, end)) for start in range(0, end, BLOCK_SAMPLES)]
     indices = [mix.block_clips(placements, *span) for span in ranges]
     blocks = context.runner.map(
         [
-            mix.mix_block(context, below, [placements[i] for i in among], *span, weights, level.gain_db)
+            mix.mix_block(context, below, [placements[i] for i in among], *span, channels, level.gain_db)
             for span, among in zip(ranges, indices, strict=True)
         ],
         parallel=True,
@@ -416,17 +414,12 @@ def _mix(
         context.runner.defect("dub", unit, "not-heard", why, context.language)
     mixed = Sound(channels=channels, samples=end, blocks=tuple(block.ref("audio") for block in blocks))
     meters = context.runner.map(mix.meter(context, "mix", mixed, true_peak=True), parallel=True)
-    report = context.runner.do(*mix.measured(context, meters, made, level, weights))
+    report = context.runner.do(*mix.measured(context, meters, made, level, channels))
     return mixed, report.model("loudness", Loudness)
 
 
-def _level(context: Context, speech_stem: Sound | None, weights: Sequence[float]) -> mix.Level:
+def _level(context: Context, speech_stem: Sound | None, channels: int) -> mix.Level:
     meters: list[Made] = []
     if speech_stem is not None:
         meters = context.runner.map(mix.meter(context, "speech", speech_stem, true_peak=False), parallel=True)
-    return context.runner.do(*mix.level(context, meters, weights)).model("level", mix.Level)
-
-
-def _layout(source: Source) -> str | None:
-    """ffmpeg's name of the chosen track's channel layout."""
-    return next((track.layout for track in source.audio if track.index == source.chosen_audio), None)
+    return context.runner.do(*mix.level(context, meters, channels)).model("level", mix.Level)

@@ -6,12 +6,12 @@ None of it fails a line, since each can be wrong: what is found is noted for who
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from loc.artifacts import Reason
 from loc.glossary import Terms, holds, names, occurring
+from loc.numbers import numbers
 from stages.translate.scripts import WRITTEN_IN_LATIN
 
 SPELLED = 12
@@ -20,8 +20,6 @@ SPELLED = 12
 NAME_LETTERS = 4
 """Letters a name must have to be looked for, and that must agree: endings change with case and language."""
 
-_HARD_SPACES = "\u00a0\u202f"
-_NUMBER = re.compile(rf"\d+(?:[.,'’٬٫]\d+|[{_HARD_SPACES}]\d{{3}}(?!\d))*")
 _LARGE_UNITS = re.compile("[十百千万萬億亿兆만억조]|लाख|करोड़|লাখ|কোটি|لاکھ|کروڑ")
 """With these, numbers are written otherwise: 12,000 is 1万2千."""
 
@@ -38,11 +36,11 @@ def notes(source: str, text: str, languages: tuple[str, str], terms: Terms, near
     """
     found = []
     lost = lacks(source, text, languages, terms, nearby)
-    wanted, numbers, named = occurring(terms, source), _numbers(source), _names(source, languages)
+    wanted, figures, named = occurring(terms, source), _numbers(source), _names(source, languages)
     if lost.terms:
         found.append(_reason("term", len(lost.terms), len(wanted), "terms of the glossary are"))
     if lost.numbers:
-        found.append(_reason("number", len(lost.numbers), len(numbers), "numbers are"))
+        found.append(_reason("number", len(lost.numbers), len(figures), "numbers are"))
     if lost.names:
         found.append(_reason("name", len(lost.names), len(named), "names are"))
     return found
@@ -61,11 +59,11 @@ class Lacks:
 def lacks(source: str, text: str, languages: tuple[str, str], terms: Terms, nearby: str = "") -> Lacks:
     """What a line's translation seems to lack; arguments as of `notes`."""
     around = f"{text} {nearby}"
-    numbers = tuple(one for one in _numbers(source) if one not in _numbers(around))
+    figures = tuple(one for one in _numbers(source) if one not in _numbers(around))
     folded = around.casefold()
     return Lacks(
         tuple(missing_terms(occurring(terms, source), around)),
-        () if _LARGE_UNITS.search(around) else numbers,
+        () if _LARGE_UNITS.search(around) else figures,
         tuple(one for one in _names(source, languages) if one.casefold()[:NAME_LETTERS] not in folded),
     )
 
@@ -82,11 +80,7 @@ def _reason(code: str, lost: int, total: int, what: str) -> Reason:
 def _numbers(text: str) -> list[str]:
     """Numbers of a text as digits alone, those left out that may be written in words, or otherwise for the
     large unit that they are followed by."""
-    # Sign by sign, that the spaces within a number stay apart from those around it.
-    usual = "".join(one if one in _HARD_SPACES else unicodedata.normalize("NFKC", one) for one in text)
-    plain = "".join(str(unicodedata.decimal(sign, sign)) for sign in usual)
-    found = (match for match in _NUMBER.finditer(plain) if not _LARGE_UNITS.match(plain, match.end()))
-    digits = (re.sub(r"\D", "", match[0]) for match in found)
+    digits = (digits for digits, rest in numbers(text) if not _LARGE_UNITS.match(rest))
     return [one for one in digits if len(one) > 9 or int(one) > SPELLED]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from loc.artifacts import Chunk, Cut, FrameRange, LipSync, PatchTrack, Reason, Ref, Source, VideoStream
+from loc.artifacts import Chunk, Codec, Cut, FrameRange, LipSync, PatchTrack, Reason, Ref, Source, VideoStream
 from loc.errors import LocError
+from loc.media.encode import coding_for, encode_chunk
 from loc.media.frames import Planes
 from loc.media.patches import Placement
 from stages.deliver import evidence
@@ -139,10 +140,14 @@ def placement(opacity: Sequence[float]) -> Placement:
     )
 
 
+def as_coded(pictures: Iterable[Planes]) -> Iterator[tuple[Planes, VideoStream]]:
+    return ((planes, stream()) for planes in pictures)
+
+
 def test_the_frame_that_changed_most_is_shown() -> None:
     finished = [flat(100), flat(130), flat(120), flat(100)]
     place = placement([0, 1, 0.2, 1, 1])
-    chosen = evidence.most_changed(iter([flat(100)] * 4), iter(finished), place, 1, stream())
+    chosen = evidence.most_changed(iter([flat(100)] * 4), as_coded(finished), place, 1, stream())
     assert chosen.index == 2, "the one of 130 is nearly transparent"
     face = evidence.face_box(evidence.mask_box(place, 3, (48, 64)), (48, 64), stream())
     assert np.array_equal(chosen.after, evidence.picture(finished[2], stream(), face))
@@ -158,7 +163,7 @@ def test_two_decoders_are_never_open_at_once_for_a_still() -> None:
         yield from [flat(100)] * 2
         seen.append(f"{name} closed")
 
-    evidence.most_changed(frames("filmed"), frames("finished"), placement([1, 1]), 0, stream())
+    evidence.most_changed(frames("filmed"), as_coded(frames("finished")), placement([1, 1]), 0, stream())
     assert seen == ["finished opened", "finished closed", "filmed opened", "filmed closed"]
 
 
@@ -168,7 +173,7 @@ def test_what_changed_outside_the_mask_does_not_count() -> None:
     inside = flat(100)
     inside.y[22, 33] = 110
     chosen = evidence.most_changed(
-        iter([flat(100)] * 2), iter([elsewhere, inside]), placement([1, 1]), 0, stream()
+        iter([flat(100)] * 2), as_coded([elsewhere, inside]), placement([1, 1]), 0, stream()
     )
     assert chosen.index == 1
 
@@ -222,10 +227,10 @@ def coded(path: Path, count: int) -> Path:
 
 def test_frames_of_a_coded_chunk_come_by_their_number(tmp_path: Path) -> None:
     path = coded(tmp_path / "chunk.mp4", 12)
-    whole = [int(planes.y.mean()) for planes in evidence.coded_frames(path, stream(), 0, 12)]
+    whole = [int(planes.y.mean()) for planes, _ in evidence.coded_frames(path, stream(), 0, 12)]
     assert whole == sorted(whole)
     assert len(set(whole)) == 12
-    assert [int(planes.y.mean()) for planes in evidence.coded_frames(path, stream(), 4, 3)] == whole[4:7]
+    assert [int(planes.y.mean()) for planes, _ in evidence.coded_frames(path, stream(), 4, 3)] == whole[4:7]
     with pytest.raises(LocError, match="no frame 12"):
         list(evidence.coded_frames(path, stream(), 10, 3))
 
@@ -237,3 +242,25 @@ def test_a_still_of_hdr_is_sdr() -> None:
     paper = Planes(np.full((hdr.height, hdr.width), round(64 + 0.58 * 876), np.uint16), grey, grey)
     shown = evidence.picture(paper, hdr, None)
     assert 215 < shown.mean() < 250
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize(("pix_fmt", "depth"), [("yuv420p", 8), ("yuv420p10le", 10)])
+def test_what_became_sdr_is_shown_as_it_is(tmp_path: Path, codec: Codec, pix_fmt: str, depth: int) -> None:
+    """HLG of either depth looks alike before and after, whether it was made SDR or stayed HLG."""
+    hlg = stream(
+        pix_fmt=pix_fmt, bit_depth=depth, matrix="bt2020nc", primaries="bt2020", transfer="arib-std-b67"
+    )
+    scale = 1 << (depth - 8)
+    luma = np.full((hlg.height, hlg.width), 130 * scale)
+    chroma = np.full((hlg.height // 2, hlg.width // 2), 128 * scale)
+    if depth == 8:
+        filmed = Planes(luma.astype(np.uint8), chroma.astype(np.uint8), chroma.astype(np.uint8))
+    else:
+        filmed = Planes(luma.astype(np.uint16), chroma.astype(np.uint16), chroma.astype(np.uint16))
+    path = tmp_path / "a.mp4"
+    encode_chunk([filmed] * 2, coding_for(hlg, codec, crf=5, preset="ultrafast"), path, "ffmpeg")
+    finished, coded = next(evidence.coded_frames(path, hlg, 0, 1))
+    before, after = evidence.picture(filmed, hlg, None), evidence.picture(finished, coded, None)
+    assert coded.is_hdr == (codec == "hevc")
+    assert abs(float(after.mean()) - float(before.mean())) < 2

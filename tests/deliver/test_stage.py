@@ -516,6 +516,20 @@ def test_signs_that_no_font_has_are_told(
     assert "no-glyph" in it.notices
 
 
+def test_a_subtitle_for_which_there_is_no_picture_is_told(bench: Callable[..., Bench], fonts: None) -> None:
+    it = bench()
+    end = it.timeline.sample(it.timeline.count)
+    it.source = it.source.model_copy(update={"samples": end + 2 * SAMPLE_RATE})
+    given = it.inputs("ja", text="こんにちは")
+    track = given.dub.get()
+    behind = track.clips[0].model_copy(update={"place": end + 4800})
+    inputs = dataclasses.replace(given, dub=Slot("dub", track.model_copy(update={"clips": (behind,)})))
+    render, made = it.deliver(inputs, "ja", burn_subtitles=True)
+    assert "not-drawn" in it.notices
+    assert "deliver.title" not in made
+    assert "こんにちは" in it.store.read_bytes(render.subtitles).decode()
+
+
 def test_tags_and_rotation_are_kept(store: WorkDir, tmp_path: Path) -> None:
     plain = synth.make(tmp_path, "h264", frames=20)
     tags = {"metadata": "title=A Talk", "metadata:s:v:0": "rotate=90"}

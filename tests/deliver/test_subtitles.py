@@ -174,3 +174,19 @@ def test_both_languages_are_divided_alike_and_lose_nothing() -> None:
     assert " ".join(cue.below for cue in found) == source
     slower = cues(lines, spoken, steady(20 * SECOND), SPANISH)
     assert found[-1].stop >= slower[-1].stop, "the longer text is the one that takes longer to be read"
+
+
+def test_a_source_text_that_is_not_divided_so_often_stands_under_each_part() -> None:
+    lines = [line("1", 0, 1, "One thing, and another.").model_copy(update={"segments": ("s1",)})]
+    spoken = dub({"1": (0, 10 * SECOND)})
+    found = cues(lines, spoken, steady(20 * SECOND), Languages("en", "de"), transcript("Dies."))
+    assert [(cue.text, cue.below) for cue in found] == [("One thing,", "Dies."), ("and another.", "Dies.")]
+
+
+def test_a_source_text_of_more_parts_is_shared_evenly() -> None:
+    sentence = "This sentence alone is as long as one subtitle may be, which is two full rows."
+    lines = [line("1", 0, 1, "Uno. Dos.").model_copy(update={"segments": ("s1",)})]
+    source = " ".join([sentence] * 4)
+    spoken = dub({"1": (0, 6 * SECOND)})
+    found = cues(lines, spoken, steady(20 * SECOND), Languages("es", "en"), transcript(source))
+    assert [cue.below.count("This") for cue in found] == [2, 2]

@@ -21,7 +21,7 @@ from stages.dub import loudness, mix
 from stages.dub.mix import CEILING, CONTEXT, Level, Placement, Presence
 from stages.dub.speech import CLIP_LUFS
 
-STEREO = (1.0, 1.0)
+STEREO = 2
 
 
 def no_backend(stage: str, _language: str | None) -> object:
@@ -142,24 +142,6 @@ def test_the_key_of_a_block_knows_places_only_within_it(context: Context) -> Non
     first, _ = mix.mix_block(context, None, [clip], 0, BLOCK_SAMPLES, STEREO, 1.0)
     second, _ = mix.mix_block(context, None, [later], BLOCK_SAMPLES, 2 * BLOCK_SAMPLES, STEREO, 1.0)
     assert digest_value(first.fields()) == digest_value(second.fields())
-
-
-@pytest.mark.parametrize(
-    ("channels", "layout", "weights"),
-    [
-        (1, "mono", (1.0,)),
-        (2, "stereo", (1.0, 1.0)),
-        (3, "2.1", (1.0, 1.0, 0.0)),
-        (3, "3.0", (0.0, 0.0, 1.0)),
-        (6, "5.1(side)", (0.0, 0.0, 1.0, 0.0, 0.0, 0.0)),
-        (4, "quad", (1.0, 1.0, 0.0, 0.0)),
-        (2, None, (1.0, 1.0)),
-    ],
-)
-def test_the_dub_is_placed_in_the_centre(
-    channels: int, layout: str | None, weights: tuple[float, ...]
-) -> None:
-    assert mix.placement_weights(channels, layout) == weights
 
 
 @pytest.mark.parametrize("level_db", [0.0, -12.0])

@@ -219,6 +219,6 @@ SKIN = ((470, 500), (525, 570))
 
 def grey_light(luma: np.ndarray[Any, Any], transfer: str) -> np.ndarray[Any, Any]:
     """Light of grey of these code values, as a share of white."""
-    how = ToneMap(transfer=transfer, wide=False, matrix="bt2020nc", full_range=False, peak=203)
+    how = ToneMap(transfer=transfer, wide=False, matrix="bt2020nc", full_range=False, siting="left", peak=203)
     value = (luma.astype(float)[:, None] - 64) / 876
     return np.asarray(to_sdr(np.repeat(value, 3, axis=1), how)[:, 0] ** SDR_GAMMA)

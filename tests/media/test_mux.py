@@ -167,6 +167,49 @@ def test_every_picture_has_the_frame_tables_time(
     assert [packet["pts"] for packet in sent] != sorted(packet["pts"] for packet in sent), "B-pictures"
 
 
+NANOSECOND = Fraction(1, 1_000_000_000)
+COUNT = np.arange(FRAMES, dtype=np.int64)
+ROUGH = np.rint(COUNT * 1e9 / 29.97).astype(np.int64)
+
+
+@pytest.mark.parametrize(
+    ("pts", "end", "scale"),
+    [
+        (COUNT * 10_000_001, 1_000_000_100, 1_000_000_000),
+        (COUNT * 40_000_000, 4_000_000_000, 25),
+        (COUNT * 40_000_000 + (COUNT > 38) * 3_000_000_000, 7_000_000_000, 25),
+        (COUNT * 41_000_000 + (COUNT > 0) * 3_600_000_000_000, 3_604_100_000_000, 1000),
+        (COUNT * 40_000_000, 10_000_000_000, 25),
+        (ROUGH + (COUNT > 38) * 5_000_000_001, 8_336_670_001, None),
+        (ROUGH + (COUNT > 38) * 3_600_000_000_001, 3_603_336_670_001, None),
+        (COUNT + (COUNT > 38) * 3_600_000_000_001, 3_600_000_001_000, None),
+    ],
+)
+def test_long_pictures_of_a_fine_clock_fit_into_32_bits(
+    tmp_path: Path,
+    chunks: list[Path],
+    sound: Path,
+    pts: npt.NDArray[np.int64],
+    end: int,
+    scale: int | None,
+) -> None:
+    """MP4 counts ticks in 32 bits: 2.1 s of nanoseconds; and ffmpeg believes no more than 0.27 s of them
+    between decoding a picture and showing it."""
+    path = tmp_path / "out.mp4"
+    mux(path, picture(chunks, pts, end, NANOSECOND), [SoundPiece(sound)], [], "ja", About())
+    base = Fraction(streams(path)["video"]["time_base"])
+    times = [at * base for at in shown(path)]
+    wanted = [at * NANOSECOND for at in pts.tolist()]
+    if scale is not None:
+        assert base == Fraction(1, scale)
+        assert times == wanted
+    assert times == sorted(set(times))
+    assert all(abs(is_ - was) <= FRAMES * base for is_, was in zip(times, wanted, strict=True))
+    rounded = 1e-4 if scale is not None else 1e-4 + float(FRAMES * base)
+    assert edited_length(path) == pytest.approx(float(end * NANOSECOND), abs=rounded)
+    assert base < Fraction(1, 20)
+
+
 def test_pictures_are_in_order_across_joints(tmp_path: Path, chunks: list[Path], sound: Path) -> None:
     path = tmp_path / "out.mp4"
     mux(path, picture(chunks), [SoundPiece(sound)], [], "ja", About())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from loc.artifacts import ContentLight, VideoStream
-from loc.media.colour import rgb_from_yuv, rgb_to_yuv
+from loc.media.colour import rgb_from_yuv, rgb_to_yuv, yuv_from_rgb
 from loc.media.encode import coding_for, encode_chunk
 from loc.media.frames import Planes
 from loc.media.tonemap import ToneMap, to_sdr, tone_map_for
@@ -70,7 +70,7 @@ def test_the_peak_is_the_contents_else_the_displays_else_the_usual() -> None:
 
 def test_red_of_bt709_stays_itself() -> None:
     """A colour inside BT.709, coded in BT.2020 and PQ, is the same colour in BT.709."""
-    how = ToneMap(transfer=PQ, wide=True, matrix="bt2020nc", full_range=False, peak=1000)
+    how = ToneMap(transfer=PQ, wide=True, matrix="bt2020nc", full_range=False, siting="left", peak=1000)
     linear = np.array([0.10, 0.02, 0.02])
     to_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
     power = (203 * (to_2020 @ linear) / 10_000) ** (2610 / 16384)
@@ -106,6 +106,40 @@ def test_a_coded_picture_is_what_the_formulas_say(tmp_path: Path, transfer: str)
     expected = 255 * to_sdr(colours, coding.tone_map)
     assert np.abs(middles - expected).max() < 4
     assert np.abs(middles - expected).mean() < 1
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "yuv422p10le", "yuv444p10le"])
+@pytest.mark.parametrize("siting", ["left", "center", "topleft"])
+def test_colours_stay_in_their_place(tmp_path: Path, siting: str, pix_fmt: str) -> None:
+    """Slopes of colour, across and down, come out where they were; half a pixel of either is half a step."""
+    across, down = ("444" not in pix_fmt) + 1, ("420" in pix_fmt) + 1
+    video = hdr(HLG, chroma_location=siting, pix_fmt=pix_fmt)
+    coding = coding_for(video, "h264", crf=1, preset="ultrafast")
+    assert coding.tone_map is not None
+    left = 0.5 if siting == "center" and across == 2 else 0.0
+    top = 0.5 if siting != "topleft" and down == 2 else 0.0
+
+    def yuv(x: Any, y: Any) -> Any:
+        """The scene anywhere, in code values."""
+        return np.stack([500 + 0 * (x + y), 512 + 4 * (x - 48) + 0 * y, 512 + 4 * (y - 32) + 0 * x], -1)
+
+    place = np.meshgrid(across * np.arange(96 // across) + left, down * np.arange(64 // down) + top)
+    chroma = np.rint(yuv(*place)).astype(np.uint16)
+    planes = Planes(np.full((64, 96), 500, np.uint16), chroma[..., 1].copy(), chroma[..., 2].copy())
+    path = tmp_path / "a.mp4"
+    encode_chunk([planes] * 3, coding, path, "ffmpeg")
+    with av.open(str(path)) as container:
+        coded = list(container.decode(video=0))[1].to_ndarray()[64:].reshape(2, 32, 48).astype(float)
+    there = np.meshgrid(np.arange(0.0, 96, 2), np.arange(0.5, 64, 2))
+    change = rgb_from_yuv("bt2020nc", False, 10)
+    sdr = to_sdr((yuv(*there) @ change[:, :3].T + change[:, 3]).clip(0, 255) / 255, coding.tone_map)
+    back = yuv_from_rgb("bt709", False, 8)
+    wanted = np.moveaxis(255 * sdr @ back[1:, :3].T + back[1:, 3], -1, 0)
+    inside = (slice(None), slice(8, -8), slice(8, -8))
+    off = (coded - wanted)[inside]
+    slopes = np.gradient(wanted, axis=2)[0].mean() / 2, np.gradient(wanted, axis=1)[1].mean() / 2
+    assert abs(off[0].mean() / slopes[0]) < 0.1
+    assert abs(off[1].mean() / slopes[1]) < 0.1
 
 
 def test_only_h264_turns_hdr_into_sdr() -> None:

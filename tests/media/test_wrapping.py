@@ -7,11 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.media.line_rules import line_rules
-from loc.media.wrapping import columns, fits, join_lines, row_columns, split, wrap, wrap_to
-
-WORDS = st.text(st.sampled_from("abc é日本語かなッー、。「」　한 .,-"), min_size=1, max_size=120).map(
-    lambda text: join_lines([text])
+from loc.media.wrapping import (
+    ZERO_WIDTH_SPACE,
+    columns,
+    fits,
+    join_lines,
+    row_columns,
+    split,
+    wrap,
+    wrap_to,
 )
+
+WORDS = st.text(
+    st.sampled_from("abc é日本語かなッー、。「」　한 .,-\u200bกินข้าวๆ"), min_size=1, max_size=120
+).map(lambda text: join_lines([text]))
 LANGUAGES = st.sampled_from([None, "en", "ja", "zh", "th", "ko", "de"])
 
 
@@ -81,6 +90,40 @@ def test_japanese_rows_do_not_begin_with_what_may_not_stand_there() -> None:
 )
 def test_rows_end_where_a_subtitler_ends_them(language: str, text: str, rows: list[str]) -> None:
     assert wrap(text, language).split("\n") == rows
+
+
+def test_marks_take_no_columns() -> None:
+    assert columns("ที่นี่") == 2
+    assert columns("हिन्दी में") == 7
+    assert columns("e\u0301\u200b") == 1
+    text = "हिन्दी में लिखी गई यह पंक्ति एक ही कतार में आती है"
+    assert len(text) > line_rules("hi").columns
+    assert wrap(text, "hi") == text
+
+
+def test_thai_is_broken_between_words_and_rather_at_its_blanks() -> None:
+    text = "วันนี้อากาศดีมากและฉันอยากไปเดินเล่นที่สวนสาธารณะกับเพื่อนๆของฉันทุกคนเลย"
+    first, second = wrap(text, "th").split("\n")
+    assert first == "วันนี้อากาศดีมากและฉันอยากไปเดินเล่น" + ZERO_WIDTH_SPACE
+    assert join_lines([first, second]) == text
+    assert max(map(columns, (first, second))) <= 35
+    assert not any(row.startswith("ๆ") for row in wrap_to(text, 12, "th").split("\n"))
+    long = split(text * 2, "th")
+    assert len(long) > 1
+    assert join_lines(long) == text * 2
+    spaced = "เมื่อวานนี้เขาบอกฉันว่าร้านนั้นจะปิด แต่ฉันไม่เชื่อเขาเลย"
+    assert wrap(spaced, "th") == spaced.replace(" ", "\n")
+
+
+def test_scripts_whose_words_nobody_knows_are_broken_where_they_say() -> None:
+    khmer = "ខ្ញុំចង់ទៅផ្សារជាមួយមិត្តភក្តិរបស់ខ្ញុំនៅថ្ងៃនេះ"
+    assert wrap(khmer * 2, "km") == khmer * 2
+    assert split(khmer * 4, "km") == [khmer * 4]
+    marked = ZERO_WIDTH_SPACE.join([khmer, khmer])
+    first, second = wrap(marked, "km").split("\n")
+    assert (first.rstrip(ZERO_WIDTH_SPACE), second) == (khmer, khmer)
+    assert join_lines([first, second]) == marked
+    assert wrap(f"{khmer} {khmer}", "km") == f"{khmer}\n{khmer}"
 
 
 def test_no_row_ends_with_a_word_that_belongs_to_the_next() -> None:
