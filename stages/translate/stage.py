@@ -35,7 +35,7 @@ from stages.translate.scripts import words
 from stages.translate.spending import spent
 
 NAME = "translate"
-LINE_VERSION = 3
+LINE_VERSION = 4
 
 MOST_FAILED = 0.5
 """Share of the lines that may fail; where more do, there is no translation to speak of, and no dub."""
