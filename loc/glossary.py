@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,19 @@ NOTE = "note"
 _TAG = re.compile(r"[a-z]{2,3}")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 """Scripts without spaces between words: kana, Han, Thai, Lao, Burmese, Khmer."""
+
+_HANGUL = re.compile(r"[가-힣]+")
+
+_PARTICLE_TABLE = """
+은 는 이 가 을 를 의 에 에서 에게 에게서 께 께서 한테 한테서 와 과 하고 랑 이랑 도 만 로 으로 로서
+으로서 로써 으로써 부터 까지 마저 조차 밖에 뿐 처럼 같이 만큼 보다 마다 나 이나 라도 이라도 든지 이든지
+요 야 아 여 이여 씨 님 네 들 라 이라 라고 이라고 란 이란 라는 이라는 다 이다 였다 이었다 입니다 입니까
+였습니다 이었습니다 예요 이에요 였어요 이었어요 이야 인 고 이고 며 이며 지 이지 지만 이지만 인데 면 이면
+죠 이죠
+"""
+_PARTICLES = re.compile(f"(?:{'|'.join(_PARTICLE_TABLE.split())}){{1,3}}")
+"""What Korean writes to a noun without a space: particles, up to three in a row, titles and the copula. What
+else follows makes another word of it: 곰팡이, mould, is no 곰, bear."""
 
 _NAME = re.compile(r"(?<=[\w,;:]\s)[A-ZÀ-ÖØ-Þ][^\W\d_]{2,}(?:\s[A-ZÀ-ÖØ-Þ][^\W\d_]{2,})*")
 """Words with a capital within a sentence."""
@@ -70,25 +84,62 @@ class Glossary:
 
 
 def occurring(terms: Terms, text: str) -> Terms:
-    """Those of some terms that a text of the source language holds: whole words, however capitalised.
+    """Those of some terms that a text of the source language holds: whole words, however capitalised, with
+    what Korean attaches to them.
 
     Args:
         terms: longest first; a shorter one that lies within a longer one found does not count.
         text: of the source.
     """
     found = []
-    rest = text
+    rest = _plain(text)
     for term in terms:
-        pattern = _pattern(term[0])
-        if pattern.search(rest):
+        without = _without(_plain(term[0]), rest)
+        if without != rest:
             found.append(term)
-            rest = pattern.sub("\0", rest)
+            rest = without
     return tuple(found)
 
 
 def holds(text: str, term: str) -> bool:
     """Whether a text of the target language has a term, however capitalised; endings may follow it."""
-    return " ".join(term.casefold().split()) in " ".join(text.casefold().split())
+    return _plain(term) in _plain(text)
+
+
+def _plain(text: str) -> str:
+    """A text as it is compared: letters and marks however they are coded, capitals and spaces alike."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _without(term: str, text: str) -> str:
+    """A text with a term blanked wherever it is a word; both plain."""
+    at = text.find(term)
+    while at >= 0:
+        stop = at + len(term)
+        if (at == 0 or _may_part(term[0], text[at - 1])) and _may_end(term[-1], text, stop):
+            text = text[:at] + "\0" * len(term) + text[stop:]
+        at = text.find(term, at + 1)
+    return text
+
+
+def _may_end(last: str, text: str, stop: int) -> bool:
+    """Whether a term whose last sign is `last` may end before `stop`."""
+    if stop == len(text):
+        return True
+    if unicodedata.category(text[stop]).startswith("M"):
+        # It belongs to the term's last letter, which it makes another: राम is not in रामी.
+        return False
+    attached = _HANGUL.match(text, stop) if _HANGUL.match(last) else None
+    return bool(_PARTICLES.fullmatch(attached[0])) if attached else _may_part(last, text[stop])
+
+
+def _may_part(edge: str, neighbour: str) -> bool:
+    """Whether a term may be a word of its own beside what is next to its edge."""
+    if not (neighbour.isalnum() or neighbour == "_" or unicodedata.category(neighbour).startswith("M")):
+        return True
+    if _UNSPACED.match(edge) or _UNSPACED.match(neighbour):
+        return True
+    return bool(_HANGUL.match(edge)) != bool(_HANGUL.match(neighbour))
 
 
 def names(text: str, language: str) -> list[str]:
@@ -118,12 +169,6 @@ def proposed(texts: Iterable[str], source: str, target: str, known: Glossary) ->
         if count >= OFTEN and name.casefold() not in terms:
             table.writerow([name, "", f"{count} times"])
     return written.getvalue().encode("utf-8")
-
-
-def _pattern(term: str) -> re.Pattern[str]:
-    words = r"\s+".join(re.escape(word) for word in term.split())
-    edge = "" if _UNSPACED.search(term) else r"(?<!\w){}(?!\w)"
-    return re.compile(edge.format(words) if edge else words, re.IGNORECASE)
 
 
 def read_glossary(path: Path) -> Glossary:

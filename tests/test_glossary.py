@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,53 @@ def test_terms_are_whole_words_and_the_longest_counts() -> None:
     assert occurring(terms, "I cannot bearly see; unbearable.") == ()
     japanese = Glossary(({"ja": "熊", "en": "bear"},)).terms("ja", "en")
     assert occurring(japanese, "白熊を見た。") == (("熊", "bear"),)
+
+
+@pytest.mark.parametrize(
+    ("term", "text", "found"),
+    [
+        # Korean attaches particles, titles and the copula to the noun.
+        ("서울", "서울에서 만나요.", True),
+        ("서울", "저는 서울까지는 안 가요.", True),
+        ("곰", "곰들에게도 집이 있어요.", True),
+        ("곰", "저것은 곰입니다.", True),
+        ("곰", "벽에 곰팡이가 있어요.", False),
+        ("서울", "북서울에 살아요.", False),
+        ("민수", "민수씨는 왔어요?", True),
+        ("BTS", "BTS는 한국 그룹이에요.", True),
+        ("서울", unicodedata.normalize("NFD", "서울은 커요."), True),
+        # Vowel signs of Indic scripts are marks: part of the word, on both sides.
+        ("राम", "राम घर में है।", True),
+        ("राम", "रामी घर में है।", False),
+        ("राम", "अभिराम घर में है।", False),
+        ("दिल्ली", "वह दिल्ली में रहता है।", True),
+        ("लड़का", unicodedata.normalize("NFD", "वह लड़का है।"), True),
+        ("কলকাতা", "আমি কলকাতা যাব।", True),
+        ("কল", "আমি কলা খাই।", False),
+        ("சென்னை", "இது சென்னை.", True),
+        # Thai, Lao, Khmer and Burmese set no spaces, and a mark belongs to the letter before it.
+        ("กรุงเทพ", "ฉันอยู่กรุงเทพกับแม่", True),
+        ("นก", "นี่คือนกของฉัน", True),
+        ("ปลา", "ปล่าวนะ", False),
+        ("คน", "เขาคนึง", False),
+        ("ភ្នំពេញ", "ខ្ញុំនៅភ្នំពេញជាមួយម៉ាក់", True),
+        ("က", "ကာ", False),
+        # A word in another script stands alone among letters of one without spaces.
+        ("iPhone", "新しいiPhoneを買った。", True),
+        ("iPhone", "ฉันซื้อiPhoneใหม่", True),
+        ("iPhone", "iPhones are new.", False),
+        ("ABC", "ＡＢＣの歌", True),
+        ("U.S.", "The U.S.A. won.", False),
+        ("STRASSE", "Die Straße ist lang.", True),
+    ],
+)
+def test_terms_are_words_of_every_script(term: str, text: str, found: bool) -> None:
+    assert bool(occurring(((term, "x"),), text)) == found
+
+
+def test_a_translation_holds_a_term_however_its_letters_are_coded() -> None:
+    assert holds(unicodedata.normalize("NFD", "저는 서울에 가요."), "서울")
+    assert holds("Đi Hà Nội", unicodedata.normalize("NFD", "Hà Nội"))
 
 
 def test_a_term_is_found_with_endings_and_other_capitals() -> None:

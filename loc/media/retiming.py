@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
 
-from loc.artifacts import Slowed
+from loc.artifacts import SAMPLE_RATE, Slowed
 from loc.media.timeline import Timeline
 
 FINEST_S = Fraction(1, 10_000)
@@ -87,24 +88,38 @@ def slow_down(timeline: Timeline, slowed: Sequence[Slowed]) -> Timeline:
     """
     if not slowed:
         return timeline
-    parts = math.ceil(timeline.time_base / FINEST_S)
+    parts = _parts(timeline)
     first = int(timeline.pts[0]) * parts
-    edges = [int(tick) * parts - first for tick in timeline.pts] + [timeline.duration * parts]
+    edges = [tick * parts - first for tick in timeline.pts.tolist()] + [timeline.duration * parts]
     shown = list(edges)
-    later, done = Fraction(0), 0
-    for stretch in slowed:
+    delay, done = Fraction(0), 0
+    for stretch, delay_after in zip(slowed, _delays(timeline, slowed), strict=True):
         start, stop = stretch.frames.start, stretch.frames.stop
-        shown[done:start] = (edge + _nearest(later) for edge in edges[done:start])
-        begin, gain = edges[start], stretch.factor - 1
-        shown[start:stop] = (edge + _nearest(later + gain * (edge - begin)) for edge in edges[start:stop])
-        later += gain * (edges[stop] - begin)
-        done = stop
-    shown[done:] = (edge + _nearest(later) for edge in edges[done:])
+        begin, gain, later = edges[start], stretch.factor - 1, _nearest(delay)
+        shown[done:start] = (edge + later for edge in edges[done:start])
+        shown[start:stop] = (edge + _nearest(delay + gain * (edge - begin)) for edge in edges[start:stop])
+        delay, done = delay_after, stop
+    later = _nearest(delay)
+    shown[done:] = (edge + later for edge in edges[done:])
     return Timeline(
         pts=np.array(shown[:-1], dtype=np.int64) + first,
         key=timeline.key,
         time_base=timeline.time_base / parts,
         duration=shown[-1],
+    )
+
+
+def _parts(timeline: Timeline) -> int:
+    """Ticks of the programme in one of the source."""
+    return math.ceil(timeline.time_base / FINEST_S)
+
+
+def _delays(timeline: Timeline, slowed: Sequence[Slowed]) -> Iterator[Fraction]:
+    """By how much the picture is later from each stretch's end on, exactly, in ticks of the programme."""
+    tick = timeline.time_base / _parts(timeline)
+    return accumulate(
+        (one.factor - 1) * (timeline.seconds(one.frames.stop) - timeline.seconds(one.frames.start)) / tick
+        for one in slowed
     )
 
 
@@ -128,15 +143,16 @@ def clock(timeline: Timeline, slowed: Sequence[Slowed], samples: int) -> Clock:
         slowed: as of `slow_down`.
         samples: length of the source's programme.
     """
-    source, programme = timeline.samples(), slow_down(timeline, slowed).samples()
+    source, tick = timeline.samples(), timeline.time_base / _parts(timeline)
     pieces: list[Piece] = []
     at = shown = 0
-    for stretch in slowed:
+    # Of the ends alone: slowing is tried line by line, and a film has a hundred times as many frames.
+    for stretch, delay in zip(slowed, _delays(timeline, slowed), strict=True):
         start, stop = int(source[stretch.frames.start]), int(source[stretch.frames.stop])
         if start > at:
             pieces.append(Piece(at, start, shown, shown + start - at))
             shown += start - at
-        until = int(programme[stretch.frames.stop])
+        until = _nearest((timeline.seconds(stretch.frames.stop) + _nearest(delay) * tick) * SAMPLE_RATE)
         pieces.append(Piece(start, stop, shown, until))
         at, shown = stop, until
     if samples > at or not pieces:

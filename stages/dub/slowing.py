@@ -1,8 +1,9 @@
 """Where the picture is shown slower because a line does not fit even at its fastest: pure decisions.
 
 Only on request. A line's own time in the source is slowed, in whole frames, by `MAX_FACTOR` at most; the
-silence that it borrows is not. Lines are taken one after the other: a line that only waits for one before it
-is not slowed for what slowing that one mends. What `MAX_FACTOR` does not give is overrun as ever.
+silence that it borrows is not. Lines are taken one after the other, but for those that a silence keeps apart:
+a line that only waits for one before it is not slowed for what slowing that one mends. What `MAX_FACTOR` does
+not give is overrun as ever.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from loc.artifacts import FrameRange, Slowed
 from loc.media.retiming import Clock, clock
 from loc.media.timeline import Timeline
-from stages.dub.fit import MAX_STRETCH, STEP, Placed, Slot, choose_rates, own_rooms, place_lines
+from stages.dub.fit import BORROW, GAP, MAX_STRETCH, STEP, Placed, Slot, choose_rates, own_rooms, place_lines
 
 MAX_FACTOR = Fraction(5, 4)
 """Slowest that the picture is shown: as much as the voice's sound gives (`MAX_STRETCH`). Of 25 frames a
@@ -49,11 +50,13 @@ def slow_picture(lines: Lines, timeline: Timeline, samples: int) -> tuple[Slowed
         _frames(slot.start, min(slot.stop, end), timeline.samples())
         for slot, end in zip(lines.slots, ends, strict=True)
     ]
+    alone = _alone(lines.slots, reach)
     factors = [Fraction(1)] * len(lines.slots)
     slowed: tuple[Slowed, ...] = ()
     before = placed = _placed(lines, clock(timeline, slowed, samples))
-    while (short := _first_short(placed, factors, reach)) is not None:
-        factors[short] = _more(placed[short], factors[short])
+    while short := _short(placed, factors, reach, alone):
+        for index in short:
+            factors[index] = _more(placed[index], factors[index])
         slowed = _stretches(reach, factors)
         placed = _placed(lines, clock(timeline, slowed, samples))
     return slowed if _gains(before, placed) else ()
@@ -91,16 +94,39 @@ def _placed(lines: Lines, shown: Clock) -> list[Placed]:
     return place_lines(slots, lines.natural, rates, spoken, end)
 
 
-def _first_short(
-    placed: Sequence[Placed], factors: Sequence[Fraction], reach: Sequence[FrameRange]
-) -> int | None:
-    """The first line that does not fit and can be given more."""
+def _alone(slots: Sequence[Slot], reach: Sequence[FrameRange]) -> list[bool]:
+    """Whether a line begins after a silence of which nobody before takes any, in frames of its own: slowing
+    what is before it moves it and what follows as a whole."""
+    stops = accumulate((slot.stop for slot in slots), max)
+    frames = accumulate((frames.stop for frames in reach), max)
+    return [False] * bool(slots) + [
+        slot.start - stop > BORROW + GAP and own.start >= before
+        for slot, own, stop, before in zip(slots[1:], reach[1:], stops, frames, strict=False)
+    ]
+
+
+def _short(
+    placed: Sequence[Placed],
+    factors: Sequence[Fraction],
+    reach: Sequence[FrameRange],
+    alone: Sequence[bool],
+) -> list[int]:
+    """The first line that does not fit and can be given more, and the first behind each silence that what is
+    before it leaves alone: taken at once, a film costs as many rounds as its longest talk, not as it has
+    lines."""
+    found: list[int] = []
+    squeezed = any(one.fit.stretch > MAX_STRETCH for one in placed)
+    waits = False
     for index, one in enumerate(placed):
+        # All are squeezed for want of time in any place: what slowing the first gives is everyone's.
+        if alone[index] and one.fit.shift == 0 and not squeezed:
+            waits = False
         # What has to wait until its time is over gains nothing.
         short = 0 < one.fit.overrun < one.samples or one.fit.stretch > MAX_STRETCH
-        if short and factors[index] < MAX_FACTOR and len(reach[index]):
-            return index
-    return None
+        if short and not waits and factors[index] < MAX_FACTOR and len(reach[index]):
+            found.append(index)
+            waits = True
+    return found
 
 
 def _more(placed: Placed, factor: Fraction) -> Fraction:

@@ -77,6 +77,10 @@ def _bands() -> Floats:
 _BOTH, _UP, _LEFT = range(3)
 """Steps of a warp: on in both sounds, in the first alone, in the second alone."""
 
+_CELLS = 1 << 24
+"""Pairs of frames compared at once, 17 bytes each: 40 seconds with 40 seconds. Longer ones are compared block
+by block, all but the last twice, where five minutes whole would take 15 GB."""
+
 
 def warp(spoken: Floats, recorded: Floats) -> Floats:
     """For each frame of one sound its place in the other, float64 [n], frames, never falling.
@@ -86,28 +90,55 @@ def warp(spoken: Floats, recorded: Floats) -> Floats:
     Args:
         spoken, recorded: spectra of both, [n, k] and [m, k].
     """
-    from scipy.spatial.distance import cdist
+    n, rows = len(spoken), max(1, _CELLS // len(recorded))
+    begins = range(1, n, rows)
+    above = [_distances(spoken[:1], recorded)[0]]
+    for begin in begins:
+        bottom, came = _steps(spoken[begin : begin + rows], recorded, above[-1])
+        above.append(bottom)
+    row, column = n - 1, int(above.pop().argmin())
+    partners: list[list[int]] = [[] for _ in range(n)]
+    for begin, top in zip(reversed(begins), reversed(above), strict=True):
+        if begin + rows < n:
+            reached = column + 1
+            came = _steps(spoken[begin : begin + rows], recorded[:reached], top[:reached])[1]
+        while row >= begin:
+            partners[row].append(column)
+            step = int(came[row - begin, column])
+            row, column = row - (step != _LEFT), column - (step != _UP)
+    partners[0].append(column)
+    return np.asarray(np.maximum.accumulate([float(np.mean(group)) for group in partners]))
 
-    cost = cdist(spoken, recorded) / np.sqrt(spoken.shape[1])
+
+def _steps(spoken: Floats, recorded: Floats, above: Floats) -> tuple[Floats, npt.NDArray[np.int8]]:
+    """What the cheapest way to each partner of the last frame costs, float64 [m], and the last step to each
+    pair, int8 [n, m].
+
+    Args:
+        above: the costs of the frame before the first, float64 [m].
+    """
+    cost = _distances(spoken, recorded)
     n, m = cost.shape
-    total = np.full((n, m), np.inf)
+    total = np.full((n + 1, m), np.inf)
     came = np.full((n, m), _BOTH, dtype=np.int8)
-    total[0] = cost[0]
+    total[0] = above
     # Cells of one anti-diagonal do not depend on each other.
-    for diagonal in range(1, n + m - 1):
-        i = np.arange(max(1, diagonal - m + 1), min(n, diagonal + 1))
+    for diagonal in range(1, n + m):
+        i = np.arange(max(1, diagonal - m + 1), min(n + 1, diagonal + 1))
         j = diagonal - i
         left = np.where(j > 0, total[i, j - 1], np.inf)
         both = np.where(j > 0, total[i - 1, j - 1], np.inf)
         steps = np.stack([both, total[i - 1, j] + STEP_COST, left + STEP_COST])
         best = steps.argmin(axis=0)
-        total[i, j] = cost[i, j] + steps[best, np.arange(len(i))]
-        came[i, j] = best
-    row, column = n - 1, int(total[-1].argmin())
-    partners: list[list[int]] = [[] for _ in range(n)]
-    while row > 0:
-        partners[row].append(column)
-        step = int(came[row, column])
-        row, column = row - (step != _LEFT), column - (step != _UP)
-    partners[0].append(column)
-    return np.asarray(np.maximum.accumulate([float(np.mean(group)) for group in partners]))
+        total[i, j] = cost[i - 1, j] + steps[best, np.arange(len(i))]
+        came[i - 1, j] = best
+    # A copy: a view would keep the whole table.
+    return total[-1].copy(), came
+
+
+def _distances(spoken: Floats, recorded: Floats) -> Floats:
+    from scipy.spatial.distance import cdist
+
+    cost = cdist(spoken, recorded)
+    cost /= np.sqrt(spoken.shape[1])
+    return np.asarray(cost)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from stages.translate import kin
 from stages.translate.scripts import LATIN, USUAL, letters, unspaced, words
 
 ECHO_WORDS = 5
@@ -15,6 +16,12 @@ ECHO_SIGNS = 8
 """Source text of at least this many words, or letters of a script without spaces, that comes back unchanged
 was not translated, whatever the translator says; shorter ones, or one word again and again, may be names, or
 the same in both languages: 中華人民共和国 has seven signs."""
+
+NEAR_ECHO_WORDS = 12
+NEAR_ECHO_SIGNS = 20
+"""The same between languages that are near each other (`kin.NEAR`): of lines of five words, with two of three
+shared, one in eight is the same in both; of those of twelve, one in a hundred. Between names of one language
+(`kin.ONE`) nothing tells an echo from a translation."""
 
 NAME_WORDS = 6
 """Latin words that a line in another script may have and no letter of its own: `iPhone 15`, `The New York
@@ -30,13 +37,13 @@ OFTENER = 2
 _LATIN_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 
-def failure(source: str, text: str, target: str, unknown_words: int = 0) -> str | None:
+def failure(source: str, text: str, languages: tuple[str | None, str], unknown_words: int = 0) -> str | None:
     """Why a text is no translation of a line; None if it may be one.
 
     Args:
         source: the line.
         text: what the translator made of it.
-        target: language it should be in.
+        languages: of the line, None where it is not known, and the one it should be in.
         unknown_words: words of the line that the translator did not know.
     """
     said = words(source)
@@ -49,14 +56,23 @@ def failure(source: str, text: str, target: str, unknown_words: int = 0) -> str 
     if words(text) == said:
         if unknown_words >= len(said):
             return "The translator knew none of its words."
-        if (_is_long(said) and len({*said}) > 1) or _is_foreign(text, target):
+        if _is_echo(said, languages) or _is_foreign(text, languages[1]):
             return "The translator gave the source back."
-    return _script_fault(said, text, target)
+    return _script_fault(said, text, languages[1])
 
 
-def _is_long(said: list[str]) -> bool:
+def _is_echo(said: list[str], languages: tuple[str | None, str]) -> bool:
+    """Whether a line that came back as it was is too long to be the same in both languages."""
+    if len({*said}) == 1 or kin.are_one(*languages):
+        return False
+    if kin.are_near(*languages):
+        return _is_long(said, NEAR_ECHO_WORDS, NEAR_ECHO_SIGNS)
+    return _is_long(said)
+
+
+def _is_long(said: list[str], most_words: int = ECHO_WORDS, most_signs: int = ECHO_SIGNS) -> bool:
     signs = unspaced(said)
-    return len(said) - signs >= ECHO_WORDS or signs >= ECHO_SIGNS
+    return len(said) - signs >= most_words or signs >= most_signs
 
 
 def _is_foreign(text: str, target: str) -> bool:

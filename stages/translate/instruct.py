@@ -32,7 +32,7 @@ class Instruct(Conversation):
     card: ClassVar[Card] = Card(
         stage="translate",
         name="instruct",
-        version="5",
+        version="6",
         summary="A local instruction model with a chat template, e.g. Qwen3.",
         family="neural",
         quality="good",

@@ -90,7 +90,7 @@ class Llm(Conversation):
     card: ClassVar[Card] = Card(
         stage="translate",
         name="llm",
-        version="4",
+        version="5",
         summary="Any OpenAI-compatible endpoint, by --llm-url and --llm-model.",
         family="remote",
         quality="best",

@@ -29,7 +29,7 @@ from stages.translate.scene import Long
 from stages.translate.spending import spent
 
 NAME = "translate"
-FIT_VERSION = 4
+FIT_VERSION = 6
 
 LEAST = 0.5
 """Share of a line's length that its rewriting has at least: what is shorter has left something out."""
@@ -201,7 +201,7 @@ def _fit(
 def is_better(text: str, long: Long) -> bool:
     """Whether a rewritten line may take the place of the long one: it is still a translation, is shorter, but
     not by more than words can be, and has lost no term that the long one has."""
-    if failure(long.source_text, text, long.target) is not None:
+    if failure(long.source_text, text, (long.source, long.target)) is not None:
         return False
     length = units(text, long.target)
     lost, lacked = (missing_terms(long.terms, one) for one in (text, long.text))

@@ -35,7 +35,7 @@ from stages.translate.scripts import words
 from stages.translate.spending import spent
 
 NAME = "translate"
-LINE_VERSION = 3
+LINE_VERSION = 4
 
 MOST_FAILED = 0.5
 """Share of the lines that may fail; where more do, there is no translation to speak of, and no dub."""
@@ -67,7 +67,8 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
         origin, lines = "supplied", _supplied(ctx, supplied, transcript)
     else:
         made = _translated(ctx, transcript)
-        lines = [_line(segment, made.get(segment.id), ctx.language) for segment in transcript.segments]
+        pair = (transcript.language or ctx.job.source_language, ctx.language)
+        lines = [_line(segment, made.get(segment.id), pair) for segment in transcript.segments]
         rewritten: list[Made | LocError] = []
         if made:
             translator = ctx.backend(NAME, ctx.language)
@@ -376,15 +377,15 @@ def _translate(
     return action, make
 
 
-def _line(segment: Segment, made: Made | LocError | None, target: str) -> Line:
-    """A segment's line: translated, failed, or empty where the segment is."""
+def _line(segment: Segment, made: Made | LocError | None, languages: tuple[str | None, str]) -> Line:
+    """A segment's line: translated, failed, or empty where the segment is. `languages` as of `failure`."""
     result = TranslatedLine(text="", unknown_words=0)
     failed: str | None = None
     if isinstance(made, LocError):
         failed = made.what
     elif made is not None:
         result = made.model("line", TranslatedLine)
-        failed = failure(segment.text, result.text, target, result.unknown_words)
+        failed = failure(segment.text, result.text, languages, result.unknown_words)
     return Line(
         id=line_id(segment.id),
         start=segment.start,

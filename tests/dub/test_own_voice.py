@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,7 @@ from loc.artifacts import SAMPLE_RATE, Phone
 from loc.backend import Host
 from loc.media.sound import Samples
 from loc.settings import Settings
+from stages.dub import warping
 from stages.dub.contract import VoiceRequest
 from stages.dub.espeak import Espeak
 from stages.dub.speech import resampled, scaled
@@ -64,6 +66,28 @@ def test_a_warp_never_goes_back_and_ends_are_free() -> None:
     path = warp(frames, other)
     assert (np.diff(path) >= 0).all()
     np.testing.assert_allclose(path, 12.5 + 2 * np.arange(30), atol=1)
+
+
+def test_a_long_line_is_warped_in_blocks_as_it_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    frames = np.cumsum(rng.normal(size=(60, 8)), axis=0)
+    other = frames[np.sort(rng.integers(0, 60, 84))] + rng.normal(0, 0.1, (84, 8))
+    whole = warp(frames, other)
+    for cells in (1, 20 * 84, 59 * 84, 60 * 84):
+        monkeypatch.setattr(warping, "_CELLS", cells)
+        np.testing.assert_array_equal(warp(frames, other), whole)
+
+
+def test_memory_does_not_grow_with_the_square_of_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warping, "_CELLS", 1 << 12)
+    frames = np.random.default_rng(5).normal(size=(300, 8))
+    tracemalloc.start()
+    try:
+        warp(frames, frames)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 300 * 300 * 8 // 2
 
 
 def test_spectra_know_neither_level_nor_microphone() -> None:

@@ -8,12 +8,14 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loc.artifacts import SAMPLE_RATE, Slowed
-from loc.media.retiming import clock
+from loc.media.retiming import Clock, clock
 from loc.media.timeline import Timeline
+from stages.dub import slowing
 from stages.dub.fit import MAX_RATE, MAX_STRETCH, Placed, Slot, choose_rates, place_lines
 from stages.dub.slowing import MAX_FACTOR, Lines, in_programme, slow_picture
 
@@ -90,6 +92,53 @@ def test_text_too_long_for_the_whole_programme() -> None:
     slowed, placed = fitted(lines((0, 1, 6.0), (1, 2, 6.0)), 2)
     assert {one.factor for one in slowed} == {MAX_FACTOR}
     assert placed[-1].place + placed[-1].samples <= samples(2.5)
+
+
+TALK = ((1.0, 3.0, 5.0), (3.1, 5.0, 5.0), (5.1, 6.0, 2.9), (7.0, 8.0, 0.5))
+"""Lines without a silence between those that do not fit, seconds; over before `TALK_S`."""
+TALK_S = 12
+
+
+def talks(count: int) -> Lines:
+    return lines(
+        *(
+            (TALK_S * talk + start, TALK_S * talk + stop, length)
+            for talk in range(count)
+            for start, stop, length in TALK
+        )
+    )
+
+
+def test_talks_that_silence_keeps_apart_are_slowed_as_each_would_be_alone() -> None:
+    alone, _ = fitted(talks(1), TALK_S)
+    slowed, _ = fitted(talks(3), 3 * TALK_S)
+    assert len(alone) > 1
+    assert [(one.frames.start, one.frames.stop, one.factor) for one in slowed] == [
+        (TALK_S * FPS * talk + one.frames.start, TALK_S * FPS * talk + one.frames.stop, one.factor)
+        for talk in range(3)
+        for one in alone
+    ]
+
+
+def test_a_film_of_many_talks_takes_as_many_rounds_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = []
+
+    def counted(timeline: Timeline, slowed: Sequence[Slowed], length: int) -> Clock:
+        rounds.append(len(slowed))
+        return clock(timeline, slowed, length)
+
+    monkeypatch.setattr(slowing, "clock", counted)
+    slow_picture(talks(1), film(TALK_S), samples(TALK_S))
+    one = len(rounds)
+    slow_picture(talks(20), film(20 * TALK_S), samples(20 * TALK_S))
+    assert len(rounds) == 2 * one
+
+
+def test_a_talk_that_waits_for_the_one_before_it_is_not_slowed_for_it() -> None:
+    # The first runs on across the silence and over the second, which has all it needs once that is mended.
+    slowed, placed = fitted(lines((1, 5, 9.5), (6, 8, 3.6), (12, 13, 0.5)), 16)
+    assert [one.frames.start for one in slowed] == [25]
+    assert all(one.fit.overrun == 0 for one in placed)
 
 
 @st.composite

@@ -6,10 +6,12 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loc.artifacts import FrameRange, Slowed
+from loc.media import retiming
 from loc.media.retiming import Clock, Piece, clock, slow_down, steady
 from loc.media.timeline import Timeline
 
@@ -45,6 +47,19 @@ def test_nothing_slowed_changes_nothing() -> None:
     source = timeline(4, Fraction(1, 25), 1)
     assert slow_down(source, []) is source
     assert clock(source, [], 7680).pieces == steady(7680).pieces == (Piece(0, 7680, 0, 7680),)
+
+
+def test_a_clock_asks_for_no_frame_but_the_edges_of_what_is_slowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounded = []
+    nearest = retiming._nearest
+
+    def counted(value: Fraction) -> int:
+        rounded.append(value)
+        return nearest(value)
+
+    monkeypatch.setattr(retiming, "_nearest", counted)
+    clock(timeline(10_000, Fraction(1, 25), 1), slowed((10, 2000, "5/4"), (3000, 3001, "9/8")), 20_000_000)
+    assert len(rounded) == 2 * 2
 
 
 @st.composite

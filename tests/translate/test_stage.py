@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from loc.app.languages import is_language
 from loc.artifacts import Segment, Transcript, Translation
 from loc.backend import Card, Host
 from loc.errors import ChildError, InputError, MissingError
@@ -21,6 +22,7 @@ from loc.stage import Context, Job, Slot, SuppliedText
 from loc.store.workdir import WorkDir
 from stages.translate.contract import Inputs, Translated
 from stages.translate.faults import failure
+from stages.translate.kin import NEAR, ONE
 from stages.translate.stage import run
 
 SECOND = 48_000
@@ -178,7 +180,7 @@ def test_a_failed_line_is_a_defect_without_text_and_is_tried_again(context: Any,
     ],
 )
 def test_what_counts_as_a_translation(source: str, text: str, unknown: int, fails: bool) -> None:
-    assert (failure(source, text, "es", unknown) is not None) == fails
+    assert (failure(source, text, ("en", "es"), unknown) is not None) == fails
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ def test_what_counts_as_a_translation(source: str, text: str, unknown: int, fail
     ],
 )
 def test_the_source_and_other_languages_are_no_translation(source: str, text: str, target: str) -> None:
-    assert failure(source, text, target) is not None
+    assert failure(source, text, (None, target)) is not None
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,55 @@ def test_the_source_and_other_languages_are_no_translation(source: str, text: st
     ],
 )
 def test_names_numbers_and_shared_words_are_one(source: str, text: str, target: str) -> None:
-    assert failure(source, text, target) is None
+    assert failure(source, text, (None, target)) is None
+
+
+SHARED = "Vi har en god dag i dag"
+LONG = "On je juče kupio novi auto i vozio ga kući kroz grad. Sad spava."
+
+
+@pytest.mark.parametrize(
+    ("source", "languages", "fails"),
+    [
+        (SHARED, ("nb", "da"), False),
+        (SHARED, ("da", "nn"), False),
+        (SHARED, ("nb", "en"), True),
+        (SHARED, (None, "da"), True),
+        (" ".join([SHARED] * 3), ("nb", "da"), True),
+        (" ".join([SHARED] * 3), ("nb", "no"), False),
+        ("To je moja sestra Ana Nováková.", ("cs", "sk"), False),
+        ("Saya mahu makan nasi di rumah.", ("ms", "id"), False),
+        ("Todo o mundo fala de Ana.", ("gl", "pt"), False),
+        (LONG, ("hr", "bs"), False),
+        (LONG, ("sr", "hr"), False),
+        (LONG, ("hr", "sl"), True),
+        ("我昨天在这里见到了他。", ("zh", "yue"), False),
+        ("我昨天在这里见到了他的妹妹和她的朋友们，今天没有。", ("zh", "yue"), True),
+        # Cyrillic is no Croatian, whatever the words.
+        ("Не познајем га", ("sr", "hr"), True),
+    ],
+)
+def test_a_line_may_be_the_same_in_languages_that_are_near(
+    source: str, languages: tuple[str | None, str], fails: bool
+) -> None:
+    assert (failure(source, source, languages) is not None) == fails
+
+
+def test_a_word_unknown_to_the_translator_is_no_translation_between_near_languages_either() -> None:
+    assert failure("Zorblatt", "Zorblatt", ("cs", "sk"), 1) is not None
+
+
+def test_languages_that_are_near_are_known_to_loc() -> None:
+    assert all(is_language(tag) for pair in ONE | NEAR for tag in pair)
+
+
+def test_a_stage_knows_which_languages_are_near(context: Any, shouter: Shouter) -> None:
+    shouter.pairs |= {(source, "da"): "1" for source in ("en", "nb")}
+    said = [
+        translate(replace(context(), language="da"), transcript(SHARED, "two", "three", language=source))
+        for source in ("nb", "en")
+    ]
+    assert [made.lines[0].failed is None for made in said] == [True, False]
 
 
 def test_no_text_in_keys_records_or_events(context: Any, store: WorkDir, events: list[Event]) -> None:

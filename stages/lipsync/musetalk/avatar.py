@@ -278,6 +278,8 @@ def _bake(
     from stages.lipsync.musetalk.smoothing import SteadyBoxes
 
     video = probe_source(film, settings).video
+    if video.is_hdr:
+        say("the pictures are HDR; spoken, they become SDR (BT.709), for players without HDR")
     scan = scan_frames(film, video)
     base = first_look(film, video.index).time_base
     timeline = scan.timeline(base)
@@ -404,7 +406,8 @@ def speak(stage: Stage, sound: Sound, rate: int, target: Path, settings: Setting
 def stream(
     stage: Stage, chunks: Iterable[Sound], backend: MuseTalk
 ) -> Generator[npt.NDArray[np.uint8], None, None]:
-    """Frames of an avatar while its sound still comes in, uint8 [height, width, 3] RGB as coded.
+    """Frames of an avatar while its sound still comes in, uint8 [height, width, 3] RGB as coded; of HDR
+    pictures in SDR, as `speak` codes them.
 
     A frame comes as soon as 0.3 s after its middle are known (its own window and what the ear looks ahead),
     and the sound is heard anew every 0.4 s; so the first comes when 0.4 s are in. After the last chunk the
@@ -414,11 +417,14 @@ def stream(
         chunks: float32 [samples], mono, 16 kHz, of any lengths.
     """
     from loc.media.colour import to_rgb
+    from loc.media.tonemap import shown_in_sdr
 
+    video = stage.record.video
     with backend.nets() as nets:
         heard = _heard_so_far(stage, nets, chunks)
         for planes in _frames(stage, nets, heard, backend.batch, backend.devices):
-            yield to_rgb(planes, stage.record.video)
+            rgb = to_rgb(planes, video)
+            yield shown_in_sdr(rgb, video) if video.is_hdr else rgb
 
 
 def _heard_so_far(stage: Stage, nets: Model, chunks: Iterable[Sound]) -> Iterator[tuple[int, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
@@ -249,6 +250,32 @@ def test_an_avatar_of_a_mirrored_film_is_shown_mirrored(data: Path, tmp_path: Pa
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 0, done.output
     assert probe_source(tmp_path / "short.mp4", Settings()).video.mirrored
+
+
+def test_an_avatar_of_an_hdr_film_is_shown_in_sdr_and_says_so(
+    data: Path, tmp_path: Path, short_film: Film
+) -> None:
+    hdr = tmp_path / "hdr.mp4"
+    tags = ["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"]
+    coded = ["-frames:v", "8", "-an", "-c:v", "libx264", "-pix_fmt", "yuv420p10le", *tags]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", short_film.path, *coded, hdr], check=True)
+    settings = Settings(data_dir=data)
+    told: list[str] = []
+    with backend_of("lipsync", settings) as backend:
+        avatar.bake(hdr, "bright", settings, backend, told.append)  # type: ignore[arg-type]
+        stage = avatar.opened(data, "bright", backend)  # type: ignore[arg-type]
+        sound = (0.1 * np.random.default_rng(1).standard_normal(8000)).astype(np.float32)
+        coded_as = tmp_path / "said.mp4"
+        avatar.speak(stage, sound, 16_000, coded_as, settings, backend)  # type: ignore[arg-type]
+        streamed = list(avatar.stream(stage, [sound], backend))  # type: ignore[arg-type]
+    avatar.remove(data, "bright")
+    assert [line for line in told if "HDR" in line and "SDR" in line]
+    video = probe_source(coded_as, settings).video
+    assert (video.transfer, video.primaries, video.matrix, video.bit_depth) == ("bt709", "bt709", "bt709", 8)
+    shown = pictures(coded_as)
+    assert len(shown) == len(streamed) == 13
+    for one, other in zip(shown, streamed, strict=True):
+        assert np.abs(one[::4, ::4].astype(int) - other[::4, ::4]).mean() < 4
 
 
 @pytest.mark.parametrize("change", [{"version": None}, {"schema_version": 3}])
