@@ -102,6 +102,25 @@ def test_every_published_set_stands_under_a_licence_of_the_table() -> None:
     assert {row.licence for row in published().values()} <= set(table())
 
 
+ELSEWHERE = {
+    "htdemucs": "their author's word, beside the code",
+    "htdemucs-ft": "the same",
+    "sd-vae-ft-mse": "a licence that others use too",
+    "dwpose-ll-384": "that of its training data, which is narrower",
+    "whisper-tiny-hf": "their makers' own, of which it is another layout",
+    "latentsync-1.6": "read at 1.5's page",
+    "stable-syncnet": "the same",
+    "qwen3-4b-instruct": "a copy of its page, beside files made from it",
+}
+"""Sets of a hub whose licence was not read in their own repository, and what was read instead."""
+
+
+def test_the_licence_of_weights_was_read_in_their_own_repository() -> None:
+    rows = [row for row in published().values() if row.source.kind == "hub"]
+    strange = {row.id for row in rows if row.source.place not in table()[row.licence].read.source}
+    assert strange == set(ELSEWHERE)
+
+
 def test_what_is_refused_names_what_to_use_instead() -> None:
     refused = [name for name in table() if name in FORBIDDEN]
     assert {"nllb-weights", "mms-weights", "xtts-weights", "wav2lip-weights"} <= set(refused)
