@@ -8,7 +8,6 @@ way.
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -130,7 +129,7 @@ def _is_cut(data: bytes) -> bool:
         return False
     at = 12
     while at + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, at)
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8
         if name == b"data":
             return len(data) - at < size <= PATIENCE.most_bytes

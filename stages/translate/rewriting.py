@@ -29,7 +29,7 @@ from stages.translate.scene import Long
 from stages.translate.spending import spent
 
 NAME = "translate"
-FIT_VERSION = 4
+FIT_VERSION = 5
 
 LEAST = 0.5
 """Share of a line's length that its rewriting has at least: what is shorter has left something out."""
