@@ -300,6 +300,8 @@ class Dropped(Frozen):
     start: int
     stop: int
     reason: str
+    text: str = ""
+    """Empty where there is none: voice without words, or a bare cue."""
 
 
 class Kept(Frozen):

@@ -35,6 +35,9 @@ Quality = Literal["basic", "good", "best"]
 QUALITIES: tuple[Quality, ...] = ("basic", "good", "best")
 Family = Literal["embedded", "neural", "remote"]
 
+LAWFUL = "Name another with --backend; --purpose research, if that is what it is for."
+"""The ways out where a licence forbids what was chosen."""
+
 
 @dataclass(frozen=True)
 class Need:
@@ -171,7 +174,7 @@ class Host:
             raise RefusedError(
                 f"The weights {weights_id} may not be used for the purpose {self.purpose}.",
                 why=f"{row.title}: {why}.",
-                fix="Name other weights with --backend; --purpose research, if that is what it is for.",
+                fix=LAWFUL,
             )
         return shelf.find(weights_id)
 
@@ -460,7 +463,7 @@ def require(resolution: Resolution, *, ways_out: str = "") -> Card:
     installs = [need.install for item in considered for need in item.missing if need.install]
     fix = " ".join(part for part in (ways_out, *dict.fromkeys(installs)) if part)
     if considered and all(item.gate == "licence" for item in considered):
-        raise RefusedError(f"{what}.", why=why, fix=fix)
+        raise RefusedError(f"{what}.", why=why, fix=f"{ways_out} {LAWFUL}".strip())
     raise MissingError(f"{what}.", why=why, fix=fix)
 
 

@@ -157,9 +157,11 @@ def _of_stage(cards: Sequence[Card], settings: Settings, there: Callable[[Need],
             yield checks[None]
             continue
         ready = [model for model, check in checks.items() if check.ok and model is not None]
-        first = checks[ready[0]] if ready else next(iter(checks.values()))
+        lawful = [card for card in models if _refused(card, settings) is None]
+        first = checks[ready[0] if ready else (lawful or models)[0].model]
         here = f"{len(ready)} of {len(models)} models here" + (f": {', '.join(ready)}" if ready else "")
-        detail = here if ready or all(_only_weights(card, there) for card in models) else first.detail
+        short = bool(lawful) and all(_only_weights(card, there) for card in lawful)
+        detail = here if ready or short else first.detail
         yield Check(
             "backends", models[0].id.replace("/", " "), bool(ready), detail, "" if ready else first.fix, False
         )
@@ -170,12 +172,19 @@ def _only_weights(card: Card, there: Callable[[Need], bool]) -> bool:
     return all(need.kind == "weights" for need in card.needs if not there(need))
 
 
+def _refused(card: Card, settings: Settings) -> str | None:
+    """The part of a backend whose licence forbids the purpose, and why; None where all may be used."""
+    for part in card.licences:
+        if why := refusal(part.licence, settings.purpose):
+            return f"{part.item}: {why}"
+    return None
+
+
 def _backend(card: Card, settings: Settings, there: Callable[[Need], bool]) -> Check:
     """One backend. A language pair whose data is missing is told, and does not make the backend missing."""
     name = card.choice.replace("/", " ")
-    for part in card.licences:
-        if why := refusal(part.licence, settings.purpose):
-            return Check("backends", name, False, f"refused: {part.item}: {why}", required=False)
+    if why := _refused(card, settings):
+        return Check("backends", name, False, f"refused: {why}", required=False)
     missing = [need for need in card.needs if not there(need)]
     if missing:
         return Check("backends", name, False, _names(missing), _installs(missing), required=False)

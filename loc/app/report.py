@@ -260,6 +260,17 @@ class UnsureReport(_Part):
     """By how much the line is more similar to its own speaker than to the other: cosine of vectors."""
 
 
+class DroppedReport(_Part):
+    """Something that was recognised, heard or supplied and is no line. What it says stands on the full page
+    alone."""
+
+    start: float
+    """Where it is heard or shown, seconds of the output."""
+    seconds: float
+    reason: str
+    """For people."""
+
+
 class PersonReport(_Part):
     """Faces that are taken for one person who is seen speaking."""
 
@@ -409,6 +420,7 @@ class Report(_Part):
     speakers: tuple[SpeakerReport, ...] = ()
     overlaps: tuple[OverlapReport, ...] = ()
     unsure: tuple[UnsureReport, ...] = ()
+    dropped: tuple[DroppedReport, ...] = ()
     cast: tuple[CastReport, ...]
     people: tuple[PersonReport, ...] = ()
     cuts: tuple[CutReport, ...]
@@ -460,6 +472,7 @@ def build(
         speakers=_speakers(transcript, dub) if transcript else (),
         overlaps=_overlaps(transcript, translation, clock) if transcript else (),
         unsure=_unsure(transcript, translation, clock) if transcript else (),
+        dropped=_dropped(transcript, clock) if transcript else (),
         cast=tuple(_casting(one) for one in lipsync.cast.castings) if lipsync else (),
         people=tuple(PersonReport(**one.model_dump()) for one in lipsync.cast.people) if lipsync else (),
         cuts=tuple(_cut(cut, timeline) for cut in lipsync.cuts) if lipsync and timeline else (),
@@ -704,6 +717,14 @@ def _unsure(
             margin=item.margin,
         )
         for item in transcript.unsure
+    )
+
+
+def _dropped(transcript: Transcript, clock: Clock | None) -> tuple[DroppedReport, ...]:
+    times = [_shown(item.start, item.stop, clock) for item in transcript.dropped]
+    return tuple(
+        DroppedReport(start=_seconds(start), seconds=_seconds(stop - start), reason=item.reason)
+        for item, (start, stop) in zip(transcript.dropped, times, strict=True)
     )
 
 

@@ -551,9 +551,12 @@ class _Run:
 
     def _subject(self, language: str, render: Render, timeline: Timeline | None) -> page.Subject:
         source: Source | None = self.slots.value("source")
+        transcript: Transcript | None = self.slots.value("transcript")
+        full = self.settings.page == "full"
         return page.Subject(
             name=self.job.path.name,
-            said=self._said(language) if self.settings.page == "full" else {},
+            said=self._said(language) if full else {},
+            dropped=[item.text for item in transcript.dropped] if full and transcript else [],
             shots=[float(timeline.seconds(shot.start)) for shot in source.shots]
             if source and timeline
             else [],

@@ -34,7 +34,7 @@ class Endpoint:
     card: ClassVar[Card] = Card(
         stage="dub",
         name="endpoint",
-        version="1",
+        version="2",
         summary="Any OpenAI-compatible speech endpoint, by --dub-url and --dub-model.",
         family="remote",
         quality="good",
@@ -102,9 +102,12 @@ class Endpoint:
 
 
 def _sound(data: bytes) -> tuple[npt.NDArray[np.float32], int] | None:
-    """(samples, mono, full scale 1.0; their rate) of an answer in whatever format; None if it is no sound."""
+    """(samples, mono, full scale 1.0; their rate) of an answer in whatever format; None if it is no sound, or
+    not all of it."""
     import soundfile
 
+    if _is_cut(data):
+        return None
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as sound:
             rate = int(sound.samplerate)
@@ -114,3 +117,21 @@ def _sound(data: bytes) -> tuple[npt.NDArray[np.float32], int] | None:
     if not len(audio) or not np.isfinite(audio).all():
         return None
     return np.ascontiguousarray(audio, dtype=np.float32), rate
+
+
+def _is_cut(data: bytes) -> bool:
+    """Whether a WAV states more sound than came, which soundfile reads as if it were whole.
+
+    A server that answers while it speaks writes its header before it knows a size: 0, or more than any answer
+    may have.
+    """
+    if data[:4] != b"RIFF":
+        return False
+    at = 12
+    while at + 8 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8
+        if name == b"data":
+            return len(data) - at < size <= PATIENCE.most_bytes
+        at += size + size % 2
+    return False

@@ -121,7 +121,7 @@ def voiced(words: Sequence[Word], regions: Sequence[Range]) -> tuple[list[Word],
         if share >= MIN_VOICED_SHARE:
             kept.append(word)
         else:
-            dropped.append(Dropped(start=word.start, stop=word.stop, reason=NO_VOICE))
+            dropped.append(Dropped(start=word.start, stop=word.stop, reason=NO_VOICE, text=word.text))
     spoken = [(word.start, word.stop) for word in kept]
     for start, stop in regions:
         if stop - start >= MIN_UNHEARD and not overlap((start, stop), spoken):

@@ -103,7 +103,7 @@ def run(ctx: Context, inputs: Inputs) -> Transcript:
         language=language,
         origin=kind,
         segments=told.segments,
-        dropped=(*dropped, *marked),
+        dropped=tuple(sorted((*dropped, *marked), key=lambda item: (item.start, item.stop))),
         speakers=speakers,
         kept=_kept(ctx, inputs, told.segments),
         overlaps=told.overlaps,
@@ -139,7 +139,9 @@ def _unmarked(ctx: Context, segments: tuple[Segment, ...]) -> tuple[tuple[Segmen
         if any(start <= (segment.start + segment.stop) // 2 < stop for start, stop in holes)
     }
     dropped = [
-        Dropped(start=item.start, stop=item.stop, reason=MARKED) for item in segments if item.id in inside
+        Dropped(start=item.start, stop=item.stop, reason=MARKED, text=item.text)
+        for item in segments
+        if item.id in inside
     ]
     return tuple(segment for segment in segments if segment.id not in inside), dropped
 
@@ -203,7 +205,11 @@ def _supplied(
     samples = inputs.source.get().samples
     cues = ctx.cues(text)
     inside = [cue for cue in cues if cue.start < samples]
-    past = [Dropped(start=cue.start, stop=cue.stop, reason=PAST_END) for cue in cues if cue.start >= samples]
+    past = [
+        Dropped(start=cue.start, stop=cue.stop, reason=PAST_END, text=cue.text if with_text else "")
+        for cue in cues
+        if cue.start >= samples
+    ]
     if not inside:
         raise InputError(
             f"{text.name} does not belong to this video.",
@@ -278,8 +284,9 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
     passages = _passages(ctx, recogniser, sound, list(enumerate(heard)), language)
     believed, invented = guard.sort(passages, regions, language)
     voiced, dropped = phrases.voiced([word for passage in believed for word in passage.words], regions)
-    dropped += [Dropped(start=passage.start, stop=passage.stop, reason=why) for passage, why in invented]
-    dropped.sort(key=lambda item: (item.start, item.stop))
+    for said, why in invented:
+        text = phrases.join_words(said.words, language)
+        dropped.append(Dropped(start=said.start, stop=said.stop, reason=why, text=text))
     grouped = phrases.lines(voiced, language)
     segments = tuple(
         _segment(index, line, text)

@@ -34,6 +34,16 @@ they laugh or call."""
 OFTENER = 2
 """Times as often as in the source that something may be said in a row: another language laughs otherwise."""
 
+_ERRORS = tuple(
+    tuple(said.split())
+    for said in (
+        "translation failed", "translation error", "translation unavailable", "translation not available",
+        "failed to translate", "unable to translate", "error translating",
+    )
+)  # fmt: skip
+"""What programs put where a translation should stand; a line in another language than English does not begin
+so."""
+
 _LATIN_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 
@@ -51,6 +61,8 @@ def failure(source: str, text: str, languages: tuple[str | None, str], unknown_w
         return None
     if not text.strip():
         return "The translator gave nothing back."
+    if target != "en" and any(tuple(words(text)[: len(one)]) == one for one in _ERRORS):
+        return "The translator gave the words of an error back."
     if _loops(text, source):
         return "The translator repeated itself without end."
     if words(text) == said:

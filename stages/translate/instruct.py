@@ -62,7 +62,7 @@ class Instruct(Conversation):
             "decoding": f"greedy, room {ROOM}, dtype as published",
         }
 
-    def complete(self, messages: Messages, wanted: Sequence[str]) -> Reply:  # noqa: ARG002 - as endpoints
+    def complete(self, messages: Messages, wanted: Sequence[str]) -> Reply:
         """Let the model answer.
 
         Raises:
@@ -94,6 +94,13 @@ class Instruct(Conversation):
 
             said = if_memory_lasts(answer)
         if said is None:
+            if len(wanted) > 1:
+                # Whoever asks does so again in halves, as of a scene that an endpoint turns down.
+                self._host.notice(
+                    "memory-halved",
+                    f"Memory ended with {len(wanted)} lines asked of {self._weights.row.title}; going on "
+                    "with half of them at a time.",
+                )
             raise InputError(
                 "Memory ended with the scene.",
                 fix="Name another device with --device, or a smaller model with --backend.",

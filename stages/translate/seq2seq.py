@@ -68,6 +68,7 @@ class _Seq2Seq:
     card: ClassVar[Card]
     model_type: ClassVar[str]
     """`model_type` of the checkpoint's config.json."""
+    _tokenizer: Any
 
     def __init__(self, host: Host) -> None:
         assert host.model is not None
@@ -218,7 +219,14 @@ class _Seq2Seq:
         from transformers import GenerationConfig
 
         self._prepare()
-        model: Any = load_model(self._model_class(), self._folder(), self._weights.row.title)
+        title = self._weights.row.title
+        model: Any = load_model(self._model_class(), self._folder(), title)
+        if (known := self._known()) > model.config.vocab_size:
+            raise InputError(
+                f"{title} cannot be loaded.",
+                why=f"Its tokenizer knows {known} tokens, its network {model.config.vocab_size}.",
+                fix="Pull or register it again, with the files that belong together.",
+            )
         # What the checkpoint suggests would fill what we leave open: Marian's ends a text by force where its
         # room ends, so that half a translation looks like a whole one.
         model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
@@ -265,6 +273,10 @@ class _Seq2Seq:
 
     def _longest(self, model: PreTrainedModel) -> int:
         return int(model.config.max_position_embeddings)
+
+    def _known(self) -> int:
+        """How many tokens a text may be made of."""
+        return 1 + int(max(self._tokenizer.get_vocab().values()))
 
     def _first(self, target: str) -> int | None:  # noqa: ARG002 - a hook
         """The token a translation must begin with."""
@@ -351,6 +363,10 @@ class M2M100(_Seq2Seq):
         self._tokenizer.src_lang = self._code(codes.M2M100, source)
         return list(self._tokenizer(sentence)["input_ids"])
 
+    def _known(self) -> int:
+        # Languages come after the words.
+        return 1 + int(max(self._tokenizer.lang_code_to_id.values()))
+
     def _first(self, target: str) -> int:
         return int(self._tokenizer.get_lang_id(self._code(codes.M2M100, target)))
 
@@ -405,6 +421,10 @@ class Madlad(_Seq2Seq):
 
     def _longest(self, model: PreTrainedModel) -> int:  # noqa: ARG002
         return self._LONGEST
+
+    def _known(self) -> int:
+        # T5's own marks of gaps, which some files add beyond the network's, stand in no text.
+        return 1 + int(max(self._tokenizer.get_vocab(with_added_tokens=False).values()))
 
 
 class _OwnRoom:

@@ -10,6 +10,7 @@ from loc.app.report import (
     CastReport,
     CutReport,
     DefectReport,
+    DroppedReport,
     LicenceUsed,
     LineFailed,
     LineFit,
@@ -181,6 +182,10 @@ def troubled() -> Report:
             speaker(2),
         ),
         silent=(LineFailed(line="l0090", reason="no phones", start=49.0, seconds=2.0),),
+        dropped=(
+            DroppedReport(start=30.5, seconds=1.5, reason="a line of credits"),
+            DroppedReport(start=40.0, seconds=2.0, reason="voice, but no word was recognised"),
+        ),
         cast=(
             casting(1),
             casting(2, "lips", runner_up=0.05, p=0.004),
@@ -224,6 +229,7 @@ def subject(evidence: Evidence | None = None, *, bare: bool = False) -> Subject:
     return Subject(
         name=f"{HARM}.mp4",
         said={} if bare else said,
+        dropped=() if bare else (f"Subtitles by {HARM}", ""),
         shots=[5.0 * number for number in range(12)],
         evidence=evidence,
     )

@@ -115,3 +115,21 @@ def test_doctor_has_one_line_for_a_backend_with_many_models() -> None:
     assert lines("small", "tiny")[0] == (
         "translate whisper", True, "2 of 3 models here: small, tiny", ""
     )  # fmt: skip
+
+
+def test_doctor_says_of_a_backend_whose_models_may_not_be_used_why_and_brings_none_of_them() -> None:
+    barred = LicensedPart("weights", "Separator", "demucs-weights")
+    models = [replace(card("demucs", name), licences=(barred,)) for name in ("first", "second")]
+    mine = card("demucs", "mine", rank=9)
+
+    def line(cards: list[Card], *there: str, **changes: Any) -> tuple[bool, str, str]:
+        [check] = _of_stage(cards, Settings(**changes), lambda need: need.name in there)
+        return check.ok, check.detail, check.fix
+
+    ok, detail, fix = line(models, "first")
+    assert (ok, fix) == (False, "")
+    assert detail.startswith("refused: Separator: ")
+    assert detail.endswith("use centre-mask or a fine-tune of your own instead")
+    assert line([*models, mine], "first") == (False, "0 of 3 models here", "loc models pull mine")
+    assert line([*models, mine], "mine") == (True, "1 of 3 models here: mine", "")
+    assert line(models, "first", purpose="research") == (True, "1 of 2 models here: first", "")

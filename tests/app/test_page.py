@@ -286,7 +286,20 @@ def test_harmful_text_stays_text_and_nothing_outside_is_named(store: WorkDir) ->
 
 def test_a_bare_page_says_nothing_of_what_is_said(store: WorkDir) -> None:
     assert "台詞" in page.build(troubled(), subject(), store).decode()
-    assert "台詞" not in page.build(troubled(), subject(bare=True), store).decode()
+    bare = page.build(troubled(), subject(bare=True), store).decode()
+    assert "台詞" not in bare
+    assert "Subtitles by" not in bare
+    assert "figures only" in bare
+
+
+def test_what_was_left_out_of_the_transcript_is_listed_with_its_time_and_reason(store: WorkDir) -> None:
+    full = Tags(page.build(troubled(), subject(), store).decode()).text
+    assert f"0:30.5 – 0:32.0 Subtitles by {HARM} a line of credits" in full
+    assert "0:40.0 – 0:42.0 – voice, but no word was recognised" in full
+    bare = Tags(page.build(troubled(), subject(bare=True), store).decode()).text
+    assert "0:30.5 – 0:32.0 a line of credits" in bare
+    nothing = troubled().model_copy(update={"dropped": ()})
+    assert "Left out" not in Tags(page.build(nothing, subject(), store).decode()).text
 
 
 def test_the_page_is_written_again_only_where_it_would_say_something_else(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loc.app.report import _overlaps, _unsure
-from loc.artifacts import SAMPLE_RATE, Overlap, Segment, Transcript, Unsure
+from loc.app.report import _dropped, _overlaps, _unsure
+from loc.artifacts import SAMPLE_RATE, Dropped, Overlap, Segment, Transcript, Unsure
 from loc.media.retiming import Clock, Piece
 
 
@@ -23,12 +23,14 @@ def piece(start: int, stop: int, shown: int, until: int) -> Piece:
     return Piece(*(SAMPLE_RATE * second for second in (start, stop, shown, until)))
 
 
-def test_lines_with_other_voices_lie_where_the_slowed_picture_shows_them() -> None:
+def test_what_is_told_of_the_source_lies_where_the_slowed_picture_shows_it() -> None:
     said = Transcript(
         language="en",
         origin="recognised",
         segments=(segment(1, 2, 4), segment(2, 6, 8)),
-        dropped=(),
+        dropped=(
+            Dropped(start=3 * SAMPLE_RATE, stop=4 * SAMPLE_RATE, reason="a loop", text="so it is so it is"),
+        ),
         speakers=(),
         overlaps=(Overlap(segment="s1", speakers=("S1", "S2"), by="turns", samples=SAMPLE_RATE),),
         unsure=(Unsure(segment="s2", speaker="S1", other="S2", margin=0.01),),
@@ -38,3 +40,7 @@ def test_lines_with_other_voices_lie_where_the_slowed_picture_shows_them() -> No
         overlaps, unsure = _overlaps(said, None, heard), _unsure(said, None, heard)
         assert [(one.start, one.seconds) for one in overlaps] == times[:1]
         assert [(one.start, one.seconds) for one in unsure] == times[1:]
+    [listed] = _dropped(said, clock)
+    assert listed.model_dump() == {"start": 3.5, "seconds": 1.5, "reason": "a loop"}
+    [listed] = _dropped(said, None)
+    assert (listed.start, listed.seconds) == (3, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def sound(kind: str = "WAV") -> bytes:
     file = io.BytesIO()
     soundfile.write(file, speak(SENTENCES[0]), 48_000, format=kind)
     return file.getvalue()
+
+
+HALF = sound()[: len(sound()) // 2]
+"""A WAV whose connection ended half way through."""
+LISTED = HALF[:36] + b"LIST" + struct.pack("<I", 5) + b"INFO.\0" + HALF[36:]
+"""The same behind a chunk of odd length, with its filling byte."""
 
 
 @pytest.fixture
@@ -78,7 +85,23 @@ def test_other_formats_than_the_one_asked_for_are_read(server: Server, speech: E
     assert len(speech.speak("Yes.", "en", LOW, 1.0).audio) > 48_000
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"RIFF\0\0\0\0WAVE", b"<html>busy</html>"])
+@pytest.mark.parametrize("stated", [0, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_stream_that_could_not_say_its_length_is_read_to_its_end(
+    server: Server, speech: Endpoint, stated: int
+) -> None:
+    """A server that answers while it speaks writes its header before it knows how much follows."""
+    whole = bytearray(sound())
+    at = whole.index(b"data") + 4
+    whole[at : at + 4] = whole[4:8] = struct.pack("<I", stated)
+    server.says(Answered(bytes(whole)))
+    assert np.allclose(speech.speak("Yes.", "en", LOW, 1.0).audio, speak(SENTENCES[0]), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"RIFF\0\0\0\0WAVE", b"<html>busy</html>", HALF, HALF[:44], LISTED],
+    ids=["nothing", "json", "head", "page", "half", "no samples", "half after a list"],
+)
 def test_what_is_no_sound_is_asked_for_again_and_then_the_lines_failure(
     server: Server, speech: Endpoint, body: bytes
 ) -> None:

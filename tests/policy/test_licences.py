@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loc.backend import QUALITIES, Card, Languages, LicensedPart, Need, Request, cards_of, resolve
+from loc.backend import (
+    QUALITIES,
+    Card,
+    Languages,
+    LicensedPart,
+    Need,
+    Request,
+    Resolution,
+    cards_of,
+    discover,
+    require,
+    resolve,
+)
+from loc.errors import RefusedError
 from loc.policy.licences import Purpose, refusal, table
 from loc.weights.table import Place, Row, WeightFile, published
+from tests.weights.shelving import registered
 
 NAMES = [*table(), "licence-of-mars"]
 FORBIDDEN = {name for name in NAMES if name not in table() or table()[name].commercial == "no"}
@@ -87,6 +102,25 @@ def test_every_published_set_stands_under_a_licence_of_the_table() -> None:
     assert {row.licence for row in published().values()} <= set(table())
 
 
+ELSEWHERE = {
+    "htdemucs": "their author's word, beside the code",
+    "htdemucs-ft": "the same",
+    "sd-vae-ft-mse": "a licence that others use too",
+    "dwpose-ll-384": "that of its training data, which is narrower",
+    "whisper-tiny-hf": "their makers' own, of which it is another layout",
+    "latentsync-1.6": "read at 1.5's page",
+    "stable-syncnet": "the same",
+    "qwen3-4b-instruct": "a copy of its page, beside files made from it",
+}
+"""Sets of a hub whose licence was not read in their own repository, and what was read instead."""
+
+
+def test_the_licence_of_weights_was_read_in_their_own_repository() -> None:
+    rows = [row for row in published().values() if row.source.kind == "hub"]
+    strange = {row.id for row in rows if row.source.place not in table()[row.licence].read.source}
+    assert strange == set(ELSEWHERE)
+
+
 def test_what_is_refused_names_what_to_use_instead() -> None:
     refused = [name for name in table() if name in FORBIDDEN]
     assert {"nllb-weights", "mms-weights", "xtts-weights", "wav2lip-weights"} <= set(refused)
@@ -101,3 +135,33 @@ def test_every_row_says_where_and_when_it_was_read() -> None:
         assert row.read.source, name
         assert row.read.date.startswith("2026-"), name
         assert (row.commercial == "terms") == (row.terms is not None), name
+
+
+def separators(purpose: Purpose, *own: Row, named: str | None = None) -> Resolution:
+    """What would part sound if all that is published were on the machine, and beside it a user's own."""
+    backends = [backend for backend in discover().values() if backend.card.stage == "separate"]
+    cards = [card for backend in backends for card in cards_of(backend.card, [*published().values(), *own])]
+    return resolve(Request("separate", named=named), cards, lambda _need: True, purpose)
+
+
+def test_the_published_demucs_is_for_research_and_a_fine_tune_is_what_its_owner_says() -> None:
+    """Its author gives the weights for scientific purposes; a licence decides before quality."""
+    found = separators(Purpose.INTERNAL)
+    assert found.choice is not None
+    assert found.choice.choice == "separate/centre-mask"
+    refused = {item.card.model: item for item in found.rejected}
+    for name in ("htdemucs", "htdemucs-ft"):
+        assert refused[name].gate == "licence"
+        assert refused[name].reason.endswith("use centre-mask or a fine-tune of your own instead")
+        with pytest.raises(RefusedError, match="No backend can separate") as caught:
+            require(separators(Purpose.INTERNAL, named=name))
+        assert "--purpose research" in caught.value.fix
+
+    research = separators(Purpose.RESEARCH).choice
+    assert research is not None
+    assert research.choice == "separate/demucs:htdemucs-ft"
+    mine = separators(Purpose.INTERNAL, registered("mine", "htdemucs", "mine.th")).choice
+    assert mine is not None
+    assert mine.choice == "separate/demucs:mine"
+    other = registered("other", "htdemucs", "other.th", licence="demucs-weights")
+    assert separators(Purpose.INTERNAL, other).choice == found.choice

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +53,32 @@ def test_a_network_that_learned_the_voice_passes(
     mix, voice = heard(tmp_path / "blank", said, monkeypatch)
     tried = check(opened(tmp_path / "taught", package(overfit(mix, voice))), said)
     assert tried[0].ok, tried
+
+
+class Parting:
+    """Gives the voice of the mix, and of music alone a share of what it hears."""
+
+    def __init__(self, said: known.Floats, share: float) -> None:
+        self.voice, self.share = np.repeat(said[:, None], 2, axis=1), share
+
+    def survey(self, audio: known.Floats) -> dict[str, float]:
+        return {}
+
+    def combine(self, surveys: list[dict[str, float]]) -> dict[str, float]:
+        return {}
+
+    def separate(self, audio: known.Floats, parameters: Mapping[str, Any], before: int) -> known.Floats:
+        alone = np.allclose(audio, known.mixed(self.voice) - self.voice)
+        return audio * np.float32(self.share) if alone else self.voice
+
+
+@pytest.mark.parametrize(("left_db", "ok"), [(-7.0, True), (-5.0, False)])
+def test_one_that_hears_a_voice_in_music_alone_is_found_out(
+    said: known.Floats, left_db: float, ok: bool
+) -> None:
+    tried = list(known.tried(Parting(said, 10 ** (left_db / 20)), said))
+    assert [item.ok for item in tried] == [True, ok]
+    assert tried[1].found == f"{left_db} dB"
 
 
 def heard(

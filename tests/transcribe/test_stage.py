@@ -23,6 +23,7 @@ from loc.media.subtitles import Cue
 from loc.runner import NotMade, Runner
 from loc.stage import Slot, SuppliedText
 from loc.store.workdir import WorkDir
+from stages.transcribe import guard
 from stages.transcribe.contract import Inputs
 from stages.transcribe.phrases import NO_WORDS
 from stages.transcribe.pocketsphinx import Pocketsphinx
@@ -61,6 +62,22 @@ class Scripted:
         text = NUMBERS[len(self.asked) % len(NUMBERS)]
         words = (Heard(text, middle - 3200, middle + 3200, 0.5),) * self.words
         return [Passage(words)] if words else []
+
+
+class Inventing(Scripted):
+    """Hears a number in each window as a model does that can doubt itself, but in the second and third that
+    it is asked for a line of credits and a loop."""
+
+    LOOP = ("you", "know") * 6
+    WRITTEN: ClassVar = {2: ("Subtitles", "by", "the", "Amara.org", "community"), 3: LOOP}
+
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
+        [passage] = super().recognise(audio, language)
+        texts, middle = self.WRITTEN.get(len(self.asked), ()), len(audio) // 2
+        invented = tuple(
+            Heard(text, middle + at * 400, middle + at * 400 + 400, 0.9) for at, text in enumerate(texts, -3)
+        )
+        return [Passage(invented or passage.words, logprob=-0.2, no_speech=0.01)]
 
 
 @pytest.fixture
@@ -249,7 +266,7 @@ def test_cues_after_the_end_are_dropped_and_said(listening: Runner, events: list
     text = supplied(listening.store, srt((1, 2, "In."), (11, 12, "Out.")))
     found = run(context(listening, transcript=text), inputs)
     assert len(found.segments) == 1
-    assert [(item.start, item.reason) for item in found.dropped] == [(11 * S, PAST_END)]
+    assert [(item.start, item.reason, item.text) for item in found.dropped] == [(11 * S, PAST_END, "Out.")]
     assert any(isinstance(event, Notice) and event.code == "cues-past-end" for event in events)
     with pytest.raises(InputError, match="does not belong"):
         run(context(listening, transcript=supplied(listening.store, srt((20, 21, "Out.")))), inputs)
@@ -293,6 +310,22 @@ def test_speech_without_a_word_is_a_defect(listening: Runner, events: list[objec
     assert found.segments == ()
     assert {item.reason for item in found.dropped} == {NO_WORDS}
     assert any(isinstance(event, Defect) and event.code == "nothing-recognised" for event in events)
+
+
+def test_what_nobody_seems_to_have_said_is_listed_with_its_words_and_told_once(
+    listening: Runner, events: list[object]
+) -> None:
+    audio, places = dialogue()
+    found = run(context(listening, {"transcribe": Inventing()}), heard(listening.store, audio)[1])
+    listed = {item.reason: item for item in found.dropped}
+    assert listed[guard.CREDIT].text == "Subtitles by the Amara.org community"
+    assert listed[guard.REPEATS].text == " ".join(Inventing.LOOP)
+    for item in (listed[guard.CREDIT], listed[guard.REPEATS]):
+        assert any(start * S < item.start < item.stop < stop * S for start, stop in places)
+    assert len(found.segments) == 4
+    assert {segment.text.removesuffix(".").lower() for segment in found.segments} < {*NUMBERS}
+    told = [event for event in events if isinstance(event, Notice) and event.code == "invented-text"]
+    assert [event.message.partition(" that")[0] for event in told] == ["Left out 2 recognised passages"]
 
 
 def test_much_voice_without_words_ends_before_anything_is_spent(listening: Runner) -> None:

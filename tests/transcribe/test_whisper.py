@@ -440,3 +440,16 @@ def test_a_tag_that_whisper_writes_otherwise_is_taken_and_asked_for_as_it_writes
     monkeypatch.setattr(sys.modules["whisper.transcribe"], "transcribe", heard)
     module._decoded(None, np.zeros(1, np.float32), tag, "")
     assert asked[0] in PUBLISHED_LANGUAGES
+
+
+def test_a_window_is_heard_without_the_text_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error would spread, and an edited minute cost all that follow."""
+    asked: dict[str, Any] = {}
+
+    def heard(*_args: Any, **options: Any) -> dict[str, Any]:
+        asked.update(options)
+        return {"segments": []}
+
+    monkeypatch.setattr(sys.modules["whisper.transcribe"], "transcribe", heard)
+    module._decoded(None, np.zeros(1, np.float32), "en", "Tanaka")
+    assert asked["condition_on_previous_text"] is False

@@ -15,6 +15,7 @@ import torch
 from transformers import BloomConfig
 
 from loc.backend import Host
+from loc.device import Devices, Say
 from loc.errors import InputError, LocError
 from loc.settings import Settings
 from loc.weights.table import Spoken, published
@@ -34,15 +35,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tiny.Tiny:
     """Forgets the second line at first, and shortens one."""
     talks = [
         (translate_messages(SCENE, (0, 1)), json.dumps({"1": "Un perro."})),
+        (translate_messages(SCENE, (0,)), json.dumps({"1": "Un perro."})),
         (translate_messages(SCENE, (1,)), json.dumps({"2": "Dos gatos."})),
         (shorten_messages([LONG], (0,)), json.dumps({"1": "Un perro."})),
     ]
     return tiny.instruct(tmp_path_factory.mktemp("instruct") / "model", talks)
 
 
-def opened(model: tiny.Tiny, tmp_path: Path) -> Instruct:
-    model.register(tmp_path / "data", "mine", languages=Spoken())
-    return Instruct(Host(Settings(data_dir=tmp_path / "data"), tmp_path / "scratch", model="mine"))
+def opened(model: tiny.Tiny, tmp_path: Path, say: Say | None = None) -> Instruct:
+    data = tmp_path / "data"
+    model.register(data, "mine", languages=Spoken())
+    run = None if say is None else Devices(data, "auto", say)
+    return Instruct(Host(Settings(data_dir=data), tmp_path / "scratch", model="mine", run=run))
 
 
 def test_it_is_asked_as_an_endpoint_is(model: tiny.Tiny, tmp_path: Path) -> None:
@@ -122,6 +126,28 @@ def test_memory_that_ends_is_an_error_of_the_line(
         monkeypatch.setattr(network, "generate", out_of_memory)
         made = backend.translate_scene(SCENE, (0, 1))
     assert [str(one).split(".")[0] for one in made.values()] == ["Memory ended with the scene"] * 2
+
+
+def test_where_memory_ends_a_scene_is_asked_for_in_halves_and_the_run_is_told(
+    model: tiny.Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+    backend = opened(model, tmp_path, lambda code, message: told.append((code, message)))
+    two = translate_messages(SCENE, (0, 1))
+    with backend._net as network:
+        generate: Any = network.generate
+
+        def short_of_memory(**how: Any) -> Any:
+            if how["input_ids"].tolist() == [backend._tokens(two)]:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return generate(**how)
+
+        monkeypatch.setattr(network, "generate", short_of_memory)
+        made = backend.translate_scene(SCENE, (0, 1))
+    assert [one.text for one in made.values() if isinstance(one, Answer)] == ["Un perro.", "Dos gatos."]
+    [(code, message)] = [one for one in told if one[0].startswith("memory")]
+    assert code == "memory-halved"
+    assert message == "Memory ended with 2 lines asked of mine; going on with half of them at a time."
 
 
 def out_of_memory(**_: object) -> None:

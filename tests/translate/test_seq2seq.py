@@ -296,6 +296,25 @@ def test_tensors_that_do_not_fit_are_named(
     assert name in caught.value.why
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_tokenizer_that_knows_more_than_the_network_is_refused(
+    checkpoints: dict[str, tiny.Tiny], opened: Open, tmp_path: Path, family: str
+) -> None:
+    """Its tokens would lie outside the embedding, which ends a process on a device."""
+    folder = copied(checkpoints[family].folder, tmp_path)
+    surplus = [f"surplus{number}" for number in range(9)]
+    path = folder / ("tokenizer.json" if family == "madlad" else "vocab.json")
+    said = json.loads(path.read_text())
+    if family == "madlad":
+        said["model"]["vocab"] += [[piece, -9.0] for piece in surplus]
+    else:
+        said |= {piece: len(said) + number for number, piece in enumerate(surplus)}
+    path.write_text(json.dumps(said))
+    with pytest.raises(InputError, match="mine cannot be loaded") as caught, opened(family, folder)._net:
+        pass
+    assert "tokens" in caught.value.why
+
+
 def test_a_checkpoint_of_another_family_is_refused(
     checkpoints: dict[str, tiny.Tiny], opened: Open, tmp_path: Path
 ) -> None:

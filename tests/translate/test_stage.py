@@ -29,7 +29,8 @@ SECOND = 48_000
 
 
 class Shouter:
-    """Translates by shouting; `down` fails, `echo` comes back with every word unknown."""
+    """Translates by shouting; `down` fails, `fails` does so in words, `echo` comes back with every word
+    unknown."""
 
     card: ClassVar[Card] = Card(
         stage="translate", name="shouter", version="1", summary="", family="embedded", quality="basic",
@@ -52,6 +53,8 @@ class Shouter:
             raise ChildError("The shouter is hoarse.")
         if text.startswith("echo"):
             return Translated(text, len(text.split()))
+        if text == "fails":
+            return Translated("TRANSLATION FAILED", 0)
         return Translated(text.upper() + "!", 1 if "zorb" in text else 0)
 
     def close(self) -> None:
@@ -177,6 +180,11 @@ def test_a_failed_line_is_a_defect_without_text_and_is_tried_again(context: Any,
         ("Ha ha ha ha ha!", "Jajajajajajajajajaja", 0, False),
         ("Ha ha ha!", "Jajajajajajajajajaja", 0, True),
         ("哈哈哈哈哈哈哈哈", "Ha" + " ha" * 8, 0, False),
+        ("Where are you?", "TRANSLATION FAILED", 0, True),
+        ("Where are you?", "[Translation failed: timed out]", 0, True),
+        ("Where are you?", "Translation error.", 0, True),
+        ("The translation failed.", "La traducción falló.", 0, False),
+        ("Error!", "¡Error!", 0, False),
     ],
 )
 def test_what_counts_as_a_translation(source: str, text: str, unknown: int, fails: bool) -> None:
@@ -203,6 +211,7 @@ def test_what_counts_as_a_translation(source: str, text: str, unknown: int, fail
         ("Where do you live?", "Где ты живёшь?", "ja"),
         ("राम घर में रोज़ आता है", "राम घर में रोज़ आता है", "mr"),
         ("I have never been here before.", "…", "ja"),
+        ("I have never been here before.", "TRANSLATION FAILED", "ja"),
     ],
 )
 def test_the_source_and_other_languages_are_no_translation(source: str, text: str, target: str) -> None:
@@ -212,6 +221,7 @@ def test_the_source_and_other_languages_are_no_translation(source: str, text: st
 @pytest.mark.parametrize(
     ("source", "text", "target"),
     [
+        ("翻訳に失敗しました。", "Translation failed.", "en"),
         ("OK.", "OK.", "ja"),
         ("The iPhone 15.", "iPhone 15。", "ja"),
         ("The New York Times.", "The New York Times", "ja"),
@@ -432,7 +442,8 @@ def test_a_batch_that_fails_as_a_whole_is_made_once(context: Any) -> None:
 
 def test_a_failure_is_never_spoken(context: Any) -> None:
     """Neither an error's words nor the source stand where a translation should."""
-    made = translate(context(), transcript("one", "down", "echo this", "two", "three"))
+    made = translate(context(), transcript("one", "down", "echo this", "fails", "two", "three", "four"))
+    assert [line.failed is None for line in made.lines] == [True, False, False, False, True, True, True]
     for line in made.lines:
         assert (line.failed is None) == bool(line.text)
         assert "hoarse" not in line.text

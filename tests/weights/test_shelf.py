@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,14 @@ def test_every_published_row_can_be_read() -> None:
 
 def test_of_every_published_row_the_size_is_told() -> None:
     assert [row.id for row in published().values() if not row.size] == []
+
+
+UNPINNED: frozenset[str] = frozenset()
+"""Sets of a hub whose commit nobody public has named yet."""
+
+
+def test_every_set_of_a_hub_is_fetched_at_one_commit() -> None:
+    """What a branch holds can change under a name; so a new row without a commit is red here."""
+    known = {row.id: row.source.revision or "" for row in published().values() if row.source.kind == "hub"}
+    loose = {name for name, revision in known.items() if not re.fullmatch("[0-9a-f]{40}", revision)}
+    assert loose == UNPINNED

@@ -1,7 +1,7 @@
 """Voices by Resemblyzer: a recurrent network that makes a vector of a voice, 256 numbers.
 
-Wan et al., "Generalized End-to-End Loss for Speaker Verification", 2018. Package and weights, which lie
-inside it, are Apache-2.0. It lives in an environment of its own (`loc models env resemblyzer`); this module
+Wan et al., "Generalized End-to-End Loss for Speaker Verification", 2018. The weights lie inside the package.
+It lives in an environment of its own (`loc models env resemblyzer`); this module
 talks to a worker there, on the processor, where a second of sound takes milliseconds. It has its turn among
 the models of a run all the same: none stands in memory beside it.
 """
@@ -54,7 +54,7 @@ class Resemblyzer:
         memory_mb=600,
         licences=(
             LicensedPart("code", "resemblyzer", "apache-2_0"),
-            LicensedPart("weights", "voice encoder inside resemblyzer", "apache-2_0"),
+            LicensedPart("weights", "voice encoder inside resemblyzer", "resemblyzer-weights"),
         ),
     )
 

@@ -57,11 +57,13 @@ class Subject:
     Args:
         name: the input's file name.
         said: line id -> its text; empty in a bare page.
+        dropped: the text of each of the report's `dropped`; empty in a bare page.
         shots: where each shot begins, seconds.
     """
 
     name: str
     said: Mapping[str, Said] = field(default_factory=dict)
+    dropped: Sequence[str] = ()
     shots: Sequence[float] = ()
     evidence: Evidence | None = None
 
@@ -73,6 +75,7 @@ def made_from(report: Report, subject: Subject) -> str:
             "report": report.model_dump(mode="json", exclude={"run"}),
             "name": subject.name,
             "said": {line: [said.text, said.source] for line, said in subject.said.items()},
+            "dropped": list(subject.dropped),
             "shots": list(subject.shots),
             "evidence": subject.evidence.model_dump(mode="json") if subject.evidence else None,
             "parts": [digest_bytes(_part(name).encode()) for name in _PARTS],
