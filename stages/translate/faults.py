@@ -61,7 +61,7 @@ def failure(source: str, text: str, languages: tuple[str | None, str], unknown_w
         return None
     if not text.strip():
         return "The translator gave nothing back."
-    if target != "en" and any(tuple(words(text)[: len(one)]) == one for one in _ERRORS):
+    if languages[1] != "en" and any(tuple(words(text)[: len(one)]) == one for one in _ERRORS):
         return "The translator gave the words of an error back."
     if _loops(text, source):
         return "The translator repeated itself without end."

@@ -55,11 +55,11 @@ class Judge(ABC):
     """Under two seconds chance finds a shift at which anything fits."""
     batch: ClassVar[int]
     """Windows per call of the network."""
-    version: ClassVar[int]
+    version: ClassVar[str]
     """Of what it makes of pictures and sound; rises where its scores can differ."""
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> tuple[str, str]:
         """What it is called in keys, and its version."""
         return f"judge/{self.measure}", self.version
 
@@ -103,7 +103,7 @@ class SyncNetJudge(Judge):
     looks_at = "square"
     min_windows = 45
     batch = 20
-    version = 1
+    version = "1"
 
     def compare(self, pictures: Pictures, count: int, sound: Floats32) -> Floats32:
         """See `Judge.compare`: distances; pictures BGR."""
@@ -144,7 +144,7 @@ class StableJudge(Judge):
     looks_at = "aligned"
     min_windows = 9
     batch = 8
-    version = 1
+    version = "1"
 
     def compare(self, pictures: Pictures, count: int, sound: Floats32) -> Floats32:
         """See `Judge.compare`: cosines; pictures RGB."""
