@@ -785,6 +785,15 @@ def filmed(film: Film, folder: Path) -> list[Path]:
     return paths
 
 
+def tracked(made: Path, film: Film) -> npt.NDArray[np.float32]:
+    """Mesh points of the one face in a video that was made with a film's sound, as long as the film lasts."""
+    video = probe_source(made, Settings()).video
+    scan = scan_frames(made, video)
+    timeline = scan.timeline(first_look(made, video.index).time_base)
+    whole = FrameRange(start=0, stop=min(timeline.count, film.truth.frames))
+    return foremost(track_range(made, video, timeline, whole), len(whole)).points
+
+
 @pytest.mark.parametrize("motion", ["none", "gentle"])
 def test_a_picture_talks_with_the_voice_it_is_given(
     motion: str, short_film: Film, tmp_path: Path, localize: Localize
@@ -807,18 +816,37 @@ def test_a_picture_talks_with_the_voice_it_is_given(
     count = min(len(heard), len(given))
     assert count > 0.95 * len(given)
     assert np.corrcoef(heard[:count], given[:count])[0, 1] > 0.98
-    video = probe_source(made, Settings()).video
-    scan = scan_frames(made, video)
-    timeline = scan.timeline(first_look(made, video.index).time_base)
-    whole = FrameRange(start=0, stop=min(timeline.count, short_film.truth.frames))
-    seen = foremost(track_range(made, video, timeline, whole), len(whole))
+    points = tracked(made, short_film)
     (face,) = short_film.truth.faces
-    aperture = lip_aperture(seen.points.astype(np.float64))
-    assert np.corrcoef(aperture, np.array(face.gap)[: len(whole)])[0, 1] > 0.6
-    centres = [seen.points[:, places(part)].mean(axis=1) for part in (NOSE, LIP_OUTER_UPPER)]
+    aperture = lip_aperture(points.astype(np.float64))
+    assert np.corrcoef(aperture, np.array(face.gap)[: len(points)])[0, 1] > 0.6
+    centres = [points[:, places(part)].mean(axis=1) for part in (NOSE, LIP_OUTER_UPPER)]
     nose, lip = (centre - centre[0] for centre in centres)
     assert (np.abs(np.median(nose[-10:], axis=0)).max() > 1.5) == (motion == "gentle")
     assert np.abs(nose - lip)[:, 0].max() < 2, "the mouth keeps its place in the face"
+
+
+def test_a_picture_talks_of_which_nothing_is_known_but_its_sound(short_film: Film, tmp_path: Path) -> None:
+    """As a stranger types it: no language, no text. What is said is heard, in the language assumed."""
+    first = filmed(short_film, tmp_path / "frames")[0]
+    first.rename(tmp_path / "photo.png")
+    ffmpeg.run(graph.input(str(short_film.path)).audio.output(str(tmp_path / "speech.wav")), "ffmpeg")
+    command = [sys.executable, "-m", "cli", "run", "photo.png", "--audio", "speech.wav", "--json"]
+    done = subprocess.run(
+        [*command, "--work-dir", "work"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ExitCode.DONE, done.stderr
+    codes = {json.loads(line).get("code") for line in done.stdout.splitlines()}
+    assert "language-assumed" in codes
+    points = tracked(tmp_path / "photo.en.mp4", short_film)
+    (face,) = short_film.truth.faces
+    aperture = lip_aperture(points.astype(np.float64))
+    assert np.corrcoef(aperture, np.array(face.gap)[: len(points)])[0, 1] > 0.5
 
 
 def test_the_mouths_of_a_folder_of_pictures_speak(

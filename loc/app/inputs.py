@@ -33,6 +33,9 @@ SUBTITLE_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 VIDEO_SUFFIXES = (".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mts", ".ts", ".webm")
 """What of a folder is taken for a video; any file may be named by itself."""
 
+ASSUMED = "en"
+"""The language of --audio where nobody says it: the one that can be recognised without weights."""
+
 Say = Callable[[str, str], None]
 """(code, message): a notice."""
 
@@ -54,12 +57,7 @@ def target_languages(settings: Settings) -> tuple[str, ...]:
     """
     languages = tuple(dict.fromkeys(check_language(tag, "--lang") for tag in settings.languages))
     if not languages and settings.audio is not None:
-        if settings.source_language is None:
-            raise UsageError(
-                "Which language the sound is in is not known.",
-                fix="Say it with --from, e.g. --from en, or name another to speak with --lang.",
-            )
-        return (check_language(settings.source_language, "--from"),)
+        return (check_language(settings.source_language or ASSUMED, "--from"),)
     if not languages:
         raise UsageError("No target language was given.", fix="Say which, e.g. `--lang ja`.")
     if settings.source_language is not None:
@@ -182,6 +180,18 @@ def open_job(path: Path, store: WorkDir, settings: Settings, say: Say) -> Job:
     transcript = _transcript(path, found, edited, settings, targets, store, say)
     translations = _translations(found, edited, settings, targets, store, say)
     source = settings.source_language or (transcript.language if transcript else None)
+    if as_spoken and source != languages[0]:
+        if source is not None:
+            raise UsageError(
+                f"The sound of {path.name} is in {source!r}, by its transcript.",
+                why=f"Without --lang and --from it is taken for {languages[0]!r}.",
+                fix=f"Say --from {source}, or name another to speak with --lang.",
+            )
+        say(
+            "language-assumed",
+            f"Nobody says which language the sound is in: {languages[0]!r} is assumed. Say it with --from.",
+        )
+        source = languages[0]
     if source in targets:
         raise UsageError(
             f"{path.name} is spoken in {source!r} already, so it cannot be localized to it.",

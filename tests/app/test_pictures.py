@@ -169,3 +169,23 @@ def test_a_picture_beside_another_sound_is_another_input(files: Path, store: Wor
         settings_for(store, photo, "2", Settings(work_dir=store.root))
     # By its name it is known still.
     assert len(list(status(store, photo))) == 2
+
+
+def test_sound_of_which_nobody_says_the_language_is_taken_for_english_aloud(
+    files: Path, store: WorkDir
+) -> None:
+    said: list[str] = []
+    given = Settings(audio=files / "speech.wav")
+    job = open_job(files / "photo.png", store, given, lambda code, _: said.append(code))
+    assert (job.languages, job.source_language, job.as_spoken) == (("en",), "en", True)
+    assert said == ["language-assumed"]
+
+
+def test_a_transcript_in_another_language_than_is_assumed_is_refused(files: Path, store: WorkDir) -> None:
+    (files / "photo.ja.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nはい。\n", encoding="utf-8")
+    given = Settings(audio=files / "speech.wav")
+    with pytest.raises(UsageError, match="in 'ja'") as refused:
+        open_job(files / "photo.png", store, given, lambda *_: None)
+    assert "--from ja" in refused.value.fix
+    told = given.model_copy(update={"source_language": "ja"})
+    assert open_job(files / "photo.png", store, told, lambda *_: None).languages == ("ja",)
