@@ -10,7 +10,8 @@ The runs that the goal is stated for, each of which replaces the results of its 
 Each length is a cold run of its own in an empty work directory. Memory is read from /proc every tenth of a
 second: of `loc` alone the high-water mark of its resident size, which misses nothing; of `loc` with all its
 children the largest sum seen of its resident size and of the pages that are each child's own (what a child
-shares, with `loc` until it becomes another program, or with other ffmpegs, would count twice).
+shares, with `loc` until it becomes another program, or with other ffmpegs, would count twice). The mark is
+taken down and set back whenever a stage begins: `stages_mb` says in which of them it was reached.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import argparse
 import contextlib
 import json
 import os
+import queue
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -58,10 +61,23 @@ class Watch:
         self.tree = 0
         self.children: dict[str, int] = defaultdict(int)
         """Largest sum seen of all children of one program."""
+        self.stages: dict[str, int] = {}
+        """High-water mark of the process itself in each stage."""
+
+    def enter(self, stage: str) -> None:
+        """Begin another stage: the high-water mark of the one before is taken down, and set back."""
+        self.look()
+        self.stages[stage] = 0
+        # See proc(5): the kernel starts again from the resident size of now.
+        Path(f"/proc/{self._root.pid}/clear_refs").write_text("5", encoding="ascii")
 
     def look(self) -> int:
         """Read once. Returns what process and descendants take together now, bytes."""
-        self.own = max(self.own, memory(self._root.pid, "status", "VmHWM"))
+        high = memory(self._root.pid, "status", "VmHWM")
+        self.own = max(self.own, high)
+        if self.stages:
+            stage = next(reversed(self.stages))
+            self.stages[stage] = max(self.stages[stage], high)
         programs = defaultdict[str, int](int)
         for process in self._descendants():
             with contextlib.suppress(psutil.Error):
@@ -92,16 +108,23 @@ def measure_one(film: Film, language: str, folder: Path) -> Result:
     command = [
         str(Path(sys.executable).with_name("loc")), "run", str(film.video), "--lang", language,
         "--translation", f"{language}={film.texts[language]}", "--work-dir", str(folder / "store"),
-        "-o", f"{folder / 'out'}/", "--quiet",
+        "-o", f"{folder / 'out'}/", "--json",
     ]  # fmt: skip
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     watch = Watch(process.pid)
+    begun: queue.SimpleQueue[str] = queue.SimpleQueue()
+    listener = threading.Thread(target=_hear_stages, args=(process, begun))
+    listener.start()
     ended = 0
     while not ended:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                watch.enter(begun.get_nowait())
         watch.look()
         time.sleep(INTERVAL_S)
-        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        ended, status = os.waitpid(process.pid, os.WNOHANG)
+    listener.join()
     code = os.waitstatus_to_exitcode(status)
     if code not in (0, 3):
         raise SystemExit(f"loc run ended with {code}.")
@@ -109,9 +132,18 @@ def measure_one(film: Film, language: str, folder: Path) -> Result:
         "seconds": round(time.monotonic() - started, 1),
         "loc_mb": round(watch.own / MEGABYTE, 1),
         "tree_mb": round(watch.tree / MEGABYTE, 1),
-        "largest_process_mb": round(usage.ru_maxrss * 1024 / MEGABYTE, 1),
+        "stages_mb": {name: round(size / MEGABYTE, 1) for name, size in watch.stages.items()},
         "children_mb": {name: round(size / MEGABYTE, 1) for name, size in sorted(watch.children.items())},
     }
+
+
+def _hear_stages(process: subprocess.Popen[str], begun: queue.SimpleQueue[str]) -> None:
+    """Hand over the stages of a run as they begin, from its events."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["type"] == "stage-started":
+            begun.put(event["stage"])
 
 
 def slope(minutes: Sequence[float], megabytes: Sequence[float]) -> float:
