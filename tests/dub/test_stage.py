@@ -288,13 +288,6 @@ def test_without_a_sound_track_the_dub_speaks_into_silence(store: WorkDir) -> No
     assert not runner.defects
 
 
-def test_surround_keeps_its_channels(store: WorkDir) -> None:
-    bench = make_bench(store, 4, channels=6)
-    track, _ = bench.dub([a_line("1", 1, 2, "eins")])
-    dub = read_sound(store, track.mix) - read_sound(store, bench.stems.background)  # type: ignore[arg-type]
-    assert np.flatnonzero(np.abs(dub).max(axis=0)).tolist() == [2]
-
-
 def test_no_lines_leave_the_bed(bench: Bench) -> None:
     track, _ = bench.dub([])
     bed = read_sound(bench.store, bench.stems.background)  # type: ignore[arg-type]
