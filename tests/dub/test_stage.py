@@ -260,7 +260,7 @@ def test_a_moved_line_is_not_spoken_again(bench: Bench) -> None:
 
 
 def test_one_edited_line_costs_only_its_own_actions(store: WorkDir) -> None:
-    bench = make_bench(store, 3.5 * BLOCK_SAMPLES / SAMPLE_RATE, channels=1)
+    bench = make_bench(store, 3.5 * BLOCK_SAMPLES / SAMPLE_RATE)
     lines = [a_line(str(index), 10 * index + 1, 10 * index + 4, "text" * 4) for index in range(10)]
     bench.dub(lines)
     edited = [*lines[:1], a_line("1", 11, 14, "anders" * 3), *lines[2:]]
