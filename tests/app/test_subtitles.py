@@ -286,7 +286,7 @@ def test_a_line_that_is_split_stays_its_speakers_and_a_name_in_the_edit_counts()
 def test_out_and_back_in_another_format_changes_nothing(case: Case, form: Form) -> None:
     case.run()
     shown = shown_lines(*case.arguments, "translation")
-    data = drawn_as_titles(shown, a_source(SECOND, 1), case.tell) if form == "ass" else written(shown, "vtt")
+    data = drawn_as_titles(shown, a_source(SECOND), case.tell) if form == "ass" else written(shown, "vtt")
     file = case.video.with_name(f"edited.{form}")
     file.write_bytes(data)
     done = import_text(*case.arguments, "translation", file, lambda *_: None)
@@ -322,9 +322,9 @@ def test_where_no_font_can_be_told_the_player_chooses_and_it_is_said(
 ) -> None:
     monkeypatch.setattr(fonts, "_installed", lambda: ())
     shown = Shown((Cue(0, SECOND, "はい"),), ("ja", None))
-    assert b"Style: Default,sans-serif," in drawn_as_titles(shown, a_source(SECOND, 1), case.tell)
+    assert b"Style: Default,sans-serif," in drawn_as_titles(shown, a_source(SECOND), case.tell)
     assert case.told == ["no-font"]
-    burnt = a_source(SECOND, 1).model_copy(update={"subtitled": Subtitled(texts=1, top=0.8, foot=0.9)})
+    burnt = a_source(SECOND).model_copy(update={"subtitled": Subtitled(texts=1, top=0.8, foot=0.9)})
     assert b",0,8,5,5,3,-1" in drawn_as_titles(shown, burnt, case.tell), "above what the picture shows"
 
 
