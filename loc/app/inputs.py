@@ -50,7 +50,8 @@ class OwnOutputError(InputError):
 
 
 def target_languages(settings: Settings) -> tuple[str, ...]:
-    """The target languages, checked, each once, in the order given; without any, that of --audio.
+    """The target languages, checked, each once, in the order given; without any, that of --audio, `ASSUMED`
+    where nobody says it.
 
     Raises:
         UsageError: none, an unknown tag, or the same as the source.
