@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from loc.stage import FINALS, HEAR, SPEAKERS, Stage
 from stages.deliver import contract as deliver_contract
 from stages.deliver import stage as deliver
+from stages.dub import casting
 from stages.dub import contract as dub_contract
 from stages.dub import stage as dub
 from stages.ingest import contract as ingest_contract
@@ -30,7 +33,12 @@ STAGES: tuple[Stage, ...] = (
         also=(SPEAKERS,),
     ),
     Stage(
-        "translate", "translation", translate_contract.Inputs, translate.run, per_language=True, backend=True
+        "translate",
+        "translation",
+        translate_contract.Inputs,
+        partial(translate.run, voices=casting.voices),
+        per_language=True,
+        backend=True,
     ),
     Stage("dub", "dub", dub_contract.Inputs, dub.run, per_language=True, backend=True, also=(SPEAKERS, HEAR)),
     Stage(

@@ -59,6 +59,11 @@ class VoiceRequest:
         return {"voice_class": self.voice_class, "variant": self.variant, **spoken}
 
     @property
+    def recording(self) -> Ref | None:
+        """What of it stands in keys as an input."""
+        return self.reference.sound if self.reference is not None else None
+
+    @property
     def stock(self) -> VoiceRequest:
         """What is left for an engine that neither imitates nor has the voice by this name."""
         return VoiceRequest(self.voice_class, self.variant)

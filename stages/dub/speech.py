@@ -97,9 +97,9 @@ def speak(
     language = context.language
 
     def make(out: Out) -> None:
-        if voice.reference is not None:
+        if voice.recording is not None:
             # Verified before somebody else reads it.
-            context.store.open_object(voice.reference.sound)
+            context.store.open_object(voice.recording)
         spoken = backend.speak(text, language, voice, rate, take)
         scale = SAMPLE_RATE / spoken.sample_rate
         phones = scaled(spoken.phones, scale)
@@ -120,7 +120,7 @@ def speak(
         site=context.site("dub", unit),
         inputs={
             "text": digest_value(text),
-            **({"reference": voice.reference.sound} if voice.reference is not None else {}),
+            **({"reference": voice.recording} if voice.recording is not None else {}),
         },
         params={
             "language": language,

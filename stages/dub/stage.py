@@ -6,15 +6,12 @@ Work goes in rounds, each one batch of independent actions: all lines at normal 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from loc.artifacts import (
     BLOCK_SAMPLES,
     SAMPLE_RATE,
-    BankMatch,
     Clip,
     DubTrack,
     Line,
@@ -23,7 +20,6 @@ from loc.artifacts import (
     Slowed,
     Sound,
     Source,
-    Speaker,
     Stems,
     Transcript,
 )
@@ -35,17 +31,14 @@ from loc.retimed import retimed
 from loc.runner import Made
 from loc.stage import Context
 from loc.store.keys import digest_value
-from stages.dub import bank, mix, own_voice, reference, saying, speech
+from stages.dub import bank, casting, mix, own_voice, saying, speech
 from stages.dub.bed import bed
-from stages.dub.contract import Inputs, Reference, Synthesiser, VoiceRequest
+from stages.dub.contract import Inputs, Synthesiser, VoiceRequest
 from stages.dub.fit import MAX_RATE, MAX_STRETCH, Placed, Slot, choose_rates, place_lines
 from stages.dub.hearing import Judged
 from stages.dub.saying import Said, Wish
 from stages.dub.slowing import Lines, in_programme, slow_picture
 from stages.dub.speech import Speech
-
-UNKNOWN_VOICE = VoiceRequest("low", 0)
-"""For lines without a known speaker."""
 
 SILENCE_CHANNELS = 2
 """Channels of the mix where the source has no sound track."""
@@ -74,8 +67,9 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
     if context.job.as_spoken:
         return _own_voice(context, source, inputs.stems.get(), transcript, translation.lines)
     lines = list(_speakable(context, translation.lines, source.samples, silent))
-    requests, matched = _imitating(context, inputs, transcript, lines, voices(transcript.speakers))
-    spoken, slowed = _speak(context, lines, requests, source, silent)
+    heard = {line.speaker for line in lines}
+    cast_as = casting.cast_speakers(context, inputs.stems, transcript, heard)
+    spoken, slowed = _speak(context, lines, cast_as.requests, source, silent)
     shown = _clock(context, source, slowed)
     _tell_slowed(context, slowed, shown.samples - source.samples)
     placed = place_lines(
@@ -106,9 +100,9 @@ def run(context: Context, inputs: Inputs) -> DubTrack:
         mix=mixed,
         loudness=loudness,
         slowed=slowed,
-        matches=matched,
+        matches=cast_as.matched,
         bank_voices=bank.spoken_by(
-            context, {name: one for name, one in requests.items() if name in {line.speaker for line in lines}}
+            context, {name: one for name, one in cast_as.requests.items() if name in heard}
         ),
     )
 
@@ -122,7 +116,7 @@ def _own_voice(
     heard = stems.speech or source.master
     silent: list[Silent] = []
     speakable = list(_speakable(context, lines, source.samples, silent))
-    spoken = _natural(context, speakable, voices(transcript.speakers), silent)
+    spoken = _natural(context, speakable, casting.by_class(transcript.speakers), silent)
     known = [line for line in speakable if line.id in spoken]
     made = context.runner.map(
         [
@@ -145,49 +139,8 @@ def _own_voice(
     )
 
 
-def voices(speakers: Sequence[Speaker]) -> dict[str, VoiceRequest]:
-    """The voice of each speaker: their class, and a variant by their order within it."""
-    seen: Counter[str] = Counter()
-    requests = {}
-    for speaker in speakers:
-        requests[speaker.id] = VoiceRequest(speaker.voice_class, seen[speaker.voice_class])
-        seen[speaker.voice_class] += 1
-    return requests
-
-
-def _imitating(
-    context: Context,
-    inputs: Inputs,
-    transcript: Transcript,
-    lines: Sequence[Line],
-    requests: Mapping[str, VoiceRequest],
-) -> tuple[Mapping[str, VoiceRequest], tuple[BankMatch, ...]]:
-    """The voices of speakers, with a recording of each where an engine imitates, and who was known again by
-    the bank; who cannot be imitated is told."""
-    engines = _engines(context)
-    requests = bank.cast_voices(context, engines[0], requests)
-    heard = {line.speaker for line in lines}
-    people = [speaker for speaker in transcript.speakers if speaker.id in heard]
-    requests, matched = bank.known_again(context, engines[0], people, requests)
-    if not any(engine.traits.clones for engine in engines):
-        return requests, matched
-    speaking = [
-        speaker
-        for speaker, request in requests.items()
-        if speaker in heard and request.name is None and request.reference is None
-    ]
-    found = reference.recordings(context, inputs.stems.get(), transcript, speaking)
-    done = dict(requests)
-    for speaker, recording in found.items():
-        if isinstance(recording, Reference):
-            done[speaker] = replace(requests[speaker], reference=recording)
-        elif engines[0].traits.clones:
-            why = f"It is not imitated. {reference.refusal(recording)}"
-            if engines[0].traits.has_classes:
-                context.notice("not-imitated", f"{speaker}: {why}")
-            else:
-                context.runner.defect("dub", f"speaker {speaker}", "not-imitated", why, context.language)
-    return done, matched
+def _voice(line: Line, requests: Mapping[str, VoiceRequest]) -> VoiceRequest:
+    return requests.get(line.speaker or "", casting.UNKNOWN_VOICE)
 
 
 def _unit(line: Line) -> str:
@@ -220,12 +173,6 @@ def _slot(line: Line, end: int) -> Slot:
     return Slot(start, max(start + 1, min(line.stop, end)), line.speaker)
 
 
-def _engines(context: Context) -> list[Synthesiser]:
-    """The chosen engine, and those that may mend what it fails."""
-    found = [context.backend("dub", context.language), *context.others("dub", context.language)]
-    return [cast(Synthesiser, engine) for engine in found]
-
-
 def _speak(
     context: Context,
     lines: Sequence[Line],
@@ -235,9 +182,11 @@ def _speak(
 ) -> tuple[list[_Spoken], tuple[Slowed, ...]]:
     """Speak every line at normal speed, then again those that do not fit; and where the picture is slowed.
     Slots are those of the slowed programme."""
-    engines = _engines(context)
+    engines = casting.engines(context)
     wishes = {
-        line.id: Wish(line, requests.get(line.speaker or "", UNKNOWN_VOICE), take=_wanted_take(context, line))
+        line.id: Wish(
+            line, requests.get(line.speaker or "", casting.UNKNOWN_VOICE), take=_wanted_take(context, line)
+        )
         for line in lines
     }
     natural = _heard(context, saying.say(context, engines, list(wishes.values())), lines, silent)
@@ -329,9 +278,9 @@ def _natural(
 ) -> dict[str, Speech]:
     """Every line by an engine that knows its phones, at normal speed, by id; those that failed go to
     `silent`."""
-    engines = _engines(context)
+    engines = casting.engines(context)
     timing = [engine for engine in engines if engine.traits.times_phones] or engines
-    wishes = [Wish(line, requests.get(line.speaker or "", UNKNOWN_VOICE)) for line in lines]
+    wishes = [Wish(line, _voice(line, requests)) for line in lines]
     said = _heard(context, saying.say(context, timing, wishes), lines, silent)
     return {ident: item.speech for ident, item in saying.timed(context, timing, said, wishes).items()}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from loc.artifacts import Transcript
+from loc.artifacts import Ref, Stems, Transcript
 from loc.backend import Backend
 from loc.errors import LocError
-from loc.stage import Slot
+from loc.stage import Context, Slot
 from stages.translate.dialogue import Answer
 from stages.translate.scene import Long, Scene
 
@@ -17,6 +17,25 @@ from stages.translate.scene import Long, Scene
 @dataclass(frozen=True)
 class Inputs:
     transcript: Slot[Transcript]
+    stems: Slot[Stems]
+
+
+class Voice(Protocol):
+    """A voice as it will be asked for when lines are spoken."""
+
+    @property
+    def recording(self) -> Ref | None:
+        """What is imitated, where something is."""
+        ...
+
+    def params(self) -> Mapping[str, str | int]:
+        """What else tells it from others."""
+        ...
+
+
+Voices = Callable[[Context, Slot[Stems], Transcript], Mapping[str | None, Voice]]
+"""The voice of every speaker who says something, and, under None, of lines whose speaker is not known. Raises
+InputError where one that the user named cannot be used."""
 
 
 @dataclass(frozen=True)

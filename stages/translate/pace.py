@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from loc.artifacts import Frozen
-from loc.backend import Backend, StockVoice
+from loc.backend import Backend
 from loc.runner import Action, Make, Out
 from loc.stage import Context
+from stages.translate.contract import Voice
 from stages.translate.fitting import counting, units
 
-PACE_VERSION = 1
+PACE_VERSION = 2
 
 SAMPLES: Mapping[str, tuple[str, ...]] = {
     "de": (
@@ -108,19 +109,22 @@ class Speaks(Backend, Protocol):
         ...
 
 
-def measure(context: Context, engine: Speaks, voice_class: str) -> tuple[Action, Make]:
+def measure(context: Context, engine: Speaks, unit: str, voice: Voice) -> tuple[Action, Make]:
     """Measure how fast a voice speaks.
 
-    Reads: nothing of the job: a fixed text in its language.
+    Reads: a fixed text in the language of the lines; the recording that is imitated, where one is.
     Leaves out: every line; which speakers have the voice.
     """
     language = context.language
     assert language is not None
 
     def make(out: Out) -> None:
+        if voice.recording is not None:
+            # Verified before somebody else reads it.
+            context.store.open_object(voice.recording)
         seconds, said = 0.0, 0
         for text in SAMPLES[language]:
-            spoken = engine.speak(text, language, StockVoice(voice_class), 1.0)
+            spoken = engine.speak(text, language, voice, 1.0)
             seconds += _sounding(spoken.audio) / spoken.sample_rate
             said += units(text, language)
         out.model("pace", Pace(units_per_second=round(said / max(seconds, 0.1), 2)))
@@ -128,9 +132,9 @@ def measure(context: Context, engine: Speaks, voice_class: str) -> tuple[Action,
     action = Action(
         name="translate.pace",
         version=PACE_VERSION,
-        site=context.site("translate", f"{voice_class} voice"),
-        inputs={},
-        params={"language": language, "voice_class": voice_class},
+        site=context.site("translate", unit),
+        inputs={"reference": voice.recording} if voice.recording is not None else {},
+        params={"language": language, **voice.params()},
         backend=(engine.card.id, engine.card.version),
         programs={**engine.fingerprint(), **counting(language)},
     )

@@ -11,17 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loc.app.languages import NAMES
-from loc.artifacts import Frozen, Line, Reason, Transcript
+from loc.artifacts import Frozen, Line, Reason, Stems, Transcript
 from loc.backend import Backend
 from loc.errors import LocError, MissingError
 from loc.glossary import occurring
 from loc.runner import Action, Made, Make, Out
-from loc.stage import Context
+from loc.stage import Context, Slot
 from loc.store.keys import digest_value
 from stages.translate import pace, sentences
 from stages.translate.batches import Batches
 from stages.translate.checks import missing_terms
-from stages.translate.contract import SceneTranslator, SentenceTranslator
+from stages.translate.contract import SceneTranslator, SentenceTranslator, Voices
 from stages.translate.dialogue import Answer
 from stages.translate.faults import failure
 from stages.translate.fitting import counting, limit, rooms, units
@@ -58,15 +58,21 @@ def fit(
     programs: Mapping[str, str],
     transcript: Transcript,
     lines: Sequence[Line],
+    stems: Slot[Stems],
+    voices: Voices,
 ) -> tuple[list[Line], list[Made | LocError]]:
     """Lines with those rewritten that do not fit, and what was made for it or failed.
 
-    Nothing happens where the translator cannot rewrite, no voice speaks the lines, or none knows its pace.
+    Nothing happens where the translator cannot rewrite, no voice speaks the lines, or none can be timed.
+
+    Raises:
+        NotMade: in look mode, when a recording that a voice imitates has not been cut.
+        InputError: a voice that the user named cannot be used.
     """
     source = transcript.language or ctx.job.source_language
     if source is None or not isinstance(translator, SceneTranslator | SentenceTranslator):
         return list(lines), []
-    paces = _paces(ctx, transcript)
+    paces = _paces(ctx, stems, transcript, voices)
     overlong = _overlong(ctx, source, transcript, lines, paces) if paces else []
     if isinstance(translator, SentenceTranslator):
         # Part of a sentence has no other wording of its own.
@@ -86,8 +92,10 @@ def _whole(transcript: Transcript) -> set[str]:
     return {spoken[span.start].id for span in sentences.passages(spoken) if len(span) == 1}
 
 
-def _paces(ctx: Context, transcript: Transcript) -> dict[str | None, float]:
-    """Speaker -> units per second of the voice; empty where it cannot be known."""
+def _paces(
+    ctx: Context, stems: Slot[Stems], transcript: Transcript, voices: Voices
+) -> dict[str | None, float]:
+    """Speaker -> units per second of their voice; without those of whom it cannot be known."""
     assert ctx.language is not None
     try:
         engine = ctx.backend("dub", ctx.language)
@@ -103,18 +111,27 @@ def _paces(ctx: Context, transcript: Transcript) -> dict[str | None, float]:
             "text for it here: no line is shortened to fit.",
         )
         return {}
-    classes = {speaker.id: speaker.voice_class for speaker in transcript.speakers}
-    wanted = sorted({"low", *classes.values()})
-    made = ctx.runner.attempt([pace.measure(ctx, engine, voice_class) for voice_class in wanted])
-    if any(isinstance(result, LocError) for result in made):
-        ctx.notice("no-pace", f"{engine.card.name} could not be timed: no line is shortened for it.")
-        return {}
-    found = {
-        voice_class: result.model("pace", pace.Pace).units_per_second
-        for voice_class, result in zip(wanted, made, strict=True)
-        if isinstance(result, Made)
+    speaking = voices(ctx, stems, transcript)
+    made = ctx.runner.attempt(
+        [pace.measure(ctx, engine, _unit_of(speaker), voice) for speaker, voice in speaking.items()]
+    )
+    untimed = [speaker for speaker, one in zip(speaking, made, strict=True) if isinstance(one, LocError)]
+    if untimed:
+        reason = next(one for one in made if isinstance(one, LocError))
+        ctx.notice(
+            "no-pace",
+            f"{engine.card.name} could not be timed, and no line is shortened for the "
+            f"{', the '.join(map(_unit_of, untimed))}: {reason}",
+        )
+    return {
+        speaker: one.model("pace", pace.Pace).units_per_second
+        for speaker, one in zip(speaking, made, strict=True)
+        if isinstance(one, Made)
     }
-    return {None: found["low"], **{speaker: found[one] for speaker, one in classes.items()}}
+
+
+def _unit_of(speaker: str | None) -> str:
+    return f"voice of {speaker}" if speaker is not None else "voice of lines without a speaker"
 
 
 def _overlong(
@@ -128,7 +145,9 @@ def _overlong(
     terms = ctx.job.glossary.terms(source, ctx.language)
     found = []
     for segment, line, room in zip(transcript.segments, lines, rooms(lines), strict=True):
-        most = limit(room, paces.get(line.speaker, paces[None]))
+        if line.speaker not in paces:
+            continue
+        most = limit(room, paces[line.speaker])
         if line.text and units(line.text, ctx.language) > most:
             own = occurring(terms, segment.text)
             found.append(_Overlong(line, Long(source, ctx.language, segment.text, line.text, most, own)))

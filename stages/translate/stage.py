@@ -25,6 +25,7 @@ from stages.translate.contract import (
     SentenceTranslator,
     Translated,
     Translator,
+    Voices,
 )
 from stages.translate.dialogue import Answer, InVain
 from stages.translate.faults import failure
@@ -48,13 +49,16 @@ class TranslatedLine(Frozen):
     unknown_words: int
 
 
-def run(ctx: Context, inputs: Inputs) -> Translation:
+def run(ctx: Context, inputs: Inputs, voices: Voices) -> Translation:
     """The lines of the target language.
+
+    Args:
+        voices: who will speak them, by whose pace lines that take too long are shortened.
 
     Raises:
         NotMade: in look mode, when the transcript or a line has not been made.
         MissingError: there is no source text, its language is not known, or most lines failed.
-        InputError: the supplied translation cannot be read.
+        InputError: the supplied translation cannot be read, or a voice that the user named not be used.
     """
     assert ctx.language is not None
     transcript = inputs.transcript.get()
@@ -73,7 +77,9 @@ def run(ctx: Context, inputs: Inputs) -> Translation:
         if made:
             translator = ctx.backend(NAME, ctx.language)
             programs = _programs(ctx, translator, _source_language(ctx, transcript))
-            lines, rewritten = rewriting.fit(ctx, translator, programs, transcript, lines)
+            lines, rewritten = rewriting.fit(
+                ctx, translator, programs, transcript, lines, inputs.stems, voices
+            )
         lines = _noted(ctx, transcript, lines)
         origin, cost = "translated", _sum(ctx, [*made.values(), *rewritten])
     failed = [line for line in lines if line.failed]

@@ -30,7 +30,7 @@ from loc.app.subtitles import (
     written,
 )
 from loc.app.supplied import imported
-from loc.artifacts import Segment, SpeakerMark, Subtitled, Transcript
+from loc.artifacts import Segment, SpeakerMark, Subtitled, Transcript, Translation
 from loc.backend import Backend, Card, Host
 from loc.errors import InputError, MissingError, StorageError, UsageError
 from loc.events import EventBus
@@ -40,9 +40,9 @@ from loc.runner import Runner
 from loc.settings import Settings
 from loc.stage import Context, Slot, Stage
 from loc.store.workdir import WorkDir
-from stages.translate.contract import Inputs, Translated
-from stages.translate.stage import run as translate
+from stages.translate.contract import Translated
 from tests.dub.test_stage import a_source
+from tests.translate.test_stage import translate
 
 SECOND = 48_000
 EDGE = 7
@@ -184,6 +184,15 @@ def transcribe(context: Context, _inputs: Nothing) -> Transcript:
     return Transcript(language="en", origin="recognised", segments=segments, dropped=(), speakers=())
 
 
+@dataclass(frozen=True)
+class Heard:
+    transcript: Slot[Transcript]
+
+
+def translated(context: Context, inputs: Heard) -> Translation:
+    return translate(context, inputs.transcript.get())
+
+
 class Case:
     """One video and its work directory."""
 
@@ -193,7 +202,7 @@ class Case:
         backends: dict[str, type[Backend]] = {"translate/shouter": Shouter}
         stages = (
             Stage("transcribe", "transcript", Nothing, transcribe, per_language=False, backend=False),
-            Stage("translate", "translation", Inputs, translate, per_language=True, backend=True),
+            Stage("translate", "translation", Heard, translated, per_language=True, backend=True),
         )
         self.graph = Graph(stages, backends)
         self.told: list[str] = []
@@ -211,7 +220,7 @@ class Case:
         runner = Runner(self.store, EventBus())
         backend = Shouter(Host(self.settings, self.video.parent))
         context = Context(runner, self.settings, job, lambda *_: backend, "ja")
-        translate(context, Inputs(Slot("transcript", transcribe(context, Nothing()))))
+        translate(context, transcribe(context, Nothing()))
         return list(Shouter.heard)
 
     def export(self, kind: Any = "translation") -> str:

@@ -27,6 +27,7 @@ from loc.artifacts import (
     Phones,
     Ref,
     Render,
+    Segment,
     Source,
     Speaker,
     Stems,
@@ -42,7 +43,7 @@ from loc.runner import NotMade, Runner
 from loc.settings import Settings
 from loc.stage import Context, Job, Slot
 from loc.store.workdir import WorkDir
-from stages.dub import people, stage
+from stages.dub import casting, people, stage
 from stages.dub.contract import Inputs, Spoken, Traits, VoiceRequest
 from stages.dub.fit import GAP
 from stages.dub.people import Sidecar
@@ -293,11 +294,40 @@ def test_no_lines_leave_the_bed(bench: Bench) -> None:
 
 
 def test_voices_are_told_apart_within_their_class() -> None:
-    assert stage.voices(transcript().speakers) == {
+    assert casting.by_class(transcript().speakers) == {
         "s1": VoiceRequest("low", 0),
         "s2": VoiceRequest("high", 0),
         "s3": VoiceRequest("low", 1),
     }
+
+
+def test_lines_are_timed_by_the_voices_that_will_speak_them(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [(0, "s3"), (2, None), (4, "s1"), (6, "s2"), (8, "s2")]
+    segments = tuple(
+        Segment(id=str(second), start=second * SAMPLE_RATE, stop=(second + 1) * SAMPLE_RATE, speaker=speaker,
+                text="" if speaker == "s2" else "One.", words=(), confidence=None)
+        for second, speaker in said
+    )  # fmt: skip
+    spoken = transcript().model_copy(update={"segments": segments})
+    people.keep(tmp_path, "anna", wav(np.sin(np.arange(5 * SAMPLE_RATE, dtype=np.float32) / 50)), Sidecar(),
+                replace=False)  # fmt: skip
+    cast = CastFile("video.cast.toml", frozenset(), voices={"s1": {"": "anna"}})
+    job = Job(Path("video.mp4"), "0" * 64, 1, ("de",), "en", cast=cast)
+    settings = Settings(work_dir=bench.store.root, data_dir=tmp_path)
+    runner = Runner(bench.store, EventBus(), run="test")
+    context = Context(runner, settings, job, lambda *_: bench.engine, "de")
+
+    plain = casting.voices(context, Slot.pending("separate"), spoken)
+    assert plain == {"s3": VoiceRequest("low", 1), None: VoiceRequest("low", 0), "s1": VoiceRequest("low", 0)}
+    monkeypatch.setattr(Buzzer, "traits", Traits(clones=True))
+    timed = casting.voices(context, Slot("separate", bench.stems), spoken)
+    assert timed["s1"].recording is not None
+    assert (
+        timed["s1"]
+        == casting.cast_speakers(context, Slot("separate", bench.stems), spoken, {"s1"}).requests["s1"]
+    )
 
 
 def test_the_rights_to_a_voice_of_the_bank_go_into_the_report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -17,11 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loc import packages
-from loc.artifacts import SAMPLE_RATE
+from loc.artifacts import SAMPLE_RATE, Transcript
 from loc.backend import Card
-from loc.errors import ChildError, MissingError
+from loc.errors import ChildError, DamagedObjectError, MissingError
 from loc.events import Notice
 from loc.stage import Context
+from loc.store.workdir import WorkDir
 from stages.translate import pace
 from stages.translate.contract import Translated
 from stages.translate.fitting import BORROW, GAP, LEAST, limit, morae, rooms, units
@@ -29,7 +31,16 @@ from stages.translate.rewriting import is_better
 from stages.translate.scene import Long
 from tests.endpoint import Answered, Asked, Endpoint, chat, serving
 from tests.translate.test_llm import Open, opened, told_of  # noqa: F401 - fixtures
-from tests.translate.test_stage import SECOND, Talker, context, events, shouter, transcript, translate  # noqa: F401
+from tests.translate.test_stage import (  # noqa: F401
+    SECOND,
+    Role,
+    Talker,
+    context,
+    events,
+    shouter,
+    transcript,
+    translate,
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ def test_what_is_taken_for_better() -> None:
 
 
 class Voice:
-    """Says ten letters in a second, after half a second of silence."""
+    """Says ten letters in a second, after half a second of silence; with the higher voice, twice as many."""
 
     card: ClassVar[Card] = Card(
         stage="dub",
@@ -102,10 +113,11 @@ class Voice:
     def fingerprint(self) -> Mapping[str, str]:
         return {"tongue": str(self.letters_per_second)}
 
-    def speak(self, text: str, language: str, voice: Any, rate: float) -> Any:
+    def speak(self, text: str, language: str, voice: Role, rate: float) -> Any:
         self.says(text)
-        assert (voice.voice_class, voice.variant, voice.name, rate) == ("low", 0, None, 1.0)
-        sound = np.ones(int(1000 * units(text, language) / self.letters_per_second), np.float32)
+        assert rate == 1.0
+        speed = self.letters_per_second * (2 if voice.voice_class == "high" else 1)
+        sound = np.ones(int(1000 * units(text, language) / speed), np.float32)
         return SimpleNamespace(audio=np.pad(sound, (500, 0)), sample_rate=1000)
 
     def close(self) -> None:
@@ -131,6 +143,14 @@ def dubbed(given: Context, translator: Any, voice: Any) -> Context:
     return replace(given, backend=backend)
 
 
+def two_speakers(*texts: str) -> Transcript:
+    """What `transcript` makes of it, said by a and b in turn."""
+    said = transcript(*texts)
+    in_turn = zip(said.segments, itertools.cycle("ab"))
+    segments = tuple(one.model_copy(update={"speaker": speaker}) for one, speaker in in_turn)
+    return said.model_copy(update={"segments": segments})
+
+
 LONG = "Extraordinary verbosity continues immeasurably."
 """43 letters; a line here has two seconds, and none after them: 23 letters at ten a second."""
 
@@ -145,6 +165,55 @@ def test_a_line_that_does_not_fit_is_said_in_other_words_once(context: Any) -> N
     again = dubbed(context(), talker, Voice())
     assert translate(again, transcript("Go.", LONG, "Stay.")) == made
     assert (again.runner.misses, talker.heard) == (0, [LONG])
+
+
+def test_each_line_is_held_against_the_pace_of_its_own_speaker(context: Any) -> None:  # noqa: F811
+    def roles(*_: object) -> Mapping[str | None, Role]:
+        return {"a": Role("high"), "b": Role("low")}
+
+    talker = Short()
+    made = translate(dubbed(context(), talker, Voice()), two_speakers(LONG, LONG), roles)
+    assert [line.text for line in made.lines] == [LONG.upper(), "A LITTLE SHORTER SENTENCE."]
+
+
+def test_a_voice_is_timed_again_where_it_imitates_another_recording(context: Any, store: WorkDir) -> None:  # noqa: F811
+    heard: list[str] = []
+    recordings = [store.put_bytes(b"one"), store.put_bytes(b"other")]
+    for recording in (recordings[0], recordings[1], recordings[0]):
+        voices = {"a": Role(recording=recording), "b": Role(recording=recordings[0])}
+        given = dubbed(context(), Talker(), Voice(says=heard.append))
+        translate(given, two_speakers("Go.", "Stay."), lambda *_, voices=voices: voices)
+    assert heard == 2 * list(pace.SAMPLES["es"])
+
+
+def test_a_recording_that_was_damaged_is_not_imitated(context: Any, store: WorkDir) -> None:  # noqa: F811
+    recording = store.put_bytes(b"a voice")
+    damaged = store.object_path(recording.sha256)
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"another")
+    heard: list[str] = []
+    given = dubbed(context(), Short(), Voice(says=heard.append))
+    with pytest.raises(DamagedObjectError):
+        translate(given, transcript(LONG), lambda *_: {"a": Role(recording=recording)})
+    assert heard == []
+
+
+def test_of_a_speaker_whose_voice_cannot_be_timed_no_line_is_shortened(
+    context: Any, events: list[Any]  # noqa: F811
+) -> None:  # fmt: skip
+    class Hoarse(Voice):
+        def speak(self, text: str, language: str, voice: Role, rate: float) -> Any:
+            if voice.voice_class == "high":
+                raise ChildError("The voice is hoarse.")
+            return super().speak(text, language, voice, rate)
+
+    def roles(*_: object) -> Mapping[str | None, Role]:
+        return {"a": Role("high"), "b": Role("low")}
+
+    made = translate(dubbed(context(), Short(), Hoarse()), two_speakers(LONG, LONG), roles)
+    assert [line.text for line in made.lines] == [LONG.upper(), "A LITTLE SHORTER SENTENCE."]
+    [notice] = [event for event in events if isinstance(event, Notice)]
+    assert (notice.code, "the voice of a: " in notice.message) == ("no-pace", True)
 
 
 def test_what_is_still_too_long_is_taken_shorter_and_noted(context: Any) -> None:  # noqa: F811

@@ -21,16 +21,16 @@ from loc.glossary import Glossary
 from loc.policy.licences import Purpose
 from loc.runner import Runner
 from loc.settings import Settings, load_settings
-from loc.stage import Context, Job, Slot
+from loc.stage import Context, Job
 from loc.store.workdir import WorkDir
 from stages.translate import llm
-from stages.translate.contract import Inputs, SceneTranslator
+from stages.translate.contract import SceneTranslator
 from stages.translate.dialogue import Answer, read_lines, read_plain
 from stages.translate.llm import Llm
 from stages.translate.scene import MAX_LINES, Long, Said, Scene
-from stages.translate.stage import run
 from tests.endpoint import Answered, Asked, Endpoint, chat, serving, shouted
 from tests.translate.test_stage import SECOND, transcript
+from tests.translate.test_stage import translate as translate_film
 
 LINES = ("One dog.", "Two cats.", "Three birds.", "Four bears.")
 SHOUTED = tuple(f"¡{line.upper()}!" for line in LINES)
@@ -498,7 +498,7 @@ def context(store: WorkDir, opened: Open) -> Callable[..., Context]:
 
 
 def dub(context: Context, *texts: str) -> Translation:
-    return run(context, Inputs(Slot("transcript", transcript(*texts))))
+    return translate_film(context, transcript(*texts))
 
 
 def test_it_is_a_translator_of_scenes(opened: Open) -> None:
@@ -599,12 +599,12 @@ def test_speakers_who_have_a_name_of_their_own_are_told_by_it(endpoint: Endpoint
         for ident, name in (("a", "Anna"), ("b", None))
     ]
     polite = CastFile("x", frozenset(), {}, (Manner("a", "b", "es", register="polite"),))
-    run(context(polite), Inputs(Slot("transcript", spoken.model_copy(update={"speakers": tuple(people)}))))
+    translate_film(context(polite), spoken.model_copy(update={"speakers": tuple(people)}))
     assert "1. Anna: " in endpoint.asked[0].prompt
     assert "2. B: " in endpoint.asked[0].prompt
     assert "Anna to B: uses polite forms." in endpoint.asked[0].prompt
     both = [one.model_copy(update={"name": "Anna"}) for one in people]
-    run(context(polite), Inputs(Slot("transcript", spoken.model_copy(update={"speakers": tuple(both)}))))
+    translate_film(context(polite), spoken.model_copy(update={"speakers": tuple(both)}))
     assert "1. A: " in endpoint.asked[1].prompt
 
 

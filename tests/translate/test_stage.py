@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from loc.app.languages import is_language
-from loc.artifacts import Segment, Transcript, Translation
+from loc.artifacts import Ref, Segment, Stems, Transcript, Translation
 from loc.backend import Card, Host
 from loc.errors import ChildError, InputError, MissingError
 from loc.events import ActionDone, Event, EventBus
@@ -20,7 +20,7 @@ from loc.runner import NotMade, Runner
 from loc.settings import Settings
 from loc.stage import Context, Job, Slot, SuppliedText
 from loc.store.workdir import WorkDir
-from stages.translate.contract import Inputs, Translated
+from stages.translate.contract import Inputs, Translated, Voice, Voices
 from stages.translate.faults import failure
 from stages.translate.kin import NEAR, ONE
 from stages.translate.stage import run
@@ -106,8 +106,24 @@ def context(store: WorkDir, shouter: Shouter, events: list[Event]) -> Callable[.
     return make
 
 
-def translate(context: Context, spoken: Transcript) -> Translation:
-    return run(context, Inputs(Slot("transcript", spoken)))
+@dataclass(frozen=True)
+class Role:
+    """A voice by class alone, or one that imitates a recording."""
+
+    voice_class: str = "low"
+    recording: Ref | None = None
+
+    def params(self) -> Mapping[str, str | int]:
+        return {"voice_class": self.voice_class}
+
+
+def all_alike(context: Context, stems: Slot[Stems], spoken: Transcript) -> Mapping[str | None, Voice]:
+    """Everybody who says something has the same voice."""
+    return dict.fromkeys((segment.speaker for segment in spoken.segments), Role())
+
+
+def translate(context: Context, spoken: Transcript, voices: Voices = all_alike) -> Translation:
+    return run(context, Inputs(Slot("transcript", spoken), Slot.pending("separate")), voices)
 
 
 def test_every_segment_becomes_a_line_in_its_place(context: Any) -> None:
