@@ -1,4 +1,4 @@
-"""What a figure was measured on, and where it is written."""
+"""What a figure was measured on, of which code, and where it is written."""
 
 from __future__ import annotations
 
@@ -12,11 +12,22 @@ from typing import Any
 
 Result = dict[str, Any]
 
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench" / "results"
+
 
 def machine() -> Result:
-    """Processor, cores, memory and versions: enough to know what seconds are worth."""
+    """Processor, cores, memory and versions, and the commit: enough to know what seconds are worth, and of
+    what code they are.
+
+    `commit` is None where there is no repository. `uncommitted`: files that differ from it or are not in it,
+    other than results.
+    """
     memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text(encoding="ascii"))
+    changes = _git("status", "--porcelain", "--", ".", f":!{RESULTS.relative_to(ROOT)}")
     return {
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted": None if changes is None else [line[3:] for line in changes.splitlines()],
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(int(memory[1]) / 2**20) if memory else None,
@@ -25,6 +36,15 @@ def machine() -> Result:
         "ffmpeg": _ffmpeg(),
         "load_before": round(os.getloadavg()[0], 2),
     }
+
+
+def _git(*command: str) -> str | None:
+    """What git says of this tree, its end cut off; None where it is none of its own or git is missing."""
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *command], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.rstrip() if done.returncode == 0 else None
 
 
 def _processor() -> str:
