@@ -23,12 +23,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.film import Film, draw, edit_one_line, lengthen, pixels
 from bench.machine import Result, goal, machine, show
-from bench.prediction import Event, Ran, edited_line_misses
+from bench.prediction import Event, Ran, Unit, difference, edited_line_misses, misses
 from loc.store.workdir import WorkDir
 
 CACHED_LIMIT, EDITED_LIMIT, SECOND_LIMIT = 0.02, 0.05, 0.60
@@ -60,7 +60,7 @@ class Job:
         cost = {
             "seconds": round(seconds, 2),
             "processor_seconds": round(processor, 2),
-            "misses": misses(events),
+            "misses": counted(misses(events)),
             "stages": stage_seconds(events),
         }
         print(language, cost, file=sys.stderr)
@@ -76,12 +76,6 @@ def _children_seconds() -> float:
     """Processor seconds of all children that have ended, with theirs."""
     times = os.times()
     return times.children_user + times.children_system
-
-
-def misses(events: Sequence[Event]) -> dict[str, int]:
-    """How often each action was made."""
-    made = Counter(e["action"] for e in events if e["type"] == "action-done" and not e["hit"])
-    return dict(sorted(made.items()))
 
 
 def stage_seconds(events: Sequence[Event]) -> dict[str, float]:
@@ -116,8 +110,8 @@ def measure(film: Film, first: str, second: str, folder: Path) -> Result:
         line = edit_one_line(film.texts[first], text, (number + 1) / (REPEATS + 1))
         cost, after = job.run(first, text)
         expected = edited_line_misses(before, after, f"l{line + 1:04d}")
-        edited.append({**cost, "line": line + 1, "predicted": expected})
-        surprises.append(difference(cost["misses"], expected))
+        edited.append({**cost, "line": line + 1, "predicted": counted(expected)})
+        surprises.append(difference(misses(after.events), expected))
     other, _ = job.run(second, film.texts[second])
     return {
         "machine": machine(),
@@ -141,13 +135,9 @@ def total(cost: Result) -> int:
     return sum(cost["misses"].values())
 
 
-def difference(made: dict[str, int], expected: dict[str, int]) -> dict[str, int]:
-    """By action, how many more were made than expected; nothing where the two agree."""
-    return {
-        action: made.get(action, 0) - expected.get(action, 0)
-        for action in sorted({*made, *expected})
-        if made.get(action, 0) != expected.get(action, 0)
-    }
+def counted(units: Iterable[Unit]) -> dict[str, int]:
+    """Action -> how many."""
+    return dict(sorted(Counter(action for action, _ in units).items()))
 
 
 def pair(text: str) -> tuple[str, Path]:

@@ -30,6 +30,9 @@ Event = dict[str, Any]
 Report = dict[str, Any]
 Range = tuple[int, int]
 
+Unit = tuple[str, str]
+"""An action, and what people call it: `("lipsync.draw", "cut 2, frame 40")`."""
+
 ONCE = ("dub.loudness", "deliver.mux", "deliver.subtitles")
 """What holds every line, and is made once."""
 
@@ -50,15 +53,20 @@ class Ran:
                 assert record is not None
                 yield Made(self.store, record.key, record.outputs, record.detail, event["hit"])
 
+    def placed(self, action: str) -> set[tuple[Range, str]]:
+        """The frames that each action of one name reads, and what people call it."""
+        found = set()
+        for event in self.events:
+            if event["type"] == "action-done" and event["action"] == action:
+                record = self.store.find_action(event["key"])
+                assert record is not None
+                start, stop = record.fields["inputs"]["pictures"]["frames"]
+                found.add(((start, stop), event["unit"]))
+        return found
+
     def frames(self, action: str) -> set[Range]:
         """The frames that each action of one name reads."""
-        found = set()
-        for made in self.made(action):
-            record = self.store.find_action(made.key)
-            assert record is not None
-            start, stop = record.fields["inputs"]["pictures"]["frames"]
-            found.add((start, stop))
-        return found
+        return {frames for frames, _ in self.placed(action)}
 
     def edges(self) -> npt.NDArray[np.int64]:
         """The sample at which each frame appears, and the picture's end."""
@@ -72,8 +80,23 @@ class Ran:
         return {line["line"]: line for line in self.report["lines"]}
 
 
-def edited_line_misses(before: Ran, after: Ran, edited: str) -> dict[str, int]:
-    """Action -> how often it must be made when the text of line `edited` changes.
+def misses(events: Iterable[Event]) -> Iterator[Unit]:
+    """What was made, of all that is told of a run."""
+    for event in events:
+        if event["type"] == "action-done" and not event["hit"]:
+            yield event["action"], event["unit"]
+
+
+def difference(made: Iterable[Unit], expected: Iterable[Unit]) -> dict[str, list[str]]:
+    """What was made and not expected, as often, and what was expected and not made; nothing where the two
+    agree."""
+    own, other = Counter(made), Counter(expected)
+    found = {"not expected": own - other, "not made": other - own}
+    return {name: sorted(map(" ".join, units.elements())) for name, units in found.items() if units}
+
+
+def edited_line_misses(before: Ran, after: Ran, edited: str) -> set[Unit]:
+    """What must be made when the text of line `edited` changes.
 
     Args:
         before, after: the runs with the old and with the new text.
@@ -82,28 +105,37 @@ def edited_line_misses(before: Ran, after: Ran, edited: str) -> dict[str, int]:
     refitted = {line for line in new if line == edited or _fit(old[line]) != _fit(new[line])}
     moved = {line for line in new if line in refitted or old[line]["start"] != new[line]["start"]}
     sounding = [_span(lines[line]) for line in moved for lines in (old, new)]
-    faster = [line for line in refitted if new[line]["rate"] != 1.0]
+    faster = {line for line in refitted if new[line]["rate"] != 1.0}
     blocks = _blocks(sounding, CONTEXT, CONTEXT)
     redraws = _redraws(before, after, sounding)
-    expected = Counter(
-        {
-            **dict.fromkeys(ONCE, 1),
-            "dub.speak": 1 + len(faster),
-            "dub.clip": len(refitted),
-            "dub.mix": len(blocks),
-            "deliver.peaks": len(blocks),
-            "deliver.audio": _coded_parts(blocks, before.report),
-            "dub.meter": len(_metered(blocks, before.report)),
-            "lipsync.draw": len(redraws & after.frames("lipsync.draw")),
-            "lipsync.watch": len(redraws & after.frames("lipsync.watch")),
-            "lipsync.score": len(_rated(after, redraws, sounding)),
-            "deliver.encode": sum(
-                any(start < last and first < stop for start, stop in redraws)
-                for first, last in after.frames("deliver.encode")
-            ),
-        }
-    )
-    return dict(sorted((+expected).items()))
+    encoded = {
+        (span, unit)
+        for span, unit in after.placed("deliver.encode")
+        if any(_meet(span, redraw) for redraw in redraws)
+    }
+    stills = after.placed("deliver.still")
+    shown = {still for still in stills if any(_meet(still[0], span) for span, _ in encoded)}
+    expected = {
+        **{action: {""} for action in ONCE},
+        "dub.speak": {f"line {edited}", *(f"line {line}, faster" for line in faster)},
+        "dub.clip": {f"line {line}" for line in refitted},
+        "dub.mix": {f"block {block + 1}" for block in blocks},
+        "deliver.peaks": {f"dub, block {block + 1}" for block in blocks},
+        "deliver.audio": _coded_parts(blocks, before.report),
+        "dub.meter": {f"mix, block {block + 1}" for block in _metered(blocks, before.report)},
+        **{
+            action: {unit for span, unit in after.placed(action) if span in redraws}
+            for action in ("lipsync.draw", "lipsync.watch")
+        },
+        "lipsync.score": _rated(after, redraws, sounding),
+        "deliver.encode": {unit for _, unit in encoded},
+        "deliver.still": {unit for _, unit in shown | (stills - before.placed("deliver.still"))},
+    }
+    return {(action, unit) for action, units in expected.items() for unit in units}
+
+
+def _meet(one: Range, other: Range) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _fit(line: Report) -> tuple[float, float]:
@@ -135,24 +167,28 @@ def _metered(blocks: Iterable[int], report: Report) -> set[int]:
     return {block for block in around if block <= last}
 
 
-def _coded_parts(blocks: set[int], report: Report) -> int:
-    """How many parts of the coded sound read any of some blocks of the mix."""
+def _coded_parts(blocks: set[int], report: Report) -> set[str]:
+    """The parts of the coded sound that read any of some blocks of the mix."""
     samples = round(report["source"]["seconds"] * SAMPLE_RATE)
-    return sum(
-        any(part.start // BLOCK_SAMPLES <= block <= (part.stop - 1) // BLOCK_SAMPLES for block in blocks)
-        for part in sound_parts(samples, SOUND_CODECS["mp4"])
-    )
+    return {
+        f"part {number}"
+        for number, part in enumerate(sound_parts(samples, SOUND_CODECS["mp4"]))
+        if any(part.start // BLOCK_SAMPLES <= block <= (part.stop - 1) // BLOCK_SAMPLES for block in blocks)
+    }
 
 
-def _rated(after: Ran, redraws: set[Range], sounding: Sequence[Range]) -> set[Range]:
-    """From the first drawn frame to the last, of cuts in which a changed line sounds or a redraw changed."""
+def _rated(after: Ran, redraws: set[Range], sounding: Sequence[Range]) -> set[str]:
+    """Cuts in which, from the first drawn frame to the last, a changed line sounds or a redraw changed."""
     edges, watched, found = after.edges(), after.frames("lipsync.watch"), set()
-    for first, last in (cut["frames"] for cut in after.report["cuts"] if cut["drawn_frames"]):
+    for number, cut in enumerate(after.report["cuts"], 1):
+        if not cut["drawn_frames"]:
+            continue
+        first, last = cut["frames"]
         own = [span for span in watched if first <= span[0] < last]
         span = min(start for start, _ in own), max(stop for _, stop in own)
         heard = any(a < edges[span[1]] + REACH and b > edges[span[0]] - REACH for a, b in sounding)
         if heard or redraws & set(own):
-            found.add(span)
+            found.add(f"cut {number}")
     return found
 
 
