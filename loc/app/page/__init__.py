@@ -8,6 +8,7 @@ and nothing more. All text is escaped by the template engine, so what a file nam
 from __future__ import annotations
 
 import base64
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -236,6 +237,7 @@ def _part(name: str) -> str:
     return resources.files(__name__).joinpath(name).read_text("utf-8")
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     import jinja2
 
