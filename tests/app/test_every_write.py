@@ -14,6 +14,7 @@ import pytest
 from loc.app.batch import run_all
 from loc.errors import ExitCode, StorageError
 from loc.settings import Settings
+from loc.store.keys import digest_file
 from tests.app.toy import Toy
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -25,7 +26,7 @@ RESUMED = 5
 
 
 class Trap:
-    """Lets `left` things happen that take room below a folder, then refuses every one.
+    """Lets `left` things happen that take room below a folder, then refuses every one, or only the next.
 
     Opening a file to write, making a folder and renaming are heard of by an audit hook, which cannot be taken
     away again but sleeps unless armed; writes and flushes of descriptors are wrapped.
@@ -34,10 +35,11 @@ class Trap:
     def __init__(self) -> None:
         self.root: str | None = None
         self.left = 0
+        self.once = False
         self.sprung = False
 
-    def arm(self, root: Path, left: int) -> None:
-        self.root, self.left, self.sprung = str(root), left, False
+    def arm(self, root: Path, left: int, *, once: bool = False) -> None:
+        self.root, self.left, self.once, self.sprung = str(root), left, once, False
 
     def disarm(self) -> None:
         self.root = None
@@ -53,7 +55,7 @@ class Trap:
 
     def take(self) -> None:
         self.left -= 1
-        if self.left < 0:
+        if self.left == -1 or (self.left < 0 and not self.once):
             self.sprung = True
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -94,20 +96,40 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*") if ".report." not in path.name}
 
 
-def test_a_disk_full_from_any_write_on(
-    toy: Toy, video: Path, tmp_path: Path, settings: Callable[..., Settings], trap: Trap
-) -> None:
-    def given(name: str) -> Settings:
-        return settings(work_dir=tmp_path / name / "work", output=f"{tmp_path}/{name}/out/")
+def harmed(work: Path) -> list[str]:
+    """Objects that are not what they are named by, and what was taken for such."""
+    objects = work.glob("objects/*/*")
+    wrong = [path.name for path in objects if digest_file(path) != path.parent.name + path.name]
+    return wrong + [path.name for path in work.glob("damaged/*")]
 
+
+Given = Callable[[str], Settings]
+
+
+@pytest.fixture
+def given(tmp_path: Path, settings: Callable[..., Settings]) -> Given:
+    """Settings of a work directory and an output folder that no other name has."""
+    return lambda name: settings(work_dir=tmp_path / name / "work", output=f"{tmp_path}/{name}/out/")
+
+
+@pytest.fixture
+def outputs(toy: Toy, video: Path, tmp_path: Path, given: Given) -> dict[str, bytes]:
+    """What a run writes that is not disturbed."""
     attempt(video, toy, given("whole"))
-    outputs = files(tmp_path / "whole" / "out")
-    assert len(outputs) == 2
+    found = files(tmp_path / "whole" / "out")
+    assert len(found) == 2
+    return found
+
+
+def test_a_disk_full_from_any_write_on(
+    toy: Toy, video: Path, tmp_path: Path, given: Given, outputs: dict[str, bytes], trap: Trap
+) -> None:
     for count in range(MOST):
         trap.arm(tmp_path, count)
         code, error = attempt(video, toy, given(str(count)))
         trap.disarm()
         assert files(tmp_path / str(count) / "out").items() <= outputs.items()
+        assert harmed(tmp_path / str(count) / "work") == []
         if not trap.sprung:
             break
         assert code == ExitCode.STORAGE
@@ -115,5 +137,26 @@ def test_a_disk_full_from_any_write_on(
         if count % RESUMED == 0:
             assert attempt(video, toy, given(str(count))) == (ExitCode.DONE, "")
             assert files(tmp_path / str(count) / "out") == outputs
+    assert code == ExitCode.DONE, "with room for all"
+    assert count > 100
+
+
+def test_a_disk_full_at_any_one_write(
+    toy: Toy, video: Path, tmp_path: Path, given: Given, outputs: dict[str, bytes], trap: Trap
+) -> None:
+    """Somebody else makes room a moment later: the run ends as if nobody did, or has lost nothing by it."""
+    for count in range(MOST):
+        trap.arm(tmp_path, count, once=True)
+        code, error = attempt(video, toy, given(str(count)))
+        trap.disarm()
+        assert files(tmp_path / str(count) / "out").items() <= outputs.items()
+        assert harmed(tmp_path / str(count) / "work") == []
+        if not trap.sprung:
+            break
+        if code != ExitCode.DONE:
+            assert code == ExitCode.STORAGE
+            assert "no space left" in error
+            assert attempt(video, toy, given(str(count))) == (ExitCode.DONE, "")
+        assert files(tmp_path / str(count) / "out") == outputs
     assert code == ExitCode.DONE, "with room for all"
     assert count > 100
