@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _strptime  # noqa: F401 - imported late by datetime, from where the other user may not read
+import grp
 import multiprocessing
 import os
 import pwd
@@ -24,6 +25,10 @@ from loc.store.workdir import WorkDir
 from tests.app.toy import Toy
 
 OTHER = "nobody"
+THIRD = "daemon"
+GROUP = "users"
+"""Of which both can be; neither of them is root."""
+
 Answer = TypeVar("Answer")
 
 
@@ -74,14 +79,19 @@ def office(video: Path) -> Iterator[Office]:
     shutil.rmtree(folder)
 
 
-def as_other(do: Callable[[], Answer]) -> Answer:
-    """Have a child do something as another user."""
+def as_user(name: str, do: Callable[[], Answer], *, in_group: bool = False) -> Callable[[], Answer]:
+    """Have a child do something as another user; call what is returned to wait for its answer.
+
+    Args:
+        in_group: as one of `GROUP`, who lets the others write.
+    """
 
     def work(pipe: Connection) -> None:
-        user = pwd.getpwnam(OTHER)
+        user = pwd.getpwnam(name)
         os.setgroups([])
-        os.setgid(user.pw_gid)
+        os.setgid(grp.getgrnam(GROUP).gr_gid if in_group else user.pw_gid)
         os.setuid(user.pw_uid)
+        os.umask(0o002 if in_group else 0o022)
         pipe.send(do())
 
     fork = multiprocessing.get_context("fork")
@@ -89,9 +99,18 @@ def as_other(do: Callable[[], Answer]) -> Answer:
     child = fork.Process(target=work, args=(theirs,))
     child.start()
     theirs.close()
-    answer: Answer = ours.recv()
-    child.join()
+
+    def answer() -> Answer:
+        said: Answer = ours.recv()
+        child.join()
+        return said
+
     return answer
+
+
+def as_other(do: Callable[[], Answer]) -> Answer:
+    """What comes of it when another user does something."""
+    return as_user(OTHER, do)()
 
 
 def gone(work: Path) -> int:
@@ -156,3 +175,24 @@ def test_a_data_folder_of_somebody_else_is_no_fault_of_loc(office: Office, toy: 
     assert code == ExitCode.STORAGE
     assert "--data-dir" in error
     assert not made
+
+
+def test_two_who_are_not_root_share_a_work_directory(office: Office, toy: Toy) -> None:
+    """At once, with a common group and `umask 002`: what one makes the other finds."""
+    os.chown(office.folder, -1, grp.getgrnam(GROUP).gr_gid)
+    office.folder.chmod(0o775)
+
+    def run_as(user: str) -> Callable[[], tuple[int, str, list[str]]]:
+        return as_user(user, lambda: office.run(toy), in_group=True)
+
+    ran = [waiting() for waiting in [run_as(user) for user in (OTHER, THIRD)]]
+    assert [(code, error) for code, error, _ in ran] == [(ExitCode.DONE, "")] * 2
+    made = [name for _, _, names in ran for name in names]
+    assert sorted(made) == ["deliver.mux", "ingest.read", "translate.line"], "each by one of them"
+    (office.folder / "talk.ja.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nyaa\n")
+    assert run_as(OTHER)() == (ExitCode.DONE, "", ["translate.take", "deliver.mux"])
+    assert as_user(THIRD, lambda: collect(WorkDir(office.work)).actions, in_group=True)() == 2
+    for user in (OTHER, THIRD):
+        assert run_as(user)() == (ExitCode.DONE, "", [])
+    owners = {path.stat().st_uid for path in office.work.rglob("*")}
+    assert 0 not in owners

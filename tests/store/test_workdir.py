@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,32 @@ def test_failed_write_leaves_what_was_there(store: WorkDir, monkeypatch: pytest.
         store.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert not list((store.root / "tmp").glob("*/*"))
+
+
+def test_disk_that_fills_up_in_the_middle_of_a_file(store: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a full disk does: what fits is written, then nothing more. Needs no right, unlike a real one."""
+    opened = Path.open
+
+    def filling(path: Path, mode: str = "r", *more: Any, **named: Any) -> Any:
+        stream: Any = opened(path, mode, *more, **named)
+        written = stream.write
+
+        def write(data: bytes) -> int:
+            written(data[: len(data) // 2])
+            stream.flush()
+            raise NO_SPACE
+
+        if mode == "wb":
+            stream.write = write
+        return stream
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", filling)
+        with pytest.raises(StorageError, match="no space"):
+            store.put_bytes(bytes(2 << 20))
+    assert list(store.objects()) == []
+    assert not list((store.root / "tmp").glob("*/*"))
+    assert store.read_bytes(store.put_bytes(bytes(2 << 20))) == bytes(2 << 20)
 
 
 @pytest.fixture
