@@ -312,6 +312,38 @@ def test_runs_stay_in_order_when_the_clock_goes_back(
     assert run(toy, video, settings()) == []
 
 
+def test_a_clock_that_goes_back_within_a_run(
+    toy: Toy, video: Path, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each action sets clock and file times back by a year, and a collection beside it knows what is new."""
+    given = settings(languages=("ja", "es"))
+    monkeypatch.setattr(record_module, "datetime", _Clock)
+    collected = []
+
+    def set_back(name: str) -> None:
+        monkeypatch.setattr(_Clock, "time", _Clock.time.replace(year=_Clock.time.year - 1))
+        for path in given.work_dir.rglob("*"):
+            if path.is_file():
+                os.utime(path, (_Clock.time.timestamp(),) * 2)
+        if name == "deliver.mux":
+            collected.append(collect(store_of(given)).actions)
+
+    toy.before_make = set_back
+    assert len(run(toy, video, given)) == 5
+    translate(video, "new")
+    assert run(toy, video, settings(languages=("ja", "es"), source_language="en")) == [
+        "translate.take",
+        "deliver.mux",
+    ]
+    assert collected == [0, 0, 0], "the first run's lines stay until the second has ended"
+    store = store_of(given)
+    times = [(item.started[:4], (item.finished or "")[:4]) for item in runs(store)]
+    assert times == [("2025", "2023"), ("2030", "2025")]
+    assert verify(store).intact
+    assert collect(store).actions == 2
+    assert run(toy, video, settings(languages=("ja", "es"), source_language="en")) == []
+
+
 def test_run_ids_sort_behind_the_newest() -> None:
     future = "29990101T000000.000000Z-ffff"
     assert new_run_id(future) > future
