@@ -51,6 +51,10 @@ def apply_patch(
 ) -> Planes:
     """A picture with `patch` blended in; where the mask of a plane is 0 its samples are the input's, exactly.
 
+    The mask of luma is `soft_mask`, interpolated linearly. Beyond the polygon it reaches less than 1.5 patch
+    pixels; where the patch has more pixels than the picture and is averaged down, less than 2.5 pixels of the
+    picture. Of chroma, the samples move that colour one of these pixels.
+
     Args:
         planes: the picture; left as it is.
         video: tells matrix, range, depth and chroma siting.
@@ -89,10 +93,11 @@ def apply_patch(
 
 
 def soft_mask(polygon: npt.NDArray[np.float32], feather: float, shape: tuple[int, ...]) -> Floats:
-    """float32 [height, width], 0..1: 0 on and outside the outline, rising over `feather` pixels inside it.
+    """float32 [height, width], 0..1: 0 at the outline's own pixels, rising over `feather` pixels inside it.
 
     The rise is a smoothstep, flat at both ends, so that an outline moving by part of a pixel does not show.
-    The patch's own border counts as outline: nothing is known beyond it.
+    The patch's own border counts as outline: nothing is known beyond it. Outside the outline it is 0 but in
+    the notches of a ragged one, where it reaches less than a pixel beyond.
     """
     height, width = shape[:2]
     # One pixel of frame lets the border of the patch be an edge of the distance transform.

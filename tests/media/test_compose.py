@@ -11,7 +11,7 @@ import pytest
 
 from loc.artifacts import VideoStream
 from loc.media.colour import rgb_to_yuv, to_rgb
-from loc.media.compose import apply_patch, soft_mask
+from loc.media.compose import MIN_CUBIC_SCALE, apply_patch, soft_mask
 from loc.media.frames import Planes
 from loc.media.tonemap import SDR_GAMMA, ToneMap, to_sdr
 from tests.streams import video_stream
@@ -176,6 +176,55 @@ def test_an_averaged_patch_lies_where_the_matrix_says() -> None:
         y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
         assert (x * weight).sum() / weight.sum() == pytest.approx(20.3 + 90 * scale, abs=0.08)
         assert (y * weight).sum() / weight.sum() == pytest.approx(15.6 + 110 * scale, abs=0.08)
+
+
+def beyond(outline: np.ndarray[Any, Any], points: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Distance of points [n, 2] from a polygon [k, 2]; 0 inside it."""
+    contour = outline.astype(np.float32)
+    signed = [cv2.pointPolygonTest(contour, (float(x), float(y)), True) for x, y in points]
+    return np.maximum(0.0, -np.array(signed))
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p"])
+@pytest.mark.parametrize("seed", range(60))
+def test_how_far_beyond_its_outline_a_mask_reaches(pix_fmt: str, seed: int) -> None:
+    """Ragged outlines, turned and stretched: as the docstring of `apply_patch` has it."""
+    random = np.random.default_rng(seed)
+    side, corners = int(random.integers(20, 60)), int(random.integers(3, 24))
+    angles = np.sort(random.uniform(0, 2 * np.pi, corners))
+    rays = random.uniform(0.3, 1.15, corners) * side / 2
+    centre = np.full(2, (side - 1) / 2)
+    polygon = centre + rays[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    scale = np.exp(random.uniform(np.log(0.15), np.log(1.5))) * random.uniform(0.8, 1.25, 2)
+    turn = random.uniform(0, 2 * np.pi)
+    linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * scale
+    middle = np.array([WIDTH / 2, HEIGHT / 2]) + random.uniform(-1, 1, 2)
+    move = middle - linear @ centre
+    video = stream(pix_fmt, chroma_location="center")
+    before = Planes(
+        *(np.full_like(plane, 16) for plane in (picture(video).y, picture(video).u, picture(video).v))
+    )
+    patch = np.full((side, side, 3), (255, 0, 255), np.uint8)
+    matrix = np.column_stack([linear, move])
+    after = apply_patch(before, video, patch, matrix, polygon.astype(np.float32), 1.0, 1.0)
+    sx, sy, _ = LAYOUTS[pix_fmt]
+    rows, columns = np.indices((HEIGHT, WIDTH))
+    pixels = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64)
+    in_patch = beyond(polygon, (pixels - move) @ np.linalg.inv(linear).T) < 1.5
+    averaged = scale.min() < MIN_CUBIC_SCALE
+    in_picture = beyond(polygon @ linear.T + move, pixels) < 2.5
+    reached = (in_patch | (in_picture & averaged)).reshape(HEIGHT, WIDTH)
+    assert not ((after.y != before.y) & ~reached).any()
+    # Between its samples a colour is interpolated: each colours the pixels up to the next ones.
+    across = cv2.dilate(reached.astype(np.uint8), np.ones((2 * sy - 1, 2 * sx - 1), np.uint8))
+    for was, now in ((before.u, after.u), (before.v, after.v)):
+        assert not ((was != now) & ~coloured(across.astype(bool), sx, sy)).any()
+
+
+def coloured(luma: np.ndarray[Any, Any], sx: int, sy: int) -> np.ndarray[Any, Any]:
+    """The chroma samples of which one of its own block of pixels is marked."""
+    blocks = luma.reshape(luma.shape[0] // sy, sy, luma.shape[1] // sx, sx)
+    return np.asarray(blocks.any(axis=(1, 3)))
 
 
 def test_the_mask_rises_inside_its_outline() -> None:
