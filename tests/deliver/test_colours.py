@@ -39,7 +39,7 @@ MATRICES = {
 }
 """What a file declares with each: matrix, primaries, transfer (the last is hybrid log-gamma)."""
 
-SHAPES = ((0, "1"), (90, "1"), (0, "4/3"), (270, "16/11"))
+SHAPES = ((0, "1"), (90, "1"), (0, "4/3"), (270, "16/11"), (180, "1"), (180, "4/3"))
 """Rotation and sample aspect."""
 
 
@@ -75,7 +75,7 @@ class Colours:
 
 
 ALL = [
-    Colours(matrix, full_range, depth, *SHAPES[(index + index // 4) % 4])
+    Colours(matrix, full_range, depth, *SHAPES[(index + index // 6) % 6])
     for index, (matrix, full_range, depth) in enumerate(product(MATRICES, (False, True), (8, 10)))
 ]
 """Every matrix, range and depth, with the shapes in turn."""
