@@ -173,10 +173,10 @@ class Pass:
 
 
 def tracked(video: VideoStream, pictures: Iterable[Planes]) -> Faces:
-    """Tracks of pictures in a row."""
+    """Tracks of pictures in a row, in which there may be no face at all."""
+    held = list(pictures)
     with FaceTracker(video) as tracker:
-        tracks = follow(tracker, pictures, 0)
-    return foremost(tracks, len(tracks[0]))
+        return foremost(follow(tracker, held, 0), len(held))
 
 
 def reasons(faces: Faces, video: VideoStream) -> list[Situation]:
