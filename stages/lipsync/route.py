@@ -21,7 +21,8 @@ MAX_YAW = 35.0
 MAX_DOWN, MAX_UP = 30.0, 27.0
 """Degrees of pitch as the mesh has it: beyond, the lips are seen from above or below and an opening no longer
 shows as a gap. Drawn heads turned on an ellipsoid measure 28..34 when turned down by 42, but 23..32 when
-turned up by 55: upward the mesh says less. The clips as filmed reach 10 down and 22 up."""
+turned up by 55: upward the mesh says less. The clips as filmed reach 10 down and 22 up. Of a downward gaze
+the head alone is judged: eyes cast down in a level face hide nothing of its lips."""
 MIN_SIZE = 28.0
 """Face scale in pixels: below, the mouth is under 17 px wide and opens by under 6, less than codecs keep."""
 MAX_SIZE = 1000.0
