@@ -669,7 +669,7 @@ def _tracking(
 
     action = Action(
         name="faces.track",
-        version=6,
+        version=7,
         site=Site(site.stage, f"chunk {index + 1}", site.language),
         inputs={"pictures": frames_key(source.digest, source.video, timeline, frames)},
         params={

@@ -4,7 +4,8 @@ The face mesh goes on guessing lips where a hand hides them, so neither it nor t
 is colour. Around the mouth each frame is sampled where the mesh lies (`sample`): from inside the lips over
 their red to the skin around, at `ANGLES` places around the mouth. So a lip is compared with the same spot of
 the same lip, however the mouth opens and the head moves, and always against the person's own skin in the same
-frame, which takes light and exposure out.
+frame, which takes light out. On dark skin, or in little light, all that differs from it differs by less; so
+differences are given as on skin of L `LIT`, which takes exposure out.
 
 In a shot the frames that plainly show lips are found first (`learn`): lips are redder than the skin around
 them, or at least darker and with a line between them. From those frames comes what each spot of this person's
@@ -14,15 +15,15 @@ frame of a shot shows lips, all of it counts as covered: a mouth that cannot be 
 The chin is drawn as well. From the same frames comes what it looks like, down to the jaw: its colour, and its
 steps from spot to spot, for fingers of the person's own skin differ from it by their edges alone.
 
-Colours are CIE Lab (L 0..100) less the median of the skin samples, in steps of 1. Places and shares have no
-unit.
+Colours are CIE Lab (L 0..100) less the median of the skin samples, exposed as above, in steps of 1. Places
+and shares have no unit.
 
 Limits: what has the colour of lips where lips are, and of skin where skin is, is not seen; nor is what hides
 under a quarter of the lips or of the chin, or only the inside of an open mouth; nor what rests on the chin in
 most of the frames that show the lips. Lips that differ from their skin by under a third of what they do in
 the clips are not told from a hand, and are refused. In black and white up to a fifth of the frames is missed.
 Thresholds were chosen on the drawn occluders of `tests/occluders` (set `TUNING`) laid over three clips and a
-drawn face; `bench/results/refusals.json` has the rates on those of `HELD_OUT` as well.
+drawn face; `bench/results/refusals.json` has the rates on those of `HELD_OUT` and `FRESH` as well.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 Samples = npt.NDArray[np.int8]
-"""int8 [n, ROWS, ANGLES, 3]: Lab less the skin's, `MISSING` throughout where there is no face."""
+"""int8 [n, ROWS, ANGLES, 3]: Lab less the skin's, exposed, `MISSING` throughout where there is no face."""
 
 _INNER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 _OUTER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
@@ -71,6 +72,10 @@ _ACROSS_ROWS, _DOWN_ROWS = slice(ROWS, ROWS + len(CHIN)), slice(ROWS + len(CHIN)
 SIGNS = ROWS + 2 * len(CHIN) - 1
 """What a mouth is judged by: its samples, and steps of the chin's."""
 
+LIT, MOST_GAIN = 60.0, 2.0
+"""L of skin under which differences are made larger, and by how much at most. The skin of the clips is of L
+66..77 and stays as it is. In half the light L + 16, a* and b* are 0.79 times as large (CIE 15: all are cube
+roots of light). At a gain of 2 a step of 8-bit luma is 0.9: with more, coding would be taken for edges."""
 REDDER = 3.0
 """Lab steps of a* by which lips are redder than the skin around. In the clips the median is 11 (no lipstick)
 and 28; on drawn hands, foam and mugs 0 ± 2."""
@@ -192,8 +197,13 @@ def sample(view: Rgb, mesh: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
         return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
     own = np.median(lab(skin)[0], axis=0)
-    relative = np.rint(lab(mouth) - own)
+    relative = np.rint(_exposed(float(own[0])) * (lab(mouth) - own))
     return np.asarray(np.clip(relative, -127, 127), dtype=np.int8)
+
+
+def _exposed(lightness: float) -> float:
+    """By what Lab differences from skin of this L (0..100) are multiplied, 1..`MOST_GAIN`."""
+    return min(max((LIT + 16) / (lightness + 16), 1.0), MOST_GAIN)
 
 
 def sharpness(view: Rgb, mesh: npt.NDArray[Any], scale: float) -> float:

@@ -132,6 +132,33 @@ def test_a_shot_of_few_frames_is_learnt_from(count: int) -> None:
     assert shares.max() < COVERED
 
 
+def painted(light: float) -> occlusion.Samples:
+    """Samples [ROWS, ANGLES, 3] of a painted mouth: brown skin, and lips a little redder and darker.
+
+    Args:
+        light: what falls on it, linear; 1 as painted.
+    """
+    mesh = np.full((468, 2), 20.0)
+    around = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+    circle = np.stack([np.cos(around), np.sin(around)], axis=-1)
+    for radius, ring in ((10, occlusion._INNER), (22, occlusion._OUTER), (34, occlusion._AROUND)):
+        mesh[list(ring)] = 60 + radius * circle
+    mesh[list(occlusion._JAW)] = (60, 110)
+    view = np.full((120, 120, 3), (172, 142, 124), dtype=np.uint8)
+    cv2.circle(view, (60, 60), 22, (138, 96, 96), -1)
+    encoded = 255 * np.power(light * np.power(view / 255, 2.2), 1 / 2.2)
+    return occlusion.sample(np.rint(encoded).astype(np.uint8), mesh)
+
+
+@pytest.mark.parametrize("light", [0.5, 0.25])
+def test_in_little_light_lips_differ_from_skin_as_in_the_light(light: float) -> None:
+    lit, dark = (painted(one)[3:6].astype(float).mean(axis=(0, 1)) for one in (1.0, light))
+    assert lit[1] > occlusion.REDDER
+    assert dark == pytest.approx(lit, abs=1.5)
+    skin = painted(light)[-1]
+    assert not skin.any()
+
+
 def chin_of(samples: occlusion.Samples, frames: slice, places: slice, colour: Lab) -> occlusion.Samples:
     """Lay a colour over part of the chin in some frames."""
     chin = samples[frames, ROWS - len(CHIN) :]
