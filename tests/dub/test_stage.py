@@ -12,6 +12,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 
+from loc.analysis.phone_times import check_times
 from loc.app import report
 from loc.app.feasibility import Choices
 from loc.app.page.attention import attention
@@ -44,7 +45,8 @@ from loc.settings import Settings
 from loc.stage import Context, Job, Slot
 from loc.store.workdir import WorkDir
 from stages.dub import casting, people, stage
-from stages.dub.contract import Inputs, Spoken, Traits, VoiceRequest
+from stages.dub.contract import Inputs, Spoken, Synthesiser, Traits, VoiceRequest
+from stages.dub.espeak import Espeak
 from stages.dub.fit import GAP
 from stages.dub.people import Sidecar
 from stages.dub.reference import wav
@@ -122,12 +124,18 @@ class Bench:
     engine: Buzzer
 
     def dub(
-        self, lines: list[Line], *, mode: Any = "make", cast: CastFile | None = None, **settings_: Any
+        self,
+        lines: list[Line],
+        *,
+        mode: Any = "make",
+        cast: CastFile | None = None,
+        engine: Synthesiser | None = None,
+        **settings_: Any,
     ) -> tuple[DubTrack, Runner]:
         runner = Runner(self.store, EventBus(), run="test", mode=mode)
         settings = Settings(work_dir=self.store.root, **settings_)
         job = Job(Path("video.mp4"), "0" * 64, 1, ("de",), "en", cast=cast)
-        context = Context(runner, settings, job, lambda *_: self.engine, "de")
+        context = Context(runner, settings, job, lambda *_: engine or self.engine, "de")
         translation = Translation(language="de", source_language="en", origin="supplied", lines=tuple(lines))
         inputs = Inputs(
             Slot("ingest", self.source),
@@ -213,6 +221,25 @@ def test_phones_of_a_hurried_line_stay_on_its_sound(bench: Bench) -> None:
     lengths = [phone.stop - phone.start for phone in phones.phones[1:-1]]
     assert max(lengths) - min(lengths) <= 2
     assert clip.place + clip.samples <= 4 * SAMPLE_RATE - GAP
+
+
+def test_a_compressed_line_sounds_when_its_phones_say(bench: Bench, tmp_path: Path) -> None:
+    """In the mix, after the engine hurried and the sound was compressed, by what is heard alone."""
+    engine = Espeak(Host(Settings(), tmp_path))
+    text = "First, open the cover and look at the three small wheels inside this case."
+    track, _ = bench.dub([a_line("1", 2, 4.2, text), a_line("2", 4.3, 7, "Yes.")], engine=engine)
+    engine.close()
+    clip = track.clips[0]
+    assert (clip.fit.rate, clip.fit.stretch > 1.1) == (1.35, True)
+    phones = Phones.model_validate_json(bench.store.read_bytes(clip.phones))
+    mix = read_sound(bench.store, track.mix, clip.place, clip.place + clip.samples)
+    bed = read_sound(bench.store, bench.stems.background, clip.place, clip.place + clip.samples)  # type: ignore[arg-type]
+    found = check_times((mix - bed)[:, 0], phones)
+    assert found.friction.n >= 4
+    assert found.friction.offset_ms is not None
+    assert abs(found.friction.offset_ms) <= 10
+    assert found.loudness.offset_ms is not None
+    assert -40 < found.loudness.offset_ms <= 0
 
 
 def test_failures_stay_with_their_line(bench: Bench) -> None:
