@@ -15,16 +15,18 @@ from unittest.mock import patch
 
 import cv2
 import numpy as np
+from pydantic import BaseModel
 
 from cli.main import main
-from loc.artifacts import SAMPLE_RATE
+from loc.artifacts import SAMPLE_RATE, Ref
 from loc.errors import ChildError, LocError
 from loc.media import compose, encode, mux
 from loc.media.frames import Planes
 from loc.media.patches import read_patches
 from loc.media.sound import Samples
+from loc.runner import Out
 from stages.deliver import picture
-from stages.dub import fit
+from stages.dub import fit, mix
 from stages.dub.espeak import Espeak
 from stages.lipsync.contract import Patch, RedrawWindow
 from stages.lipsync.warp import Warp
@@ -77,6 +79,18 @@ def late_sound() -> None:
 def louder() -> None:
     """The sound of the file 3 dB up."""
     _sounding(lambda blocks: (block * np.float32(10 ** (3 / 20)) for block in blocks))
+
+
+def faint() -> None:
+    """The dub is laid 3 dB under the speech whose place it takes."""
+    store = Out.model
+
+    def fainter(self: Out, name: str, model: BaseModel) -> Ref:
+        if isinstance(model, mix.Level):
+            model = model.model_copy(update={"gain_db": model.gain_db - 3})
+        return store(self, name, model)
+
+    Out.model = fainter  # type: ignore[method-assign]
 
 
 def _sounding(change: Callable[[Iterable[Samples]], Iterable[Samples]]) -> None:
@@ -223,8 +237,8 @@ def dead() -> None:
 FAULTS: Mapping[str, Callable[[], None]] = {
     function.__name__: function
     for function in (
-        late, late_sound, louder, overlong, hasty, mute, cut_short, stamped, undrawn, blurred, undrawable,
-        late_lips, babbling, tinted, soft, shaken, slow_and_fat, dead,
+        late, late_sound, louder, faint, overlong, hasty, mute, cut_short, stamped, undrawn, blurred,
+        undrawable, late_lips, babbling, tinted, soft, shaken, slow_and_fat, dead,
     )
 }  # fmt: skip
 
