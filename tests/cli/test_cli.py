@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -244,6 +245,28 @@ def test_first_to_last_step_of_a_job(folder: Path) -> None:
     assert refused.returncode == ExitCode.USAGE
     assert "--overwrite" in refused.stderr
     assert loc("run", *args, "--overwrite", cwd=folder).returncode == 0
+
+
+def test_a_night_of_several_gives_way_and_ends_in_a_table(folder: Path, tmp_path: Path) -> None:
+    for name in ("one", "the other"):
+        shutil.copy(folder / "talk.mp4", tmp_path / f"{name}.mp4")
+        shutil.copy(folder / "talk.ja.srt", tmp_path / f"{name}.ja.srt")
+    (tmp_path / "torn.mp4").write_bytes(b"")
+    program, asked = tmp_path / "slow-ffmpeg", tmp_path / "niceness"
+    program.write_text(f'#!/bin/sh\nnice >> "{asked}"\nexec ffmpeg "$@"\n')
+    program.chmod(0o755)
+    inputs = ("one.mp4", "torn.mp4", "the other.mp4")
+    flags = ("--lang", "ja", "--no-lipsync", "--nice", "13", "--ffmpeg", str(program))
+    done = loc("run", *inputs, *flags, cwd=tmp_path)
+    assert done.returncode == ExitCode.SOME_FAILED
+    assert done.stdout == "one.ja.mp4\nthe other.ja.mp4\n"
+    assert done.stderr.splitlines()[-4:] == [
+        "",
+        "one.mp4          0  done",
+        "torn.mp4         4  torn.mp4 is empty.",
+        "the other.mp4    0  done",
+    ]
+    assert set(asked.read_text().split()) == {"13"}
 
 
 def test_doctor_says_what_is_missing(folder: Path) -> None:
