@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -62,6 +62,11 @@ def chromium() -> Iterator[Browser]:
                 raise
             pytest.skip(f"{program} does not start: {str(error).splitlines()[0]}")
         yield found
+
+
+def is_too_wide(tab: Page) -> bool:
+    """Whether a page goes on beside its window."""
+    return bool(tab.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
 
 
 def picture(page: Path, image: Path) -> None:

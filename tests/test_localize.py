@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from loc.runner import Runner
 from loc.settings import Settings
 from loc.stage import Context
 from loc.store.workdir import WorkDir
+from tests.browser import chromium, is_too_wide
 from tests.closures import closed_at
 from tests.pictures import time_of
 from tests.presenter import SHORT_TWO_SHOTS, Truth, shoot, write_subtitles
@@ -232,3 +234,32 @@ def test_the_page_shows_each_cut_before_and_after(
         change = np.abs(before.astype(int) - after).max(axis=2)
         middle, rim = change[110:200, 110:250], np.concatenate([change[:40].ravel(), change[:, :40].ravel()])
         assert np.percentile(middle, 90) > 3 * np.percentile(rim, 90)
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+def test_the_page_of_the_run_is_whole_and_fits_its_window(
+    job: Job, first: tuple[RunResult, list[Event]], width: int
+) -> None:
+    """Every line and cut on the timeline, every picture shown, nothing past the window's edge."""
+    told = json.loads((job.folder / "film.es.report.json").read_text("utf-8"))
+    with chromium() as browser, browser.new_context(viewport={"width": width, "height": 900}) as context:
+        tab, troubles = context.new_page(), list[str]()
+        tab.on("console", lambda message: troubles.append(message.text))
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.goto((job.folder / "film.es.report.html").as_uri())
+        lines, cuts = (tab.locator(f"#lanes [data-{kind}]") for kind in ("line", "cut"))
+        lines.first.wait_for()
+        assert (lines.count(), cuts.count()) == (len(told["lines"]), len(told["cuts"])) == (2, 2)
+        for segment in (*lines.all(), *cuts.all()):
+            box = segment.bounding_box()
+            assert box is not None
+            assert 0 <= box["x"] < box["x"] + box["width"] <= width
+            assert box["width"] > width / 10
+        assert not is_too_wide(tab)
+        for number in range(cuts.count()):
+            cuts.nth(number).click()
+            images = tab.locator("#card img")
+            assert images.count() >= 2
+            assert images.evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 0)")
+            assert not is_too_wide(tab)
+        assert troubles == []

@@ -16,7 +16,7 @@ from loc.app import page
 from loc.artifacts import PEAKS_PER_SECOND, Evidence, FrameRange, Ref, Still
 from loc.store.workdir import WorkDir
 from tests.app.reports import HARM, SECONDS, subject, troubled
-from tests.browser import chromium
+from tests.browser import chromium, is_too_wide
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -92,10 +92,6 @@ def opened(
         tab.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
         yield tab
         assert troubles == []
-
-
-def is_too_wide(tab: Page) -> bool:
-    return bool(tab.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
 
 
 def test_it_shows_every_line_and_cut_of_the_report(opened: Page) -> None:
