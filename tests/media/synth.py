@@ -266,6 +266,19 @@ def copy(source: Path, target: Path, given: Mapping[str, Any], **options: Any) -
     return target
 
 
+def slowed(source: Path, target: Path, factor: Fraction) -> Path:
+    """Rewrap without encoding, the timestamps of all sound made longer by a factor."""
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        streams = {stream.index: writer.add_stream_from_template(stream) for stream in reader.streams}
+        for packet in reader.demux():
+            if packet.pts is not None and packet.dts is not None:
+                if packet.stream.type == "audio":
+                    packet.pts, packet.dts = round(factor * packet.pts), round(factor * packet.dts)
+                packet.stream = streams[packet.stream.index]
+                writer.mux(packet)
+    return target
+
+
 def spoil_time(path: Path, number: int, by: Fraction, stream: int = PICTURE) -> Path:
     """Move what a transport stream says of the time of one packet (ISO 13818-1, 2.4.3.7), in place.
 
