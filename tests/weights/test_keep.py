@@ -22,6 +22,7 @@ from loc.weights import download, keep, shelf
 from loc.weights.keep import Keeper, own_row, spoken
 from loc.weights.table import Place, Row, WeightFile, published
 from tests.weights.server import Server, hub
+from tests.weights.trees import hub_cache, put
 
 REVISION, OTHER_REVISION = "1" * 40, "2" * 40
 CONFIG, MODEL = b'{"layers": 2}', b"tensors" * 5000
@@ -251,14 +252,6 @@ def test_weights_are_not_used_where_the_lock_cannot_be_read(desk: Desk) -> None:
         desk.keeper().shelf.find("open")
 
 
-def put(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return folder
-
-
 def copies(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and path.read_bytes() in (CONFIG, MODEL)]
 
@@ -286,16 +279,7 @@ def test_trees_of_other_programs_are_used_where_they_lie(
 
 
 def cache(folder: Path, revision: str, files: dict[str, bytes]) -> Path:
-    """A hub's cache: blobs under their digests, and links to them under each commit."""
-    home = folder / "models--maker--open"
-    for path, data in files.items():
-        blob = home / "blobs" / sha256(data)
-        link = home / "snapshots" / revision / path
-        for one in (blob, link):
-            one.parent.mkdir(parents=True, exist_ok=True)
-        blob.write_bytes(data)
-        link.symlink_to(os.path.relpath(blob, link.parent))
-    return folder
+    return hub_cache(folder, "maker/open", revision, files)
 
 
 def test_a_hubs_cache_is_used_at_its_revision(desk: Desk, tmp_path: Path) -> None:

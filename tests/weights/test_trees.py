@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 
 import pytest
@@ -11,13 +9,12 @@ import pytest
 from loc.settings import Settings
 from loc.weights.keep import Keeper
 from loc.weights.table import published
+from tests.weights.trees import hub_cache, put
 
 
-def put(folder: Path, *names: str) -> None:
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode())
+def named(*names: str) -> dict[str, bytes]:
+    """Files that hold their own names."""
+    return {name: name.encode() for name in names}
 
 
 @pytest.fixture
@@ -27,10 +24,13 @@ def keeper(tmp_path: Path) -> Keeper:
 
 def test_the_models_folder_of_musetalk(keeper: Keeper, tmp_path: Path) -> None:
     tree = tmp_path / "MuseTalk" / "models"
-    put(tree, "musetalk/musetalk.json", "musetalk/pytorch_model.bin")
-    put(tree, "musetalkV15/musetalk.json", "musetalkV15/unet.pth")
-    put(tree, "sd-vae/config.json", "sd-vae/diffusion_pytorch_model.bin", "syncnet/latentsync_syncnet.pt")
-    put(tree, "whisper/config.json", "whisper/pytorch_model.bin", "whisper/preprocessor_config.json")
+    put(tree, named("musetalk/musetalk.json", "musetalk/pytorch_model.bin"))
+    put(tree, named("musetalkV15/musetalk.json", "musetalkV15/unet.pth"))
+    put(
+        tree,
+        named("sd-vae/config.json", "sd-vae/diffusion_pytorch_model.bin", "syncnet/latentsync_syncnet.pt"),
+    )
+    put(tree, named("whisper/config.json", "whisper/pytorch_model.bin", "whisper/preprocessor_config.json"))
     found = keeper.adopt(tree)
     assert found["musetalk-1.5"] == ["musetalkV15/musetalk.json", "musetalkV15/unet.pth"]
     assert found["musetalk-1.0"] == ["musetalk/musetalk.json", "musetalk/pytorch_model.bin"]
@@ -48,8 +48,8 @@ def test_the_models_folder_of_musetalk(keeper: Keeper, tmp_path: Path) -> None:
 
 
 def test_files_whose_digest_is_published_must_have_it(keeper: Keeper, tmp_path: Path) -> None:
-    put(tmp_path / "checkpoints", "whisper/tiny.pt", "latentsync_unet.pt")
-    put(tmp_path / "checkpoints", "musetalkV15/unet.pth")
+    put(tmp_path / "checkpoints", named("whisper/tiny.pt", "latentsync_unet.pt"))
+    put(tmp_path / "checkpoints", named("musetalkV15/unet.pth"))
     assert set(keeper.adopt(tmp_path / "checkpoints")) == {"musetalk-1.5"}
 
 
@@ -57,15 +57,8 @@ def test_files_whose_digest_is_published_must_have_it(keeper: Keeper, tmp_path: 
 def test_a_hubs_cache_of_every_published_repository(keeper: Keeper, tmp_path: Path, name: str) -> None:
     """What has no published digest is known by repository and commit; the rest is not, by these bytes."""
     row = published()[name]
-    home = tmp_path / "hub" / f"models--{row.source.place.replace('/', '--')}"
-    for file in row.files:
-        data = file.path.encode()
-        blob = home / "blobs" / hashlib.sha256(data).hexdigest()
-        link = home / "snapshots" / (row.source.revision or "3" * 40) / file.path
-        for one in (blob, link):
-            one.parent.mkdir(parents=True, exist_ok=True)
-        blob.write_bytes(data)
-        link.symlink_to(os.path.relpath(blob, link.parent))
+    files = named(*(file.path for file in row.files))
+    hub_cache(tmp_path / "hub", row.source.place, row.source.revision or "3" * 40, files)
     open_files = [file.path for file in row.files if file.sha256 is None and file.size is None]
     if open_files:
         assert keeper.adopt(tmp_path / "hub", [name]) == {name: open_files}
