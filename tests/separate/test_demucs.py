@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pytest
 import soxr
 import torch
-from demucs.htdemucs import HTDemucs
 
 from cli.graph import load_graph
 from loc.app.run import prepare, run_job
@@ -36,7 +35,7 @@ from tests.presenter import OTTO, Said, Script, Shot
 from tests.presenter.film import render
 from tests.presenter.samples import write_subtitles
 from tests.presenter.voice import Soundtrack, soundtrack
-from tests.tiny_demucs import SOURCES, arguments, blank, overfit, package, safetensors, segments
+from tests.tiny_demucs import arguments, blank, overfit, package, safetensors, segments
 from tests.voices import music
 from tests.weights.shelving import place, registered
 
@@ -241,13 +240,3 @@ def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:
         with pytest.raises(MissingError) as caught:
             load(path, "Mine")
         assert said in caught.value.why, name
-
-
-def test_the_library_builds_the_published_network() -> None:
-    """htdemucs: 41 984 456 parameters in 533 tensors, 84 MB in half precision, as its published file has."""
-    with torch.device("meta"):
-        model = HTDemucs(list(SOURCES), bottom_channels=512, dconv_mode=3, segment=Fraction(39, 5))
-    assert sum(item.numel() for item in model.parameters()) == 41_984_456
-    assert len(model.state_dict()) == 533
-    assert model.samplerate == demucs.MODEL_RATE
-    assert model.segment == demucs.LONGEST_SEGMENT
