@@ -437,9 +437,6 @@ ELSEWHERE: dict[str, dict[str, tuple[str, ...]]] = {
     "translate/test_fitting.py: test_the_limit_is_in_the_key_and_not_where_it_came_from": {
         "translate.fit": ("params.limit",),
     },
-    "translate/test_fitting.py: test_a_voice_is_timed_again_where_it_imitates_another_recording": {
-        "translate.pace": ("inputs.reference",),
-    },
     "translate/test_run.py: test_another_model_is_never_taken_for_the_one_before": {
         "translate.line": ("backend",),
     },
