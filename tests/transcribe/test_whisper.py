@@ -225,7 +225,10 @@ def test_a_film_is_dubbed_from_what_a_fine_tune_heard(
     assert all((segment.confidence or 0) > 0.5 for segment in transcript.segments)
     for segment, line in zip(transcript.segments, job.film.truth.lines, strict=True):
         assert abs(segment.start - line.start) < 0.5 * 48_000
-        assert segment.words
+        taught = evenly(line.text, line.start / 48_000, line.stop / 48_000)
+        for word, (text, start, _) in zip(segment.words, taught, strict=True):
+            assert word.text == text
+            assert word.start / 48_000 == pytest.approx(start, abs=0.3)
     (language,) = result.languages
     assert language.lines == len(job.film.truth.lines)
     assert language.targets is not None
