@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -365,8 +365,7 @@ def to_planes(frame: Any, video: VideoStream) -> Planes:
     wanted = plane_format(video.pix_fmt)
     if (frame.format.name, frame.width, frame.height) != (wanted, video.width, video.height):
         frame = _converted(frame, wanted, video)
-    y, u, v = (_copy_plane(plane, plane_depth(video)) for plane in frame.planes)
-    return Planes(y, u, v)
+    return Planes(*_copied(frame.planes, plane_depth(video)))
 
 
 def _converted(frame: Any, pix_fmt: str, video: VideoStream) -> Any:
@@ -385,10 +384,19 @@ def _converted(frame: Any, pix_fmt: str, video: VideoStream) -> Any:
     )
 
 
-def _copy_plane(plane: Any, depth: int) -> Plane:
+def _copied(planes: Sequence[Any], depth: int) -> Iterator[Plane]:
+    """Three planes in one block. Big ones come from the system, and leave no holes in the heap behind: see
+    `loc.process.keep_heap_small`."""
     kind = np.dtype(np.uint16 if depth > 8 else np.uint8)
-    lines = np.frombuffer(plane, dtype=kind).reshape(-1, plane.line_size // kind.itemsize)
-    return np.array(lines[: plane.height, : plane.width], order="C")
+    block = np.empty(sum(plane.height * plane.width for plane in planes), dtype=kind)
+    start = 0
+    for plane in planes:
+        stop = start + plane.height * plane.width
+        own = block[start:stop].reshape(plane.height, plane.width)
+        lines = np.frombuffer(plane, dtype=kind).reshape(-1, plane.line_size // kind.itemsize)
+        own[:] = lines[: plane.height, : plane.width]
+        yield own
+        start = stop
 
 
 @dataclass(frozen=True)

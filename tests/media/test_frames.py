@@ -334,7 +334,9 @@ def test_planes_have_no_padding_and_belong_to_the_caller(tmp_path: Path) -> None
     assert planes.y.dtype == np.uint16
     assert planes.y.max() < 1024
     assert planes.y.flags.c_contiguous
-    assert planes.y.flags.owndata
+    assert planes.y.base is not None
+    assert planes.y.base is planes.u.base is planes.v.base
+    assert planes.y.base.flags.owndata
 
 
 @pytest.mark.parametrize(
