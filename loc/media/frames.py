@@ -387,13 +387,13 @@ def _converted(frame: Any, pix_fmt: str, video: VideoStream) -> Any:
 def _copied(planes: Sequence[Any], depth: int) -> Iterator[Plane]:
     """Three planes in one block. Big ones come from the system, and leave no holes in the heap behind: see
     `loc.process.keep_heap_small`."""
-    kind = np.dtype(np.uint16 if depth > 8 else np.uint8)
-    block = np.empty(sum(plane.height * plane.width for plane in planes), dtype=kind)
+    samples = sum(plane.height * plane.width for plane in planes)
+    block: Plane = np.empty(samples, np.uint16) if depth > 8 else np.empty(samples, np.uint8)
     start = 0
     for plane in planes:
         stop = start + plane.height * plane.width
         own = block[start:stop].reshape(plane.height, plane.width)
-        lines = np.frombuffer(plane, dtype=kind).reshape(-1, plane.line_size // kind.itemsize)
+        lines = np.frombuffer(plane, block.dtype).reshape(-1, plane.line_size // block.itemsize)
         own[:] = lines[: plane.height, : plane.width]
         yield own
         start = stop
