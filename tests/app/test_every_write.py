@@ -21,7 +21,9 @@ WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 MOST = 500
 """More than a run of the toy graph writes."""
 
-RESUMED = 5
+STEPS = [4, pytest.param(1, marks=pytest.mark.slow)]
+"""Every how many writes the disk is full."""
+RESUMED = 20
 """After every so many the job is done to its end; after each would take twice the time."""
 
 
@@ -121,10 +123,11 @@ def outputs(toy: Toy, video: Path, tmp_path: Path, given: Given) -> dict[str, by
     return found
 
 
+@pytest.mark.parametrize("step", STEPS)
 def test_a_disk_full_from_any_write_on(
-    toy: Toy, video: Path, tmp_path: Path, given: Given, outputs: dict[str, bytes], trap: Trap
+    toy: Toy, video: Path, tmp_path: Path, given: Given, outputs: dict[str, bytes], trap: Trap, step: int
 ) -> None:
-    for count in range(MOST):
+    for count in range(0, MOST, step):
         trap.arm(tmp_path, count)
         code, error = attempt(video, toy, given(str(count)))
         trap.disarm()
@@ -141,11 +144,12 @@ def test_a_disk_full_from_any_write_on(
     assert count > 100
 
 
+@pytest.mark.parametrize("step", STEPS)
 def test_a_disk_full_at_any_one_write(
-    toy: Toy, video: Path, tmp_path: Path, given: Given, outputs: dict[str, bytes], trap: Trap
+    toy: Toy, video: Path, tmp_path: Path, given: Given, outputs: dict[str, bytes], trap: Trap, step: int
 ) -> None:
     """Somebody else makes room a moment later: the run ends as if nobody did, or has lost nothing by it."""
-    for count in range(MOST):
+    for count in range(0, MOST, step):
         trap.arm(tmp_path, count, once=True)
         code, error = attempt(video, toy, given(str(count)))
         trap.disarm()
