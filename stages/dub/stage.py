@@ -183,12 +183,7 @@ def _speak(
     """Speak every line at normal speed, then again those that do not fit; and where the picture is slowed.
     Slots are those of the slowed programme."""
     engines = casting.engines(context)
-    wishes = {
-        line.id: Wish(
-            line, requests.get(line.speaker or "", casting.UNKNOWN_VOICE), take=_wanted_take(context, line)
-        )
-        for line in lines
-    }
+    wishes = {line.id: Wish(line, _voice(line, requests), take=_wanted_take(context, line)) for line in lines}
     natural = _heard(context, saying.say(context, engines, list(wishes.values())), lines, silent)
     lines = [line for line in lines if line.id in natural]
     said = [natural[line.id] for line in lines]
