@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -200,7 +201,8 @@ def plane_depth(video: VideoStream) -> int:
 
 
 def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | None = None) -> Scan:
-    """Decode the whole stream and list its pictures; `visit` sees each `av.VideoFrame` once, in order.
+    """Decode the whole stream and list its pictures; `visit` sees each `av.VideoFrame` once, in order, in
+    a thread of its own, while the next picture is decoded.
 
     Memory does not grow with the pictures, except for 17 bytes of table each.
 
@@ -210,15 +212,20 @@ def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | N
     pts: list[int] = []
     key: list[bool] = []
     positions: list[int] = []
-    with _open(path, video.index) as decoder:
+    with _open(path, video.index) as decoder, ThreadPoolExecutor(1, thread_name_prefix="visit") as visitor:
         length = 0
+        visiting: Future[None] | None = None
         for picture in decoder.pictures():
             pts.append(picture.pts)
             key.append(picture.key)
             positions.append(picture.position)
             length = picture.duration
+            if visiting is not None:
+                visiting.result()
             if visit is not None:
-                visit(picture.frame)
+                visiting = visitor.submit(visit, picture.frame)
+        if visiting is not None:
+            visiting.result()
         if not pts:
             raise _nothing_decodable(path)
         if length <= 0:

@@ -48,6 +48,7 @@ class ShotFinder:
     """
 
     def __init__(self, rate: Fraction) -> None:
+        from av.video.reformatter import VideoReformatter
         from scenedetect.detectors import AdaptiveDetector
 
         self._detector = AdaptiveDetector(
@@ -55,6 +56,7 @@ class ShotFinder:
             min_content_val=MIN_CHANGE,
             min_scene_len=frames_lasting(MIN_SHOT_S, rate),
         )
+        self._copier = VideoReformatter()
         self._cuts: list[int] = []
         self._changes: list[float] = []
         self._before: npt.NDArray[np.uint8] | None = None
@@ -64,13 +66,22 @@ class ShotFinder:
         """Take in the next `av.VideoFrame`."""
         import cv2
 
-        small = _small(frame, self._size)
-        # Some broadcasts change their picture's shape midway; what is compared has one.
-        self._size = small.shape[1], small.shape[0]
+        small = self._small(frame)
         luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
         self._cuts += self._detector.process_frame(len(self._changes), small)
         self._changes.append(0.0 if self._before is None else cv2.mean(cv2.absdiff(luma, self._before))[0])
         self._before = luma
+
+    def _small(self, frame: Any) -> npt.NDArray[np.uint8]:
+        """A copy in BGR, `LOOK_SIZE` pixels on its longer side. Some broadcasts change their picture's shape
+        midway; what is compared has that of the first."""
+        if self._size is None:
+            scale = LOOK_SIZE / max(frame.width, frame.height)
+            self._size = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
+        width, height = self._size
+        # One that is kept prepares the scaling once; a picture's own would for each.
+        small = self._copier.reformat(frame, width, height, "bgr24", interpolation="AREA")
+        return np.asarray(small.to_ndarray(), dtype=np.uint8)
 
     def shots(self) -> tuple[FrameRange, ...]:
         """The shots of what was looked at, in order and without gaps."""
@@ -82,12 +93,3 @@ class ShotFinder:
     def changes(self) -> npt.NDArray[np.float32]:
         """float32 [n]: mean difference of brightness (0..255) from the frame before; 0 for the first."""
         return np.array(self._changes, dtype=np.float32)
-
-
-def _small(frame: Any, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
-    """A copy in BGR, of a width and height; None: `LOOK_SIZE` pixels on its longer side."""
-    if size is None:
-        scale = LOOK_SIZE / max(frame.width, frame.height)
-        size = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
-    small = frame.reformat(width=size[0], height=size[1], format="bgr24", interpolation="AREA")
-    return np.asarray(small.to_ndarray(), dtype=np.uint8)
