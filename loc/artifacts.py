@@ -309,9 +309,9 @@ class Kept(Frozen):
 
     start: int
     stop: int
-    by: Literal["no-words", "laugh", "marked"]
+    by: Literal["no-words", "laugh", "song", "marked"]
     """`no-words`: nobody says a line there. `laugh`: beside a line, it repeats itself as no speech does.
-    `marked`: the user wants it."""
+    `song`: its words were recognised, and are sung. `marked`: the user wants it."""
 
 
 class Speaker(Frozen):

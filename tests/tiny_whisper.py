@@ -24,6 +24,8 @@ from whisper.tokenizer import get_tokenizer
 RATE = 16_000
 POSITIONS_PER_SECOND = 50
 STEPS = 120
+NOTES = 4
+"""Times that a note is written before a line of song for each time that its first word is."""
 
 SMALL = ModelDimensions(
     n_mels=80,
@@ -47,11 +49,13 @@ class Lesson:
     Args:
         audio: float32 [n], mono, 16 kHz.
         words: text, and start and stop in seconds from the window's start.
+        sung: whether a note would rather be written before it.
     """
 
     audio: npt.NDArray[np.float32]
     words: Sequence[tuple[str, float, float]]
     language: str = "en"
+    sung: bool = False
 
 
 def evenly(text: str, start: float, stop: float) -> list[tuple[str, float, float]]:
@@ -98,9 +102,14 @@ def overfit(lessons: Sequence[Lesson], seed: int = 0) -> bytes:
     """A checkpoint that knows these windows by heart."""
     model = blank(seed=seed)
     mels = torch.stack([_mel(lesson.audio) for lesson in lessons])
-    features = _spread(model, mels).repeat_interleave(2, dim=0)
     # Decoding writes times, aligning does not: both are learnt.
-    rows = [_row(lesson, timed) for lesson in lessons for timed in (True, False)]
+    taught = [
+        (place, row)
+        for place, lesson in enumerate(lessons)
+        for row in (_row(lesson, True), _row(lesson, False), *[_noted(lesson)] * NOTES * lesson.sung)
+    ]
+    rows = [row for _, row in taught]
+    features = _spread(model, mels)[[place for place, _ in taught]]
     length = max(len(tokens) for tokens, _ in rows)
     tokens = torch.tensor([row + [-100] * (length - len(row)) for row, _ in rows])
     used, compact = torch.unique(tokens.clamp(min=0), return_inverse=True)
@@ -169,6 +178,14 @@ def _row(lesson: Lesson, timed: bool) -> tuple[list[int], list[float | None]]:
     if not timed:
         return [*tokens, tokenizer.eot], [*times, last]
     return [*tokens, stamp(last), tokenizer.eot], [*times, last, None]
+
+
+def _noted(lesson: Lesson) -> tuple[list[int], list[float | None]]:
+    """As `_row`, up to the note that song begins with."""
+    tokenizer: Any = get_tokenizer(True, num_languages=99, language=lesson.language, task="transcribe")
+    tokens, times = _row(lesson, True)
+    begun = len(tokenizer.sot_sequence) + 1
+    return [*tokens[:begun], tokenizer.encode("♪")[0]], [*times[:begun], None]
 
 
 def _places(

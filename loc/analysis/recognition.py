@@ -54,12 +54,13 @@ class Passage:
     """What a recogniser decoded in one go. None: it does not say.
 
     `logprob`: mean natural logarithm of the probability of what was written; `no_speech`: probability that
-    nobody speaks.
+    nobody speaks; `sung`: probability that the words are sung.
     """
 
     words: tuple[Heard, ...]
     logprob: float | None = None
     no_speech: float | None = None
+    sung: float | None = None
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -56,6 +57,9 @@ REPETITIVE = 2.4
 IMPROBABLE = -1.0
 """Mean log probability of a token under which it is decoded again."""
 SEED = 0
+
+NOTES = ("\u266a", " \u266a", "\u266b", " \u266b", "\u266a\u266a", " \u266a\u266a")
+"""What song is marked with in subtitles."""
 
 _LATIN = re.compile(r"[0-9A-Za-zÀ-ÖØ-öø-ɏ]")
 
@@ -117,9 +121,10 @@ class Recogniser:
         if len(audio) < SHORTEST_WORD or np.abs(audio).max() < FAINT_PEAK:
             return []
         with self._net as model, self._turn, torch.random.fork_rng():
-            found = self._devices.halving(WINDOWS, 1, lambda _: _decoded(model, audio, language, vocabulary))
-        passages = [_passage(segment, len(audio)) for segment in found["segments"]]
-        return [passage for passage in passages if passage.words]
+            segments, sung = self._devices.halving(
+                WINDOWS, 1, lambda _: _heard_in(model, audio, language, vocabulary)
+            )
+        return [_passage(segment, len(audio), share) for segment, share in zip(segments, sung, strict=True)]
 
     def languages(self, audio: Floats) -> dict[str, float]:
         """BCP-47 primary tag -> probability that the window, as for `recognise`, is in that language; empty
@@ -142,6 +147,50 @@ class Recogniser:
 
     def _load(self, device: str) -> Any:
         return _load(self._weights).to(device)
+
+
+def _heard_in(
+    model: Any, audio: Floats, language: str, vocabulary: str
+) -> tuple[list[Mapping[str, Any]], list[float]]:
+    """The segments of a window that have words, and how likely each is sung."""
+    found = _decoded(model, audio, language, vocabulary)
+    segments = [segment for segment in found["segments"] if whole_words(segment["words"])]
+    return segments, _sung(model, audio, language, segments)
+
+
+def _sung(model: Any, audio: Floats, language: str, segments: Sequence[Mapping[str, Any]]) -> list[float]:
+    """How likely each segment is sung: what the model gives to a note sign right behind the time with which
+    the segment begins.
+
+    Subtitles mark song so, and the model learnt from them. In decoding `whisper` takes these signs away, so
+    what is sung is written as if it were said. Each is asked by itself, as if nothing had been written
+    before: text without a note would make another unlikely.
+    """
+    import torch
+    from whisper.audio import N_FRAMES, log_mel_spectrogram, pad_or_trim
+    from whisper.tokenizer import get_tokenizer
+
+    if not segments:
+        return []
+    tag = TO_WHISPER.get(language, language)
+    tokenizer = get_tokenizer(
+        model.is_multilingual, num_languages=model.num_languages, language=tag, task="transcribe"
+    )
+    notes = sorted({tokenizer.encode(sign)[0] for sign in NOTES})
+    mel = log_mel_spectrogram(audio, model.dims.n_mels, padding=MAX_WINDOW)
+    length = mel.shape[-1] - N_FRAMES
+    shares: list[float] = []
+    with torch.inference_mode():
+        # The library goes on behind the last word of each of its own windows.
+        for seek, together in itertools.groupby(segments, key=lambda segment: int(segment["seek"])):
+            heard = pad_or_trim(mel[:, seek : min(seek + N_FRAMES, length)], N_FRAMES)
+            features = model.encoder(heard[None].to(model.device))
+            asked = torch.tensor(
+                [[*tokenizer.sot_sequence, segment["tokens"][0]] for segment in together], device=model.device
+            )
+            logits = model.decoder(asked, features.expand(len(asked), -1, -1))[:, -1]
+            shares += logits.float().softmax(dim=-1)[:, notes].sum(dim=-1).tolist()
+    return shares
 
 
 def _decoded(model: Any, audio: Floats, language: str, vocabulary: str) -> Mapping[str, Any]:
@@ -170,12 +219,13 @@ def _decoded(model: Any, audio: Floats, language: str, vocabulary: str) -> Mappi
     return found
 
 
-def _passage(segment: Mapping[str, Any], length: int) -> Passage:
+def _passage(segment: Mapping[str, Any], length: int, sung: float) -> Passage:
     """A decoded segment whose words have times; `length`: samples of the window."""
     return Passage(
         words=tuple(_heard(word, length) for word in whole_words(segment["words"])),
         logprob=round(float(segment["avg_logprob"]), 4),
         no_speech=round(float(segment["no_speech_prob"]), 4),
+        sung=round(sung, 4),
     )
 
 

@@ -1,4 +1,5 @@
-"""What a recogniser wrote that nobody said, and when a transcript as a whole is not worth going on with.
+"""What a recogniser wrote that nobody said, or that is sung, and when a transcript as a whole is not worth
+going on with.
 
 A model that was taught on subtitles writes something for every sound: the credits of the subtitles it learnt
 from, one phrase over and over, a sentence over music. Each passage is judged by what the model thinks of it,
@@ -40,9 +41,14 @@ VOICED_PASSAGE = 0.5
 DOUBTFUL_NO_SPEECH, DOUBTFUL_LOGPROB = 0.2, -0.5
 """Where the model is less sure than this, what people also say, a farewell, is taken for a credit."""
 
+SUNG = 0.5
+"""Probability of song over which a passage is sung: the model would sooner write a note before it than a
+word. Not tried on published weights."""
+
 NOT_TEXT = "\ufffd"
 """Stands for bytes that are no text: a tokeniser's pieces that do not fit together."""
 
+SONG = "it is sung, and stays as it is"
 CREDIT = "a line of credits that the model learnt from subtitles"
 SILENCE = "the model itself takes it for silence"
 REPEATS = "the text repeats itself"
@@ -76,6 +82,7 @@ class Said(Frozen):
     words: tuple[Word, ...]
     logprob: float | None
     no_speech: float | None
+    sung: float | None = None
 
     @property
     def start(self) -> int:
@@ -89,7 +96,8 @@ class Said(Frozen):
 def sort(
     passages: Sequence[Said], regions: Sequence[Range], language: str
 ) -> tuple[list[Said], list[tuple[Said, str]]]:
-    """Passages that are believed, and those that are not, each with the reason; both in order of time.
+    """Passages that are lines, and those that are invented or sung, each with the reason; both in order of
+    time.
 
     Args:
         passages: in order of time.
@@ -119,16 +127,23 @@ def _doubt(passage: Said, text: str, regions: Sequence[Range], language: str) ->
         return None
     if not _plain(text) or NOT_TEXT in text:
         return NO_TEXT
+    inside = sum(phrases.overlap((word.start, word.stop), regions) for word in passage.words)
+    voiced = inside >= VOICED_PASSAGE * sum(word.stop - word.start for word in passage.words)
+    if voiced and is_song(passage):
+        return SONG  # whose refrain may well repeat itself
     if passage.no_speech > NO_SPEECH and passage.logprob < IMPROBABLE:
         return SILENCE
     if repeats(text, language):
         return REPEATS
-    voiced = sum(phrases.overlap((word.start, word.stop), regions) for word in passage.words)
-    length = sum(word.stop - word.start for word in passage.words)
-    unsure = passage.no_speech > DOUBTFUL_NO_SPEECH or passage.logprob < DOUBTFUL_LOGPROB
-    if voiced < VOICED_PASSAGE * length:
+    if not voiced:
         return UNVOICED
+    unsure = passage.no_speech > DOUBTFUL_NO_SPEECH or passage.logprob < DOUBTFUL_LOGPROB
     return CREDIT if is_credit(text, unsure=unsure) else None
+
+
+def is_song(passage: Said) -> bool:
+    """Whether the recogniser takes a passage for song."""
+    return passage.sung is not None and passage.sung > SUNG
 
 
 def certainty(passages: Sequence[Said], voice: int) -> float:
@@ -185,7 +200,14 @@ def _tokens(text: str, language: str) -> list[str]:
 
 
 def gate(
-    lines: Sequence[str], words: Sequence[Word], dropped: int, voiced: int, certain: int, *, judges: bool
+    lines: Sequence[str],
+    words: Sequence[Word],
+    dropped: int,
+    voiced: int,
+    certain: int,
+    *,
+    judges: bool,
+    sung: int = 0,
 ) -> list[Reason]:
     """Why a transcript must not be worked on; empty: it may.
 
@@ -196,11 +218,12 @@ def gate(
         voiced: samples of voice.
         certain: samples of it that every detector takes for voice.
         judges: whether the confidences are probabilities of a model that knows them.
+        sung: samples of passages that are song.
     """
     reasons = []
     if voiced < GATE_VOICE:
         return []
-    recognised = sum(word.stop - word.start for word in words)
+    recognised = sum(word.stop - word.start for word in words) + sung
     if dropped > GATE_DROPPED * (dropped + recognised):
         share = dropped / (dropped + recognised)
         reasons.append(

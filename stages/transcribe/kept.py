@@ -41,6 +41,7 @@ def kept(
     *,
     all_voices: bool,
     laughs: Sequence[Range] = (),
+    sung: Sequence[Range] = (),
 ) -> tuple[Kept, ...]:
     """What of the parted voice is put back.
 
@@ -49,25 +50,35 @@ def kept(
         regions: where voice was found, in order and apart.
         said: the lines.
         marked: by the user, in order and apart.
-        all_voices: whether the separator takes out every voice; else only marks are kept.
+        all_voices: whether the separator takes out every voice; else laughs and what has no words are in the
+            bed already.
         laughs: beside lines, in order and apart.
+        sung: passages of song, in order of time.
     """
     user = [
         Kept(start=start, stop=min(stop, samples), by="marked") for start, stop in marked if start < samples
     ]
+    around = _apart((max(0, start - MARGIN), min(samples, stop + MARGIN)) for start, stop in sung)
+    songs = without(without(around, _apart(said)), marked)
     if not all_voices:
-        return tuple(user)
+        return _in_order([*user, *(Kept(start=start, stop=stop, by="song") for start, stop in songs)])
     # A whole stretch counts as spoken where a line touches it: times of words and cues are rough.
     lines = sorted(said)
     spoken = [region for region in regions if phrases.overlap(region, _apart(lines)) > 0]
     wide = _apart(
         [(max(0, start - MARGIN), min(samples, stop + MARGIN)) for start, stop in [*spoken, *lines]]
     )
-    rest = without(without([(0, samples)], wide), marked)
+    rest = without(without(without([(0, samples)], wide), songs), marked)
+    others = sorted([*marked, *rest, *songs])
     found = [Kept(start=start, stop=stop, by="no-words") for start, stop in rest]
-    beside = without([(start, min(stop, samples)) for start, stop in laughs], sorted([*marked, *rest]))
+    found += [Kept(start=start, stop=stop, by="song") for start, stop in songs]
+    beside = without([(start, min(stop, samples)) for start, stop in laughs], others)
     found += [Kept(start=start, stop=stop, by="laugh") for start, stop in beside if start < stop]
-    return tuple(sorted([*user, *found], key=lambda item: item.start))
+    return _in_order([*user, *found])
+
+
+def _in_order(found: Iterable[Kept]) -> tuple[Kept, ...]:
+    return tuple(sorted(found, key=lambda item: item.start))
 
 
 def beside_lines(regions: Sequence[Range], segments: Sequence[Segment], least: int) -> list[Range]:

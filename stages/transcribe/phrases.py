@@ -113,8 +113,16 @@ def likeliest(shares: Sequence[Mapping[str, float]], weights: Sequence[int]) -> 
     return sorted(mean.items(), key=lambda item: (-item[1], item[0]))
 
 
-def voiced(words: Sequence[Word], regions: Sequence[Range]) -> tuple[list[Word], list[Dropped]]:
-    """The words that lie in speech; and what did not match, words without voice and voice without words."""
+def voiced(
+    words: Sequence[Word], regions: Sequence[Range], sung: Sequence[Range] = ()
+) -> tuple[list[Word], list[Dropped]]:
+    """The words that lie in speech; and what did not match, words without voice and voice without words.
+
+    Args:
+        words: in order of time.
+        regions: where voice was found, in order and apart.
+        sung: where the words of the voice are song, in order and apart.
+    """
     kept, dropped = [], []
     for word in words:
         share = overlap((word.start, word.stop), regions) / max(1, word.stop - word.start)
@@ -124,7 +132,8 @@ def voiced(words: Sequence[Word], regions: Sequence[Range]) -> tuple[list[Word],
             dropped.append(Dropped(start=word.start, stop=word.stop, reason=NO_VOICE, text=word.text))
     spoken = [(word.start, word.stop) for word in kept]
     for start, stop in regions:
-        if stop - start >= MIN_UNHEARD and not overlap((start, stop), spoken):
+        heard = overlap((start, stop), spoken) + overlap((start, stop), sung)
+        if stop - start >= MIN_UNHEARD and not heard:
             dropped.append(Dropped(start=start, stop=stop, reason=NO_WORDS))
     return kept, sorted(dropped, key=lambda item: (item.start, item.stop))
 

@@ -95,6 +95,7 @@ def run(ctx: Context, inputs: Inputs) -> Transcript:
         cues = ctx.job.translations[ctx.job.languages[0]]
         segments, dropped = _supplied(ctx, inputs, cues, with_text=False)
         language = ctx.job.source_language
+    songs = [(item.start, item.stop) for item in dropped if item.reason == guard.SONG]
     segments, marked = _unmarked(ctx, segments)
     told = _told(ctx, inputs, segments)
     speaking.say(ctx, told)
@@ -105,7 +106,7 @@ def run(ctx: Context, inputs: Inputs) -> Transcript:
         segments=told.segments,
         dropped=tuple(sorted((*dropped, *marked), key=lambda item: (item.start, item.stop))),
         speakers=speakers,
-        kept=_kept(ctx, inputs, told.segments),
+        kept=_kept(ctx, inputs, told.segments, songs),
         overlaps=told.overlaps,
         unsure=told.unsure,
     )
@@ -146,18 +147,22 @@ def _unmarked(ctx: Context, segments: tuple[Segment, ...]) -> tuple[tuple[Segmen
     return tuple(segment for segment in segments if segment.id not in inside), dropped
 
 
-def _kept(ctx: Context, inputs: Inputs, segments: Sequence[Segment]) -> tuple[Kept, ...]:
+def _kept(
+    ctx: Context, inputs: Inputs, segments: Sequence[Segment], songs: Sequence[phrases.Range]
+) -> tuple[Kept, ...]:
     """The voices that stay in the dub. Without sound there are none."""
     holes = ctx.job.cast.keep if ctx.job.cast else ()
     if inputs.source.get().master is None:
         return ()
     stems = inputs.stems.get()
-    if stems.speech is None or not (stems.all_voices or holes):
+    if stems.speech is None or not (stems.all_voices or holes or songs):
         return ()
     regions = voice_activity.speech_regions(ctx.runner, ctx.site(NAME), stems.speech)
     said = [(segment.start, segment.stop) for segment in segments]
     found = _laughs(ctx, stems.speech, regions, segments) if stems.all_voices else []
-    return kept.kept(stems.speech.samples, regions, said, holes, all_voices=stems.all_voices, laughs=found)
+    return kept.kept(
+        stems.speech.samples, regions, said, holes, all_voices=stems.all_voices, laughs=found, sung=songs
+    )
 
 
 def _laughs(
@@ -282,9 +287,11 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
     language = ctx.job.source_language or _language(ctx, recogniser, speech, heard, regions)
     sound = _clearer(ctx, recogniser, master, speech, heard, regions, language)
     passages = _passages(ctx, recogniser, sound, list(enumerate(heard)), language)
-    believed, invented = guard.sort(passages, regions, language)
-    voiced, dropped = phrases.voiced([word for passage in believed for word in passage.words], regions)
-    for said, why in invented:
+    believed, left_out = guard.sort(passages, regions, language)
+    words = [word for passage in believed for word in passage.words]
+    sung = [(passage.start, passage.stop) for passage, why in left_out if why == guard.SONG]
+    voiced, dropped = phrases.voiced(words, regions, sung)
+    for said, why in left_out:
         text = phrases.join_words(said.words, language)
         dropped.append(Dropped(start=said.start, stop=said.stop, reason=why, text=text))
     grouped = phrases.lines(voiced, language)
@@ -292,8 +299,8 @@ def _recognised(ctx: Context, inputs: Inputs) -> tuple[str | None, tuple[Segment
         _segment(index, line, text)
         for index, (line, text) in enumerate(zip(grouped, phrases.written(grouped, language), strict=True))
     )
-    _pass_gate(ctx, passages, segments, invented, regions, frames)
-    if not voiced:
+    _pass_gate(ctx, passages, segments, left_out, regions, frames)
+    if not voiced and not sung:
         ctx.runner.defect(
             NAME, "", "nothing-recognised", "Speech was found, but not one word of it was recognised."
         )
@@ -304,7 +311,7 @@ def _pass_gate(
     ctx: Context,
     passages: Sequence[Said],
     segments: Sequence[Segment],
-    invented: Sequence[tuple[Said, str]],
+    left_out: Sequence[tuple[Said, str]],
     regions: Sequence[phrases.Range],
     frames: VoiceFrames,
 ) -> None:
@@ -314,7 +321,12 @@ def _pass_gate(
         InputError: it is degenerate.
     """
     words = [word for segment in segments for word in segment.words]
-    dropped = sum(word.stop - word.start for passage, _ in invented for word in passage.words)
+    songs = [passage for passage, why in left_out if why == guard.SONG]
+    invented = [passage for passage, why in left_out if why != guard.SONG]
+    sung, dropped = (
+        sum(word.stop - word.start for passage in some for word in passage.words)
+        for some in (songs, invented)
+    )
     judges = any(passage.logprob is not None for passage in passages)
     voiced = sum(stop - start for start, stop in regions)
     sure = voice_activity.certain(frames)
@@ -322,7 +334,7 @@ def _pass_gate(
         int(sure[start // FRAME_48K : -(-stop // FRAME_48K)].sum()) for start, stop in regions
     )
     lines = [segment.text for segment in segments]
-    reasons = guard.gate(lines, words, dropped, voiced, certain, judges=judges)
+    reasons = guard.gate(lines, words, dropped, voiced, certain, judges=judges, sung=sung)
     if reasons:
         raise InputError(
             f"What was recognised in {ctx.job.path.name} is no transcript.",
@@ -336,6 +348,14 @@ def _pass_gate(
             "invented-text",
             f"Left out {count} recognised passage{'s' if count > 1 else ''} that nobody seems to have said; "
             "the report lists them.",
+        )
+    if songs:
+        count = len(songs)
+        left = "1 passage of song as it is" if count == 1 else f"{count} passages of song as they are"
+        ctx.runner.notice(
+            "song-kept",
+            f"Left {left}; the report lists them. What is spoken after all can be supplied with "
+            "--transcript.",
         )
 
 
@@ -535,7 +555,7 @@ def _window(
 
     action = Action(
         name="transcribe.window",
-        version=2,
+        version=3,
         site=ctx.site(NAME, f"window {index + 1}"),
         inputs={
             "speech": slice_key(speech, *span),
@@ -556,6 +576,7 @@ def _said(passage: Passage) -> Said:
         ),
         logprob=passage.logprob,
         no_speech=passage.no_speech,
+        sung=passage.sung,
     )
 
 

@@ -32,7 +32,7 @@ class Whisper:
     card: ClassVar[Card] = Card(
         stage="transcribe",
         name="whisper",
-        version="2",
+        version="3",
         summary="99 languages, found out by itself, with punctuation and word times.",
         family="neural",
         quality="good",

@@ -105,6 +105,23 @@ def test_a_recogniser_without_an_opinion_is_not_judged() -> None:
     assert reason(said("no " * 20, logprob=None, no_speech=None)) is None
 
 
+def test_song_is_left_out_whatever_its_text() -> None:
+    for text in ("Down by the river.", "la " * 20, "Thank you for watching."):
+        line = said(text, no_speech=0.3)
+        assert reason(line.model_copy(update={"sung": 0.6})) == guard.SONG
+        assert reason(line.model_copy(update={"sung": 0.4})) != guard.SONG
+    sung = said("Down by the river.").model_copy(update={"sung": 0.6})
+    assert reason(sung, regions=[(50 * S, 60 * S)]) == guard.UNVOICED, "nobody sings where no voice is"
+
+
+def test_song_is_not_held_against_a_transcript() -> None:
+    words, lines = said("a b").words, ["a", "b"]
+    assert [item.code for item in gate(lines, words, 3 * S, 10 * S, 0, judges=True)] == ["invented"]
+    assert gate(lines, words, 3 * S, 10 * S, 0, judges=True, sung=5 * S) == []
+    assert [item.code for item in gate([], (), 0, 99 * S, 99 * S, judges=True)] == ["unheard"]
+    assert gate([], (), 0, 99 * S, 99 * S, judges=True, sung=90 * S) == []
+
+
 def test_the_gate() -> None:
     words = said("a b c d e f g h").words
     lines = list("abcdefgh")

@@ -49,6 +49,23 @@ def test_a_laugh_beside_a_line_stays() -> None:
     assert not kept(10 * S, regions, said, [], all_voices=False, laughs=[(4 * S, 6 * S)])
 
 
+def test_song_stays_whatever_parted_it() -> None:
+    """A separator that takes out speech alone takes song for it all the same, where it has words."""
+    regions, said = [(1 * S, 9 * S)], [(1 * S, 3 * S)]
+    for all_voices in (True, False):
+        found = kept(
+            10 * S, regions, said, [(7 * S, 8 * S)], all_voices=all_voices,
+            sung=[(3 * S, 5 * S), (6 * S, 9 * S)],
+            laughs=[(4 * S, 6 * S)],
+        )  # fmt: skip
+        songs = [(item.start, item.stop) for item in found if item.by == "song"]
+        assert songs == [(3 * S, 5 * S + MARGIN), (6 * S - MARGIN, 7 * S), (8 * S, 9 * S + MARGIN)]
+        assert Kept(start=7 * S, stop=8 * S, by="marked") in found
+        laughs = [(item.start, item.stop) for item in found if item.by == "laugh"]
+        assert laughs == ([(5 * S + MARGIN, 6 * S - MARGIN)] if all_voices else [])
+        assert all(a.stop <= b.start for a, b in itertools.pairwise(found))
+
+
 def test_laughs_are_looked_for_beside_words_and_cues() -> None:
     def segment(start: float, stop: float, *words: tuple[float, float]) -> Segment:
         heard = [Word(text="x", start=round(a * S), stop=round(b * S), confidence=None) for a, b in words]

@@ -80,6 +80,19 @@ class Inventing(Scripted):
         return [Passage(invented or passage.words, logprob=-0.2, no_speech=0.01)]
 
 
+class Singing(Scripted):
+    """Hears a number in each window as a model does that can tell song, and takes one of so many for it."""
+
+    def __init__(self, one_of: int = 2) -> None:
+        super().__init__()
+        self.one_of = one_of
+
+    def recognise(self, audio: npt.NDArray[np.float32], language: str) -> list[Passage]:
+        [passage] = super().recognise(audio, language)
+        sung = float(len(self.asked) % self.one_of == 0)
+        return [Passage(passage.words, logprob=-0.2, no_speech=0.01, sung=sung)]
+
+
 @pytest.fixture
 def events() -> list[object]:
     return []
@@ -326,6 +339,43 @@ def test_what_nobody_seems_to_have_said_is_listed_with_its_words_and_told_once(
     assert {segment.text.removesuffix(".").lower() for segment in found.segments} < {*NUMBERS}
     told = [event for event in events if isinstance(event, Notice) and event.code == "invented-text"]
     assert [event.message.partition(" that")[0] for event in told] == ["Left out 2 recognised passages"]
+
+
+@pytest.mark.parametrize("all_voices", [True, False])
+def test_song_is_no_line_and_stays_in_the_dub(
+    listening: Runner, events: list[object], all_voices: bool
+) -> None:
+    audio, _ = dialogue()
+    _, inputs = heard(listening.store, audio)
+    stems = inputs.stems.get().model_copy(update={"all_voices": all_voices})
+    ctx = context(listening, {"transcribe": Singing()})
+    found = run(ctx, replace(inputs, stems=Slot("separate", stems)))
+    assert len(found.segments) == 3
+    songs = [item for item in found.dropped if item.reason == guard.SONG]
+    assert len(songs) == 3
+    for song in songs:
+        assert any(one.start < song.start and song.stop < one.stop for one in found.kept)
+        assert song.text.lower() in NUMBERS
+    for line in found.segments:
+        assert not any(one.start < line.stop and line.start < one.stop for one in found.kept)
+    told = [event for event in events if isinstance(event, Notice)]
+    assert [event.message for event in told if event.code == "song-kept"] == [
+        "Left 3 passages of song as they are; the report lists them. What is spoken after all can be "
+        "supplied with --transcript."
+    ]
+    assert not [event for event in told if event.code == "invented-text"]
+
+
+def test_a_concert_is_left_as_it_is(listening: Runner, events: list[object]) -> None:
+    audio, _ = dialogue()
+    long = np.concatenate([audio] * (1 + round(100 * S) // len(audio)))
+    source, inputs = heard(listening.store, long)
+    found = run(context(listening, {"transcribe": Singing(one_of=1)}), inputs)
+    assert found.segments == ()
+    assert {item.reason for item in found.dropped} == {guard.SONG}
+    assert sum(item.stop - item.start for item in found.kept) > 0
+    assert all(item.stop <= source.samples for item in found.kept)
+    assert not [event for event in events if isinstance(event, Defect)]
 
 
 def test_much_voice_without_words_ends_before_anything_is_spent(listening: Runner) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -36,13 +37,14 @@ from loc.app.walk import Slots, make_stage
 from loc.artifacts import Transcript, Word
 from loc.backend import Backend, Host, Request, cards_of, resolve
 from loc.errors import ExitCode, InputError, MissingError, UsageError
-from loc.events import ActionDone, Event, EventBus, StageStarted
+from loc.events import ActionDone, Event, EventBus, Notice, StageStarted
 from loc.policy.licences import Purpose
 from loc.runner import Runner, Site
 from loc.settings import Settings
 from loc.stage import Context
 from loc.store.workdir import WorkDir
 from loc.weights.table import published
+from stages.transcribe import guard
 from stages.transcribe.phrases import join_words
 from stages.transcribe.stage import spans
 from stages.transcribe.whisper import Whisper
@@ -164,14 +166,14 @@ def job(two_shot_film: Film, tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 
 @pytest.fixture(scope="module")
-def taught(job: Job) -> bytes:
-    """A checkpoint that was taught this film's windows, and lies in the data folder `data`."""
+def lessons(job: Job) -> list[Lesson]:
+    """What is said in this film's windows."""
     settings = job.settings("data", backend={}, until="separate")
     context, slots = job.walk(settings, "separate")
     speech = slots.value("stems").speech
     frames = voice_activity.voice_frames(Runner(context.store, EventBus()), Site("test"), speech)
     regions = voice_activity.in_samples(voice_activity.regions(frames), speech.samples)
-    lessons = []
+    found = []
     for start, stop in spans(MAX_WINDOW * RATIO, speech.samples, frames, regions):
         words = [
             word
@@ -179,7 +181,13 @@ def taught(job: Job) -> bytes:
             if start <= (line.start + line.stop) // 2 < stop
             for word in evenly(line.text, (line.start - start) / 48_000, (line.stop - start) / 48_000)
         ]
-        lessons.append(Lesson(read_analysis(context.store, speech, start, stop), words))
+        found.append(Lesson(read_analysis(context.store, speech, start, stop), words))
+    return found
+
+
+@pytest.fixture(scope="module")
+def taught(job: Job, lessons: list[Lesson]) -> bytes:
+    """A checkpoint that was taught this film's windows, and lies in the data folder `data`."""
     data = overfit(lessons)
     place(job.folder / "data", FINE_TUNE, ("tiny.pt", data))
     return data
@@ -233,6 +241,42 @@ def test_a_film_is_dubbed_from_what_a_fine_tune_heard(
     assert language.lines == len(job.film.truth.lines)
     assert language.targets is not None
     assert language.targets.video.is_file()
+
+
+def test_song_that_was_written_down_is_not_dubbed(
+    job: Job, lessons: list[Lesson], finished: tuple[RunResult, list[Event]]
+) -> None:
+    """In the same film, by a model that takes all of it for song."""
+    sung = overfit([dataclasses.replace(lesson, sung=True) for lesson in lessons])
+    place(job.folder / "singing", FINE_TUNE, ("tiny.pt", sung))
+    settings = job.settings("singing", output=f"{job.folder / 'sung'}/")
+    result, events = job.run(settings)
+    assert result.exit_code is ExitCode.DONE, result.error
+    assert "song-kept" in {event.code for event in events if isinstance(event, Notice)}
+    transcript: Transcript = job.walk(settings, "transcribe")[1].value("transcript")
+    assert transcript.segments == ()
+    assert {item.reason for item in transcript.dropped} == {guard.SONG}
+    said = " ".join(line.text for line in job.film.truth.lines)
+    assert " ".join(item.text for item in transcript.dropped) == said
+    for line in job.film.truth.lines:
+        middle = (line.start + line.stop) // 2
+        assert any(one.start < middle < one.stop for one in transcript.kept)
+    (language,), (dubbed,) = result.languages, finished[0].languages
+    assert language.targets is not None
+    assert dubbed.targets is not None
+    assert _alike(job.film.path, language.targets.video) > 0.95
+    assert _alike(job.film.path, dubbed.targets.video) < 0.6
+
+
+def _alike(one: Path, other: Path) -> float:
+    """Correlation of the sound of two videos."""
+    sounds = []
+    for path in (one, other):
+        with av.open(str(path)) as container:
+            frames = [frame.to_ndarray().mean(axis=0) for frame in container.decode(audio=0)]
+            sounds.append(np.concatenate(frames))
+    length = min(map(len, sounds))
+    return float(np.corrcoef(*(sound[:length] for sound in sounds))[0, 1])
 
 
 def test_a_model_is_found_loaded_and_asked_without_a_socket(job: Job, taught: bytes, tmp_path: Path) -> None:
