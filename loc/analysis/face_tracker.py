@@ -191,11 +191,12 @@ class _Mesher:
             else:
                 self._network.reset()
             for _ in range(SETTLING_PASSES):
-                self._network.process(view)
+                self.process(view)
 
     def process(self, view: Rgb) -> Any:
-        """What mediapipe finds in the next view, once it has begun."""
-        return self._network.process(view)
+        """The landmarks that mediapipe finds in the next view, once it has begun; None without a face."""
+        (landmarks,) = _taken(self._network.process(view), "multi_face_landmarks") or (None,)
+        return landmarks
 
     def close(self) -> None:
         if self._network is not None:
@@ -246,12 +247,10 @@ class _Follower:
         if self.new_crop:
             self.new_crop = False
             self.mesher.begin(view)
-        result = self.mesher.process(view)
-        if not result.multi_face_landmarks:
+        found = self.mesher.process(view)
+        if found is None:
             return None
-        points = np.array(
-            [(point.x, point.y, point.z) for point in result.multi_face_landmarks[0].landmark[:468]]
-        )
+        points = np.array([(point.x, point.y, point.z) for point in found.landmark[:468]])
         coded = self.lens.unview(points[:, :2], square)
         depth = points[:, 2] * (square.y1 - square.y0)
         in_view = points[:, :2] * (view.shape[1], view.shape[0]) - 0.5
@@ -411,7 +410,7 @@ class FaceTracker:
         rows = max(2, round(whole.y1 * shrink / 2) * 2)
         result = self._detector.process(lens.view(planes, whole, columns, rows))
         found = []
-        for detection in result.detections or ():
+        for detection in _taken(result, "detections") or ():
             box = detection.location_data.relative_bounding_box
             corners = np.array([[box.xmin, box.ymin], [box.xmin + box.width, box.ymin + box.height]])
             coded = lens.unview(corners, whole)
@@ -478,6 +477,14 @@ class KnownFace:
             follower.new_crop = True
             return None
         return mesh.coded[list(MESH_IDS)]
+
+
+def _taken(result: Any, name: str) -> Any:
+    """A field of what mediapipe returns, which is a class of its own each time: only the garbage collector
+    frees those, and what they hold, 40 KB of landmarks a frame, until it comes by."""
+    value = getattr(result, name)
+    delattr(result, name)
+    return value
 
 
 def _mesh_network() -> Any:
