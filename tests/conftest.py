@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +26,24 @@ settings.load_profile("untimed")
 # Started in the background of a script, they would have every program that they start ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Set in many containers; each `loc` that a test starts would then compile all of its code again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# As many processes test side by side as there are cores: with threads of their own, networks wait for each
+# other. Read when torch is loaded, here and in every child.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
+
+
+def pytest_collection_finish() -> None:
+    """Take what all test files have imported, which never goes, out of the sight of the garbage collector.
+
+    Each full collection went through it, and a model that leaves its device asks for one: 0.1 s each.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
