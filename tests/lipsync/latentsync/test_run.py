@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,6 +62,25 @@ def run(folder: Path) -> Run:
         return run_job(prepared, graph, store, settings, [events.append]), events
 
     return go
+
+
+@pytest.fixture(scope="module")
+def drafted(run: Run, folder: Path) -> Callable[[str], Path]:
+    """A work directory of a test's own in which drafts are made. They are made once: objects are shared by
+    hard links, since nothing ever writes to one."""
+    made = folder / "drafted"
+    result, _ = run(quality="draft", work_dir=made)
+    assert result.exit_code is ExitCode.DONE, result.error
+    return lambda name: Path(shutil.copytree(made, folder / name, copy_function=os.link))
+
+
+@pytest.fixture(scope="module")
+def redrawn(run: Run, folder: Path, drafted: Callable[[str], Path]) -> Callable[[str], Path]:
+    """The same with a final of cut 1."""
+    made = drafted("redrawn")
+    result, events = run(finals="1", work_dir=made)
+    assert [event.unit[:5] for event in drawn_finals(events)] == ["cut 1"], result.error
+    return lambda name: Path(shutil.copytree(made, folder / name, copy_function=os.link))
 
 
 def planted(values: Mapping[tuple[str, int], float]) -> Callable[..., dict[int, Score]]:
@@ -134,10 +154,10 @@ def test_a_low_score_gets_a_final_and_only_its_frames_change(
 
 
 def test_max_draws_every_cut_again_and_says_what_that_takes(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, folder: Path, drafted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scoring, "scores", planted({}))
-    work = folder / "max"
+    work = drafted("max")
     first, events = run(finals="1", work_dir=work)
     begun = next(place for place, event in enumerate(events) if isinstance(event, ActionDone))
     (room,) = filter(is_room, events[:begun])
@@ -192,11 +212,11 @@ def device_seconds(result: RunResult) -> list[tuple[int, float]]:
 
 
 def test_where_a_model_has_no_room_a_smaller_one_draws_and_where_none_has_drafts_stay(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, folder: Path, drafted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A free memory of the test's own: what the better of two models needs is more than there is."""
     monkeypatch.setattr(scoring, "scores", planted({}))
-    both = folder / "both"
+    both, work = folder / "both", drafted("room")
     tiny.register(both)
     place(both, tiny.row("smaller").model_copy(update={"rank": 60}), *tiny.files(1).items())
     takes = nets.taken_by
@@ -206,7 +226,7 @@ def test_where_a_model_has_no_room_a_smaller_one_draws_and_where_none_has_drafts
         return replace(taken, unet=taken.unet << (20 if model == tiny.ID else 0))
 
     monkeypatch.setattr(nets, "taken_by", heavy)
-    result, events = run(finals="1", data_dir=both, work_dir=folder / "room")
+    result, events = run(finals="1", data_dir=both, work_dir=work)
     assert result.exit_code is ExitCode.DONE, result.error
     (told,) = [event for event in events if isinstance(event, Notice) and event.code == "finals-smaller"]
     assert "There is no room for Tiny LatentSync" in told.message
@@ -214,22 +234,22 @@ def test_where_a_model_has_no_room_a_smaller_one_draws_and_where_none_has_drafts
     assert credited(result) == ["smaller"]
 
     # What is drawn already needs no room.
-    again, events = run(finals="1", data_dir=both, work_dir=folder / "room")
+    again, events = run(finals="1", data_dir=both, work_dir=work)
     assert (again.exit_code, again.misses) == (ExitCode.DONE, 0)
 
-    result, events = run(finals="2", work_dir=folder / "room")
+    result, events = run(finals="2", work_dir=work)
     assert result.exit_code is ExitCode.DEFECTS
     assert [event.code for event in events if isinstance(event, Defect)] == ["no-finals"]
     assert routes(events) == ["draft", "draft"]
     assert cuts(events)[1].reasons == ("asked", "no-finals")
     assert credited(result) == []
-    row = plan_of(folder, work_dir=folder / "room", finals="2", stage="finals")
+    row = plan_of(folder, work_dir=work, finals="2", stage="finals")
     assert row.room is not None
     assert "There is no room for" in row.room
 
 
 def test_drafts_by_one_model_and_finals_by_another(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, folder: Path, drafted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each in its cuts; and what is free for the second is asked when the first has left."""
     monkeypatch.setattr(scoring, "scores", planted({}))
@@ -253,7 +273,7 @@ def test_drafts_by_one_model_and_finals_by_another(
     monkeypatch.setattr(Resident, "load", loading)
     monkeypatch.setattr(Resident, "unload", unloading)
     monkeypatch.setattr(Device, "free_mb", asking)
-    result, events = run(finals="1", data_dir=data, work_dir=folder / "mixed")
+    result, events = run(finals="1", data_dir=data, work_dir=drafted("mixed"))
     assert result.exit_code is ExitCode.DONE, result.error
     assert [(cut.route, cut.backend) for cut in cuts(events)] == [
         ("final", "latentsync"),
@@ -276,10 +296,10 @@ def is_drawing(event: Event) -> TypeGuard[ActionDone]:
 
 
 def test_a_final_that_is_there_stays_until_a_better_model_is_named(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, folder: Path, redrawn: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scoring, "scores", planted({}))
-    where: dict[str, Any] = {"data_dir": folder / "later", "work_dir": folder / "stays"}
+    where: dict[str, Any] = {"data_dir": folder / "later", "work_dir": redrawn("stays")}
     tiny.register(folder / "later")
     first, _ = run(finals="1", **where)
     assert first.exit_code is ExitCode.DONE, first.error
@@ -376,7 +396,7 @@ def test_a_second_try_takes_more_steps_however_many_the_first_took(
 )
 def test_a_second_take_that_fails_leaves_the_first_to_be_judged(
     run: Run,
-    folder: Path,
+    redrawn: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch,
     draft: float,
     final: float,
@@ -392,7 +412,7 @@ def test_a_second_take_that_fails_leaves_the_first_to_be_judged(
 
     monkeypatch.setattr(LatentSync, "draw", draw)
     monkeypatch.setattr(scoring, "scores", planted({("latentsync", 1): final, ("warp", 1): draft}))
-    result, events = run(finals="1", work_dir=folder / "fails")
+    result, events = run(finals="1", work_dir=redrawn(f"fails {draft} {final}"))
     assert result.exit_code is ExitCode.DEFECTS
     assert routes(events)[0] == route
     failed, *others = (event for event in events if isinstance(event, Defect))
@@ -451,10 +471,10 @@ def test_plan_says_of_each_cut_what_is_known_and_why(
 
 
 def test_plan_knows_a_dropped_final_while_others_are_to_be_drawn(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, folder: Path, redrawn: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scoring, "scores", planted({("latentsync", 1): 4.0}))
-    work = folder / "dropped"
+    work = redrawn("dropped")
     run(finals="1", work_dir=work)
     row = plan_of(folder, finals="all", work_dir=work)
     assert [(cut.route, cut.to_draw) for cut in row.cuts] == [("draft", False), ("final", True)]
@@ -462,10 +482,11 @@ def test_plan_knows_a_dropped_final_while_others_are_to_be_drawn(
     assert (row.misses, row.waits_for) == (1, None)
 
 
-def test_plan_counts_the_finals_of_every_cut(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_counts_the_finals_of_every_cut(
+    run: Run, folder: Path, drafted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scoring, "scores", planted({}))
-    run(quality="draft", work_dir=folder / "every")
-    row = plan_of(folder, quality="max", work_dir=folder / "every")
+    row = plan_of(folder, quality="max", work_dir=drafted("every"))
     assert [(cut.route, cut.to_draw) for cut in row.cuts] == [("final", True)] * 2
     assert row.misses == 2
 
@@ -485,10 +506,10 @@ def test_without_a_model_standard_keeps_drafts_and_says_so_and_max_is_refused(
 
 
 def test_finalize_upgrades_a_cut_and_touches_nothing_else(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, folder: Path, drafted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scoring, "scores", planted({}))
-    work = folder / "finalize"
+    work = drafted("finalize")
     first, _ = run(quality="draft", work_dir=work, crf=20)
     before = pictures(first)
     sound = made_of(work)
