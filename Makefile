@@ -40,9 +40,10 @@ picture: demo
 	@$(BIN)/python -m tests.browser sample/sample.ja.report.html docs/images/report.jpg
 
 # One process per core, a file of tests in one of them: its films are drawn once. Four at most, for memory.
+# Which files come first says tests/conftest.py.
 # pytest ends with 5, and make with 2, when no test ran.
 test: setup
-	@$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
 	@$(BIN)/python -m pytest -q -m slow
