@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -209,9 +210,7 @@ def scan_frames(path: Path, video: VideoStream, visit: Callable[[Any], None] | N
     Raises:
         InputError: it cannot be opened, or not read to its end, or has no decodable picture.
     """
-    pts: list[int] = []
-    key: list[bool] = []
-    positions: list[int] = []
+    pts, key, positions = array("q"), bytearray(), array("q")
     with _open(path, video.index) as decoder, ThreadPoolExecutor(1, thread_name_prefix="visit") as visitor:
         length = 0
         visiting: Future[None] | None = None

@@ -8,6 +8,7 @@ inside a shot.
 from __future__ import annotations
 
 import itertools
+from array import array
 from fractions import Fraction
 from typing import Any
 
@@ -58,7 +59,7 @@ class ShotFinder:
         )
         self._copier = VideoReformatter()
         self._cuts: list[int] = []
-        self._changes: list[float] = []
+        self._changes = array("f")
         self._before: npt.NDArray[np.uint8] | None = None
         self._size: tuple[int, int] | None = None
 
