@@ -78,6 +78,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Give it back for the end of the process, where extensions complain of what is never freed."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def clips() -> Path:
     """Folder of real clips. They are not part of the product; without them these tests skip."""
