@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,16 @@ def window_of(model: nets.Model, seed: int) -> Given:
     features = model.hear(rng.standard_normal(16000).astype(np.float32) * 0.1)
     squares = rng.integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
     return Given(squares, features, np.tile(np.arange(10), (6, 1)) + seed)
+
+
+def test_what_nets_take_is_counted_from_their_own_weights() -> None:
+    """Of each its own, however often and in whatever order they are asked for."""
+    small = UNetConfig.read(tiny.MODEL)
+    for config in (small, replace(small, widths=(32, 64, 64, 64)), small):
+        held = UNet3D(config).state_dict()
+        taken = nets.taken(nets.Shape(tiny.RESOLUTION, config), tiny.VAE, half=False)
+        assert taken.unet == sum(4 * tensor.numel() for tensor in held.values())
+        assert taken.part >= 4 * max(tensor.numel() for tensor in held.values())
 
 
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
