@@ -13,6 +13,7 @@ from loc.analysis.recognition import RECOGNISER_RATE, share_heard
 from loc.artifacts import SAMPLE_RATE
 from loc.backend import Card, Host, Languages, LicensedPart, Need, Speech, Tried
 from stages.transcribe.contract import Passage
+from stages.transcribe.guard import SUNG
 
 KNOWN: Mapping[str, str] = {
     "en": "In the evening we walked down to the river again.",
@@ -81,13 +82,21 @@ class Whisper:
                 continue
             sound = soxr.resample(speech(text, language), SAMPLE_RATE, RECOGNISER_RATE, quality="VHQ")
             audio = np.asarray(sound, dtype=np.float32)
-            said = " ".join(word.text for one in self.recognise(audio, language) for word in one.words)
+            heard = self.recognise(audio, language)
+            said = " ".join(word.text for one in heard for word in one.words)
             share = share_heard(text, said, language)
             yield Tried(
                 f"a built-in voice in {language!r}",
                 f"at least {LEAST_HEARD:.0%} of {text!r}",
                 f"{share:.0%}: {said!r}",
                 share >= LEAST_HEARD,
+            )
+            sung = max((one.sung or 0.0 for one in heard), default=0.0)
+            yield Tried(
+                f"that nobody sings in {language!r}",
+                f"song at most {SUNG:.0%} likely",
+                f"{sung:.1%}" if heard else "no word to judge",
+                bool(heard) and sung <= SUNG,
             )
             if "*" in only or len(only) > 1:
                 told = self.languages(audio)
